@@ -1,0 +1,194 @@
+"""Every error the package raises; one class for each decision that a caller makes.
+
+    KakaCloError
+    ├── ConfigurationError     fix the settings (also a ValueError)
+    ├── InvalidRequest         fix the arguments; no marble was spent (also a ValueError)
+    ├── ClientClosed           the client was closed before or during the call
+    ├── DeadlineExceeded       too late; `retry_in` says when a marble is due (also a TimeoutError)
+    ├── ConnectionFailed       no answer; `sent` says whether the request may have arrived
+    ├── OutcomeUnknown         a write is in doubt: look it up before sending it again
+    ├── DecodeError            an answer that cannot be read; `where` is the path in the document
+    └── APIError               KakaClo answered, and said no
+        ├── Unauthorized       401, 403: refresh the token on KakaClo's API settings page
+        ├── NotFound           nothing under that code or number
+        ├── RateLimited        429: the bucket is full; `retry_after` in seconds when told
+        ├── ServerError        5xx, or a page that is not the API's
+        └── Rejected           a business code other than 10000, or another 4xx
+
+No error ever holds a token, an address or a phone number. All of them can be pickled.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = [
+    "APIError",
+    "ClientClosed",
+    "ConfigurationError",
+    "ConnectionFailed",
+    "DeadlineExceeded",
+    "DecodeError",
+    "InvalidRequest",
+    "KakaCloError",
+    "NotFound",
+    "OutcomeUnknown",
+    "RateLimited",
+    "Rejected",
+    "ServerError",
+    "Unauthorized",
+]
+
+
+class KakaCloError(Exception):
+    """The base of all errors of this package."""
+
+    def __reduce__(self) -> tuple[Callable[..., KakaCloError], tuple[object, ...], dict[str, object]]:
+        # Subclasses take keyword-only facts; the default protocol would call them without.
+        return _rebuild, (type(self), self.args), dict(self.__dict__)
+
+
+def _rebuild(kind: type[KakaCloError], args: tuple[object, ...]) -> KakaCloError:
+    # Through `object`, typeshed's narrow signatures of BaseException.__new__ do not matter.
+    make = cast("Callable[..., KakaCloError]", kind.__new__)
+    error = make(kind)
+    error.args = args
+    return error
+
+
+class ConfigurationError(KakaCloError, ValueError):
+    """A setting is missing or cannot work: a token, an address, a database URL."""
+
+
+class InvalidRequest(KakaCloError, ValueError):
+    """An argument breaks a documented limit of the API; nothing was sent."""
+
+
+class ClientClosed(KakaCloError):
+    """The client is closed; make a new one."""
+
+
+class DeadlineExceeded(KakaCloError, TimeoutError):
+    """The call cannot, or could not, end in time.
+
+    Attributes:
+        retry_in: seconds until a marble is due for this call, or None when the time went elsewhere.
+    """
+
+    def __init__(self, message: str, *, retry_in: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_in = retry_in
+
+
+class ConnectionFailed(KakaCloError):
+    """No answer arrived.
+
+    Attributes:
+        sent: False when the request surely never left; True when it may have been executed.
+    """
+
+    def __init__(self, message: str, *, sent: bool) -> None:
+        super().__init__(message)
+        self.sent = sent
+
+
+class OutcomeUnknown(KakaCloError):
+    """A write was sent and its outcome is not known; never send it again without looking first.
+
+    Attributes:
+        custom_order_id: the id to look the order up by, when an order was being created.
+        order_id: KakaClo's order number, when the write was about an existing order.
+    """
+
+    def __init__(
+        self, message: str, *, custom_order_id: str | None = None, order_id: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.custom_order_id = custom_order_id
+        self.order_id = order_id
+
+
+class DecodeError(KakaCloError):
+    """An answer cannot be read.
+
+    Attributes:
+        where: the path in the document (`data.list[3].skuDetails[0].price`), or "body" for all of it.
+        reason: what is wrong there, without the value itself.
+    """
+
+    def __init__(self, reason: str, *, where: str) -> None:
+        super().__init__(f"{where}: {reason}")
+        self.reason = reason
+        self.where = where
+
+
+class APIError(KakaCloError):
+    """KakaClo answered, and refused.
+
+    Attributes:
+        status: the HTTP status.
+        code: the `code` of the envelope, or None when there was none.
+        message: what KakaClo said, shortened.
+        method: the HTTP method of the request.
+        path: the path of the request, below the base URL and without its query.
+    """
+
+    def __init__(  # the five facts of the refusal; no bag would be clearer
+        self,
+        message: str,
+        *,
+        status: int,
+        code: int | str | None = None,
+        method: str = "",
+        path: str = "",
+        hint: str = "",
+    ) -> None:
+        facts = f"HTTP {status}" if code is None else f"HTTP {status}, code {code}"
+        said = f": {message}" if message else ""
+        super().__init__(f"{method} {path} was refused ({facts}){said}{f'; {hint}' if hint else ''}".lstrip())
+        self.status = status
+        self.code = code
+        self.message = message
+        self.method = method
+        self.path = path
+
+
+class Unauthorized(APIError):
+    """The token is missing, wrong, expired or not allowed here."""
+
+
+class NotFound(APIError):
+    """Nothing is known under that code or number."""
+
+
+class RateLimited(APIError):
+    """The shop's bucket is full.
+
+    Attributes:
+        retry_after: seconds that the server asked to wait, or None when it named none.
+    """
+
+    def __init__(  # see APIError
+        self,
+        message: str,
+        *,
+        status: int = 429,
+        code: int | str | None = None,
+        method: str = "",
+        path: str = "",
+        hint: str = "",
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message, status=status, code=code, method=method, path=path, hint=hint)
+        self.retry_after = retry_after
+
+
+class ServerError(APIError):
+    """KakaClo, or something in front of it, is in trouble."""
+
+
+class Rejected(APIError):
+    """KakaClo understood the request and declined it."""

@@ -136,19 +136,17 @@ class APIError(KakaCloError):
         path: the path of the request, below the base URL and without its query.
     """
 
-    def __init__(  # the five facts of the refusal; no bag would be clearer
+    def __init__(
         self,
-        message: str,
+        text: str,
         *,
         status: int,
         code: int | str | None = None,
+        message: str = "",
         method: str = "",
         path: str = "",
-        hint: str = "",
     ) -> None:
-        facts = f"HTTP {status}" if code is None else f"HTTP {status}, code {code}"
-        said = f": {message}" if message else ""
-        super().__init__(f"{method} {path} was refused ({facts}){said}{f'; {hint}' if hint else ''}".lstrip())
+        super().__init__(text)
         self.status = status
         self.code = code
         self.message = message
@@ -171,18 +169,18 @@ class RateLimited(APIError):
         retry_after: seconds that the server asked to wait, or None when it named none.
     """
 
-    def __init__(  # see APIError
+    def __init__(
         self,
-        message: str,
+        text: str,
         *,
         status: int = 429,
         code: int | str | None = None,
+        message: str = "",
         method: str = "",
         path: str = "",
-        hint: str = "",
         retry_after: float | None = None,
     ) -> None:
-        super().__init__(message, status=status, code=code, method=method, path=path, hint=hint)
+        super().__init__(text, status=status, code=code, message=message, method=method, path=path)
         self.retry_after = retry_after
 
 

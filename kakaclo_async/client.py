@@ -1,0 +1,227 @@
+"""The client: owns the session, the bucket and the resources."""
+
+from __future__ import annotations
+
+import random
+import warnings
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal, Self
+
+import attrs
+
+from kakaclo_async.caller import Caller
+from kakaclo_async.config import Options, Token, choose_base_url
+from kakaclo_async.events import Event, Lane
+from kakaclo_async.exchange import Exchange
+from kakaclo_async.resources.categories import Categories
+from kakaclo_async.resources.custom import Custom
+from kakaclo_async.resources.freight import Freight
+from kakaclo_async.resources.orders import Orders
+from kakaclo_async.resources.payment import Payment
+from kakaclo_async.resources.products import Products
+from kakaclo_async.resources.refunds import Refunds
+from kakaclo_async.resources.stocks import Stocks
+from kakaclo_async.resources.v1 import V1
+from kakaclo_async.resources.warehouses import Warehouses
+from kakaclo_async.stats import Broadcast, Stats
+from kakaclo_async.traffic import Bucket, Gate, LocalBucket, RateLimit
+from kakaclo_async.transport import Transport
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from types import TracebackType
+
+    import aiohttp
+
+__all__ = ["KakaClo"]
+
+
+class Unset:
+    """The type of an option that is left as it is."""
+
+    def __repr__(self) -> str:
+        return "..."
+
+
+UNSET = Unset()
+
+
+class KakaClo:
+    """A client of the KakaClo Open API, for one shop.
+
+    Use it as an async context manager, or call `aclose` in the end. It belongs to the event loop that it is
+    first used on. Making one sends nothing.
+
+    Args:
+        token: the access token, or a function (sync or async) that returns one and is asked before each
+            request; None: the environment variable KAKACLO_TOKEN.
+        environment: "production" or "test".
+        base_url: overrides the environment, as does the environment variable KAKACLO_BASE_URL. HTTPS, or HTTP
+            on loopback.
+        rate_limit: the shop's bucket: 120 requests at once, then 2 per second.
+        reserve: marbles that the bulk lane never takes, so that interactive calls find one at once.
+        timeout: seconds for one call once it has its marble, attempts and the pauses between them included.
+        max_wait: seconds that a single interactive call may wait for its marble; None for as long as it
+            takes. Streams, fan-outs and the bulk lane always wait as long as it takes.
+        max_attempts: requests that one call may cost when they fail.
+        bucket: a bucket shared with other processes (`RedisBucket`) instead of one of its own.
+        session: an aiohttp session to use; it is not closed by the client.
+
+    Raises:
+        ConfigurationError: a missing token, an address that is not HTTPS, a limit that cannot work.
+    """
+
+    def __init__(
+        self,
+        token: str | Callable[[], str | Awaitable[str]] | None = None,
+        *,
+        environment: Literal["production", "test"] = "production",
+        base_url: str | None = None,
+        rate_limit: RateLimit = RateLimit(),  # noqa: B008 - frozen
+        reserve: int = 20,
+        timeout: float = 30.0,
+        max_wait: float | None = 30.0,
+        max_attempts: int = 5,
+        bucket: Bucket | None = None,
+        session: aiohttp.ClientSession | None = None,
+    ) -> None:
+        options = Options(timeout=timeout, max_wait=max_wait, max_attempts=max_attempts)
+        secret = Token(token)
+        self._base_url = choose_base_url(environment, base_url)
+        self._broadcast = Broadcast()
+        source = bucket or LocalBucket(rate_limit)
+        self._gate = Gate(source, reserve=reserve, listen=self._broadcast)
+        self._exchange = Exchange(
+            Transport(self._base_url, session),
+            self._gate,
+            secret,
+            emit=self._broadcast,
+            random=random.random,
+        )
+        self._caller = Caller(self._exchange, options, self._broadcast, source.rate.per_second)
+
+    @cached_property
+    def categories(self) -> Categories:
+        """The category tree."""
+        return Categories(self._caller)
+
+    @cached_property
+    def warehouses(self) -> Warehouses:
+        """The warehouses and their countries."""
+        return Warehouses(self._caller)
+
+    @cached_property
+    def products(self) -> Products:
+        """Products with their SKUs."""
+        return Products(self._caller)
+
+    @cached_property
+    def stocks(self) -> Stocks:
+        """Stock per SKU and warehouse."""
+        return Stocks(self._caller)
+
+    @cached_property
+    def freight(self) -> Freight:
+        """Freight quotes."""
+        return Freight(self._caller)
+
+    @cached_property
+    def orders(self) -> Orders:
+        """Orders."""
+        return Orders(self._caller)
+
+    @cached_property
+    def refunds(self) -> Refunds:
+        """Refunds of orders."""
+        return Refunds(self._caller)
+
+    @cached_property
+    def custom(self) -> Custom:
+        """Print on demand: models and designs."""
+        return Custom(self._caller)
+
+    @cached_property
+    def payment(self) -> Payment:
+        """The balance."""
+        return Payment(self._caller)
+
+    @property
+    def v1(self) -> V1:
+        """The outdated order area."""
+        warnings.warn(
+            "KakaClo's V1 order area is outdated: use kk.orders, kk.freight and kk.refunds",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+        return V1(self._caller)
+
+    def with_options(
+        self,
+        *,
+        lane: Lane | Literal["interactive", "bulk"] | Unset = UNSET,
+        timeout: float | Unset = UNSET,
+        max_wait: float | Unset | None = UNSET,
+        max_attempts: int | Unset = UNSET,
+    ) -> Self:
+        """Return a view of this client with other options: same session, same bucket, same caches.
+
+        Args:
+            lane: "interactive" or "bulk".
+            timeout: seconds for one call once it has its marble.
+            max_wait: seconds to wait for marbles; here it binds streams, fan-outs and the bulk lane, too.
+            max_attempts: requests that one call may cost.
+
+        Raises:
+            ConfigurationError: an option that cannot work.
+        """
+        now = self._caller.options
+        options = Options(
+            lane=now.lane if isinstance(lane, Unset) else lane,
+            timeout=now.timeout if isinstance(timeout, Unset) else timeout,
+            max_wait=now.max_wait if isinstance(max_wait, Unset) else max_wait,
+            max_attempts=now.max_attempts if isinstance(max_attempts, Unset) else max_attempts,
+            max_wait_for_all=now.max_wait_for_all if isinstance(max_wait, Unset) else max_wait is not None,
+        )
+        return self._view(attrs.evolve(self._caller, options=options))
+
+    def bulk(self) -> Self:
+        """Return a view whose calls queue in the bulk lane and wait as long as it takes."""
+        return self._view(self._caller.bulk())
+
+    def _view(self, caller: Caller) -> Self:
+        view = object.__new__(type(self))
+        view._base_url, view._broadcast = self._base_url, self._broadcast
+        view._gate, view._exchange, view._caller = self._gate, self._exchange, caller
+        return view
+
+    def stats(self) -> Stats:
+        """Return what this client has done so far, all views together."""
+        return self._broadcast.snapshot(self._gate.level, {lane: self._gate.queued(lane) for lane in Lane})
+
+    def eta(self, lane: Lane | Literal["interactive", "bulk"] = Lane.INTERACTIVE) -> float:
+        """Return the seconds that a call in this lane would wait for its marble now."""
+        return self._gate.eta(Lane(lane))
+
+    def on_event(self, callback: Callable[[Event], object]) -> Callable[[], None]:
+        """Call `callback` with every event of this client, on its event loop; keep it quick.
+
+        Returns:
+            A function that ends it.
+        """
+        return self._broadcast.listen(callback)
+
+    async def aclose(self) -> None:
+        """Close the client and all its views: calls that wait or are under way end with `ClientClosed`."""
+        await self._exchange.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def __repr__(self) -> str:
+        options = self._caller.options
+        return f"<{type(self).__name__} {self._base_url} lane={options.lane.value} {self._gate!r}>"

@@ -1,0 +1,140 @@
+"""Settings that are checked once, before the first request: where to, as whom, how long."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import attrs
+
+from kakaclo_async.errors import ConfigurationError
+from kakaclo_async.events import Lane
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+__all__ = ["ENVIRONMENTS", "MAX_BODY", "Options", "Token", "__version__", "choose_base_url"]
+
+__version__ = "0.1.0"
+
+ENVIRONMENTS = {
+    "production": "https://developer.kakaclo.com/openapi",
+    "test": "https://test-developer.kakaclo.com/openapi",
+}
+
+MAX_BODY = 64 * 1024 * 1024
+"""Bytes of one answer, decompressed, above which it is refused."""
+
+
+def _lane(lane: Lane | str) -> Lane:
+    try:
+        return Lane(lane)
+    except ValueError:
+        raise ConfigurationError(f"lane must be one of {', '.join(Lane)}, not {lane!r}") from None
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class Options:
+    """How a view of the client sends its calls.
+
+    Attributes:
+        lane: the queue for marbles.
+        timeout: seconds for one call once it has its marble, attempts and pauses included.
+        max_wait: seconds to wait for marbles, None for as long as it takes.
+        max_attempts: requests that one call may cost when they fail.
+        max_wait_for_all: whether `max_wait` also binds streams, fan-outs and the bulk lane.
+    """
+
+    lane: Lane = attrs.field(default=Lane.INTERACTIVE, converter=_lane)
+    timeout: float = 30.0
+    max_wait: float | None = 30.0
+    max_attempts: int = 5
+    max_wait_for_all: bool = False
+
+    def __attrs_post_init__(self) -> None:
+        if not self.timeout > 0:
+            raise ConfigurationError(f"timeout must be more than 0 seconds, not {self.timeout!r}")
+        if self.max_wait is not None and not self.max_wait >= 0:
+            raise ConfigurationError(f"max_wait must be None or at least 0 seconds, not {self.max_wait!r}")
+        if self.max_attempts < 1:
+            raise ConfigurationError(f"max_attempts must be at least 1, not {self.max_attempts!r}")
+
+
+class Token:
+    """An access token, or the function that fetches it; never shown.
+
+    Args:
+        source: the token, a function that returns one (sync or async; it is asked before each request, so it
+            should cache), or None for the environment variable KAKACLO_TOKEN.
+    """
+
+    __slots__ = ("_source",)
+
+    def __init__(self, source: str | Callable[[], str | Awaitable[str]] | None) -> None:
+        if source is None:
+            source = os.environ.get("KAKACLO_TOKEN")
+        if source is None:
+            raise ConfigurationError(
+                "no access token: pass token= or set KAKACLO_TOKEN"
+                " (tokens are made at https://kakaclo.com/personal-center/api-setting)"
+            )
+        self._source = source if callable(source) else _checked(source)
+
+    async def read(self) -> str:
+        """Return the token to send now."""
+        if isinstance(self._source, str):
+            return self._source
+        found = self._source()
+        return _checked(found if isinstance(found, str) else await found)
+
+    def scrub(self, text: str) -> str:
+        """Return `text` without the token, should a server have echoed it."""
+        return text.replace(self._source, "***") if isinstance(self._source, str) else text
+
+    def __repr__(self) -> str:
+        return "Token(***)"
+
+
+def _checked(token: str) -> str:
+    # A line break would start a header of its own; a token has no use for blanks or other alphabets.
+    if not token or not token.isascii() or any(c.isspace() or not c.isprintable() for c in token):
+        raise ConfigurationError("the access token is empty or holds characters that no token has")
+    return token
+
+
+def choose_base_url(environment: str, base_url: str | None) -> str:
+    """Return the base URL to use, without a slash at its end.
+
+    Args:
+        environment: "production" or "test".
+        base_url: overrides the environment, as does the environment variable KAKACLO_BASE_URL.
+
+    Raises:
+        ConfigurationError: an unknown environment, or an address that is not HTTPS (loopback may be HTTP).
+    """
+    if environment not in ENVIRONMENTS:
+        known = ", ".join(ENVIRONMENTS)
+        raise ConfigurationError(f"unknown environment {environment!r}: choose one of {known}")
+    url = (base_url or os.environ.get("KAKACLO_BASE_URL") or ENVIRONMENTS[environment]).rstrip("/")
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname
+        _ = parts.port
+    except ValueError as error:
+        raise ConfigurationError(f"base_url is no address: {error}") from None
+    if not host or parts.scheme not in {"http", "https"} or parts.username or parts.query or parts.fragment:
+        raise ConfigurationError("base_url must look like https://host/path, without user, query or fragment")
+    if parts.scheme == "http" and not _is_loopback(host):
+        raise ConfigurationError(f"base_url must be HTTPS: over plain HTTP {host} would see the token")
+    return url
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,113 @@
+"""Validators of the request models: a documented limit that is broken costs a sentence, not a marble.
+
+No sentence repeats a text: it may be somebody's address.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from kakaclo_async.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    import attrs
+
+    # attrs types a field by what it holds, invariantly; these validators fit fields of any type.
+    Field = attrs.Attribute[Any]
+    Validator = Callable[[object, Field, object], None]
+
+__all__ = ["as_tuple", "each", "filled", "instance_of", "optional_text", "positive", "text"]
+
+T = TypeVar("T")
+
+
+def _name(instance: object, field: Field) -> str:
+    return f"{type(instance).__name__}.{field.name}"
+
+
+def text(longest: int | None = None) -> Validator:
+    """Make a validator: a str that is not blank and has at most `longest` characters."""
+    optional = optional_text(longest)
+
+    def check(instance: object, field: Field, value: object) -> None:
+        if value is None or (isinstance(value, str) and not value.strip()):
+            raise InvalidRequest(f"{_name(instance, field)} must not be empty")
+        optional(instance, field, value)
+
+    return check
+
+
+def optional_text(longest: int | None = None) -> Validator:
+    """Make a validator: None, or a str (blank is fine) of at most `longest` characters."""
+
+    def check(instance: object, field: Field, value: object) -> None:
+        if value is None:
+            return
+        if not isinstance(value, str):
+            raise InvalidRequest(f"{_name(instance, field)} must be a str, not {type(value).__name__}")
+        if longest is not None and len(value) > longest:
+            raise InvalidRequest(
+                f"{_name(instance, field)} takes at most {longest} characters, not {len(value)}"
+            )
+
+    return check
+
+
+def positive(instance: object, field: Field, value: object) -> None:
+    """Validate a whole number above 0."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise InvalidRequest(
+            f"{_name(instance, field)} must be a whole number above 0, not {type(value).__name__}"
+        )
+    if value <= 0:
+        raise InvalidRequest(f"{_name(instance, field)} must be above 0, not {value}")
+
+
+def instance_of(kind: type) -> Validator:
+    """Make a validator: a `kind`."""
+
+    def check(instance: object, field: Field, value: object) -> None:
+        if not isinstance(value, kind):
+            raise InvalidRequest(
+                f"{_name(instance, field)} must be of type {kind.__name__}, not {type(value).__name__}"
+            )
+
+    return check
+
+
+def each(kind: type) -> Validator:
+    """Make a validator: a tuple whose every element is a `kind`."""
+
+    def check(instance: object, field: Field, value: object) -> None:
+        if not isinstance(value, tuple):
+            raise InvalidRequest(f"{_name(instance, field)} must be a sequence of {kind.__name__}")
+        for place, element in enumerate(cast("tuple[object, ...]", value)):
+            if not isinstance(element, kind):
+                raise InvalidRequest(
+                    f"{_name(instance, field)}[{place}] must be of type {kind.__name__}, "
+                    f"not {type(element).__name__}"
+                )
+
+    return check
+
+
+def filled(kind: type) -> Validator:
+    """Make a validator: a tuple of at least one element, every one a `kind`."""
+    well_typed = each(kind)
+
+    def check(instance: object, field: Field, value: object) -> None:
+        well_typed(instance, field, value)
+        if value == ():
+            raise InvalidRequest(f"{_name(instance, field)} must hold at least one {kind.__name__}")
+
+    return check
+
+
+def as_tuple(values: Iterable[T]) -> tuple[T, ...]:
+    """Convert any iterable to a tuple; what is none stays as it is, for a validator to refuse by name."""
+    try:
+        return tuple(values)
+    except TypeError:
+        return cast("tuple[T, ...]", values)

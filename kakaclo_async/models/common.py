@@ -1,0 +1,202 @@
+"""What all areas share: records, pages, open enumerations, and JSON that travels inside strings."""
+
+from collections.abc import Iterator, Mapping
+from enum import IntEnum, StrEnum
+from typing import Any, Final, Generic, Self, SupportsIndex, TypeVar, cast, overload
+
+import attrs
+
+__all__ = [
+    "NO_EXTRA",
+    "Attributes",
+    "FrozenMapping",
+    "OpenIntEnum",
+    "OpenStrEnum",
+    "Option",
+    "Page",
+    "Record",
+    "wire",
+    "wire_names",
+]
+
+T_co = TypeVar("T_co", covariant=True)
+V_co = TypeVar("V_co", covariant=True)
+
+_WIRE_NAMES: Final = "kakaclo.wire_names"
+
+
+def wire(*names: str) -> dict[str, tuple[str, ...]]:
+    """Give a field's names on the wire, where they are not its own name in camel case.
+
+    Args:
+        names: the first is written; the first that holds a value is read.
+    """
+    return {_WIRE_NAMES: names}
+
+
+def wire_names(field: "attrs.Attribute[Any]") -> tuple[str, ...]:
+    """Return a field's names on the wire: those that `wire` gave it, or its own in camel case."""
+    head, *rest = field.name.split("_")
+    own = head + "".join(word.capitalize() for word in rest)
+    return cast("tuple[str, ...]", field.metadata.get(_WIRE_NAMES, (own,)))
+
+
+class FrozenMapping(Mapping[str, V_co], Generic[V_co]):
+    """A mapping that cannot change, and that pickles (`MappingProxyType` does not)."""
+
+    __slots__ = ("_items",)
+
+    _items: dict[str, V_co]
+
+    def __init__(self, items: Mapping[str, V_co] | None = None) -> None:
+        object.__setattr__(self, "_items", dict(items or {}))
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"{type(self).__name__} cannot be changed")
+
+    def __getitem__(self, key: str) -> V_co:
+        return self._items[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._items)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._items!r})"
+
+    def __reduce__(self) -> tuple[type[Self], tuple[object, ...]]:
+        return type(self), (self._items,)
+
+
+NO_EXTRA: Final[FrozenMapping[object]] = FrozenMapping()
+
+
+@attrs.frozen(kw_only=True)
+class Record:
+    """The base of everything that KakaClo answers.
+
+    Attributes:
+        extra: the fields of the answer that this package does not know, as plain JSON data under their wire
+            names (numbers with a fraction are Decimals). They take no part in `==`, so that no two records
+            differ by a field that is new, nor in `repr`, because nobody knows what they hold.
+    """
+
+    extra: Mapping[str, object] = attrs.field(default=NO_EXTRA, eq=False, repr=False)
+
+
+@attrs.frozen(kw_only=True)
+class Page(Record, Generic[T_co]):
+    """One page of a list; iterable, with a length, indexable.
+
+    Attributes:
+        list: the rows.
+        total: the rows of all pages, as far as the server says.
+        page_number: from 1.
+        page_size: what the server reports, which is not always what it serves.
+    """
+
+    list: tuple[T_co, ...] = ()
+    total: int | None = None
+    page_number: int | None = None
+    page_size: int | None = None
+
+    @property
+    def items(self) -> tuple[T_co, ...]:
+        """The rows, under a name that does not hide the builtin `list`."""
+        return self.list
+
+    def __iter__(self) -> Iterator[T_co]:
+        return iter(self.list)
+
+    def __len__(self) -> int:
+        return len(self.list)
+
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> T_co: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[T_co, ...]: ...
+    def __getitem__(self, index: SupportsIndex | slice) -> T_co | tuple[T_co, ...]:
+        return self.list[index]
+
+
+@attrs.frozen
+class Option:
+    """One property of a SKU: a colour, a size, a print.
+
+    Attributes:
+        name: "color", "size", "print"; None when the text could not be read.
+        value: "Black", "XL"; may be empty; None when the text could not be read.
+        raw: the JSON text as it came.
+    """
+
+    name: str | None
+    value: str | None
+    raw: str = attrs.field(eq=False, repr=False)
+
+
+class Attributes(FrozenMapping[str]):
+    """The attributes of a product: a mapping of names to values, with the JSON text it came from.
+
+    Attributes:
+        raw: the text as it came; the mapping is empty when it could not be read.
+    """
+
+    __slots__ = ("raw",)
+
+    raw: str
+
+    def __init__(self, items: Mapping[str, str] | None = None, raw: str = "") -> None:
+        super().__init__(items)
+        object.__setattr__(self, "raw", raw)
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self._items.items()))
+
+    def __eq__(self, other: object) -> bool:
+        return self._items == (other._items if isinstance(other, Attributes) else other)
+
+    def __reduce__(self) -> tuple[type[Self], tuple[object, ...]]:
+        return type(self), (self._items, self.raw)
+
+
+class OpenStrEnum(StrEnum):
+    """An enumeration of texts that KakaClo may extend at any time.
+
+    A value that is not documented becomes a member named UNKNOWN: `.value` is the text from the wire, equal
+    values are one object, pickles keep their identity, and iteration shows the documented members only.
+    Unknown members are kept for the life of the process; there are as many as the API invents.
+    """
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self | None:
+        if not isinstance(value, str):
+            return None
+        member = str.__new__(cls, value)
+        member._name_ = "UNKNOWN"
+        member._value_ = str(value)
+        return cls._value2member_map_.setdefault(value, member)  # type: ignore[return-value] # typed as Enum
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the value is documented."""
+        return self._name_ != "UNKNOWN"
+
+
+class OpenIntEnum(IntEnum):
+    """An enumeration of numbers that KakaClo may extend at any time; see `OpenStrEnum`."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self | None:
+        if not isinstance(value, int) or isinstance(value, bool):
+            return None
+        member = int.__new__(cls, value)
+        member._name_ = "UNKNOWN"
+        member._value_ = int(value)
+        return cls._value2member_map_.setdefault(value, member)  # type: ignore[return-value] # typed as Enum
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the value is documented."""
+        return self._name_ != "UNKNOWN"

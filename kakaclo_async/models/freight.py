@@ -1,0 +1,154 @@
+"""Freight: what is asked, and the offers that come back."""
+
+import re
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Final
+
+import attrs
+
+from kakaclo_async.models._checks import as_tuple, filled, optional_text, positive, text
+from kakaclo_async.models.common import OpenStrEnum, Record, wire
+
+__all__ = [
+    "ChannelType",
+    "ChannelsRequest",
+    "FreightOption",
+    "FreightQuote",
+    "FreightRequest",
+    "Item",
+    "LogisticsChannel",
+]
+
+_RANGE: Final = re.compile(r"\s*(\d{1,4})\s*(?:[~～\-–—]|to)\s*(\d{1,4})\b", re.ASCII | re.IGNORECASE)  # noqa: RUF001 # KakaClo writes full-width signs at times
+_SINGLE: Final = re.compile(r"\s*(\d{1,4})\b", re.ASCII)
+
+
+class ChannelType(OpenStrEnum):
+    """How quickly a parcel travels: STANDARD is the slowest, EXPEDITED the fastest."""
+
+    STANDARD = "Standard"
+    EXPRESS = "Express"
+    EXPEDITED = "Expedited"
+
+
+@attrs.frozen
+class Item:
+    """A line of a cart or an order.
+
+    Attributes:
+        sku: at most 64 characters.
+        quantity: above 0.
+
+    Raises:
+        InvalidRequest: when a limit is broken.
+    """
+
+    sku: str = attrs.field(validator=text(64))
+    quantity: int = attrs.field(validator=positive)
+
+
+def items_tuple(items: Iterable[Item]) -> tuple[Item, ...]:
+    """Convert the lines of a cart; the attrs plugin of mypy cannot bind a generic converter."""
+    return as_tuple(items)
+
+
+@attrs.frozen
+class FreightRequest:
+    """A cart and where it goes.
+
+    Attributes:
+        items: at least one; any iterable is accepted.
+        country: the short code, "US".
+
+    Raises:
+        InvalidRequest: when a limit is broken.
+    """
+
+    items: tuple[Item, ...] = attrs.field(
+        converter=items_tuple, validator=filled(Item), metadata=wire("products")
+    )
+    country: str = attrs.field(validator=text(32), metadata=wire("shipToCountry"))
+
+
+@attrs.frozen
+class ChannelsRequest(FreightRequest):
+    """A cart, where it goes, and the warehouse that it leaves.
+
+    Attributes:
+        warehouse_code: "H008"; absent or unknown: the server takes G007.
+    """
+
+    warehouse_code: str | None = attrs.field(default=None, validator=optional_text())
+
+
+@attrs.frozen(kw_only=True)
+class FreightOption(Record):
+    """One offer of a freight quote.
+
+    Attributes:
+        channel_type: the timeliness level; None in the API's older shape.
+        estimated_freight: in `estimated_freight_currency`, US dollars when that is None.
+        delivery_time: as the API words it: "6~9 Business Days".
+    """
+
+    channel_type: ChannelType | None = None
+    estimated_freight: Decimal | None = None
+    delivery_time: str | None = None
+    estimated_freight_currency: str | None = None
+    channel_code: str | None = None
+    channel_name_en: str | None = None
+
+    @property
+    def delivery_days(self) -> tuple[int, int] | None:
+        """The least and the most business days, or None when the wording names none."""
+        if self.delivery_time is None:
+            return None
+        if found := _RANGE.match(self.delivery_time):
+            least, most = int(found[1]), int(found[2])
+            return min(least, most), max(least, most)
+        if found := _SINGLE.match(self.delivery_time):
+            return int(found[1]), int(found[1])
+        return None
+
+
+@attrs.frozen(kw_only=True)
+class LogisticsChannel(FreightOption):
+    """A logistics channel of one warehouse (`POST /v2/order/orders/channel`)."""
+
+
+@attrs.frozen
+class FreightQuote:
+    """The offers for one cart and country, one per channel type.
+
+    Attributes:
+        options: as the server ordered them.
+    """
+
+    options: tuple[FreightOption, ...] = ()
+
+    @property
+    def cheapest(self) -> FreightOption | None:
+        """The offer that costs least; the quicker one of two; None when no offer has a price."""
+        priced = [option for option in self.options if option.estimated_freight is not None]
+        return min(priced, key=lambda option: (_freight(option), _days(option)), default=None)
+
+    @property
+    def fastest(self) -> FreightOption | None:
+        """The offer that arrives first; the cheaper one of two; None when no offer has a delivery time."""
+        timed = [option for option in self.options if option.delivery_days is not None]
+        return min(timed, key=lambda option: (_days(option), _freight(option)), default=None)
+
+    def by_channel(self, channel_type: ChannelType | str) -> FreightOption | None:
+        """Find the offer of a channel type, or None."""
+        return next((option for option in self.options if option.channel_type == channel_type), None)
+
+
+def _freight(option: FreightOption) -> tuple[bool, Decimal | int]:
+    freight = option.estimated_freight
+    return (True, 0) if freight is None else (False, freight)
+
+
+def _days(option: FreightOption) -> tuple[bool, int, int]:
+    days = option.delivery_days
+    return (True, 0, 0) if days is None else (False, days[1], days[0])

@@ -1,0 +1,383 @@
+"""The order area, V2, and the documents of the outdated V1 below it."""
+
+from datetime import datetime
+from decimal import Decimal
+
+import attrs
+
+from kakaclo_async.models._checks import filled, instance_of, optional_text, text
+from kakaclo_async.models.common import OpenStrEnum, Option, Record, wire
+from kakaclo_async.models.freight import ChannelType, Item, items_tuple
+
+__all__ = [
+    "Address",
+    "CarrierType",
+    "CreatedOrder",
+    "FinancialStatus",
+    "Fulfillment",
+    "FulfillmentStatus",
+    "FulfillmentV1",
+    "NewOrder",
+    "Order",
+    "OrderItem",
+    "OrderItemV1",
+    "OrderStatus",
+    "OrderStatusV1",
+    "OrderV1",
+    "PackageStatus",
+    "RefundState",
+    "SalePlatform",
+    "ShippingAddress",
+    "StockStatus",
+    "TrackingInfo",
+]
+
+
+class OrderStatus(OpenStrEnum):
+    """Where an order stands as a whole."""
+
+    ABNORMAL_ORDER = "abnormal_order"
+    WAITING_PAYMENT = "waiting_payment"
+    PROCESSING = "processing"
+    COMPLETED = "completed"
+    CANCEL = "cancel"
+
+
+class FinancialStatus(OpenStrEnum):
+    """Whether an order is paid; the wire's "NULL" (not yet) is None."""
+
+    WAITING = "waiting"
+    PAID = "paid"
+
+
+class FulfillmentStatus(OpenStrEnum):
+    """How far an order or an item is shipped; the wire's "NULL" (not yet) is None."""
+
+    WAITING_TO_SHIP = "waiting_to_ship"
+    PARTIALLY_SHIPPED = "partially_shipped"
+    FULLY_SHIPPED = "fully_shipped"
+    COMPLETED = "completed"
+
+
+class RefundState(OpenStrEnum):
+    """How far an order or an item is refunded; the wire's "NULL" (not at all) is None.
+
+    The documents name the end both ways, REFUND and REFUNDED: ask `is_refunded`.
+    """
+
+    REFUNDING = "refunding"
+    PARTIAL_REFUND = "partial_refund"
+    REFUND = "refund"
+    REFUNDED = "refunded"
+
+    @property
+    def is_refunded(self) -> bool:
+        """Whether all of it is refunded, however the server writes that."""
+        return self in {RefundState.REFUND, RefundState.REFUNDED}
+
+
+class StockStatus(OpenStrEnum):
+    """Whether an ordered item is in stock."""
+
+    NORMAL = "normal"
+    SOLD_OUT = "sold_out"
+
+
+class PackageStatus(OpenStrEnum):
+    """Where a package stands."""
+
+    PREPARING = "preparing"
+    SHIPPED = "shipped"
+    COMPLETED = "completed"
+
+
+class CarrierType(OpenStrEnum):
+    """Which leg of the journey a package's carrier drives."""
+
+    LATEST = "latest"
+    LAST = "last"
+
+
+class SalePlatform(OpenStrEnum):
+    """Where an order was sold, as documented; KakaClo takes other names too."""
+
+    AMAZON = "Amazon"
+    WISH = "Wish"
+    EBAY = "eBay"
+    WALMART = "Walmart"
+    GROUPON = "Groupon"
+    IROBOTBOX_ERP = "IrobotBoxERP"
+    SHOPIFY = "Shopify"
+    ALIEXPRESS = "Aliexpress"
+    OVERSTOCK = "OverStock"
+    TOPHATTER = "TopHatter"
+    JOYBUY = "JoyBuy"
+    HOMEDEPOT = "Homedepot"
+    FACEBOOKSHOP = "Facebookshop"
+    MERCARI = "Mercari"
+    FACEBOOK_MARKETPLACE = "Facebook Marketplace"
+
+
+@attrs.frozen(kw_only=True)
+class Address:
+    """Where an order goes. Its repr shows the country alone.
+
+    Attributes:
+        country: the short code, "US"; like recipient, province, zip, ioss and vat at most 32 characters.
+        phone: like street1, street2 and city at most 64 characters.
+
+    Raises:
+        InvalidRequest: when a limit is broken.
+    """
+
+    country: str = attrs.field(validator=text(32))
+    phone: str = attrs.field(validator=text(64), repr=False)
+    recipient: str = attrs.field(validator=text(32), repr=False)
+    province: str = attrs.field(validator=text(32), repr=False)
+    street1: str | None = attrs.field(default=None, validator=optional_text(64), repr=False)
+    street2: str | None = attrs.field(default=None, validator=optional_text(64), repr=False)
+    city: str | None = attrs.field(default=None, validator=optional_text(64), repr=False)
+    zip: str | None = attrs.field(default=None, validator=optional_text(32), repr=False)
+    ioss: str | None = attrs.field(default=None, validator=optional_text(32), repr=False)
+    vat: str | None = attrs.field(default=None, validator=optional_text(32), repr=False)
+
+
+def _channel_type(name: str) -> str:
+    return _member(ChannelType, name)
+
+
+def _sale_platform(name: str | None) -> str | None:
+    return name if name is None else _member(SalePlatform, name)
+
+
+def _member(kind: type[OpenStrEnum], name: str) -> str:
+    try:
+        return kind(name)
+    except ValueError:  # no str: the validator says so, and names the field
+        return name
+
+
+@attrs.frozen(kw_only=True)
+class NewOrder:
+    """An order to place (`POST /v2/order/orders`).
+
+    Attributes:
+        items: at least one; any iterable is accepted.
+        channel_type: a `ChannelType`, or its text.
+        custom_order_id: your own number. The server does not look for doubles: two orders may share it.
+        sale_platform: a `SalePlatform`, or any other text.
+
+    Raises:
+        InvalidRequest: when a limit is broken.
+    """
+
+    address: Address = attrs.field(validator=instance_of(Address), metadata=wire("orderAddresses"))
+    items: tuple[Item, ...] = attrs.field(
+        converter=items_tuple, validator=filled(Item), metadata=wire("orderItemsList")
+    )
+    channel_type: str = attrs.field(default=ChannelType.STANDARD, converter=_channel_type, validator=text())
+    custom_order_id: str | None = attrs.field(default=None, validator=optional_text())
+    remark: str | None = attrs.field(default=None, validator=optional_text(), repr=False)
+    sale_platform: str | None = attrs.field(default=None, converter=_sale_platform, validator=optional_text())
+
+
+@attrs.frozen
+class CreatedOrder:
+    """What placing an order gave.
+
+    Attributes:
+        id: KakaClo's order number. KakaClo may split the order by warehouse, and still names only one.
+        custom_order_id: your own number, as sent.
+    """
+
+    id: str
+    custom_order_id: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class ShippingAddress(Record):
+    """The address of a placed order: any part may be missing. Its repr shows the country alone."""
+
+    country: str | None = None
+    phone: str | None = attrs.field(default=None, repr=False)
+    recipient: str | None = attrs.field(default=None, repr=False)
+    province: str | None = attrs.field(default=None, repr=False)
+    street1: str | None = attrs.field(default=None, repr=False)
+    street2: str | None = attrs.field(default=None, repr=False)
+    city: str | None = attrs.field(default=None, repr=False)
+    zip: str | None = attrs.field(default=None, repr=False)
+    ioss: str | None = attrs.field(default=None, repr=False)
+    vat: str | None = attrs.field(default=None, repr=False)
+
+
+@attrs.frozen(kw_only=True)
+class OrderItem(Record):
+    """A line of a placed order.
+
+    Attributes:
+        item_id: what a partial refund names.
+        amount: the price of one, in US dollars.
+        product_num: how many.
+        total: amount times number.
+        country_code: the country of the warehouse that delivers it, "CN" or "US"; a partial refund names it.
+    """
+
+    id: str | None = None
+    item_id: str | None = None
+    sku_code: str | None = None
+    product_name: str | None = None
+    image_url: str | None = None
+    product_num: int | None = None
+    amount: Decimal | None = attrs.field(default=None, metadata=wire("amount", "purchasePrices"))
+    total: Decimal | None = attrs.field(default=None, metadata=wire("total", "subtotal"))
+    promotion_amount: Decimal | None = None
+    option1: Option | None = None
+    option2: Option | None = None
+    option3: Option | None = None
+    stock_status: StockStatus | None = None
+    fulfillment_status: FulfillmentStatus | None = None
+    refund_status: RefundState | None = None
+    country_code: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class TrackingInfo(Record):
+    """One leg of a package's journey."""
+
+    carrier: str | None = None
+    tracking_code: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Fulfillment(Record):
+    """A package of an order.
+
+    Attributes:
+        delivery_time: when it was handed over, UTC.
+        tracking_infos: newest first.
+    """
+
+    id: str | None = None
+    pack_id: str | None = None
+    status: PackageStatus | None = None
+    carrier: str | None = None
+    carrier_type: CarrierType | None = None
+    tracking_code: str | None = None
+    logistics_search_url: str | None = None
+    delivery_time: datetime | None = None
+    items: tuple[OrderItem, ...] = ()
+    tracking_infos: tuple[TrackingInfo, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
+class Order(Record):
+    """A placed order (`GET /v2/order/orders`); the V1 names that some V2 answers still carry are read too.
+
+    Attributes:
+        final_amount: sub_total_amount + freight_amount - coupon_amount, in US dollars.
+        sub_total_amount: the sum of the items' totals.
+        refundable_amount: final_amount - refunded_amount.
+        update_date: UTC, like all times.
+    """
+
+    id: str
+    custom_order_id: str | None = None
+    status: OrderStatus | None = None
+    financial_status: FinancialStatus | None = None
+    fulfillment_status: FulfillmentStatus | None = None
+    refund_status: RefundState | None = None
+    purchase_date: datetime | None = None
+    pay_date: datetime | None = attrs.field(default=None, metadata=wire("payDate", "payAt"))
+    completed_date: datetime | None = attrs.field(default=None, metadata=wire("completedDate", "completedAt"))
+    cancel_date: datetime | None = None
+    refund_date: datetime | None = None
+    create_date: datetime | None = None
+    update_date: datetime | None = attrs.field(default=None, metadata=wire("updateDate", "modifyDate"))
+    warehouse_id: int | None = None
+    currency_code: str | None = None
+    final_amount: Decimal | None = attrs.field(default=None, metadata=wire("finalAmount", "totalAmount"))
+    freight_amount: Decimal | None = None
+    sub_total_amount: Decimal | None = attrs.field(
+        default=None, metadata=wire("subTotalAmount", "skusAmount")
+    )
+    coupon_amount: Decimal | None = None
+    promotion_amount: Decimal | None = None
+    refundable_amount: Decimal | None = None
+    refunded_amount: Decimal | None = None
+    shipping_address: ShippingAddress | None = None
+    order_items: tuple[OrderItem, ...] = ()
+    fulfillments: tuple[Fulfillment, ...] = ()
+    remark: str | None = attrs.field(default=None, repr=False)
+
+
+class OrderStatusV1(OpenStrEnum):
+    """The one status of a V1 order."""
+
+    WAITING_PAYMENT = "waiting_payment"
+    CANCEL = "cancel"
+    WAITING_TO_SHIP = "waiting_to_ship"
+    REFUNDING = "refunding"
+    REFUNDED = "refunded"
+    PARTIAL_SHIPPED = "partial_shipped"
+    SHIPPED = "shipped"
+    DELIVERED = "delivered"
+
+
+@attrs.frozen(kw_only=True)
+class OrderItemV1(Record):
+    """A line of a V1 order.
+
+    Attributes:
+        purchase_prices: the price of one, in US dollars.
+        product_num: how many.
+        subtotal: price times number.
+    """
+
+    id: str | None = None
+    sku_code: str | None = None
+    product_name: str | None = None
+    image_url: str | None = None
+    product_num: int | None = None
+    purchase_prices: Decimal | None = None
+    subtotal: Decimal | None = None
+    promotion_amount: Decimal | None = None
+    option1: Option | None = None
+    option2: Option | None = None
+    option3: Option | None = None
+    stock_status: StockStatus | None = None
+
+
+@attrs.frozen(kw_only=True)
+class FulfillmentV1(Record):
+    """A package of a V1 order."""
+
+    id: str | None = None
+    carrier: str | None = None
+    tracking_code: str | None = None
+    logistics_search_url: str | None = None
+    delivery_time: datetime | None = None
+    items: tuple[OrderItemV1, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
+class OrderV1(Record):
+    """A placed order under its V1 names (`GET /v1/order/orders`)."""
+
+    id: str
+    custom_order_id: str | None = None
+    status: OrderStatusV1 | None = None
+    purchase_date: datetime | None = None
+    pay_at: datetime | None = attrs.field(default=None, metadata=wire("payAt", "payDate"))
+    completed_at: datetime | None = attrs.field(default=None, metadata=wire("completedAt", "completedDate"))
+    cancel_date: datetime | None = None
+    refund_date: datetime | None = None
+    create_date: datetime | None = None
+    update_date: datetime | None = attrs.field(default=None, metadata=wire("updateDate", "modifyDate"))
+    warehouse_id: int | None = None
+    total_amount: Decimal | None = None
+    freight_amount: Decimal | None = None
+    skus_amount: Decimal | None = attrs.field(default=None, metadata=wire("skusAmount", "subTotalAmount"))
+    shipping_address: ShippingAddress | None = None
+    order_items: tuple[OrderItemV1, ...] = ()
+    fulfillments: tuple[FulfillmentV1, ...] = ()
+    remark: str | None = attrs.field(default=None, repr=False)

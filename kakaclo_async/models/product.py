@@ -1,0 +1,190 @@
+"""The product area: categories, warehouses, products and their SKUs."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from decimal import Decimal
+
+import attrs
+
+from kakaclo_async.models.common import Attributes, OpenIntEnum, OpenStrEnum, Option, Record
+
+__all__ = [
+    "Category",
+    "Product",
+    "ProductStatus",
+    "Sku",
+    "SkuImages",
+    "SortBy",
+    "SortType",
+    "SupplierLevel",
+    "Warehouse",
+    "WarehouseStatus",
+]
+
+
+class ProductStatus(OpenIntEnum):
+    """Whether a product (`spu_status`) or one of its SKUs (`sku_status`) is sold.
+
+    A product is ON_SHELF while any of its SKUs is; OUT_OF_STOCK when some SKU is and none is ON_SHELF;
+    OFF_SHELF, DELETED or DISCONTINUED when all are.
+    """
+
+    OFF_SHELF = 0
+    ON_SHELF = 1
+    DELETED = 2
+    DISCONTINUED = 3
+    CLEARANCE = 4
+    PARTIAL_CLEARANCE = 5
+    OUT_OF_STOCK = 6
+
+
+class SupplierLevel(OpenStrEnum):
+    """How much a supplier keeps in stock, and so how far the stock figures can be trusted.
+
+    A: above 300 per product, typically above 100 per SKU. B: above 150 and 50. C: below 100 per product,
+    10 to 50 per SKU. NOT_CONNECTED: the supplier's stock may be stale.
+    """
+
+    NOT_CONNECTED = ""
+    A = "A"
+    B = "B"
+    C = "C"
+
+
+class WarehouseStatus(OpenIntEnum):
+    """Whether a warehouse delivers."""
+
+    DISABLED = 0
+    ENABLED = 1
+
+
+class SortType(OpenStrEnum):
+    """What a product search is sorted by; the first value is misspelt by the API itself."""
+
+    SALES_VOLUME = "salasVolume"
+    STOCK = "stock"
+    PRICE = "price"
+    UPDATE_TIME = "updateTime"
+
+
+class SortBy(OpenStrEnum):
+    """The direction of a sorted search."""
+
+    ASC = "asc"
+    DESC = "desc"
+
+
+@attrs.frozen(kw_only=True)
+class Category(Record):
+    """A node of the category tree (`GET /v1/product/category`).
+
+    Attributes:
+        parent_id: 0 at the top.
+        level: the depth in the tree.
+        full_category_id: the ids from the top down to here: "3600/3516".
+        child: the categories right below.
+    """
+
+    category_id: int | None = None
+    name: str | None = None
+    parent_id: int | None = None
+    level: int | None = None
+    full_category_id: str | None = None
+    img_url: str | None = None
+    child: tuple["Category", ...] = ()
+
+    def walk(self) -> Iterator["Category"]:
+        """Yield this category and all below it, parents first."""
+        waiting: list[Category] = [self]
+        while waiting:
+            category = waiting.pop()
+            yield category
+            waiting.extend(reversed(category.child))
+
+
+@attrs.frozen(kw_only=True)
+class Warehouse(Record):
+    """A warehouse (`GET /v1/product/countryAndWarehouse`).
+
+    Attributes:
+        warehouse_code: "G004".
+        warehouse_name: removed from the API in 2023-04, still seen.
+        warehouse_name_ext: the Chinese name.
+        country_code: "CN", "US"; "CN_S" and "CN_N" before 2023-04.
+        country_cn: the country's name.
+    """
+
+    warehouse_id: int | None = None
+    warehouse_code: str | None = None
+    warehouse_name: str | None = None
+    warehouse_name_ext: str | None = None
+    country_code: str | None = None
+    country_cn: str | None = None
+    status: WarehouseStatus | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Sku(Record):
+    """One variant of a product: what is ordered and delivered.
+
+    Attributes:
+        package_length: centimetres, like the width and the height.
+        package_weight: grams.
+        cost: US dollars, like the price.
+        stock: the sum over all warehouses.
+        option1: a colour, as a rule; option2 a size; option3 a print.
+    """
+
+    sku: str
+    sku_name: str | None = None
+    main_img: str | None = None
+    package_length: Decimal | None = None
+    package_width: Decimal | None = None
+    package_height: Decimal | None = None
+    package_weight: Decimal | None = None
+    cost: Decimal | None = None
+    price: Decimal | None = None
+    stock: int | None = None
+    option1: Option | None = None
+    option2: Option | None = None
+    option3: Option | None = None
+    material: str | None = None
+    sku_status: ProductStatus | None = None
+
+
+@attrs.frozen(kw_only=True)
+class SkuImages(Record):
+    """Pictures, and the SKUs that they show."""
+
+    skus: tuple[str, ...] = ()
+    img_url: tuple[str, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
+class Product(Record):
+    """A product, KakaClo's SPU, with all its SKUs (`GET /v1/product/products`).
+
+    Attributes:
+        full_category_name: the names from the top down: "Women/Bottoms/Cropped Pants".
+        price: the lowest price of a SKU, in US dollars.
+        stock: the sum over all SKUs.
+        update_time: UTC; windows of updates go by it.
+    """
+
+    spu: str
+    kk_product_id: int | None = None
+    product_name: str | None = None
+    description: str | None = None
+    size_image_path: str | None = None
+    spu_status: ProductStatus | None = None
+    category_id: int | None = None
+    full_category_name: str | None = None
+    sales_volume: int | None = None
+    attributes_json: Attributes | None = None
+    price: Decimal | None = None
+    stock: int | None = None
+    supplier_level: SupplierLevel | None = None
+    create_time: datetime | None = None
+    update_time: datetime | None = None
+    sku_details: tuple[Sku, ...] = ()
+    sku_img_url: tuple[SkuImages, ...] = ()

@@ -1,0 +1,169 @@
+"""Custom products: models to print on, and the designs made of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import attrs
+
+from kakaclo_async.codec import encode, to_millis
+from kakaclo_async.models import Design, DesignModel, DesignModelDetail, NewDesign, Page
+from kakaclo_async.protocol import Request, path
+from kakaclo_async.resources.checks import check_codes, check_number
+from kakaclo_async.resources.listing import Listing
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Iterable
+    from datetime import datetime
+
+    from kakaclo_async.caller import Caller
+
+__all__ = ["Custom"]
+
+R = TypeVar("R", DesignModel, Design)
+
+_CATEGORY_NAMES: Final = Request(
+    method="GET", path="/v1/product/custom/modelCategoryName/search", result=tuple[str, ...]
+)
+_PAGE_SIZE = 100
+"""The most rows that one page of a search holds."""
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class _Search:
+    page_number: int
+    page_size: int = _PAGE_SIZE
+    last_updated_time: int | None = None
+    model_codes: tuple[str, ...] | None = None
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class _ModelSearch(_Search):
+    category_names: tuple[str, ...] | None = None
+    en_name: str | None = None
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class _DesignSearch(_Search):
+    spus: tuple[str, ...] | None = None
+    search_content: str | None = None
+
+
+class Custom:
+    """`kk.custom`."""
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+
+    async def category_names(self) -> tuple[str, ...]:
+        """Return the names of the categories that models come in.
+
+        `GET /v1/product/custom/modelCategoryName/search`
+        """
+        return await self._caller.send(_CATEGORY_NAMES)
+
+    def models(
+        self,
+        *,
+        category_names: Iterable[str] | None = None,
+        model_codes: Iterable[str] | None = None,
+        updated_from: datetime | None = None,
+        en_name: str | None = None,
+    ) -> AsyncGenerator[DesignModel, None]:
+        """Iterate over the models that fit, all of them by default.
+
+        `POST /v1/product/custom/designModel/search`, 100 rows per request
+
+        Args:
+            category_names: only these categories.
+            model_codes: only these models.
+            updated_from: only what was updated since, an aware time.
+            en_name: only names like this.
+        """
+        search = _ModelSearch(
+            page_number=1,
+            category_names=_texts(category_names, "category"),
+            model_codes=_texts(model_codes, "model"),
+            last_updated_time=_millis(updated_from),
+            en_name=en_name,
+        )
+        where = "/v1/product/custom/designModel/search"
+        return self._listing(search, where, Page[DesignModel], "models").rows()
+
+    async def model(self, model_id: int) -> DesignModelDetail:
+        """Return one model with its sizes, weights and description.
+
+        `GET /v1/product/custom/designModel/detail/{id}`
+        """
+        where = path("/v1/product/custom/designModel/detail/{}", check_number(model_id, "model_id"))
+        return await self._caller.send(Request(method="GET", path=where, result=DesignModelDetail))
+
+    def designs(
+        self,
+        *,
+        model_codes: Iterable[str] | None = None,
+        spus: Iterable[str] | None = None,
+        search_content: str | None = None,
+        updated_from: datetime | None = None,
+    ) -> AsyncGenerator[Design, None]:
+        """Iterate over the shop's designs that fit, all of them by default.
+
+        `POST /v1/product/custom/customDesigned/search`, 100 rows per request
+
+        Args:
+            model_codes: only designs on these models.
+            spus: only these products.
+            search_content: only what fits this text.
+            updated_from: only what was updated since, an aware time.
+        """
+        search = _DesignSearch(
+            page_number=1,
+            model_codes=_texts(model_codes, "model"),
+            spus=_texts(spus, "SPU"),
+            last_updated_time=_millis(updated_from),
+            search_content=search_content,
+        )
+        where = "/v1/product/custom/customDesigned/search"
+        return self._listing(search, where, Page[Design], "designs").rows()
+
+    async def add_design(self, design: NewDesign) -> None:
+        """Add a design: one POST, never repeated once it may have arrived.
+
+        KakaClo answers with an empty string; the new design shows up in `designs`, and its SKUs in the
+        product look-up by its `spu`.
+
+        `POST /v1/product/custom/customDesigned/addProduct`
+
+        Raises:
+            OutcomeUnknown: the request left and no clear answer came; look for it in `designs`.
+        """
+        await self._caller.send(
+            Request(
+                method="POST",
+                path="/v1/product/custom/customDesigned/addProduct",
+                body=encode(design),
+                result=object,
+                writes=True,
+            )
+        )
+
+    def _listing(self, search: _Search, where: str, result: type[Page[R]], name: str) -> Listing[R]:
+        caller = self._caller.bulk()
+
+        async def read(number: int) -> Page[R]:
+            body = encode(attrs.evolve(search, page_number=number))
+            return await caller.send(Request(method="POST", path=where, body=body, result=result))
+
+        return Listing(name, read, _id)
+
+
+def _id(row: DesignModel | Design) -> object:
+    return row.id
+
+
+def _texts(values: Iterable[str] | None, what: str) -> tuple[str, ...] | None:
+    return None if values is None else check_codes(values, what)
+
+
+def _millis(time: datetime | None) -> int | None:
+    return None if time is None else to_millis(time)

@@ -1,0 +1,208 @@
+"""Freight: what a cart costs to send, for one cart or thousands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Literal, overload
+
+import attrs
+
+from kakaclo_async.codec import encode
+from kakaclo_async.errors import InvalidRequest, KakaCloError
+from kakaclo_async.fan_out import collect_in_order, gather_in_order
+from kakaclo_async.models import (
+    ChannelsRequest,
+    FreightOption,
+    FreightQuote,
+    FreightRequest,
+    Item,
+    LogisticsChannel,
+)
+from kakaclo_async.protocol import Request
+from kakaclo_async.resources.checks import check_code, check_country
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kakaclo_async.caller import Caller
+
+__all__ = ["Freight", "FreightMatrix", "channels_request"]
+
+Cart = tuple[Item, ...]
+
+
+class FreightMatrix(Mapping[tuple[Cart, str], FreightQuote | KakaCloError]):
+    """The quotes of many carts to many countries, in the order asked.
+
+    A key is `(cart, country)`: the cart as a tuple of items, though any sequence of them finds it too.
+    A value is the quote, or the error that stands in its place.
+    """
+
+    __slots__ = ("_cells",)
+
+    def __init__(self, cells: Mapping[tuple[Cart, str], FreightQuote | KakaCloError]) -> None:
+        self._cells = dict(cells)
+
+    def __getitem__(self, key: tuple[Sequence[Item], str]) -> FreightQuote | KakaCloError:
+        cart, country = key
+        return self._cells[tuple(cart), country]
+
+    def __iter__(self) -> Iterator[tuple[Cart, str]]:
+        return iter(self._cells)
+
+    def __len__(self) -> int:
+        return len(self._cells)
+
+    def __repr__(self) -> str:
+        failed = sum(isinstance(cell, KakaCloError) for cell in self._cells.values())
+        return f"<FreightMatrix of {len(self)} quotes, {failed} failed>"
+
+
+def quote_request(cart: FreightRequest) -> Request[tuple[FreightOption, ...]]:
+    """Build a `POST /v2/order/orders/channel/automationSplit`, which only reads."""
+    return Request(
+        method="POST",
+        path="/v2/order/orders/channel/automationSplit",
+        body=encode(attrs.evolve(cart, country=check_country(cart.country))),
+        result=tuple[FreightOption, ...],
+    )
+
+
+def channels_request(
+    path: str, items: Iterable[Item], country: str, warehouse_code: str | None
+) -> Request[tuple[LogisticsChannel, ...]]:
+    """Build the request for the channels of one warehouse, in either version of the API."""
+    code = None if warehouse_code is None else check_code(warehouse_code, "warehouse_code")
+    body = ChannelsRequest(items, check_country(country), code)
+    return Request(method="POST", path=path, body=encode(body), result=tuple[LogisticsChannel, ...])
+
+
+def _canonical(cart: FreightRequest) -> FreightRequest:
+    """Return the cart with equal SKUs added up and sorted: equal carts, however written, are one quote."""
+    quantities: dict[str, int] = {}
+    for item in cart.items:
+        quantities[item.sku] = quantities.get(item.sku, 0) + item.quantity
+    items = [Item(sku, quantity) for sku, quantity in sorted(quantities.items())]
+    return FreightRequest(items, check_country(cart.country))
+
+
+class Freight:
+    """`kk.freight`."""
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+
+    async def quote(self, items: Iterable[Item], country: str) -> FreightQuote:
+        """Return what sending these items costs, by channel type; KakaClo splits over warehouses by itself.
+
+        `POST /v2/order/orders/channel/automationSplit`
+
+        Args:
+            items: SKUs with quantities above 0.
+            country: two-letter code of the destination, "US".
+
+        Raises:
+            InvalidRequest: no items, a quantity below 1, a country that is no code.
+            Rejected: an unknown SKU or country, in KakaClo's words.
+        """
+        return await self._quote(FreightRequest(items, country), self._caller)
+
+    async def _quote(self, cart: FreightRequest, caller: Caller) -> FreightQuote:
+        return FreightQuote(await caller.send(quote_request(cart)))
+
+    @overload
+    async def quote_many(
+        self,
+        requests: Iterable[FreightRequest],
+        on_error: Literal["raise"] = "raise",
+        *,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> tuple[FreightQuote, ...]: ...
+    @overload
+    async def quote_many(
+        self,
+        requests: Iterable[FreightRequest],
+        on_error: Literal["collect"],
+        *,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> tuple[FreightQuote | KakaCloError, ...]: ...
+    async def quote_many(
+        self,
+        requests: Iterable[FreightRequest],
+        on_error: Literal["raise", "collect"] = "raise",
+        *,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> tuple[FreightQuote | KakaCloError, ...]:
+        """Return the quotes of many carts, in their order; equal carts cost one request.
+
+        Up to 20 different carts go in the view's lane; more of them are a bulk job. Marbles alone bound how
+        many are under way, and all are waited for, unless the view sets a `max_wait` of its own.
+
+        `POST /v2/order/orders/channel/automationSplit`, once for each different cart
+
+        Args:
+            requests: carts with their countries.
+            on_error: "raise" the first error, which cancels the others, or "collect" errors in their places.
+            progress: called with (done, all) after each request.
+        """
+        if on_error not in {"raise", "collect"}:
+            raise InvalidRequest(f"on_error must be 'raise' or 'collect', not {on_error!r}")
+        carts = [_canonical(cart) for cart in requests]
+        different = list(dict.fromkeys(carts))
+        caller = self._caller.for_many(len(different))
+        done = 0
+
+        def count() -> None:
+            nonlocal done
+            done += 1
+            if progress is not None:
+                progress(done, len(different))
+
+        calls = [partial(self._quote, cart, caller) for cart in different]
+        if on_error == "raise":
+            results: list[FreightQuote | KakaCloError] = [*await gather_in_order(calls, done=count)]
+        else:
+            results = await collect_in_order(calls, done=count)
+        by_cart = dict(zip(different, results, strict=True))
+        return tuple(by_cart[cart] for cart in carts)
+
+    async def matrix(
+        self,
+        carts: Iterable[Iterable[Item]],
+        countries: Iterable[str],
+        *,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> FreightMatrix:
+        """Return the quotes of every cart to every country; a failed one holds its error.
+
+        `POST /v2/order/orders/channel/automationSplit`, once for each different pair
+
+        Args:
+            carts: each the items of one cart.
+            countries: two-letter codes.
+            progress: called with (done, all) after each request.
+        """
+        if isinstance(countries, str):
+            raise InvalidRequest("pass a list of country codes, not one str")
+        pairs = [(tuple(cart), country) for cart in carts for country in countries]
+        quotes = await self.quote_many(
+            [FreightRequest(cart, country) for cart, country in pairs], "collect", progress=progress
+        )
+        return FreightMatrix(dict(zip(pairs, quotes, strict=True)))
+
+    async def channels(
+        self, items: Iterable[Item], country: str, warehouse_code: str | None = None
+    ) -> tuple[LogisticsChannel, ...]:
+        """Return the logistics channels of one warehouse, fastest first.
+
+        `POST /v2/order/orders/channel`
+
+        Args:
+            items: SKUs with quantities above 0.
+            country: two-letter code of the destination.
+            warehouse_code: unknown or None: KakaClo takes G007.
+        """
+        return await self._caller.send(
+            channels_request("/v2/order/orders/channel", items, country, warehouse_code)
+        )

@@ -1,0 +1,251 @@
+"""Orders: placing them, and reading them back."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING
+
+import attrs
+
+from kakaclo_async.codec import encode
+from kakaclo_async.errors import InvalidRequest, NotFound
+from kakaclo_async.fan_out import gather_in_order
+from kakaclo_async.models import CreatedOrder, NewOrder, Order, Page
+from kakaclo_async.protocol import Request
+from kakaclo_async.resources.checks import (
+    CODES_PER_REQUEST,
+    check_code,
+    check_codes,
+    check_number,
+    chunks,
+    time_range,
+)
+from kakaclo_async.resources.listing import Listing
+from kakaclo_async.resources.order_ids import new_custom_order_id
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Iterable
+
+    from kakaclo_async.caller import Caller
+    from kakaclo_async.models import OrderStatus
+
+__all__ = ["Orders", "create_request", "orders_query"]
+
+_PATH = "/v2/order/orders"
+_PAGE_SIZE = 250
+"""The most orders that one page of a query holds."""
+
+
+def create_request(path: str, order: NewOrder) -> Request[str]:
+    """Build the request that places an order, in either version of the API."""
+    return Request(
+        method="POST",
+        path=path,
+        body=encode(order),
+        result=str,
+        writes=True,
+        custom_order_id=order.custom_order_id,
+    )
+
+
+def orders_query(
+    *,
+    ids: Iterable[str] | None = None,
+    created_from: datetime | None = None,
+    created_to: datetime | None = None,
+    updated_from: datetime | None = None,
+    updated_to: datetime | None = None,
+    page_number: int = 1,
+    page_size: int = _PAGE_SIZE,
+) -> tuple[tuple[str, str], ...]:
+    """Build the query string of an order query, in either version of the API."""
+    query: list[tuple[str, str]] = []
+    if ids is not None:
+        query.append(("ids", ",".join(check_codes(map(_order_id, ids), "order id", at_most=_PAGE_SIZE))))
+    for start, end, what, wire in (
+        (created_from, created_to, "created", "create"),
+        (updated_from, updated_to, "updated", "update"),
+    ):
+        if (window := time_range(start, end, what)) is not None:
+            query += [(f"{wire}StartTime", window[0]), (f"{wire}EndTime", window[1])]
+    query += [
+        ("pageNumber", str(check_number(page_number, "page_number"))),
+        ("pageSize", str(check_number(page_size, "page_size", at_most=_PAGE_SIZE))),
+    ]
+    return tuple(query)
+
+
+def _order_id(order_id: str | int) -> str:
+    return check_code(str(order_id), "order id")
+
+
+class Orders:
+    """`kk.orders`."""
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+
+    async def create(self, order: NewOrder) -> CreatedOrder:
+        """Place an order: one POST, which is never repeated once it may have arrived.
+
+        The server does not look for doubles, and an order is paid for at once. An order without a
+        `custom_order_id` gets one, so that it can be looked up.
+
+        `POST /v2/order/orders`
+
+        Args:
+            order: what, where to and how.
+
+        Returns:
+            The order number. KakaClo may make several orders of one; `find` returns them all.
+
+        Raises:
+            OutcomeUnknown: the request left and no clear answer came; `find` the order by the error's
+                `custom_order_id` before placing it again (orders show up within 5 minutes).
+            Rejected: KakaClo declined: an unknown SKU, too little balance.
+        """
+        if order.custom_order_id is None:
+            order = attrs.evolve(order, custom_order_id=new_custom_order_id())
+        order_id = await self._caller.send(create_request(_PATH, order))
+        return CreatedOrder(order_id, order.custom_order_id)
+
+    async def get(self, order_id: str) -> Order:
+        """Return one order by its number.
+
+        `GET /v2/order/orders?ids=`
+
+        Raises:
+            NotFound: no such order; a new one shows up within 5 minutes.
+        """
+        for order in await self.get_many([order_id]):
+            return order
+        raise NotFound(
+            f"no order has the number {order_id} (new orders show up within 5 minutes)",
+            status=200,
+            path=_PATH,
+        )
+
+    async def get_many(self, ids: Iterable[str]) -> tuple[Order, ...]:
+        """Return any number of orders by their numbers, 30 per request.
+
+        `GET /v2/order/orders?ids=`
+
+        Returns:
+            The orders found, in the order of the numbers; unknown numbers are left out.
+        """
+        if isinstance(ids, str):
+            raise InvalidRequest("pass a list of order numbers, not one str")
+        wanted = tuple(dict.fromkeys(_order_id(order_id) for order_id in ids))
+        groups = tuple(chunks(wanted, CODES_PER_REQUEST))
+        caller = self._caller if len(groups) <= 1 else self._caller.for_many(len(groups))
+        pages = await gather_in_order(
+            partial(caller.send, _page_request(orders_query(ids=group, page_size=len(group))))
+            for group in groups
+        )
+        found = {order.id: order for page in pages for order in page}
+        return tuple(found[order_id] for order_id in wanted if order_id in found)
+
+    async def page(
+        self,
+        *,
+        ids: Iterable[str] | None = None,
+        created_from: datetime | None = None,
+        created_to: datetime | None = None,
+        updated_from: datetime | None = None,
+        updated_to: datetime | None = None,
+        page_number: int = 1,
+        page_size: int = _PAGE_SIZE,
+    ) -> Page[Order]:
+        """Return one page of orders; one request, for those who page by themselves.
+
+        `GET /v2/order/orders`
+
+        Args:
+            ids: only these order numbers, at most 250.
+            created_from: only orders made in this range of aware times; needs `created_to`.
+            created_to: its end.
+            updated_from: only orders updated in this range; needs `updated_to`.
+            updated_to: its end.
+            page_number: from 1.
+            page_size: 1 to 250.
+        """
+        query = orders_query(
+            ids=ids,
+            created_from=created_from,
+            created_to=created_to,
+            updated_from=updated_from,
+            updated_to=updated_to,
+            page_number=page_number,
+            page_size=page_size,
+        )
+        return await self._caller.send(_page_request(query))
+
+    async def query(
+        self,
+        *,
+        created_from: datetime | None = None,
+        created_to: datetime | None = None,
+        updated_from: datetime | None = None,
+        updated_to: datetime | None = None,
+        statuses: Iterable[OrderStatus | str] | None = None,
+    ) -> AsyncGenerator[Order, None]:
+        """Iterate over orders, all of them by default, none twice.
+
+        `GET /v2/order/orders`, 250 rows per request, in the bulk lane
+
+        Args:
+            created_from: only orders made in this range of aware times; the end is now by default.
+            created_to: its end.
+            updated_from: only orders updated in this range; the end is now by default.
+            updated_to: its end.
+            statuses: only orders with one of these; sorted out here, for V2 cannot be asked for a status.
+
+        Raises:
+            InvalidRequest: a naive time, an end without a start.
+            IncompletePull: after the last order, when the list moved too much to be sure of all.
+        """
+        now = datetime.now(UTC)
+        created = (created_from, created_to or (now if created_from else None))
+        updated = (updated_from, updated_to or (now if updated_from else None))
+        wanted = None if statuses is None else set(map(str, statuses))
+        bulk = Orders(self._caller.bulk())
+
+        async def read(number: int) -> Page[Order]:
+            return await bulk.page(
+                created_from=created[0],
+                created_to=created[1],
+                updated_from=updated[0],
+                updated_to=updated[1],
+                page_number=number,
+            )
+
+        async with aclosing(Listing("orders", read, _id).rows()) as orders:
+            async for order in orders:
+                if wanted is None or order.status in wanted:
+                    yield order
+
+    async def find(
+        self, custom_order_id: str, created_from: datetime, created_to: datetime | None = None
+    ) -> tuple[Order, ...]:
+        """Return all orders with this custom order id, for one request may become several orders.
+
+        `GET /v2/order/orders`, 250 rows per request
+
+        Args:
+            custom_order_id: your own number, as it was sent.
+            created_from: no later than the order was made.
+            created_to: now by default; an order shows up within 5 minutes of being made.
+        """
+        check_code(custom_order_id, "custom_order_id")
+        orders = self.query(created_from=created_from, created_to=created_to)
+        return tuple([order async for order in orders if order.custom_order_id == custom_order_id])
+
+
+def _page_request(query: tuple[tuple[str, str], ...]) -> Request[Page[Order]]:
+    return Request(method="GET", path=_PATH, query=query, result=Page[Order])
+
+
+def _id(order: Order) -> str:
+    return order.id

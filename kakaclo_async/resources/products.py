@@ -1,0 +1,219 @@
+"""Products with their SKUs, by code, by category and by update time."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from kakaclo_async.errors import InvalidRequest, NotFound
+from kakaclo_async.fan_out import gather_in_order
+from kakaclo_async.models import Page, Product, SortBy, SortType
+from kakaclo_async.protocol import Request
+from kakaclo_async.pulling import Pull, Source, Window
+from kakaclo_async.resources.checks import (
+    CODES_PER_REQUEST,
+    check_code,
+    check_codes,
+    check_number,
+    chunks,
+    time_range,
+)
+from kakaclo_async.resources.listing import Listing
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Iterable
+    from datetime import datetime
+
+    from kakaclo_async.caller import Caller
+
+__all__ = ["Products", "products_request"]
+
+
+def products_request(
+    *,
+    spus: Iterable[str] | None = None,
+    skus: Iterable[str] | None = None,
+    updated_from: datetime | None = None,
+    updated_to: datetime | None = None,
+    category_id: int | None = None,
+    sort_type: SortType | str | None = None,
+    sort_by: SortBy | str | None = None,
+    page_number: int = 1,
+) -> Request[Page[Product]]:
+    """Build a `GET /v1/product/products`; exactly one selector is taken."""
+    query: list[tuple[str, str]] = []
+    if spus is not None:
+        query.append(("spus", ",".join(check_codes(spus, "SPU", at_most=CODES_PER_REQUEST))))
+    if skus is not None:
+        query.append(("skus", ",".join(check_codes(skus, "SKU", at_most=CODES_PER_REQUEST))))
+    if category_id is not None:
+        query.append(("categoryId", str(check_number(category_id, "category_id", at_least=0))))
+    window = time_range(updated_from, updated_to, "updated")
+    selectors = len(query) + (window is not None)
+    if selectors != 1:
+        raise InvalidRequest(
+            "choose exactly one of spus=, skus=, category_id= and updated_from= with updated_to=,"
+            f" not {selectors}"
+        )
+    if window is not None:
+        query += [("dateStartTime", window[0]), ("dateEndTime", window[1])]
+    if sort_type is not None:
+        query.append(("sortType", _member(SortType, sort_type, "sort_type")))
+    if sort_by is not None:
+        query.append(("sortBy", _member(SortBy, sort_by, "sort_by")))
+    query.append(("pageNumber", str(check_number(page_number, "page_number"))))
+    return Request(method="GET", path="/v1/product/products", query=tuple(query), result=Page[Product])
+
+
+def _member(kind: type[SortType | SortBy], value: str, what: str) -> str:
+    known = [member.value for member in kind]
+    if value not in known:
+        raise InvalidRequest(f"{what} must be one of {', '.join(known)}, not {value!r}")
+    return str(value)
+
+
+class Products:
+    """`kk.products`."""
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+
+    async def get(self, spu: str) -> Product:
+        """Return one product by its SPU code.
+
+        `GET /v1/product/products?spus=`
+
+        Raises:
+            NotFound: KakaClo has no such product.
+        """
+        check_code(spu, "SPU")
+        page = await self._caller.send(products_request(spus=[spu]))
+        for product in page:
+            if product.spu == spu:
+                return product
+        raise NotFound(f"no product has the SPU code {spu!r}", status=200, path="/v1/product/products")
+
+    async def get_many(
+        self, *, spus: Iterable[str] | None = None, skus: Iterable[str] | None = None
+    ) -> tuple[Product, ...]:
+        """Return the products with these codes, any number of them, 30 per request.
+
+        `GET /v1/product/products`
+
+        Args:
+            spus: SPU codes. Equal codes are asked for once.
+            skus: or SKU codes; each product comes once, however many of its SKUs are named.
+
+        Returns:
+            The products found, in the order of the codes; unknown codes are left out.
+
+        Raises:
+            InvalidRequest: both or neither selector, or a code that cannot be one.
+        """
+        if (spus is None) == (skus is None):
+            raise InvalidRequest("choose exactly one of spus= and skus=")
+        by_spu = spus is not None
+        codes = check_codes(spus or skus or (), "SPU" if by_spu else "SKU")
+        groups = tuple(chunks(codes))
+        caller = self._caller.for_many(len(groups))
+        pages = await gather_in_order(
+            partial(caller.send, products_request(spus=group) if by_spu else products_request(skus=group))
+            for group in groups
+        )
+        found = {product.spu: product for page in pages for product in page}
+        if by_spu:
+            return tuple(found[code] for code in codes if code in found)
+        owner = {sku.sku: product.spu for product in found.values() for sku in product.sku_details}
+        return tuple(found[spu] for spu in dict.fromkeys(owner[code] for code in codes if code in owner))
+
+    async def page(
+        self,
+        *,
+        spus: Iterable[str] | None = None,
+        skus: Iterable[str] | None = None,
+        updated_from: datetime | None = None,
+        updated_to: datetime | None = None,
+        category_id: int | None = None,
+        sort_type: SortType | str | None = None,
+        sort_by: SortBy | str | None = None,
+        page_number: int = 1,
+    ) -> Page[Product]:
+        """Return one page of products; one request, for those who page by themselves.
+
+        Rows move between pages while products are updated: `updated` and `in_category` do not lose any.
+
+        `GET /v1/product/products`
+
+        Args:
+            spus: at most 30 SPU codes.
+            skus: or at most 30 SKU codes.
+            updated_from: or the start of a range of update times, aware, inclusive, to the second.
+            updated_to: its end, inclusive, not after now; 10 minutes before now is complete.
+            category_id: or a category.
+            sort_type: salasVolume (sic), stock, price or updateTime; by default the update time.
+            sort_by: asc or desc; by default newest first.
+            page_number: from 1; the server chooses the size of a page.
+
+        Raises:
+            InvalidRequest: not exactly one selector, too many codes, a naive time, a page number below 1.
+        """
+        return await self._caller.send(
+            products_request(
+                spus=spus,
+                skus=skus,
+                updated_from=updated_from,
+                updated_to=updated_to,
+                category_id=category_id,
+                sort_type=sort_type,
+                sort_by=sort_by,
+                page_number=page_number,
+            )
+        )
+
+    def updated(self, start: datetime, end: datetime) -> Pull[Product]:
+        """Iterate over all products that were updated in a range of times: complete, concurrent, no row twice.
+
+        Read by key in several windows at once, in the bulk lane; a slow consumer holds the pull. The iterator's
+        `certificate` says how it knows that it saw every row. Close it (`contextlib.aclosing`) to stop early.
+
+        `GET /v1/product/products`
+
+        Args:
+            start: aware, inclusive.
+            end: aware, inclusive, after `start`; up to 10 minutes before now the index is complete.
+
+        Raises:
+            InvalidRequest: a naive time, or a range that ends before it starts.
+            IncompletePull: after the last product, when some range kept moving; its `certificate` names the gaps.
+        """
+        bulk = Products(self._caller.bulk())
+
+        async def read(window: Window, page_number: int) -> Page[Product]:
+            return await bulk.page(updated_from=window.start, updated_to=window.end, page_number=page_number)
+
+        source = Source(name="products", read=read, key=_spu, time=_update_time)
+        return Pull(source, Window.between(start, end), rate=self._caller.rate)
+
+    def in_category(self, category_id: int) -> AsyncGenerator[Product, None]:
+        """Iterate over the products of a category, none twice, in the bulk lane.
+
+        `GET /v1/product/products?categoryId=`
+
+        Raises:
+            IncompletePull: after the last product, when the category kept changing.
+        """
+        check_number(category_id, "category_id", at_least=0)
+        bulk = Products(self._caller.bulk())
+
+        async def read(page_number: int) -> Page[Product]:
+            return await bulk.page(category_id=category_id, page_number=page_number)
+
+        return Listing(f"the products of category {category_id}", read, _spu).rows()
+
+
+def _spu(product: Product) -> str:
+    return product.spu
+
+
+def _update_time(product: Product) -> datetime | None:
+    return product.update_time

@@ -1,0 +1,171 @@
+"""Stock per SKU and warehouse, by code and by update time."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from kakaclo_async.errors import InvalidRequest, NotFound
+from kakaclo_async.fan_out import gather_in_order
+from kakaclo_async.models import Page, StockLevel
+from kakaclo_async.protocol import Request
+from kakaclo_async.pulling import Pull, Source, Window
+from kakaclo_async.resources.checks import (
+    CODES_PER_REQUEST,
+    check_code,
+    check_codes,
+    check_number,
+    chunks,
+    time_range,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from kakaclo_async.caller import Caller
+
+__all__ = ["Stocks", "stocks_request"]
+
+
+def stocks_request(
+    *,
+    skus: Iterable[str] | None = None,
+    updated_from: datetime | None = None,
+    updated_to: datetime | None = None,
+    warehouse_code: str | None = None,
+    page_number: int = 1,
+) -> Request[Page[StockLevel]]:
+    """Build a `GET /v1/product/stocks`; exactly one selector is taken."""
+    query: list[tuple[str, str]] = []
+    if skus is not None:
+        query.append(("skus", ",".join(check_codes(skus, "SKU", at_most=CODES_PER_REQUEST))))
+    window = time_range(updated_from, updated_to, "updated")
+    if (skus is None) == (window is None):
+        raise InvalidRequest("choose exactly one of skus= and updated_from= with updated_to=")
+    if window is not None:
+        query += [("dateStartTime", window[0]), ("dateEndTime", window[1])]
+    if warehouse_code is not None:
+        query.append(("warehouseCode", check_code(warehouse_code, "warehouse_code")))
+    query.append(("pageNumber", str(check_number(page_number, "page_number"))))
+    return Request(method="GET", path="/v1/product/stocks", query=tuple(query), result=Page[StockLevel])
+
+
+class Stocks:
+    """`kk.stocks`."""
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+
+    async def get(self, sku: str, warehouse_code: str | None = None) -> StockLevel:
+        """Return the stock of one SKU.
+
+        `GET /v1/product/stocks?skus=`
+
+        Args:
+            sku: the SKU code.
+            warehouse_code: only this warehouse; None for all.
+
+        Raises:
+            NotFound: KakaClo has no such SKU.
+        """
+        check_code(sku, "SKU")
+        page = await self._caller.send(stocks_request(skus=[sku], warehouse_code=warehouse_code))
+        for level in page:
+            if level.sku == sku:
+                return level
+        raise NotFound(f"no stock is known of the SKU {sku!r}", status=200, path="/v1/product/stocks")
+
+    async def get_many(
+        self, skus: Iterable[str], warehouse_code: str | None = None
+    ) -> tuple[StockLevel, ...]:
+        """Return the stock of any number of SKUs, 30 per request.
+
+        `GET /v1/product/stocks`
+
+        Args:
+            skus: SKU codes. Equal codes are asked for once.
+            warehouse_code: only this warehouse; None for all.
+
+        Returns:
+            The levels found, in the order of the codes; unknown codes are left out.
+        """
+        codes = check_codes(skus, "SKU")
+        groups = tuple(chunks(codes))
+        caller = self._caller.for_many(len(groups))
+        pages = await gather_in_order(
+            partial(caller.send, stocks_request(skus=group, warehouse_code=warehouse_code))
+            for group in groups
+        )
+        found = {level.sku: level for page in pages for level in page}
+        return tuple(found[code] for code in codes if code in found)
+
+    async def page(
+        self,
+        *,
+        skus: Iterable[str] | None = None,
+        updated_from: datetime | None = None,
+        updated_to: datetime | None = None,
+        warehouse_code: str | None = None,
+        page_number: int = 1,
+    ) -> Page[StockLevel]:
+        """Return one page of stock levels; one request, for those who page by themselves.
+
+        Rows move between pages while stock changes: `updated` does not lose any.
+
+        `GET /v1/product/stocks`
+
+        Args:
+            skus: at most 30 SKU codes.
+            updated_from: or the start of a range of stock update times, aware, inclusive, to the second.
+            updated_to: its end, inclusive, not after now; 10 minutes before now is complete.
+            warehouse_code: only this warehouse; None for all.
+            page_number: from 1; the server chooses the size of a page.
+
+        Raises:
+            InvalidRequest: not exactly one selector, too many codes, a naive time, a page number below 1.
+        """
+        return await self._caller.send(
+            stocks_request(
+                skus=skus,
+                updated_from=updated_from,
+                updated_to=updated_to,
+                warehouse_code=warehouse_code,
+                page_number=page_number,
+            )
+        )
+
+    def updated(self, start: datetime, end: datetime, warehouse_code: str | None = None) -> Pull[StockLevel]:
+        """Iterate over all stock levels that changed in a range of times: complete, concurrent, no row twice.
+
+        Stock rows carry no time, so windows are read from their last page to their first, several at once, in
+        the bulk lane; a slow consumer holds the pull. The iterator's `certificate` says how it knows that it saw
+        every row. Close it (`contextlib.aclosing`) to stop early.
+
+        `GET /v1/product/stocks`
+
+        Args:
+            start: aware, inclusive.
+            end: aware, inclusive, after `start`; up to 10 minutes before now the index is complete.
+            warehouse_code: only this warehouse; None for all.
+
+        Raises:
+            InvalidRequest: a naive time, or a range that ends before it starts.
+            IncompletePull: after the last level, when some range kept moving; its `certificate` names the gaps.
+        """
+        bulk = Stocks(self._caller.bulk())
+
+        async def read(window: Window, page_number: int) -> Page[StockLevel]:
+            return await bulk.page(
+                updated_from=window.start,
+                updated_to=window.end,
+                warehouse_code=warehouse_code,
+                page_number=page_number,
+            )
+
+        source = Source(name="stock levels", read=read, key=_sku)
+        return Pull(source, Window.between(start, end), rate=self._caller.rate)
+
+
+def _sku(level: StockLevel) -> str:
+    return level.sku

@@ -1,0 +1,163 @@
+"""The outdated order area, V1, for those whose data still carries its names."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+from kakaclo_async.errors import NotFound
+from kakaclo_async.models import (
+    CreatedOrder,
+    LogisticsChannel,
+    NewOrder,
+    NewRefund,
+    OrderStatusV1,
+    OrderV1,
+    Page,
+    Refund,
+)
+from kakaclo_async.protocol import Request
+from kakaclo_async.resources.checks import check_codes
+from kakaclo_async.resources.freight import channels_request
+from kakaclo_async.resources.order_ids import new_custom_order_id
+from kakaclo_async.resources.orders import create_request, orders_query
+from kakaclo_async.resources.refunds import refund_request, refunds_query
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from kakaclo_async.caller import Caller
+    from kakaclo_async.models import Item
+
+__all__ = ["V1", "FreightV1", "OrdersV1", "RefundsV1"]
+
+_PATH = "/v1/order/orders"
+
+
+class V1:
+    """`kk.v1`: orders, freight and refunds as they were before December 2022."""
+
+    def __init__(self, caller: Caller) -> None:
+        self.orders = OrdersV1(caller)
+        self.freight = FreightV1(caller)
+        self.refunds = RefundsV1(caller)
+
+
+class OrdersV1:
+    """`kk.v1.orders`."""
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+
+    async def create(self, order: NewOrder) -> CreatedOrder:
+        """Place an order; see `kk.orders.create`, which is the one to use.
+
+        `POST /v1/order/orders`
+
+        Raises:
+            OutcomeUnknown: the request left and no clear answer came.
+        """
+        if order.custom_order_id is None:
+            order = attrs.evolve(order, custom_order_id=new_custom_order_id())
+        order_id = await self._caller.send(create_request(_PATH, order))
+        return CreatedOrder(order_id, order.custom_order_id)
+
+    async def get(self, order_id: str) -> OrderV1:
+        """Return one order by its number.
+
+        `GET /v1/order/orders?ids=`
+
+        Raises:
+            NotFound: no such order; a new one shows up within 5 minutes.
+        """
+        for order in await self.page(ids=[order_id]):
+            if order.id == str(order_id):
+                return order
+        raise NotFound(f"no order has the number {order_id}", status=200, path=_PATH)
+
+    async def page(
+        self,
+        *,
+        ids: Iterable[str] | None = None,
+        created_from: datetime | None = None,
+        created_to: datetime | None = None,
+        updated_from: datetime | None = None,
+        updated_to: datetime | None = None,
+        statuses: Iterable[OrderStatusV1 | str] | None = None,
+        page_number: int = 1,
+        page_size: int = 250,
+    ) -> Page[OrderV1]:
+        """Return one page of orders.
+
+        `GET /v1/order/orders`
+
+        Args:
+            ids: only these order numbers, at most 250.
+            created_from: only orders made in this range of aware times; needs `created_to`.
+            created_to: its end.
+            updated_from: only orders updated in this range; needs `updated_to`.
+            updated_to: its end.
+            statuses: only orders with one of these statuses.
+            page_number: from 1.
+            page_size: 1 to 250.
+        """
+        query = orders_query(
+            ids=ids,
+            created_from=created_from,
+            created_to=created_to,
+            updated_from=updated_from,
+            updated_to=updated_to,
+            page_number=page_number,
+            page_size=page_size,
+        )
+        if statuses is not None:
+            query += (("status", ",".join(check_codes(map(str, statuses), "status"))),)
+        return await self._caller.send(Request(method="GET", path=_PATH, query=query, result=Page[OrderV1]))
+
+
+class FreightV1:
+    """`kk.v1.freight`."""
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+
+    async def channels(
+        self, items: Iterable[Item], country: str, warehouse_code: str | None = None
+    ) -> tuple[LogisticsChannel, ...]:
+        """Return the logistics channels of one warehouse.
+
+        `POST /v1/order/orders/channel`
+        """
+        return await self._caller.send(
+            channels_request("/v1/order/orders/channel", items, country, warehouse_code)
+        )
+
+
+class RefundsV1:
+    """`kk.v1.refunds`."""
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+
+    async def request(self, order_id: str, remark: str) -> str:
+        """Ask for the refund of a whole order; V1 knows no other.
+
+        `POST /v1/order/orders/{id}/refund`
+
+        Returns:
+            The refund number.
+
+        Raises:
+            OutcomeUnknown: the request left and no clear answer came; look at `of(order_id)`.
+        """
+        refund = NewRefund(remark=remark)
+        return await self._caller.send(refund_request("/v1/order/orders/{}/refund", order_id, refund))
+
+    async def of(self, order_id: str) -> tuple[Refund, ...]:
+        """Return the refunds of an order.
+
+        `GET /v1/order/orders/refund/{id}`
+        """
+        return (await self._caller.send(refunds_query("/v1/order/orders/refund/{}", order_id))).list

@@ -1,0 +1,123 @@
+"""What tests of code that uses KakaClo need.
+
+`SteppedLoop` is an event loop whose clock is stepped: waiting for a marble, a retry or the end of a cache
+entry takes no real time, while loopback HTTP and threads work as ever. With pytest-asyncio, `conftest.py`
+gives it to the tests that carry a marker (a whole module opts in with `pytestmark = pytest.mark.stepped`):
+
+    def pytest_configure(config):
+        config.addinivalue_line("markers", "stepped: the event loop's clock jumps to the next timer")
+
+    def pytest_asyncio_loop_factories(item):
+        stepped = item.get_closest_marker("stepped")
+        return {"stepped": SteppedLoop} if stepped else {"real": asyncio.new_event_loop}
+
+Without pytest-asyncio: `asyncio.Runner(loop_factory=SteppedLoop)`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import selectors
+import threading
+from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from concurrent.futures import Executor
+
+    from _typeshed import FileDescriptorLike
+
+__all__ = ["SteppedLoop"]
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+# No real clock stands still between two turns of a loop, and timers that fire a hair early rely on that.
+_TICK = 1e-9
+
+
+class SteppedLoop(asyncio.SelectorEventLoop):
+    """An event loop that jumps to its next timer instead of waiting for it.
+
+    `time()` starts at 0 and moves when nothing else can happen. Before a jump the sockets are polled; while a
+    job of `run_in_executor` is under way the loop really waits for it; and while sockets are open, or threads
+    were started by others (a database driver, say), those get `grace` real seconds to speak up.
+
+    Args:
+        grace: real seconds to listen before a jump.
+    """
+
+    def __init__(self, *, grace: float = 0.001) -> None:
+        self._now = 0.0
+        self._jobs = 0
+        self._grace = grace
+        self._threads = threading.active_count()
+        super().__init__(_SteppingSelector(self._patience, self._step))
+
+    def time(self) -> float:
+        """Return the stepped time in seconds."""
+        return self._now
+
+    def run_in_executor(
+        self, executor: Executor | None, func: Callable[[*Ts], T], *args: *Ts
+    ) -> asyncio.Future[T]:
+        """Run `func` in a thread; the clock stands still until it is done."""
+        future = super().run_in_executor(executor, func, *args)
+        self._jobs += 1
+        future.add_done_callback(self._job_done)
+        return future
+
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ARG002, ASYNC109 - Python 3.12 passes one, and stepping over it would abandon the threads
+        """Wait for the threads of the default executor, however long it takes."""
+        self._jobs += 1
+        await super().shutdown_default_executor()
+        self._jobs -= 1
+
+    def _job_done(self, _future: asyncio.Future[T]) -> None:
+        self._jobs -= 1
+
+    def _patience(self, timeout: float, sockets: int) -> float:
+        if self._jobs:
+            return timeout
+        # One socket is the loop's own.
+        others = sockets > 1 or threading.active_count() > self._threads
+        return min(self._grace, timeout) if others else 0.0
+
+    def _step(self, seconds: float) -> None:
+        self._now += max(seconds, _TICK)
+
+
+class _SteppingSelector(selectors.BaseSelector):
+    """The system's selector, except that its timeouts pass at once."""
+
+    def __init__(self, patience: Callable[[float, int], float], step: Callable[[float], None]) -> None:
+        self._patience = patience
+        self._step = step
+        self._selector = selectors.DefaultSelector()
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        if timeout is None:  # there is no timer to jump to
+            return self._selector.select()
+        events = self._selector.select(0)
+        if not events and timeout > 0:
+            patience = self._patience(timeout, len(self.get_map()))
+            events = self._selector.select(patience) if patience else []
+        self._step(0.0 if events else timeout)
+        return events
+
+    def register(
+        self, fileobj: FileDescriptorLike, events: int, data: object = None
+    ) -> selectors.SelectorKey:
+        return self._selector.register(fileobj, events, data)
+
+    def unregister(self, fileobj: FileDescriptorLike) -> selectors.SelectorKey:
+        return self._selector.unregister(fileobj)
+
+    def modify(self, fileobj: FileDescriptorLike, events: int, data: object = None) -> selectors.SelectorKey:
+        return self._selector.modify(fileobj, events, data)
+
+    def close(self) -> None:
+        self._selector.close()
+
+    def get_map(self) -> Mapping[FileDescriptorLike, selectors.SelectorKey]:
+        return self._selector.get_map()

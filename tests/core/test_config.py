@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import pytest
+
+from kakaclo_async.config import ENVIRONMENTS, Options, Token, choose_base_url
+from kakaclo_async.errors import ConfigurationError
+
+
+@pytest.fixture(autouse=True)
+def no_environment(monkeypatch):
+    monkeypatch.delenv("KAKACLO_TOKEN", raising=False)
+    monkeypatch.delenv("KAKACLO_BASE_URL", raising=False)
+
+
+def test_the_environments_are_the_documented_ones():
+    assert choose_base_url("production", None) == "https://developer.kakaclo.com/openapi"
+    assert choose_base_url("test", None) == "https://test-developer.kakaclo.com/openapi"
+    assert set(ENVIRONMENTS) == {"production", "test"}
+
+
+def test_an_address_overrides_the_environment_and_the_variable(monkeypatch):
+    monkeypatch.setenv("KAKACLO_BASE_URL", "https://proxy.example/kk/")
+    assert choose_base_url("production", None) == "https://proxy.example/kk"
+    assert choose_base_url("production", "https://other.example") == "https://other.example"
+
+
+def test_an_unknown_environment_is_refused():
+    with pytest.raises(ConfigurationError, match="production, test"):
+        choose_base_url("staging", None)
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:8700/openapi", "http://localhost/x", "http://[::1]:9"])
+def test_plain_http_is_taken_on_loopback(url):
+    assert choose_base_url("production", url) == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://developer.kakaclo.com/openapi",
+        "http://10.0.0.1/",
+        "http://127.0.0.1.example.com/",
+        "ftp://127.0.0.1/",
+        "developer.kakaclo.com",
+        "https://",
+        "https://user:secret@example.com",
+        "https://example.com/?a=1",
+        "https://example.com/#top",
+        "https://example.com:port/",
+        "https://[::1",
+    ],
+)
+def test_an_address_that_could_leak_the_token_is_refused(url):
+    with pytest.raises(ConfigurationError) as caught:
+        choose_base_url("production", url)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_missing_token_is_refused_with_the_way_to_get_one():
+    with pytest.raises(ConfigurationError, match="KAKACLO_TOKEN"):
+        Token(None)
+
+
+@pytest.mark.parametrize("token", ["", " ", "a b", "a\r\nX-Evil: 1", "tök", "a\x00b"])
+def test_a_token_that_no_header_can_carry_is_refused_and_not_shown(token):
+    with pytest.raises(ConfigurationError) as caught:
+        Token(token)
+    assert not token.strip() or token not in str(caught.value)
+
+
+async def test_a_token_comes_from_the_variable_a_function_or_a_coroutine(monkeypatch):
+    monkeypatch.setenv("KAKACLO_TOKEN", "from-variable")
+
+    async def fetch():
+        return "from-coroutine"
+
+    assert await Token(None).read() == "from-variable"
+    assert await Token("plain").read() == "plain"
+    assert await Token(lambda: "from-function").read() == "from-function"
+    assert await Token(fetch).read() == "from-coroutine"
+    with pytest.raises(ConfigurationError):
+        await Token(lambda: "").read()
+
+
+def test_a_token_never_shows():
+    token = Token("s3cret")
+    assert "s3cret" not in f"{token!r} {token}"
+    assert token.scrub("bad token s3cret") == "bad token ***"
+    assert Token(lambda: "s3cret").scrub("text") == "text"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"timeout": 0},
+        {"timeout": float("nan")},
+        {"max_wait": -1},
+        {"max_wait": float("nan")},
+        {"max_attempts": 0},
+        {"lane": "fast"},
+    ],
+)
+def test_options_that_cannot_work_are_refused(changes):
+    with pytest.raises(ValueError):
+        Options(**changes)

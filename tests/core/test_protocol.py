@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import contextlib
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kakaclo_async.errors import (
+    APIError,
+    DecodeError,
+    KakaCloError,
+    NotFound,
+    RateLimited,
+    Rejected,
+    ServerError,
+    Unauthorized,
+)
+from kakaclo_async.protocol import Answer, Request, path, read_answer, retry_after
+import contextlib
+
+SAMPLES = Path(__file__).parents[1] / "samples"
+REQUEST = Request(method="POST", path="/v2/order/orders", result=str, body=b'{"phone":"555"}')
+NOW = datetime(2024, 5, 1, 12, tzinfo=UTC)
+
+
+def read(status, body, **headers):
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return read_answer(REQUEST, Answer(status, named, body), now=NOW)
+
+
+@pytest.mark.parametrize("message", ["success", "Success!", "Success！", "ok", "kk.api.200", ""])
+def test_code_10000_is_a_success_whatever_the_message_says(message):
+    assert read(200, f'{{"code": 10000, "message": "{message}", "data": "7"}}'.encode()) == "7"
+
+
+def test_an_order_number_may_be_a_number_or_a_string():
+    for name in ("v2_order_create", "v2_order_refund_create", "v2_order_refund_create_numeric"):
+        assert read(200, (SAMPLES / f"{name}.json").read_bytes()).isdigit()
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (400, Rejected),
+        (401, Unauthorized),
+        (403, Unauthorized),
+        (404, NotFound),
+        (405, Rejected),
+        (429, RateLimited),
+        (500, ServerError),
+        (502, ServerError),
+        (301, APIError),
+        (204, APIError),
+    ],
+)
+def test_each_status_has_its_error(status, kind):
+    with pytest.raises(APIError) as caught:
+        read(status, b'{"code": 12345, "message": "no such thing"}')
+    error = caught.value
+    assert type(error) is kind
+    assert (error.status, error.code, error.message) == (status, 12345, "no such thing")
+    assert (error.method, error.path) == ("POST", "/v2/order/orders")
+    assert f"POST /v2/order/orders was refused (HTTP {status}, code 12345): no such thing" in str(error)
+
+
+def test_the_documented_error_document_is_read():
+    with pytest.raises(Rejected) as caught:
+        read(400, (SAMPLES / "error_400_invalid_request.json").read_bytes())
+    assert (caught.value.message, caught.value.code) == ("Invalid request", None)
+
+
+def test_another_code_is_a_refusal_also_under_200():
+    with pytest.raises(Rejected, match="HTTP 200, code 12345") as caught:
+        read(200, b'{"code": 12345, "message": "insufficient balance", "data": null}')
+    assert caught.value.code == 12345
+    with pytest.raises(Rejected, match="Invalid request"):
+        read(200, b'{"error": "Invalid request"}')
+
+
+def test_a_gateway_page_is_a_server_error_that_names_its_type():
+    with pytest.raises(ServerError, match="text/html, 15 bytes"):
+        read(502, b"<html>oops</html>"[:15], content_type="text/html; charset=utf-8")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<html>welcome</html>",
+        b'{"code": 10000, "data": [',
+        b"[]",
+        b'"text"',
+        b"{}",
+        b'{"data": 1}',
+        b"\xff\xfe",
+        b"null",
+    ],
+)
+def test_a_success_that_is_no_document_of_the_api_cannot_be_read(body):
+    with pytest.raises(DecodeError) as caught:
+        read(200, body, content_type="text/html")
+    assert caught.value.where == "body"
+
+
+def test_a_wrong_field_is_named_by_its_path():
+    with pytest.raises(DecodeError) as caught:
+        read(200, b'{"code": 10000, "data": {"list": []}}')
+    assert caught.value.where == "data"
+
+
+def test_a_servers_words_are_shortened():
+    with pytest.raises(Rejected) as caught:
+        read(400, b'{"code": 1, "message": "' + b"x" * 10_000 + b'"}')
+    assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("3", 3.0),
+        ("0.5", 0.5),
+        ("-4", 0.0),
+        ("", None),
+        ("soon", None),
+        ("nan", None),
+        ("inf", None),
+        ("Wed, 01 May 2024 12:00:30 GMT", 30.0),
+        ("Wed, 01 May 2024 12:00:30 -0000", 30.0),
+        ("Wed, 01 May 2024 11:00:00 GMT", 0.0),
+    ],
+)
+def test_retry_after_is_read_as_seconds_or_as_a_date(text, seconds):
+    assert retry_after({"retry-after": text}, NOW) == seconds
+    with pytest.raises(RateLimited) as caught:
+        read(429, b"", retry_after=text)
+    assert caught.value.retry_after == seconds
+
+
+def test_path_parameters_are_quoted():
+    assert path("/orders/{}/refund", "../1?x=ü") == "/orders/..%2F1%3Fx%3D%C3%BC/refund"
+
+
+def test_a_request_shows_neither_its_body_nor_an_answer_its_own():
+    assert "555" not in repr(REQUEST)
+    assert "555" not in repr(Answer(200, {"set-cookie": "555"}, b"555"))
+
+
+@given(st.integers(100, 599), st.binary(max_size=200), st.dictionaries(st.text(), st.text(), max_size=3))
+def test_whatever_comes_back_is_a_value_or_one_error_of_ours(status, body, headers):
+    with contextlib.suppress(KakaCloError):
+        assert isinstance(read_answer(REQUEST, Answer(status, headers, body), now=NOW), str)

@@ -1,0 +1,97 @@
+"""Lists that only have page numbers: nothing is lost while they move, and what cannot be sure says so."""
+
+from __future__ import annotations
+
+import random
+
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kakaclo_async.models import Page
+from kakaclo_async.pulling import IncompletePull
+from kakaclo_async.resources.listing import Listing
+
+SIZE = 10
+
+
+@attrs.define
+class MovingList:
+    """A server-side list; `move` is called before each page is served."""
+
+    rows: list[int]
+    move: object = None
+    counts: bool = True
+    requests: list[int] = attrs.field(factory=list)
+
+    async def read(self, number):
+        if self.move is not None and self.requests:
+            self.move(self.rows)
+        self.requests.append(number)
+        start = (number - 1) * SIZE
+        return Page(
+            list=tuple(self.rows[start : start + SIZE]), total=len(self.rows) if self.counts else None
+        )
+
+
+async def rows_of(server):
+    return [row async for row in Listing("rows", server.read, lambda row: row).rows()]
+
+
+@pytest.mark.parametrize("count", [0, 1, 9, 10, 11, 20, 95, 100])
+async def test_a_list_at_rest_costs_one_request_per_page(count):
+    server = MovingList(list(range(count)))
+    assert sorted(await rows_of(server)) == list(range(count))
+    assert len(server.requests) == max(1, -(-count // SIZE))
+
+
+async def test_a_list_without_a_total_is_its_first_page():
+    assert await rows_of(MovingList(list(range(7)), counts=False)) == list(range(7))
+
+
+@given(st.integers(0, 2**32))
+def test_rows_that_leave_hide_no_other_row(seed):
+    import asyncio
+
+    chance = random.Random(seed)
+    rows = list(range(200))
+
+    def leave(present):
+        for _ in range(chance.randrange(4)):
+            if present:
+                present.pop(chance.randrange(len(present)))
+
+    server = MovingList(list(rows), move=leave)
+    found = asyncio.run(rows_of(server))
+    assert len(found) == len(set(found))
+    assert set(server.rows) <= set(found)
+
+
+async def test_a_plain_page_loop_loses_rows_of_the_same_list():
+    server = MovingList(list(range(200)), move=lambda rows: rows.pop(0))
+    found, number = set(), 1
+    while page := await server.read(number):
+        found.update(page)
+        number += 1
+    assert not set(server.rows) <= found
+
+
+async def test_rows_that_come_in_are_found_by_another_round_and_none_twice():
+    def arrive(rows):
+        if len(rows) < 103:
+            rows.insert(0, 1000 + len(rows))
+
+    server = MovingList(list(range(100)), move=arrive)
+    found = await rows_of(server)
+    assert len(found) == len(set(found))
+    assert set(found) == set(server.rows)
+
+
+async def test_a_list_that_never_rests_ends_with_a_clear_error_after_what_was_found():
+    server = MovingList(list(range(50)), move=lambda rows: rows.insert(0, len(rows)))
+    found = []
+    with pytest.raises(IncompletePull, match="rows kept changing"):
+        async for row in Listing("rows", server.read, lambda row: row).rows():
+            found.append(row)  # noqa: PERF401 - the rows before the error count, too
+    assert set(range(50)) <= set(found)

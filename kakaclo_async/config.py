@@ -62,6 +62,9 @@ class Options:
             raise ConfigurationError(f"max_attempts must be at least 1, not {self.max_attempts!r}")
 
 
+_SHORTEST = 6  # characters; replacing less would garble sentences, and is no secret
+
+
 class Token:
     """An access token, or the function that fetches it; never shown.
 
@@ -91,7 +94,8 @@ class Token:
 
     def scrub(self, text: str) -> str:
         """Return `text` without the token, should a server have echoed it."""
-        return text.replace(self._source, "***") if isinstance(self._source, str) else text
+        known = isinstance(self._source, str) and len(self._source) >= _SHORTEST
+        return text.replace(str(self._source), "***") if known else text
 
     def __repr__(self) -> str:
         return "Token(***)"

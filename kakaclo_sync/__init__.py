@@ -1,1 +1,233 @@
-"""Blocking face."""
+"""The KakaClo dropshipping Open API for blocking callers: the names of `kakaclo_async`, blocking."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from kakaclo_async.config import __version__
+from kakaclo_async.errors import (
+    APIError,
+    ClientClosed,
+    ConfigurationError,
+    ConnectionFailed,
+    DeadlineExceeded,
+    DecodeError,
+    InvalidRequest,
+    KakaCloError,
+    NotFound,
+    OutcomeUnknown,
+    RateLimited,
+    Rejected,
+    ServerError,
+    Unauthorized,
+)
+from kakaclo_async.events import (
+    Event,
+    Lane,
+    PageDone,
+    Retried,
+    Sent,
+    Throttled,
+    Waited,
+)
+from kakaclo_async.models import (
+    Address,
+    Attributes,
+    Balance,
+    CarrierType,
+    Category,
+    ChannelsRequest,
+    ChannelType,
+    CreatedOrder,
+    Design,
+    DesignModel,
+    DesignModelDetail,
+    FinancialStatus,
+    FreightOption,
+    FreightQuote,
+    FreightRequest,
+    FrozenMapping,
+    Fulfillment,
+    FulfillmentStatus,
+    FulfillmentV1,
+    Item,
+    LogisticsChannel,
+    MaterialImage,
+    ModelStatus,
+    ModelVariant,
+    NewDesign,
+    NewOrder,
+    NewRefund,
+    OpenIntEnum,
+    OpenStrEnum,
+    Option,
+    Order,
+    OrderItem,
+    OrderItemV1,
+    OrderStatus,
+    OrderStatusV1,
+    OrderV1,
+    PackageStatus,
+    Page,
+    Product,
+    ProductStatus,
+    Refund,
+    RefundItem,
+    RefundReason,
+    RefundState,
+    RefundStatus,
+    SalePlatform,
+    ShippingAddress,
+    SizeContent,
+    SizeRow,
+    SizeSheet,
+    SizeValue,
+    Sku,
+    SkuImages,
+    SortBy,
+    SortType,
+    StockLevel,
+    StockStatus,
+    SupplierLevel,
+    TrackingInfo,
+    Warehouse,
+    WarehouseStatus,
+    WarehouseStock,
+)
+from kakaclo_async.pulling.certificate import (
+    Certificate,
+    IncompletePull,
+)
+from kakaclo_async.pulling.windows import (
+    Window,
+)
+from kakaclo_async.resources.freight import (
+    FreightMatrix,
+)
+from kakaclo_async.stats import (
+    LaneStats,
+    Stats,
+)
+from kakaclo_async.traffic import (
+    Bucket,
+    RateLimit,
+)
+from kakaclo_sync.client import KakaClo
+from kakaclo_sync.stream import Pull, Stream
+
+if TYPE_CHECKING:
+    from kakaclo_sync.sandbox import Sandbox
+
+__all__ = [
+    "APIError",
+    "Address",
+    "Attributes",
+    "Balance",
+    "Bucket",
+    "CarrierType",
+    "Category",
+    "Certificate",
+    "ChannelType",
+    "ChannelsRequest",
+    "ClientClosed",
+    "ConfigurationError",
+    "ConnectionFailed",
+    "CreatedOrder",
+    "DeadlineExceeded",
+    "DecodeError",
+    "Design",
+    "DesignModel",
+    "DesignModelDetail",
+    "Event",
+    "FinancialStatus",
+    "FreightMatrix",
+    "FreightOption",
+    "FreightQuote",
+    "FreightRequest",
+    "FrozenMapping",
+    "Fulfillment",
+    "FulfillmentStatus",
+    "FulfillmentV1",
+    "IncompletePull",
+    "InvalidRequest",
+    "Item",
+    "KakaClo",
+    "KakaCloError",
+    "Lane",
+    "LaneStats",
+    "LogisticsChannel",
+    "MaterialImage",
+    "ModelStatus",
+    "ModelVariant",
+    "NewDesign",
+    "NewOrder",
+    "NewRefund",
+    "NotFound",
+    "OpenIntEnum",
+    "OpenStrEnum",
+    "Option",
+    "Order",
+    "OrderItem",
+    "OrderItemV1",
+    "OrderStatus",
+    "OrderStatusV1",
+    "OrderV1",
+    "OutcomeUnknown",
+    "PackageStatus",
+    "Page",
+    "PageDone",
+    "Product",
+    "ProductStatus",
+    "Pull",
+    "RateLimit",
+    "RateLimited",
+    "Refund",
+    "RefundItem",
+    "RefundReason",
+    "RefundState",
+    "RefundStatus",
+    "Rejected",
+    "Retried",
+    "SalePlatform",
+    "Sandbox",
+    "Sent",
+    "ServerError",
+    "ShippingAddress",
+    "SizeContent",
+    "SizeRow",
+    "SizeSheet",
+    "SizeValue",
+    "Sku",
+    "SkuImages",
+    "SortBy",
+    "SortType",
+    "Stats",
+    "StockLevel",
+    "StockStatus",
+    "Stream",
+    "SupplierLevel",
+    "Throttled",
+    "TrackingInfo",
+    "Unauthorized",
+    "Waited",
+    "Warehouse",
+    "WarehouseStatus",
+    "WarehouseStock",
+    "Window",
+    "__version__",
+]
+
+# Loaded when asked for: most callers need neither, and the mirror needs an extra.
+_LAZY = {"Sandbox": "kakaclo_sync.sandbox"}
+
+if not TYPE_CHECKING:  # type checkers would let every name pass
+
+    def __getattr__(name: str) -> object:
+        if name in _LAZY:
+            return getattr(import_module(_LAZY[name]), name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY})

@@ -1,10 +1,12 @@
-"""The seam between the two ways of reading a window and the pull that runs many of them."""
+"""The seam between the two ways of reading a window and the pull that runs many of them at once."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 import attrs
+
+from kakaclo_async.errors import DecodeError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -13,10 +15,9 @@ if TYPE_CHECKING:
     from kakaclo_async.models import Page
     from kakaclo_async.pulling.windows import Window
 
-__all__ = ["EXACT_TOTALS", "Checkpoint", "Job", "Source", "Step"]
+__all__ = ["EXACT_TOTALS", "Checkpoint", "Job", "Source", "Step", "total_of"]
 
 T = TypeVar("T")
-T_co = TypeVar("T_co", covariant=True)
 
 EXACT_TOTALS = 10_000
 """A search index may count, and page, only this far: totals from here on are treated as unknown."""
@@ -30,7 +31,7 @@ class Source(Generic[T]):
         name: what the rows are, for messages: "products".
         read: asks for one page of a window, counted from 1; where rows carry times, newest first.
         key: what makes a row one row: its SPU or SKU code.
-        time: a row's update time; None as a function when the rows carry none.
+        time: a row's update time; None where rows carry none.
     """
 
     name: str
@@ -46,20 +47,22 @@ class Checkpoint:
     Attributes:
         window: what is left of it.
         page: the next page of a window read from last to first; None for one not begun, or read by key.
-        clock: the total that the last accepted page told.
         page_size: rows on a full page.
+        total: rows when its reading began.
+        clock: the total that the last accepted page told.
         distinct: distinct rows counted so far.
     """
 
     window: Window
     page: int | None = None
+    page_size: int = 0
+    total: int = 0
     clock: int | None = None
-    page_size: int | None = None
     distinct: int = 0
 
 
-class Job(Protocol[T_co]):
-    """A window, and how far its reading has come; immutable."""
+class Job(Protocol[T]):
+    """A window, and how far its reading has come; each step makes new ones."""
 
     @property
     def window(self) -> Window:
@@ -68,7 +71,17 @@ class Job(Protocol[T_co]):
 
     @property
     def total(self) -> int | None:
-        """The rows thought to be left, None when nobody has asked yet."""
+        """The most rows that the window can hold, None when nobody has asked yet."""
+        ...
+
+    @property
+    def rows_left(self) -> int:
+        """The rows still to be read, as far as known."""
+        ...
+
+    @property
+    def may_be_cut(self) -> bool:
+        """Whether halves of the window lose nothing of what was read."""
         ...
 
     @property
@@ -81,6 +94,27 @@ class Job(Protocol[T_co]):
         """What to store to go on from here."""
         ...
 
+    async def step(self, source: Source[T]) -> Step[T]:
+        """Read one page."""
+        ...
+
+    def part(self, window: Window, total: int | None) -> Job[T]:
+        """Make the job for a part of this one's window, begun anew.
+
+        Args:
+            window: the part.
+            total: the most rows that it can hold, None when unknown.
+        """
+        ...
+
+    def again(self) -> Job[T] | None:
+        """Make the job that tries the same window once more, None when it was tried often enough."""
+        ...
+
+    def by_number(self) -> Job[T]:
+        """Make the job that reads the same window by page numbers instead of by key."""
+        ...
+
 
 @attrs.frozen(kw_only=True)
 class Step(Generic[T]):
@@ -89,16 +123,26 @@ class Step(Generic[T]):
     Attributes:
         rows: those that the pull has not given out before.
         left: what remains to be read of the job's window: nothing, one job, or several.
-        reread: the answer could not be used, or the page had been asked for before.
-        failed: why the window cannot be certified this way, None while it can.
-        known: keys given out that another reading of the window may meet again.
+        total: the rows that the server counts in the window asked for.
+        reread: the answer could not be used, so its page is asked for again.
+        failed: why the window cannot be certified in this way, None while it can.
         coarse: the server was seen to filter by whole days.
-        certified: the job came to a proven end.
     """
 
     rows: tuple[T, ...] = ()
     left: tuple[Job[T], ...] = ()
+    total: int
     reread: bool = False
     failed: str | None = None
-    known: frozenset[str] = frozenset()
     coarse: bool = False
+
+
+def total_of(page: Page[T]) -> int:
+    """Return how many rows the window holds, which no pull can do without.
+
+    Raises:
+        DecodeError: the server did not say.
+    """
+    if page.total is None:
+        raise DecodeError("the server does not say how many rows there are", where="data.total")
+    return page.total

@@ -19,7 +19,6 @@ from kakaclo_async.errors import (
     Unauthorized,
 )
 from kakaclo_async.protocol import Answer, Request, path, read_answer, retry_after
-import contextlib
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 REQUEST = Request(method="POST", path="/v2/order/orders", result=str, body=b'{"phone":"555"}')

@@ -1,0 +1,229 @@
+"""The mirror: all products, SKUs and stock in a database."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final, Self
+
+from kakaclo_async.catalog.database import Database
+from kakaclo_async.catalog.follow import Follower
+from kakaclo_async.catalog.queries import changes_after, last_change, status_of
+from kakaclo_async.catalog.reading import product_source, stock_source
+from kakaclo_async.catalog.run import Run
+from kakaclo_async.catalog.store import Store
+from kakaclo_async.errors import InvalidRequest
+from kakaclo_async.pulling import Window, complete_until
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+    from types import TracebackType
+
+    from kakaclo_async.catalog.changes import Change
+    from kakaclo_async.catalog.report import MirrorReport, MirrorStatus
+    from kakaclo_async.client import KakaClo
+    from kakaclo_async.events import PageDone
+    from kakaclo_async.models import Product
+
+__all__ = ["BEGINNING", "Mirror"]
+
+BEGINNING: Final = datetime(2015, 1, 1, tzinfo=UTC)
+"""Where a mirror of everything starts: before KakaClo's first product."""
+
+
+class Mirror:
+    """A copy of the catalog in a database of its own, complete and kept fresh.
+
+    A run goes on where the last one ended, or was killed. Rows and state are stored together, so nothing is ever
+    half-written. Used as an async context manager it keeps the database open; otherwise each call opens and
+    closes it. One mirror writes to a database at a time; anyone may read it meanwhile.
+
+    Args:
+        kk: the client; the mirror's requests queue in its bulk lane.
+        url: `sqlite:///catalog.db` or `postgresql://user:password@host/name`.
+        progress: called with the report so far after each page.
+        lanes: windows read at once, 2 to 16; None: by latency and rate.
+        now: tells the time, aware.
+        sleep: waits some seconds, between the cycles of `follow`.
+
+    Raises:
+        ConfigurationError: a URL that is neither.
+    """
+
+    def __init__(
+        self,
+        kk: KakaClo,
+        url: str,
+        *,
+        progress: Callable[[MirrorReport], object] | None = None,
+        lanes: int | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
+        self._kk = kk.bulk()
+        self._database = Database(url)
+        self._store = Store(is_sqlite=self._database.is_sqlite)
+        self._progress = progress
+        self._lanes = lanes
+        self._now = now
+        self._users = 0
+        self._turn = asyncio.Lock()
+        self._follower = Follower(sleep)
+
+    def __repr__(self) -> str:
+        return f"<Mirror {self._database!r}>"
+
+    async def __aenter__(self) -> Self:
+        async with self._turn:
+            if self._users == 0:
+                await self._database.open()
+            self._users += 1
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._users -= 1
+        if self._users == 0:
+            await self._database.close()
+
+    async def aclose(self) -> None:
+        """Close the database, whoever uses it; harmless when it is closed."""
+        self._users = 0
+        await self._database.close()
+
+    async def run(self, since: datetime | None = None, until: datetime | None = None) -> MirrorReport:
+        """Pull what was updated in a range of times and is not stored yet.
+
+        Args:
+            since: aware; None: everything since KakaClo began.
+            until: aware; None: 10 minutes ago, when the search index is complete. Never in the future.
+
+        Returns:
+            What was done; its `gaps` are read again by the next run.
+
+        Raises:
+            InvalidRequest: a naive time, an empty range, or one that ends in the future.
+            ConfigurationError: the database cannot be used, or another mirror writes to it.
+        """
+        window = self._window(since, until)
+        async with self, self._one_run() as run:
+            caller = self._kk._caller  # noqa: SLF001 - for rows that no resource would return
+            coarse = await run.products(product_source(caller), window)
+            await run.stock(stock_source(caller), window, coarse=coarse)
+            return run.finish()
+
+    async def verify(self) -> MirrorReport:
+        """Read the whole catalog again, repair what differs, and mark what is gone.
+
+        A product that is not met is asked for by its code before it is marked: it may just have been updated.
+        What was repaired shows as `changes`. With gaps nothing is marked.
+
+        Returns:
+            What was done.
+
+        Raises:
+            ConfigurationError: the database cannot be used, or another mirror writes to it.
+        """
+        window = self._window(None, None)
+        async with self, self._one_run(verifying=1) as run:
+            caller = self._kk._caller  # noqa: SLF001 - see `run`
+            coarse = await run.products(product_source(caller), window, all_again=True)
+            await run.stock(stock_source(caller), window, coarse=coarse, all_again=True)
+            if not run.report.gaps:
+                await run.confirm_missing(self._look_up)
+            return run.finish()
+
+    async def follow(
+        self,
+        every: float = 60.0,
+        *,
+        since: datetime | None = None,
+        on_change: Callable[[Change], object] | None = None,
+        after: int | None = None,
+        stop_on_signals: bool = False,
+    ) -> None:
+        """Run again and again, until it is cancelled or `stop` is called; a cycle without news costs 2 requests.
+
+        A network that fails, or a server in trouble, is waited for, however long it takes.
+
+        Args:
+            every: seconds from the start of one cycle to the start of the next.
+            since: as for `run`.
+            on_change: called with each change once it is stored; may be async. A change is told again by the next
+                `follow` when this one ends before `on_change` has returned.
+            after: the id of the last change that was handled; None: tell only those that are still to come.
+            stop_on_signals: SIGTERM and SIGINT call `stop`; only in the main thread.
+
+        Raises:
+            InvalidRequest: `every` is less than a second.
+            KakaCloError: what waiting does not mend: a token that is refused, a database that cannot be used.
+        """
+
+        async def tell(last: int) -> int:
+            if on_change is None:
+                return last
+            return await self._follower.tell(on_change, changes_after(self._database, last))
+
+        async with self:
+            if after is None:
+                async with self._database.transaction() as connection:
+                    after = await last_change(connection)
+            await self._follower.follow(
+                lambda: self.run(since), tell, every=every, after=after, signals=stop_on_signals
+            )
+
+    def stop(self) -> None:
+        """Let `follow` return; a page that is being stored is stored as a whole or not at all."""
+        self._follower.stop()
+
+    async def status(self) -> MirrorStatus:
+        """Return what the database holds; a mirror may be writing meanwhile.
+
+        Raises:
+            ConfigurationError: there is no mirror yet.
+        """
+        async with self._database.reading() as connection:
+            return await status_of(connection)
+
+    def changes(self, after: int = 0) -> AsyncGenerator[Change, None]:
+        """Iterate over what changed, in order, each at least once; keep the last `id` as your cursor.
+
+        Args:
+            after: the id of the last change that was handled.
+
+        Raises:
+            ConfigurationError: there is no mirror yet.
+        """
+        return changes_after(self._database, after)
+
+    @asynccontextmanager
+    async def _one_run(self, *, verifying: int = 0) -> AsyncGenerator[Run, None]:
+        async with self._turn:
+            async with self._database.transaction() as connection:
+                verifications = await self._store.verifications(connection)
+            yield Run(
+                self._database,
+                self._store,
+                lanes=self._lanes,
+                rate=self._kk._caller.rate,  # noqa: SLF001 - the bucket's own
+                now=self._now,
+                tell=self._tell,
+                seen_in=verifications + verifying,
+            )
+
+    async def _look_up(self, spus: Sequence[str]) -> Sequence[Product]:
+        return await self._kk.products.get_many(spus=spus)
+
+    def _window(self, since: datetime | None, until: datetime | None) -> Window:
+        now = self._now()
+        window = Window.between(since or BEGINNING, until or complete_until(now))
+        if window.end > now:
+            raise InvalidRequest(f"until {window.end.isoformat()} is in the future")
+        return window
+
+    def _tell(self, report: MirrorReport, event: PageDone) -> None:
+        self._kk._caller.emit(event)  # noqa: SLF001 - the client's listeners hear of the mirror's pages
+        if self._progress is not None:
+            self._progress(report)

@@ -1,0 +1,92 @@
+"""What a run of a mirror did."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from kakaclo_async.pulling import Window
+
+__all__ = ["Gap", "MirrorReport", "MirrorStatus"]
+
+
+@attrs.frozen
+class Gap:
+    """A range that kept moving, or that KakaClo does not page: it is read again by the next run.
+
+    Attributes:
+        endpoint: "products" or "stock".
+        window: update times whose rows may be incomplete.
+    """
+
+    endpoint: str
+    window: Window
+
+
+@attrs.frozen(kw_only=True)
+class MirrorReport:
+    """What a run of a mirror did, so far or in the end.
+
+    Attributes:
+        products: products stored.
+        skus: SKUs stored with them.
+        stock: SKUs whose stock was stored.
+        changes: events noted in the table `change`.
+        gone: products that a verification found KakaClo not to know any more.
+        undecodable: rows set aside in the table `mirror_undecodable`.
+        requests: pages asked for.
+        windows: windows whose rows are certainly all stored.
+        rereads: requests that had to be made again because rows had moved.
+        gaps: ranges that the next run reads again.
+        rows_left: rows still to come, as far as known.
+        seconds: how long it took.
+        finished: whether the run came to its end.
+    """
+
+    products: int = 0
+    skus: int = 0
+    stock: int = 0
+    changes: int = 0
+    gone: int = 0
+    undecodable: int = 0
+    requests: int = 0
+    windows: int = 0
+    rereads: int = 0
+    gaps: tuple[Gap, ...] = ()
+    rows_left: int = 0
+    seconds: float = 0.0
+    finished: bool = False
+
+    @property
+    def complete(self) -> bool:
+        """Whether every row of the range is stored."""
+        return self.finished and not self.gaps
+
+
+@attrs.frozen(kw_only=True)
+class MirrorStatus:
+    """What a mirror's database holds.
+
+    Attributes:
+        products: rows of the table `product`, those that are gone included.
+        skus: rows of `sku`.
+        stock: rows of `stock`, one per SKU and warehouse.
+        last_change: the id of the newest row of `change`; 0 when there is none.
+        undecodable: rows set aside in `mirror_undecodable`.
+        products_until: the update time up to which products are complete; None before the first run.
+        stock_until: likewise for stock.
+        gaps: ranges between those already pulled that the next run reads.
+    """
+
+    products: int
+    skus: int
+    stock: int
+    last_change: int
+    undecodable: int
+    products_until: datetime | None
+    stock_until: datetime | None
+    gaps: tuple[Gap, ...]

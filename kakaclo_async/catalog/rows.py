@@ -1,0 +1,115 @@
+"""Models to table rows: plain values under the columns' names."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from kakaclo_async.models import ProductStatus
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from kakaclo_async.models import Product, Sku, StockLevel
+
+__all__ = ["Row", "product_row", "sku_row", "stock_rows"]
+
+Row = dict[str, object]
+
+_FOR_GOOD = {ProductStatus.DELETED, ProductStatus.DISCONTINUED}
+
+
+def product_row(product: Product, *, stock: int | None, seen_at: datetime, seen_in: int) -> Row:
+    """Return the row of a product.
+
+    Args:
+        product: the product.
+        stock: the sum over its SKUs.
+        seen_at: when it was received.
+        seen_in: verifications begun before that.
+    """
+    return {
+        "spu": product.spu,
+        "kk_product_id": product.kk_product_id,
+        "product_name": product.product_name,
+        "description": product.description,
+        "size_image_path": product.size_image_path,
+        "spu_status": _number(product.spu_status),
+        "category_id": product.category_id,
+        "full_category_name": product.full_category_name,
+        "sales_volume": product.sales_volume,
+        "attributes_json": product.attributes_json.raw if product.attributes_json else None,
+        "price": product.price,
+        "stock": stock,
+        "supplier_level": None if product.supplier_level is None else product.supplier_level.value,
+        "create_time": product.create_time,
+        "update_time": product.update_time,
+        "sku_img_url": _images(product),
+        "retired": product.spu_status in _FOR_GOOD,
+        "gone_since": None,
+        "seen_at": seen_at,
+        "seen_in": seen_in,
+    }
+
+
+def sku_row(sku: Sku, *, spu: str, stock: int | None) -> Row:
+    """Return the row of a SKU.
+
+    Args:
+        sku: the SKU.
+        spu: its product's code.
+        stock: the sum over the warehouses.
+    """
+    return {
+        "sku": sku.sku,
+        "spu": spu,
+        "sku_name": sku.sku_name,
+        "main_img": sku.main_img,
+        "package_length": sku.package_length,
+        "package_width": sku.package_width,
+        "package_height": sku.package_height,
+        "package_weight": sku.package_weight,
+        "cost": sku.cost,
+        "price": sku.price,
+        "stock": stock,
+        "option1": sku.option1.raw if sku.option1 else None,
+        "option2": sku.option2.raw if sku.option2 else None,
+        "option3": sku.option3.raw if sku.option3 else None,
+        "material": sku.material,
+        "sku_status": _number(sku.sku_status),
+        "retired": sku.sku_status in _FOR_GOOD,
+        "gone_since": None,
+    }
+
+
+def stock_rows(level: StockLevel, *, as_of: datetime) -> list[Row]:
+    """Return the rows of a SKU's stock, one per warehouse.
+
+    Args:
+        level: the stock of one SKU.
+        as_of: the end of the window that told it.
+    """
+    return [
+        {
+            "sku": level.sku,
+            "warehouse_code": at.warehouse_code or "",
+            "country_code": at.country_code,
+            "qty": at.qty,
+            "as_of": as_of,
+        }
+        for at in level.warehouses
+    ]
+
+
+def _number(status: ProductStatus | None) -> int | None:
+    return None if status is None else int(status)
+
+
+def _images(product: Product) -> str | None:
+    if not product.sku_img_url:
+        return None
+    return json.dumps(
+        [{"skus": images.skus, "imgUrl": images.img_url} for images in product.sku_img_url],
+        ensure_ascii=False,
+        separators=(",", ":"),
+    )

@@ -1,0 +1,145 @@
+"""What a mirror has pulled already: closed intervals of update times, and the windows under way."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import attrs
+from sqlalchemy import and_, bindparam, delete, insert, select
+
+from kakaclo_async.catalog.schema import mirror_done, mirror_open
+from kakaclo_async.pulling import Checkpoint, Window, merged, subtract
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from kakaclo_async.catalog.rows import Row
+    from kakaclo_async.pulling import Progress
+
+__all__ = ["LOOK_BACK", "PullState"]
+
+T = TypeVar("T")
+
+LOOK_BACK: Final = timedelta(minutes=15)
+"""How far each cycle reads again what the last one read: rows may enter the index late, and out of order."""
+
+_FORGET_DONE = delete(mirror_done).where(
+    and_(mirror_done.c.endpoint == bindparam("of"), mirror_done.c.start == bindparam("at"))
+)
+_FORGET_OPEN = delete(mirror_open).where(
+    and_(mirror_open.c.endpoint == bindparam("of"), mirror_open.c.start == bindparam("at"))
+)
+_ADD_DONE = insert(mirror_done)
+_ADD_OPEN = insert(mirror_open)
+
+
+@attrs.define
+class PullState:
+    """The state of one endpoint; it changes in the same transaction as the rows.
+
+    Windows that are read by key need no record of their own: what they have read is done, the rest is not.
+
+    Attributes:
+        endpoint: "products" or "stock".
+        done: the seconds whose rows are all stored, as few windows in order.
+        open: windows that are being read from last to first, by their start.
+    """
+
+    endpoint: str
+    done: tuple[Window, ...] = ()
+    open: dict[datetime, Checkpoint] = attrs.field(factory=dict["datetime", Checkpoint])
+
+    @classmethod
+    async def load(cls, connection: AsyncConnection, endpoint: str) -> PullState:
+        """Read the state."""
+        finished = await connection.execute(select(mirror_done).where(mirror_done.c.endpoint == endpoint))
+        under_way = await connection.execute(select(mirror_open).where(mirror_open.c.endpoint == endpoint))
+        return cls(
+            endpoint,
+            merged(Window(row.start, row.end) for row in finished),
+            {
+                row.start: Checkpoint(
+                    window=Window(row.start, row.end),
+                    page=row.page,
+                    page_size=row.page_size,
+                    total=row.total,
+                    clock=row.clock,
+                    distinct=row.distinct_rows,
+                )
+                for row in under_way
+            },
+        )
+
+    @property
+    def watermark(self) -> datetime | None:
+        """The time up to which everything since the first pull's start is stored; gaps hold it back."""
+        return self.done[0].end if self.done else None
+
+    @property
+    def holes(self) -> tuple[Window, ...]:
+        """What is not stored between what is."""
+        return subtract([Window(self.done[0].start, self.done[-1].end)], self.done) if self.done else ()
+
+    def plan(self, window: Window) -> list[Checkpoint]:
+        """Return what is left to read of a window: what was interrupted, and what was never read.
+
+        A window that ends later than the last one starts over 15 minutes before that one's end.
+        """
+        done: Sequence[Window] = self.done
+        if done and window.end > done[-1].end:
+            done = subtract(done, [Window(done[-1].end - LOOK_BACK, done[-1].end)])
+        left = subtract([window], done)
+        resumed = [
+            checkpoint
+            for checkpoint in self.open.values()
+            if any(checkpoint.window.start in part and checkpoint.window.end in part for part in left)
+        ]
+        fresh = subtract(left, [checkpoint.window for checkpoint in resumed])
+        return [*(Checkpoint(window=part) for part in fresh), *resumed]
+
+    async def record(self, connection: AsyncConnection, progress: Progress[T]) -> None:
+        """Note what a page has brought about."""
+        over = progress.done.checkpoint.window
+        unread = [job.checkpoint.window for job in progress.left]
+        if progress.gap is not None:
+            unread.append(progress.gap)
+        await self._set_done(connection, merged((*self.done, *subtract([over], unread))))
+        if self.open.pop(over.start, None):
+            await self._forget(connection, [over.start])
+        begun = {job.window.start: job.checkpoint for job in progress.left if job.checkpoint.page is not None}
+        if begun:
+            self.open |= begun
+            await connection.execute(_ADD_OPEN, [self._row(checkpoint) for checkpoint in begun.values()])
+
+    async def _set_done(self, connection: AsyncConnection, done: tuple[Window, ...]) -> None:
+        before, self.done = self.done, done
+        dropped = [{"of": self.endpoint, "at": window.start} for window in before if window not in done]
+        added = [
+            {"endpoint": self.endpoint, "start": window.start, "end": window.end}
+            for window in done
+            if window not in before
+        ]
+        if dropped:
+            await connection.execute(_FORGET_DONE, dropped)
+        if added:
+            await connection.execute(_ADD_DONE, added)
+
+    async def _forget(self, connection: AsyncConnection, starts: list[datetime]) -> None:
+        if starts:
+            await connection.execute(_FORGET_OPEN, [{"of": self.endpoint, "at": start} for start in starts])
+
+    def _row(self, checkpoint: Checkpoint) -> Row:
+        return {
+            "endpoint": self.endpoint,
+            "start": checkpoint.window.start,
+            "end": checkpoint.window.end,
+            "page": checkpoint.page,
+            "page_size": checkpoint.page_size,
+            "total": checkpoint.total,
+            "clock": checkpoint.clock,
+            "distinct_rows": checkpoint.distinct,
+        }

@@ -1,0 +1,76 @@
+"""Column types that keep money exact and times in UTC, on every database."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from sqlalchemy import DateTime, Numeric, String
+from sqlalchemy.types import TypeDecorator
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Dialect
+    from sqlalchemy.types import TypeEngine
+
+__all__ = ["ExactDecimal", "UtcTime"]
+
+
+class ExactDecimal(TypeDecorator[Decimal]):
+    """A Decimal with all its digits: `6.1600` stays `6.1600`.
+
+    NUMERIC where the database keeps the scale; SQLite has no such type, and stores the text.
+    """
+
+    impl = Numeric
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Decimal] | TypeEngine[str]:
+        """Choose the database's type."""
+        if dialect.name == "sqlite":
+            return dialect.type_descriptor(String())
+        return dialect.type_descriptor(Numeric())
+
+    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> Decimal | str | None:
+        """Write."""
+        # Without an exponent, so that SQLite's CAST(price AS REAL) reads every text.
+        return value if value is None or dialect.name != "sqlite" else format(value, "f")
+
+    def process_result_value(self, value: object, dialect: Dialect) -> Decimal | None:
+        """Read."""
+        del dialect
+        return None if value is None else Decimal(str(value))
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """An aware UTC time, to the second.
+
+    `timestamptz` where there is one; SQLite stores `2024-01-07 03:29:18`, which sorts, and which its date
+    functions read.
+    """
+
+    impl = DateTime
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[datetime] | TypeEngine[str]:
+        """Choose the database's type."""
+        if dialect.name == "sqlite":
+            return dialect.type_descriptor(String(19))
+        return dialect.type_descriptor(DateTime(timezone=True))
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | str | None:
+        """Write."""
+        if value is None:
+            return None
+        value = value.astimezone(UTC)
+        return value if dialect.name != "sqlite" else value.isoformat(" ", "seconds")[:19]
+
+    def process_result_value(self, value: object, dialect: Dialect) -> datetime | None:
+        """Read."""
+        del dialect
+        if value is None:
+            return None
+        moment = (
+            value if isinstance(value, datetime) else datetime.fromisoformat(str(value)).replace(tzinfo=UTC)
+        )
+        return moment.astimezone(UTC)

@@ -1,0 +1,30 @@
+"""The `kakaclo` command."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["main"]
+
+_EXTRA = frozenset({"typer", "rich"})
+"""What the extra `cli` brings; everything else that is missing is a broken installation."""
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command and exit with its code.
+
+    Args:
+        arguments: what stands behind `kakaclo`; None: what the process was started with.
+    """
+    try:
+        from kakaclo_async.cli.app import run
+    except ModuleNotFoundError as error:
+        if error.name not in _EXTRA:
+            raise
+        sys.stderr.write("error: the kakaclo command needs its extra: pip install 'kakaclo[cli]'\n")
+        sys.exit(2)
+    sys.exit(run(sys.argv[1:] if arguments is None else arguments))

@@ -1,0 +1,189 @@
+"""The command `demo`: everything once, on this machine alone."""
+
+import asyncio
+import sqlite3
+import sys
+import time
+from contextlib import closing
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kakaclo_async import (
+    Address,
+    ConfigurationError,
+    FreightRequest,
+    Item,
+    KakaClo,
+    NewOrder,
+    NotFound,
+    Order,
+    RateLimit,
+    RefundStatus,
+)
+from kakaclo_async.cli.command import run_async
+from kakaclo_async.cli.errors import FAILED, say
+from kakaclo_async.cli.freight import freight_table
+from kakaclo_async.cli.orders import order_tables
+from kakaclo_async.cli.output import Table, print_tables
+from kakaclo_async.cli.progress import progress
+
+if TYPE_CHECKING:
+    from kakaclo_async.sandbox import Sandbox
+
+__all__ = ["demo"]
+
+_COUNTRIES = ("US", "FR", "GB")
+_PIECES = 3
+_PATIENCE = 60.0  # seconds for what takes a few
+
+_ADDRESS = Address(
+    country="US", recipient="A. Customer", phone="555 0100", province="California", city="Springfield"
+)
+
+_MARK = 0x4B4B4C44
+"""The `application_id` of SQLite files that a demo made, and may replace."""
+
+_A_SKU_OF_EACH_COUNTRY = """
+    SELECT country_code, min(sku) FROM (
+        SELECT sku.sku, min(stock.country_code) AS country_code
+        FROM sku JOIN stock ON stock.sku = sku.sku
+        WHERE sku.sku_status = 1
+        GROUP BY sku.sku
+        HAVING min(stock.country_code) = max(stock.country_code) AND sum(stock.qty) >= ?
+    ) GROUP BY country_code
+"""
+
+
+def demo(
+    products: Annotated[int, typer.Option(help="Products in the local KakaClo.", min=50)] = 500,
+    db: Annotated[
+        Path, typer.Option(help="The SQLite file to make; only one of an earlier demo is replaced.")
+    ] = Path("demo.db"),
+    speed: Annotated[
+        float, typer.Option(help="Seconds of the local KakaClo per real second.", min=1, max=400)
+    ] = 300.0,
+) -> None:
+    """Mirror a catalog, quote freight, place an order and refund a part of it, all on this machine."""
+    _make_room(db)
+    if not run_async(_show_all(products, db, speed)):
+        raise typer.Exit(FAILED)
+
+
+async def _show_all(products: int, db: Path, speed: float) -> bool:
+    from kakaclo_async.sandbox import Sandbox
+
+    started = time.monotonic()
+    async with (
+        Sandbox(products=products, speed=speed) as sandbox,
+        KakaClo(sandbox.token, base_url=sandbox.url, rate_limit=RateLimit(120, 2 * speed)) as kk,
+    ):
+        complete = await _mirror(kk, sandbox, db)
+        cart = _cart_from_two_countries(db)
+        await _quote(kk, cart)
+        before = await kk.payment.balance()
+        order = await _order(kk, cart, sandbox.index_lag / speed)
+        split = {item.country_code for item in order.order_items} == {"CN", "US"}
+        settled = await _refund(kk, order, before.amount or Decimal(0))
+        requests = kk.stats().requests
+    sys.stdout.write(
+        f"\nDone with {requests:,} requests in {time.monotonic() - started:.1f} s; the catalog is in {db}\n"
+    )
+    for kept, promise in (
+        (complete, "the database holds what KakaClo holds"),
+        (split, "the order leaves from two countries"),
+        (settled, "the refund settled"),
+    ):
+        if not kept:
+            say(f"not so: {promise}")
+    return complete and split and settled
+
+
+def _make_room(db: Path) -> None:
+    try:
+        if db.exists():
+            with db.open("rb") as file:
+                mark = int.from_bytes(file.read(72)[68:])  # where SQLite keeps the application_id
+            if mark != _MARK:
+                raise ConfigurationError(f"{db} was not made by a demo: choose another --db")
+            for path in (db, *(db.with_name(db.name + part) for part in ("-wal", "-shm", ".lock"))):
+                path.unlink(missing_ok=True)
+        with closing(sqlite3.connect(db)) as connection:
+            connection.execute(f"PRAGMA application_id = {_MARK}")
+    except (OSError, sqlite3.Error) as error:
+        raise ConfigurationError(f"{db} cannot be made: {error}") from None
+
+
+async def _mirror(kk: KakaClo, sandbox: "Sandbox", db: Path) -> bool:
+    from kakaclo_async.catalog import Mirror
+
+    _heading("1. Mirror the catalog")
+    with progress(kk):
+        await Mirror(kk, f"sqlite:///{db}").run()
+    with closing(sqlite3.connect(db)) as connection:
+        mirrored = [
+            connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608 - names of our own
+            for table in ("product", "sku", "stock")
+        ]
+    truth = sandbox.catalog
+    present = [sum(1 for _ in rows) for rows in (truth.spus(), truth.skus(), truth.stock_rows())]
+    rows = zip(("products", "SKUs", "stock rows"), mirrored, present, strict=True)
+    print_tables([Table(("Rows", "Database", "KakaClo"), rows)])
+    return mirrored == present
+
+
+def _cart_from_two_countries(db: Path) -> tuple[Item, ...]:
+    with closing(sqlite3.connect(db)) as connection:
+        skus: dict[str, str] = dict(connection.execute(_A_SKU_OF_EACH_COUNTRY, [_PIECES]).fetchall())
+    if not {"CN", "US"} <= skus.keys():
+        raise ConfigurationError(
+            "this catalog cannot fill an order from two countries: ask for more --products"
+        )
+    return tuple(Item(skus[country], _PIECES) for country in ("CN", "US"))
+
+
+async def _quote(kk: KakaClo, cart: tuple[Item, ...]) -> None:
+    _heading(f"2. Quote freight for {' and '.join(f'{item.quantity} x {item.sku}' for item in cart)}")
+    quotes = await kk.freight.quote_many([FreightRequest(cart, country) for country in _COUNTRIES])
+    print_tables([freight_table(dict(zip(_COUNTRIES, quotes, strict=True)))])
+
+
+async def _order(kk: KakaClo, cart: tuple[Item, ...], lag: float) -> Order:
+    _heading("3. Place an order that leaves from warehouses in two countries")
+    created = await kk.orders.create(NewOrder(address=_ADDRESS, items=cart))
+    async with asyncio.timeout(_PATIENCE):
+        while True:
+            try:
+                order = await kk.orders.get(created.id)
+                break
+            except NotFound:  # KakaClo's search index trails its database
+                await asyncio.sleep(lag / 4)
+    print_tables(order_tables(order))
+    return order
+
+
+async def _refund(kk: KakaClo, order: Order, before: Decimal) -> bool:
+    sku = order.order_items[0].sku_code or ""
+    _heading(f"4. Refund 1 of {_PIECES} x {sku}")
+    number = await kk.refunds.request(order.id, [Item(sku, 1)])
+    refunds = await kk.refunds.wait(order.id, _PATIENCE)
+    status = next(refund.refund_status for refund in refunds if refund.refund_no == number)
+    after = (await kk.payment.balance()).amount or Decimal(0)
+    paid = order.final_amount or Decimal(0)
+    print_tables(
+        [
+            Table(("Refund", number), [("Status", status)]),
+            Table(
+                ("Balance", "USD"),
+                [("before", before), ("order", -paid), ("refund", after - before + paid), ("after", after)],
+            ),
+        ]
+    )
+    return status is RefundStatus.REFUND_SUCCESSFULLY
+
+
+def _heading(text: str) -> None:
+    sys.stdout.write(f"\n{text}\n")
+    sys.stdout.flush()

@@ -1,0 +1,169 @@
+"""Progress of long work, on stderr: bars on a terminal, now and then a line on a pipe."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import deque
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+import attrs
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+
+from kakaclo_async.cli.output import console, is_terminal
+from kakaclo_async.events import Event, PageDone, Sent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+    from typing import TextIO
+
+    from kakaclo_async import KakaClo
+
+__all__ = ["Bars", "Lines", "Pace", "progress"]
+
+_WINDOW: Final = 30.0
+"""Seconds over which a rate is measured: the first burst soon says nothing about the rest."""
+
+_BETWEEN_LINES: Final = 5.0
+"""Seconds between two lines about the same work."""
+
+
+@attrs.define(slots=True)
+class Pace:
+    """How far a piece of work has come, and how fast it goes.
+
+    Attributes:
+        what: what the rows are.
+        done: rows so far.
+        total: rows in all, None while unknown.
+    """
+
+    what: str
+    done: int = 0
+    total: int | None = None
+    _marks: deque[tuple[float, int]] = attrs.field(factory=deque[tuple[float, int]], init=False)
+
+    def mark(self, now: float, event: PageDone) -> None:
+        """Take note of a page."""
+        self.done, self.total = event.rows_done, event.rows_total
+        self._marks.append((now, event.rows_done))
+        while len(self._marks) > 2 and self._marks[1][0] < now - _WINDOW:
+            self._marks.popleft()
+
+    @property
+    def per_second(self) -> float | None:
+        """Rows per second of late; None before there are two pages."""
+        (start, first), (end, last) = self._marks[0], self._marks[-1]
+        return (last - first) / (end - start) if end > start else None
+
+    @property
+    def left(self) -> float | None:
+        """Seconds until the end at this rate; None while unknown."""
+        if self.total is None or not self.per_second:
+            return None
+        return max(0, self.total - self.done) / self.per_second
+
+    def facts(self, requests: int) -> str:
+        """Say it all in one line."""
+        rows = f"{self.done:,} rows" if self.total is None else f"{self.done:,} of {self.total:,} rows"
+        rate = None if self.per_second is None else f"{self.per_second:,.0f} rows/s"
+        left = None if self.left is None else f"{_duration(self.left)} left"
+        sent = f"{requests:,} request{'' if requests == 1 else 's'}"
+        return ", ".join(part for part in (rows, sent, rate, left) if part)
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+class _Meter:
+    """Turns events into paces; the subclasses show them."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._requests = 0
+        self._paces: dict[str, Pace] = {}
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, Sent):
+            self._requests += 1
+        elif isinstance(event, PageDone):
+            pace = self._paces.setdefault(event.what, Pace(event.what))
+            pace.mark(self._clock(), event)
+            self.show(pace)
+
+    def show(self, pace: Pace) -> None:
+        """Show a pace that has changed."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Show how it ended."""
+        raise NotImplementedError
+
+
+class Bars(_Meter):
+    """A bar for each piece of work, on a terminal."""
+
+    def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(clock)
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.fields[facts]}", markup=False),
+        )
+        self._drawing = Progress(*columns, console=console(stream))
+        self._tasks: dict[str, TaskID] = {}
+        self._drawing.start()
+
+    def show(self, pace: Pace) -> None:
+        """Move the bar."""
+        if pace.what not in self._tasks:
+            self._tasks[pace.what] = self._drawing.add_task(pace.what, total=pace.total, facts="")
+        self._drawing.update(
+            self._tasks[pace.what], completed=pace.done, total=pace.total, facts=pace.facts(self._requests)
+        )
+
+    def close(self) -> None:
+        """Leave the bars as they are, and the cursor below them."""
+        self._drawing.stop()
+
+
+class Lines(_Meter):
+    """A line every few seconds, for logs."""
+
+    def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(clock)
+        self._stream = stream
+        self._shown: dict[str, tuple[float, int]] = {}
+
+    def show(self, pace: Pace) -> None:
+        """Write a line, unless there was one about this a moment ago."""
+        now = self._clock()
+        if pace.what not in self._shown or now - self._shown[pace.what][0] >= _BETWEEN_LINES:
+            self._write(pace, now)
+
+    def close(self) -> None:
+        """Write the last state of what has moved since its last line."""
+        for pace in self._paces.values():
+            if self._shown[pace.what][1] != pace.done:
+                self._write(pace, self._clock())
+
+    def _write(self, pace: Pace, now: float) -> None:
+        self._shown[pace.what] = now, pace.done
+        self._stream.write(f"{pace.what}: {pace.facts(self._requests)}\n")
+        self._stream.flush()
+
+
+@contextmanager
+def progress(kk: KakaClo) -> Generator[None]:
+    """Show on stderr how the client's streams and mirrors get on."""
+    meter = Bars(sys.stderr) if is_terminal(sys.stderr) else Lines(sys.stderr)
+    stop = kk.on_event(meter)
+    try:
+        yield
+    finally:
+        stop()
+        meter.close()

@@ -1,0 +1,108 @@
+"""The one cattrs converter: how each kind of value is read, and how requests are written."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Final, cast
+
+import attrs
+from cattrs import Converter
+
+from kakaclo_async.codec.embedded import read_attributes, read_balance, read_option, read_size_content
+from kakaclo_async.codec.records import list_hook, page_hook, record_hook, type_of
+from kakaclo_async.codec.scalars import (
+    read_decimal,
+    read_integer,
+    read_number_member,
+    read_text,
+    read_text_member,
+    read_time,
+)
+from kakaclo_async.codec.times import to_wire_time
+from kakaclo_async.models import (
+    Attributes,
+    Balance,
+    OpenIntEnum,
+    OpenStrEnum,
+    Option,
+    Page,
+    Record,
+    SizeContent,
+)
+from kakaclo_async.models.common import wire_names
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kakaclo_async.codec.records import Hook
+
+__all__ = ["converter", "hook_of"]
+
+converter: Final = Converter(detailed_validation=False)
+
+_READERS: Final[dict[type, Callable[[object], object]]] = {
+    str: read_text,
+    int: read_integer,
+    Decimal: read_decimal,
+    datetime: read_time,
+    Option: read_option,
+    Attributes: read_attributes,
+    SizeContent: read_size_content,
+    Balance: read_balance,
+}
+
+
+def _reader_hook(kind: type) -> Hook:
+    read = _READERS[kind]
+    return lambda value, _: read(value)
+
+
+def _is(base: type) -> Callable[[object], bool]:
+    def check(kind: object) -> bool:
+        found = cast("object", type_of(kind))
+        return isinstance(found, type) and issubclass(found, base)
+
+    return check
+
+
+def hook_of(kind: object) -> Hook:
+    """Find the function that reads values of a type."""
+    return cast("Hook", converter.get_structure_hook(kind))
+
+
+def _list_hook(kind: object) -> Hook:
+    return list_hook(kind, hook_of)
+
+
+def _page_hook(kind: object) -> Hook:
+    return page_hook(kind, hook_of)
+
+
+def _record_hook(kind: object) -> Hook:
+    return record_hook(kind, hook_of)
+
+
+for _kind in _READERS:
+    converter.register_structure_hook(_kind, _reader_hook(_kind))
+converter.register_structure_hook_func(lambda kind: kind is object, lambda value, _: value)
+converter.register_structure_hook(OpenStrEnum, lambda value, kind: read_text_member(kind, value))
+converter.register_structure_hook(OpenIntEnum, lambda value, kind: read_number_member(kind, value))
+converter.register_structure_hook_factory(_is(tuple), _list_hook)
+converter.register_structure_hook_factory(_is(list), _list_hook)
+converter.register_structure_hook_factory(_is(Record), _record_hook)
+converter.register_structure_hook_factory(_is(Page), _page_hook)
+
+
+def _write_request(request: attrs.AttrsInstance) -> dict[str, object]:
+    """Write a request under its wire names; what is None or empty stays out."""
+    body: dict[str, object] = {}
+    for field in attrs.fields(type(request)):
+        value = cast("object", getattr(request, field.name))
+        if value is not None and value != ():
+            body[wire_names(field)[0]] = converter.unstructure(value)
+    return body
+
+
+converter.register_unstructure_hook_func(attrs.has, _write_request)
+converter.register_unstructure_hook(datetime, to_wire_time)

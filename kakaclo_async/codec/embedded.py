@@ -1,0 +1,156 @@
+"""JSON that travels inside strings, and the one answer that nobody documented."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, cast
+
+import msgspec
+
+from kakaclo_async.codec.scalars import DECIMALS, Memo, Unreadable, read_decimal, read_text
+from kakaclo_async.models import Attributes, Balance, Option, SizeContent, SizeRow, SizeSheet, SizeValue
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from decimal import Decimal
+
+__all__ = [
+    "UNPARSABLE",
+    "parse",
+    "read_attributes",
+    "read_balance",
+    "read_option",
+    "read_size_content",
+    "to_text",
+]
+
+# Every number with a fraction becomes a Decimal straight from its text, never by way of a binary float.
+parse: Final = msgspec.json.Decoder(object, float_hook=DECIMALS.__getitem__).decode
+_encode: Final = msgspec.json.Encoder(decimal_format="number").encode
+UNPARSABLE: Final = (
+    Unreadable,
+    ValueError,
+    ArithmeticError,
+    RecursionError,
+)  # ValueError: msgspec's errors too
+_BALANCE_NAMES: Final = ("balance", "availableBalance", "amount", "availableAmount")
+
+
+def to_text(value: object) -> str | None:
+    """Read a text; anything else than a text or a number becomes its JSON."""
+    try:
+        return read_text(value)
+    except Unreadable:
+        return _encode(value).decode()
+
+
+def read_option(value: object) -> Option | None:
+    """Read `{"name": "color", "value": "Black"}`; what cannot be read keeps its raw text alone."""
+    return _OPTIONS[value] if isinstance(value, str) else _option(value)
+
+
+class _OptionDocument(msgspec.Struct):
+    name: str | None = None
+    value: str | None = None
+
+
+_parse_option: Final = msgspec.json.Decoder(_OptionDocument).decode
+
+
+def _option(value: object) -> Option | None:
+    if isinstance(value, str):
+        try:
+            document = _parse_option(value)
+        except UNPARSABLE:
+            pass  # the closer look below takes longer
+        else:
+            return Option(document.name, document.value, value)
+    opened = _open(value)
+    if opened is None:
+        return None
+    raw, data = opened
+    if not isinstance(data, dict):
+        return Option(name=None, value=None, raw=raw)
+    fields = cast("dict[str, object]", data)
+    return Option(name=to_text(fields.get("name")), value=to_text(fields.get("value")), raw=raw)
+
+
+def read_attributes(value: object) -> Attributes | None:
+    """Read `{"season": "Spring-Summer"}`; what cannot be read keeps its raw text alone."""
+    return _ATTRIBUTES[value] if isinstance(value, str) else _attributes(value)
+
+
+def _attributes(value: object) -> Attributes | None:
+    opened = _open(value)
+    if opened is None:
+        return None
+    raw, data = opened
+    if not isinstance(data, dict):
+        return Attributes({}, raw)
+    fields = cast("dict[str, object]", data)
+    return Attributes({name: to_text(held) or "" for name, held in fields.items()}, raw)
+
+
+_OPTIONS: Final[Memo[str, Option | None]] = Memo(_option)
+_ATTRIBUTES: Final[Memo[str, Attributes | None]] = Memo(_attributes)
+
+
+def read_size_content(value: object) -> SizeContent | None:
+    """Read the size charts; what cannot be read keeps its raw text alone."""
+    opened = _open(value)
+    if opened is None:
+        return None
+    raw, data = opened
+    return SizeContent(tuple(_sheet(sheet) for sheet in _objects(data)), raw)
+
+
+def read_balance(value: object) -> Balance:
+    """Find the balance in a number, a numeric text, or an object that holds one."""
+    if not isinstance(value, dict):
+        return Balance(_number(value), raw=value)
+    fields = cast("dict[str, object]", value)
+    numbers = {name: number for name, held in fields.items() if (number := _number(held)) is not None}
+    named = [numbers[name] for name in _BALANCE_NAMES if name in numbers]
+    if not named and len(numbers) == 1:
+        named = list(numbers.values())
+    return Balance(named[0] if named else None, raw=fields)
+
+
+def _open(value: object) -> tuple[str, object] | None:
+    """Give the raw text and what it holds (None: nothing readable), or None when the value is absent."""
+    if value is None or value in ("", "NULL", "null"):
+        return None
+    if not isinstance(value, str):  # the API sends texts; the object itself is as good
+        return _encode(value).decode(), value
+    try:
+        return value, parse(value)
+    except UNPARSABLE:
+        return value, None
+
+
+def _number(value: object) -> Decimal | None:
+    try:
+        return read_decimal(value)
+    except Unreadable:
+        return None
+
+
+def _objects(value: object) -> Iterator[dict[str, object]]:
+    """Pass over what is no list of objects: a size chart that is half readable is better than none."""
+    if isinstance(value, list):
+        for element in cast("list[object]", value):
+            if isinstance(element, dict):
+                yield cast("dict[str, object]", element)
+
+
+def _sheet(data: dict[str, object]) -> SizeSheet:
+    return SizeSheet(to_text(data.get("sheet_name")), tuple(_row(row) for row in _objects(data.get("size"))))
+
+
+def _row(data: dict[str, object]) -> SizeRow:
+    return SizeRow(to_text(data.get("name")), tuple(_cell(cell) for cell in _objects(data.get("size_value"))))
+
+
+def _cell(data: dict[str, object]) -> SizeValue:
+    measure = data.get("value")
+    number = _number(measure)
+    return SizeValue(to_text(data.get("name")), to_text(measure) if number is None else number)

@@ -1,0 +1,180 @@
+"""From JSON values to texts, numbers, times and statuses: forgiving in the form, strict in the meaning.
+
+A reader takes a value that the JSON parser made, gives None for what is absent (null, or an empty text where a
+text makes no sense), and raises `Unreadable` for what means something else. No reason repeats the value.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Hashable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from kakaclo_async.models import OpenIntEnum, OpenStrEnum
+
+__all__ = [
+    "DECIMALS",
+    "WHOLE_DECIMALS",
+    "Memo",
+    "Unreadable",
+    "read_decimal",
+    "read_integer",
+    "read_number_member",
+    "read_text",
+    "read_text_member",
+    "read_time",
+]
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_NUMBER: Final = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
+_DATE_DIGITS: Final = len("20220107")
+# Nothing that the API counts, prices or numbers comes near; beyond lies work without end (10 ** 999999999).
+_MOST_DIGITS: Final = 40
+_KINDS: Final[dict[type, str]] = {
+    dict: "an object",
+    list: "a list",
+    str: "a text",
+    bool: "a boolean",
+    int: "a number",
+    Decimal: "a number",
+    type(None): "null",
+}
+
+
+class Unreadable(Exception):
+    """A value that cannot be read; the path to it grows while the error rises.
+
+    Attributes:
+        reason: what is wrong, without the value.
+        path: names and places of list elements, innermost first.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.path: list[str | int] = []
+
+    @classmethod
+    def expected(cls, wanted: str, value: object) -> Unreadable:
+        """Say what was wanted, and what kind of value came."""
+        return cls(f"must be {wanted}, not {_KINDS.get(type(value), type(value).__name__)}")
+
+    def where(self, root: str) -> str:
+        """Write the path below `root`: `data.list[3].skuDetails[0].price`."""
+        parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in reversed(self.path))
+        return root + "".join(parts)
+
+
+class Memo(dict[K, V], Generic[K, V]):
+    """What reading a key gave before: a page repeats its prices, colours and sizes hundreds of times.
+
+    Args:
+        read: makes the value of a new key.
+        known: values to start with.
+    """
+
+    _MOST_KEYS: Final = 8192
+    _LONGEST_KEY: Final = 256
+
+    def __init__(self, read: Callable[[K], V], known: dict[K, V] | None = None) -> None:
+        super().__init__(known or {})
+        self.read = read
+
+    def __missing__(self, key: K) -> V:
+        value = self.read(key)
+        if not isinstance(key, str) or len(key) <= self._LONGEST_KEY:
+            if len(self) >= self._MOST_KEYS:
+                self.clear()
+            self[key] = value
+        return value
+
+
+def read_text(value: object) -> str | None:
+    """Read a text; a number becomes its digits."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    raise Unreadable.expected("a text", value)
+
+
+def read_integer(value: object) -> int | None:
+    """Read a whole number, also from a text or with an empty fraction."""
+    if value is None or type(value) is int:
+        return value
+    number = read_decimal(value, wanted="a whole number")
+    if number is None:
+        return None
+    if number != number.to_integral_value():
+        raise Unreadable("must be a whole number, not one with a fraction")
+    return int(number)
+
+
+def read_decimal(value: object, *, wanted: str = "a number") -> Decimal | None:
+    """Read a number exactly, to the last digit of its text."""
+    if value is None or isinstance(value, Decimal):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool):
+        return Decimal(value)
+    if not isinstance(value, str):
+        raise Unreadable.expected(wanted, value)
+    text = value.strip()
+    if not text:
+        return None
+    if len(text) > _MOST_DIGITS or not _NUMBER.fullmatch(text):
+        raise Unreadable(f"must be {wanted}, not a text that is none")
+    return DECIMALS[text]
+
+
+def read_time(value: object) -> datetime | None:
+    """Read a moment from ISO 8601 with its offset, or from milliseconds since 1970."""
+    if value is None or value == "":
+        return None
+    try:
+        if isinstance(value, str) and not (value.isdecimal() and len(value) > _DATE_DIGITS):
+            return _in_utc(datetime.fromisoformat(value))
+        milliseconds = read_integer(value)
+        return None if milliseconds is None else _EPOCH + timedelta(milliseconds=milliseconds)
+    except (ValueError, OverflowError):
+        raise Unreadable("is no time that a calendar knows") from None
+
+
+def _in_utc(moment: datetime) -> datetime:
+    if moment.tzinfo is UTC:
+        return moment
+    if moment.tzinfo is None:
+        raise Unreadable("is a time without its offset from UTC")
+    return moment.astimezone(UTC)
+
+
+def read_text_member(kind: type[OpenStrEnum], value: object) -> OpenStrEnum | None:
+    """Read a status; the text "NULL" means that there is none yet."""
+    text = read_text(value)
+    if text is None or text == "NULL" or (text == "" and "" not in list(kind)):
+        return None
+    return kind(text)
+
+
+def read_number_member(kind: type[OpenIntEnum], value: object) -> OpenIntEnum | None:
+    """Read a numeric status, also from a text."""
+    number = None if value == "NULL" else read_integer(value)
+    return None if number is None else kind(number)
+
+
+def _exactly(text: str) -> Decimal:
+    number = Decimal(text)
+    if not -_MOST_DIGITS <= number.adjusted() <= _MOST_DIGITS:
+        raise Unreadable("is a number out of all bounds")
+    return number
+
+
+DECIMALS: Final[Memo[str, Decimal]] = Memo(_exactly)  # keyed by the text: 4.6 and 4.60 stay two numbers
+WHOLE_DECIMALS: Final[Memo[int, Decimal]] = Memo(Decimal)

@@ -1,0 +1,206 @@
+"""From bytes to records, quick: the way for documents without surprises.
+
+Each record class gets a msgspec struct, which the parser fills at the speed of C, and a function that moves
+the struct's fields into a record, written as source the way attrs writes `__init__`. A value that already is
+what its field wants passes inline; what repeats (statuses, options) is looked up by its text. The record is
+filled while it is of an open class of the same layout, because a frozen class sets its slots through
+`object.__setattr__`, which alone would cost as much as the parsing.
+
+What the structs do not expect ends in an exception, and `records` reads the document again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Annotated, Any, Final, TypeAlias, TypeVar, cast, get_args, get_origin
+
+import attrs
+import msgspec
+
+from kakaclo_async.codec.records import UNKNOWN_NAMES, HookOf, WireField, type_of, wire_fields
+from kakaclo_async.codec.scalars import DECIMALS, WHOLE_DECIMALS, Memo
+from kakaclo_async.models import Attributes, FrozenMapping, OpenIntEnum, OpenStrEnum, Option, Record
+from kakaclo_async.models.common import NO_EXTRA
+
+__all__ = ["strict_body_decoder", "strict_decoder"]
+
+T = TypeVar("T")
+Build: TypeAlias = Callable[[object], object]
+
+_IDENTIFIER: Final = Annotated[str, msgspec.Meta(min_length=1)]
+
+
+def strict_decoder(kind: type[T], hook_of: HookOf) -> Callable[[bytes | msgspec.Raw], T]:
+    """Make the function that reads a record from the data of an answer, or raises when anything surprises it.
+
+    Args:
+        kind: a subclass of `Record`; a generic one with its parameters.
+        hook_of: finds the functions of `records`, for values that a field takes only after a closer look.
+    """
+    struct, build = _struct_and_builder(kind, hook_of, ())
+    parse = msgspec.json.Decoder(struct, float_hook=DECIMALS.__getitem__).decode
+    return lambda data: cast("T", build(parse(data)))
+
+
+def strict_body_decoder(kind: type[T], hook_of: HookOf) -> Callable[[bytes], tuple[int, T]]:
+    """Make the function that reads code and data of a whole answer in one pass; see `strict_decoder`."""
+    struct, build = _struct_and_builder(kind, hook_of, ())
+    envelope = msgspec.defstruct("Envelope", [("code", int), ("data", struct)])
+    parse = msgspec.json.Decoder(envelope, float_hook=DECIMALS.__getitem__).decode
+
+    def decode(body: bytes) -> tuple[int, T]:
+        code, data = msgspec.structs.astuple(parse(body))
+        return code, cast("T", build(data))
+
+    return decode
+
+
+@attrs.frozen
+class _Way:
+    """How one field goes from the JSON to the record.
+
+    Attributes:
+        seen: the type that the parser checks.
+        take: the expression that makes the field's value of `value`, which is not None.
+        absent: what stands for None.
+        tool: what the expression calls `tool`.
+    """
+
+    seen: object
+    take: str
+    absent: str = "None"
+    tool: object = None
+
+
+_AS_IT_IS: Final = _Way(str | None, "value")
+
+
+def _struct_and_builder(
+    kind: object, hook_of: HookOf, outer: tuple[object, ...]
+) -> tuple[type[msgspec.Struct], Build]:
+    closed = cast("type[Record]", type_of(kind))
+    struct = _Struct(closed.__name__)
+    names: dict[str, object] = {
+        "Closed": closed,
+        "Decimal": Decimal,
+        "NO_EXTRA": NO_EXTRA,
+        "Open": _open_class(closed),
+        "new": object.__new__,
+        "wholes": WHOLE_DECIMALS,
+    }
+    lines = ["record = new(Open)"]
+    for field in wire_fields(kind):
+        way = _way(field.kind, hook_of, (*outer, kind))
+        names[f"tool_{field.name}"] = way.tool
+        first, *others = struct.add(field, way.seen)
+        if way == _AS_IT_IS and not others:
+            lines.append(f"record.{field.name} = row.{first}")
+            continue
+        lines.append(f"value = row.{first}")
+        for other in others:
+            lines += ["if value is None or value == '':", f"    value = row.{other}"]
+        take = way.take.replace("tool", f"tool_{field.name}")
+        lines.append(f"record.{field.name} = {way.absent} if value is None else {take}")
+    names["extra_of"] = struct.extra_of(closed)
+    lines += [
+        f"record.extra = {'extra_of(row)' if names['extra_of'] else 'NO_EXTRA'}",
+        "record.__class__ = Closed",
+        "return record",
+    ]
+    source = "def build(row):\n" + "".join(f"    {line}\n" for line in lines)
+    exec(compile(source, f"<builder of {closed.__name__}>", "exec"), names)  # noqa: S102 # made of our own names
+    return struct.define(), cast("Build", names["build"])
+
+
+def _open_class(closed: type[Record]) -> type[Record]:
+    # Both methods share one slot of the type: with one of them left frozen, setting stays as slow as it was.
+    opened = {"__setattr__": object.__setattr__, "__delattr__": object.__delattr__}
+    return type(closed.__name__, (closed,), {"__slots__": (), **opened})
+
+
+class _Struct:
+    """The fields of a struct while they are gathered."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._fields: list[tuple[str, Any, Any]] = []
+        self._renames: dict[str, str] = {}
+
+    def add(self, field: WireField, seen: object) -> list[str]:
+        """Add a field for each wire name of a field; return their names."""
+        if field.default is attrs.NOTHING:
+            return [self._add(field.name, field.wire_names[0], _IDENTIFIER, msgspec.NODEFAULT)]
+        return [
+            self._add(f"{field.name}{place or ''}", wire_name, seen, None)
+            for place, wire_name in enumerate(field.wire_names)
+        ]
+
+    def _add(self, name: str, wire_name: str, seen: object, default: object) -> str:
+        self._fields.append((name, seen, default))
+        self._renames[name] = wire_name
+        return name
+
+    def extra_of(self, closed: type[Record]) -> Build | None:
+        """Add the unknown fields that were met before; return the function that collects them, if any."""
+        wire_names = [name for owner, name in UNKNOWN_NAMES if owner is closed]
+        if not wire_names:
+            return None
+        extras = {
+            self._add(f"extra{place}", wire_name, object, msgspec.UNSET): wire_name
+            for place, wire_name in enumerate(wire_names)
+        }
+
+        def collect(row: object) -> object:
+            values = {
+                wire_name: value
+                for name, wire_name in extras.items()
+                if (value := getattr(row, name)) is not msgspec.UNSET
+            }
+            return FrozenMapping(values) if values else NO_EXTRA
+
+        return collect
+
+    def define(self) -> type[msgspec.Struct]:
+        """Define the struct."""
+        return msgspec.defstruct(
+            self._name,
+            self._fields,
+            rename=self._renames,
+            forbid_unknown_fields=True,
+            kw_only=True,
+            gc=False,
+        )
+
+
+def _way(kind: object, hook_of: HookOf, outer: tuple[object, ...]) -> _Way:
+    """Choose the way of a type; what has no quick one is parsed freely and read by its hook."""
+    if kind is str:
+        return _AS_IT_IS
+    if kind == tuple[str, ...]:
+        return _Way(tuple[str, ...] | None, "value", absent="()")
+    rows = get_origin(kind) is tuple
+    row = cast("object", get_args(kind)[0]) if rows else kind
+    # A category holds categories: inside itself it takes the long way.
+    if issubclass(type_of(row), Record) and row not in outer:
+        struct, build = _struct_and_builder(row, hook_of, outer)
+        if rows:
+            many = cast("object", tuple[struct, ...] | None)  # type: ignore[valid-type] # made at run time
+            return _Way(many, "tuple([tool(row) for row in value])", "()", build)
+        return _Way(struct | None, "tool(value)", tool=build)
+
+    hook = hook_of(kind)
+
+    def read(value: object) -> object:
+        return hook(value, kind)
+
+    if kind is int:
+        return _Way(object, "value if type(value) is int else tool(value)", tool=read)
+    if kind is Decimal:
+        whole = "wholes[value] if type(value) is int else tool(value)"
+        return _Way(object, f"value if type(value) is Decimal else {whole}", tool=read)
+    if issubclass(type_of(kind), (Option, Attributes, OpenStrEnum)):
+        return _Way(object, "tool[value] if type(value) is str else tool.read(value)", tool=Memo(read))
+    if issubclass(type_of(kind), OpenIntEnum):
+        return _Way(object, "tool[value] if type(value) is int else tool.read(value)", tool=Memo(read))
+    return _Way(object, "tool(value)", absent="()" if rows else "None", tool=read)

@@ -1,0 +1,158 @@
+"""Read a window by key: for rows that carry their update time.
+
+Ask for page 1, newest first; move the window's end to the oldest time on the page, inclusive; stop when the page
+holds all that is counted. A row that is not read yet stays in `[start, end]` until it is returned, because each
+part skipped was wholly on the page just read. No ranks are used, so neither moving rows nor limits of the index
+can hurt.
+
+The inclusive end asks for at least one row twice. While a window stands still that is waste, so page numbers are
+used as long as they are as good as keys: rows only ever leave a window, so an equal total means an equal state,
+and where the times of two pages differ at their border, no order among equal times can hide a row between them.
+The first page that fails this is asked for by key, and once rows were seen to leave, so is the rest.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+import attrs
+
+from kakaclo_async.pulling.from_last import FromLast
+from kakaclo_async.pulling.jobs import EXACT_TOTALS, Checkpoint, Source, Step, total_of
+from kakaclo_async.pulling.windows import SECOND, Window
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from kakaclo_async.models import Page
+    from kakaclo_async.pulling.jobs import Job
+
+__all__ = ["ByKey"]
+
+T = TypeVar("T")
+
+
+@attrs.frozen(kw_only=True)
+class _Numbered:
+    """A window that is read by page numbers while it stands still.
+
+    Attributes:
+        window: the window that the numbers count in.
+        page: the next one.
+        total: what every page must tell.
+        covered: rows on the pages before.
+    """
+
+    window: Window
+    page: int
+    total: int
+    covered: int
+
+
+@attrs.frozen(kw_only=True)
+class ByKey(Generic[T]):
+    """A window read newest first, down to `window.end`.
+
+    Attributes:
+        window: what is left; some rows of its last second may have been read.
+        seen: keys of those.
+        total: rows left, as far as known.
+        moved: rows were seen to leave, so page numbers do not pay any more.
+    """
+
+    window: Window
+    seen: frozenset[str] = frozenset()
+    total: int | None = None
+    moved: bool = False
+    numbered: _Numbered | None = None
+    pause: float = 0.0
+
+    @property
+    def rows_left(self) -> int:
+        """The rows still to be read, as far as known."""
+        return self.total or 0
+
+    @property
+    def may_be_cut(self) -> bool:
+        """Whether halves of the window lose nothing: what is left is all unread."""
+        return True
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """What to store to go on from here."""
+        return Checkpoint(window=self.window)
+
+    def part(self, window: Window, total: int | None) -> Job[T]:
+        """Make the job for a part of this one's window."""
+        return ByKey(window=window, seen=self.seen, total=total, moved=self.moved)
+
+    def again(self) -> Job[T] | None:
+        """Read a single second, where keys do not help, by page numbers."""
+        return self.by_number()
+
+    def by_number(self) -> Job[T]:
+        """Make the job that reads the same window from last to first."""
+        return FromLast(window=self.window, known=self.seen)
+
+    async def step(self, source: Source[T]) -> Step[T]:
+        """Read the newest page of what is left, or the next one by number while nothing moves."""
+        asked, number = (self.window, 1)
+        if self.numbered:
+            asked, number = self.numbered.window, self.numbered.page
+        page = await source.read(asked, number)
+        total = total_of(page)
+        times = _times(source, page)
+        if times is None:
+            return Step(left=(self.by_number(),), total=total, reread=True)
+        if any(time not in asked for time in times):
+            return Step(left=(self.by_number(),), total=total, reread=True, coarse=True)
+        if self.numbered and not (times and total == self.numbered.total and times[0] < self.window.end):
+            moved = self.moved or total != self.numbered.total
+            return Step(left=(attrs.evolve(self, numbered=None, moved=moved),), total=total, reread=True)
+        covered = len(times) + (self.numbered.covered if self.numbered else 0)
+        rows = tuple(row for row in page.list if source.key(row) not in self.seen)
+        if covered == total:
+            return Step(rows=rows, total=total)
+        if not times or covered > total:
+            given = self.seen.union(map(source.key, rows))
+            failed = f"{covered} rows were shown where {total} are counted"
+            return Step(
+                rows=rows, left=(attrs.evolve(self, seen=given, numbered=None),), total=total, failed=failed
+            )
+        keys = frozenset(
+            source.key(row) for row, time in zip(page.list, times, strict=True) if time == times[-1]
+        )
+        if times[0] == times[-1]:
+            return Step(
+                rows=rows, left=self._after_tie(times[0], keys | self.seen, total - covered), total=total
+            )
+        tied = times[-2] == times[-1]
+        steady = not (self.moved or tied or total >= EXACT_TOTALS)
+        left = ByKey[T](
+            window=Window(self.window.start, times[-1]),
+            seen=keys,
+            total=total - covered + len(keys),
+            moved=self.moved,
+            numbered=_Numbered(window=asked, page=number + 1, total=total, covered=covered)
+            if steady
+            else None,
+        )
+        return Step(rows=rows, left=(left,), total=total)
+
+    def _after_tie(self, second: datetime, keys: frozenset[str], total: int) -> tuple[Job[T], ...]:
+        # A page that shares one second leaves no key to go on by: the second is read on its own.
+        tie: Job[T] = FromLast(window=Window(second, second), known=keys)
+        if second == self.window.start:
+            return (tie,)
+        older = Window(self.window.start, second - SECOND)
+        return (tie, ByKey(window=older, total=total, moved=self.moved))
+
+
+def _times(source: Source[T], page: Page[T]) -> list[datetime] | None:
+    """Return the rows' times, newest first; None when some are missing or out of order."""
+    if source.time is None:
+        return None
+    times = [time for time in map(source.time, page.list) if time is not None]
+    ordered = all(newer >= older for newer, older in pairwise(times))
+    return times if ordered and len(times) == len(page.list) else None

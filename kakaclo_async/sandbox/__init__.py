@@ -1,0 +1,29 @@
+"""A local KakaClo to develop and test against.
+
+It speaks the KakaClo Open API over HTTP, with state: a seeded catalog, the leaky bucket, orders that ship, refunds that
+settle, and faults that can be switched on. It shares no code with the client that it tests.
+
+    async with Sandbox(products=500) as sandbox:
+        print(sandbox.url, sandbox.token)
+"""
+
+from kakaclo_async.sandbox.catalog import Catalog
+from kakaclo_async.sandbox.faults import Fault, FaultKind, Faults
+from kakaclo_async.sandbox.ledger import Ledger
+from kakaclo_async.sandbox.orders import Order, Placed, Refund
+from kakaclo_async.sandbox.server import Sandbox, Served
+from kakaclo_async.sandbox.settings import Settings
+
+__all__ = [
+    "Catalog",
+    "Fault",
+    "FaultKind",
+    "Faults",
+    "Ledger",
+    "Order",
+    "Placed",
+    "Refund",
+    "Sandbox",
+    "Served",
+    "Settings",
+]

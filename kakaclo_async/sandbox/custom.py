@@ -1,0 +1,155 @@
+"""Custom products: models to print on, and the designs made of them."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import msgspec
+
+from kakaclo_async.sandbox.designs import ON_SALE, Design, Model, product_of, seeded_models
+from kakaclo_async.sandbox.wire import Call, Code, Refusal, Route
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kakaclo_async.sandbox.catalog import Catalog
+    from kakaclo_async.sandbox.clock import Timeline
+    from kakaclo_async.sandbox.ledger import Ledger
+    from kakaclo_async.sandbox.settings import Settings
+
+__all__ = ["CustomArea"]
+
+T = TypeVar("T")
+
+_PAGE_SIZE = 20
+_Size = Annotated[int, msgspec.Meta(gt=0, le=100)]
+_Number = Annotated[int, msgspec.Meta(gt=0)]
+_Url = Annotated[str, msgspec.Meta(min_length=1)]
+
+
+class _ModelSearch(msgspec.Struct, rename="camel"):
+    category_names: list[str] | None = None
+    model_codes: list[str] | None = None
+    last_updated_time: int | None = None
+    en_name: str | None = None
+    page_number: _Number = 1
+    page_size: _Size = _PAGE_SIZE
+
+
+class _DesignSearch(msgspec.Struct, rename="camel"):
+    model_codes: list[str] | None = None
+    spus: list[str] | None = None
+    search_content: str | None = None
+    last_updated_time: int | None = None
+    page_number: _Number = 1
+    page_size: _Size = _PAGE_SIZE
+
+
+class _Material(msgspec.Struct, rename="camel"):
+    image_name: str
+    image_url: _Url
+
+
+class _NewDesign(msgspec.Struct, rename="camel"):
+    model_id: str
+    en_name: Annotated[str, msgspec.Meta(min_length=1)]
+    image_url: _Url
+    back_image_url: str | None = None
+    material_images: list[_Material] = []
+    color_value: Annotated[str, msgspec.Meta(pattern="^#[0-9A-Fa-f]{6}$")] | None = None
+
+
+class CustomArea:
+    """The endpoints under `/v1/product/custom`."""
+
+    def __init__(self, settings: Settings, catalog: Catalog, ledger: Ledger, timeline: Timeline) -> None:
+        self._settings = settings
+        self._catalog = catalog
+        self._ledger = ledger
+        self._timeline = timeline
+        self._models = {model.number: model for model in seeded_models(settings, int(timeline.now()))}
+        self._designs: list[Design] = []
+        self._asked = 0
+
+    def routes(self) -> tuple[Route, ...]:
+        """List the endpoints."""
+        area = "/v1/product/custom"
+        return (
+            Route("GET", f"{area}/modelCategoryName/search", self.category_names, "Success!"),
+            Route("POST", f"{area}/designModel/search", self.models),
+            Route("GET", f"{area}/designModel/detail/{{id}}", self.model, "Success!"),
+            Route("POST", f"{area}/customDesigned/search", self.designs, "Success!"),
+            Route("POST", f"{area}/customDesigned/addProduct", self.add, "Success!"),
+        )
+
+    def category_names(self, _: Call) -> object:
+        """Answer the categories that have models."""
+        return sorted({model.category for model in self._models.values()})
+
+    def models(self, call: Call) -> object:
+        """Answer models, newest first."""
+        wanted = call.read(_ModelSearch)
+        found = [
+            model
+            for model in sorted(self._models.values(), key=lambda model: (-model.created, model.number))
+            if _among(model.category, wanted.category_names)
+            and _among(model.code, wanted.model_codes)
+            and model.created >= (wanted.last_updated_time or 0)
+            and (wanted.en_name or "").casefold() in model.name.casefold()
+        ]
+        rows = _cut(found, wanted.page_number, wanted.page_size)
+        return {"list": [model.document() for model in rows], "total": len(found)}
+
+    def model(self, call: Call) -> object:
+        """Answer all about one model."""
+        model = self._find(call.path["id"])
+        ordered = sum(self._ledger.ordered[design.spu] for design in self._designs if design.model is model)
+        return model.detail(ordered)
+
+    def designs(self, call: Call) -> object:
+        """Answer one's own designs, newest first."""
+        wanted = call.read(_DesignSearch)
+        self._timeline.now()
+        words = (wanted.search_content or "").casefold()
+        found = [
+            design
+            for design in reversed(self._designs)
+            if _among(design.model.code, wanted.model_codes)
+            and _among(design.spu, wanted.spus)
+            and design.created >= (wanted.last_updated_time or 0)
+            and words in f"{design.name} {design.spu}".casefold()
+        ]
+        rows = _cut(found, wanted.page_number, wanted.page_size)
+        documents = [design.document(self._ledger.ordered[design.spu]) for design in rows]
+        return {"list": documents, "total": len(found)}
+
+    def add(self, call: Call) -> object:
+        """Make a product of a design; it is on sale a little later."""
+        new = call.read(_NewDesign)
+        model = self._find(new.model_id)
+        if model.status != ON_SALE:
+            raise Refusal(Code.OUT_OF_STOCK, f"model {model.number} is out of stock")
+        self._asked += 1
+        self._timeline.after(self._settings.design_delay, partial(self._put_on_sale, self._asked, model, new))
+        return ""
+
+    def _put_on_sale(self, number: int, model: Model, new: _NewDesign) -> None:
+        spu, now = f"{model.code}D{number:04d}", self._timeline.now()
+        design = Design(number, model, new.en_name, new.image_url, new.back_image_url, spu, int(now * 1000))
+        self._designs.append(design)
+        self._catalog.add_product(product_of(design, new.color_value or "#FFFFFF"))
+
+    def _find(self, number: str) -> Model:
+        model = self._models.get(int(number)) if number.isascii() and number.isdigit() else None
+        if model is None:
+            raise Refusal(Code.UNKNOWN_MODEL, f"there is no model {number!r}")
+        return model
+
+
+def _among(value: str, allowed: Sequence[str] | None) -> bool:
+    return not allowed or value in allowed
+
+
+def _cut(rows: Sequence[T], number: int, size: int) -> Sequence[T]:
+    return rows[(number - 1) * size : number * size]

@@ -1,0 +1,141 @@
+"""Faults that can be switched on, by path."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from fnmatch import fnmatchcase
+from random import Random
+
+from attrs import define, field, validators
+
+__all__ = ["Fault", "FaultKind", "Faults"]
+
+
+class FaultKind(StrEnum):
+    """What goes wrong, and whether the request takes effect all the same."""
+
+    RESET_BEFORE = "reset_before"
+    """The connection is reset; no effect."""
+    RESET_AFTER = "reset_after"
+    """The connection is reset in place of an answer; the request took effect."""
+    DELAY = "delay"
+    """The answer comes `seconds` late; the request took effect at once."""
+    SILENCE = "silence"
+    """No answer ever comes; the request took effect."""
+    TRUNCATED_BODY = "truncated_body"
+    """The connection closes before as many bytes as `Content-Length` promised; the request took effect."""
+    TRUNCATED_JSON = "truncated_json"
+    """A complete HTTP answer holds half a document; the request took effect."""
+    EMPTY_BODY = "empty_body"
+    """HTTP 200 without a body; the request took effect."""
+    WRONG_CONTENT_TYPE = "wrong_content_type"
+    """The right document under `text/html`; the request took effect."""
+    BAD_GATEWAY = "bad_gateway"
+    """HTTP 502 with a page of HTML; no effect."""
+    SERVER_ERROR = "server_error"
+    """HTTP 500 with an error document; the request took effect."""
+    THROTTLED = "throttled"
+    """HTTP 429, whatever the bucket holds; no effect."""
+    REJECTED = "rejected"
+    """HTTP 200 with the business code `code` and `message`; no effect."""
+    REDIRECT = "redirect"
+    """HTTP 302 to `location`; no effect."""
+
+
+_WITHOUT_EFFECT = frozenset(
+    {
+        FaultKind.RESET_BEFORE,
+        FaultKind.BAD_GATEWAY,
+        FaultKind.THROTTLED,
+        FaultKind.REJECTED,
+        FaultKind.REDIRECT,
+    }
+)
+
+
+def _kind(kind: FaultKind | str) -> FaultKind:
+    return FaultKind(kind)
+
+
+@define
+class Fault:
+    """Something that goes wrong with some requests.
+
+    Attributes:
+        kind: What happens: a `FaultKind` or its value.
+        path: Path below the base URL, with `*` and `?` as wildcards; by default every path.
+        method: "GET" or "POST"; None is either.
+        times: How many requests it happens to; None does not stop.
+        skip: Requests that are let through first.
+        probability: Chance that it happens to a request that it could happen to.
+        takes_effect: Whether the request takes effect; None leaves it to the kind.
+        seconds: For DELAY; real seconds.
+        code: For REJECTED.
+        message: For REJECTED, SERVER_ERROR and THROTTLED.
+        retry_after: For THROTTLED and BAD_GATEWAY: sent as `Retry-After`; None sends none.
+        location: For REDIRECT.
+    """
+
+    kind: FaultKind = field(converter=_kind)
+    path: str = "*"
+    method: str | None = None
+    times: int | None = 1
+    skip: int = 0
+    probability: float = field(default=1.0, validator=[validators.ge(0.0), validators.le(1.0)])
+    takes_effect: bool | None = None
+    seconds: float = 1.0
+    code: int = 50001
+    message: str = "the system is busy"
+    retry_after: str | None = None
+    location: str = "https://elsewhere.example/"
+
+    @property
+    def has_effect(self) -> bool:
+        """Whether the request takes effect."""
+        return self.kind not in _WITHOUT_EFFECT if self.takes_effect is None else self.takes_effect
+
+
+class Faults:
+    """The faults that are switched on.
+
+    A request meets the first fault, in the order they were added, that is meant for it; before that come the token and
+    the bucket, so that a faulty request was counted.
+
+    Args:
+        seed: Decides about probabilities.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self._rng = Random(f"faults {seed}")
+        self._active: list[Fault] = []
+
+    @property
+    def active(self) -> tuple[Fault, ...]:
+        """The faults that still can happen."""
+        return tuple(self._active)
+
+    def add(self, fault: Fault) -> Fault:
+        """Switch a fault on, and return it."""
+        self._active.append(fault)
+        return fault
+
+    def clear(self) -> None:
+        """Switch all faults off."""
+        self._active.clear()
+
+    def take(self, method: str, path: str) -> Fault | None:
+        """Return the fault that happens to a request, and count it."""
+        for fault in self._active:
+            if fault.method not in (None, method) or not fnmatchcase(path, fault.path):
+                continue
+            if fault.skip:
+                fault.skip -= 1
+                continue
+            if self._rng.random() >= fault.probability:
+                continue
+            if fault.times is not None:
+                fault.times -= 1
+                if fault.times <= 0:
+                    self._active.remove(fault)
+            return fault
+        return None

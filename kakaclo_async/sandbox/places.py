@@ -1,0 +1,138 @@
+"""Categories and warehouses: the parts of the catalog that never move."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+__all__ = [
+    "CATEGORIES",
+    "COUNTRY_OF",
+    "DEFAULT_WAREHOUSE",
+    "WAREHOUSES",
+    "Category",
+    "Warehouse",
+    "category_tree",
+]
+
+
+@frozen
+class Category:
+    """A node of the category tree.
+
+    Attributes:
+        number: `categoryId`.
+        name: Its own name.
+        path: The numbers from the top down to this one.
+        names: The names from the top down to this one.
+    """
+
+    number: int
+    name: str
+    path: tuple[int, ...]
+    names: tuple[str, ...]
+
+
+@frozen
+class Warehouse:
+    """A warehouse.
+
+    Attributes:
+        number: `warehouseId`.
+        code: `warehouseCode`.
+        name: Chinese name.
+        country: Country code.
+        country_name: Chinese name of the country.
+        enabled: Whether it delivers.
+    """
+
+    number: int
+    code: str
+    name: str
+    country: str
+    country_name: str
+    enabled: bool
+
+    def document(self) -> dict[str, object]:
+        """Write it as in `GET /v1/product/countryAndWarehouse`."""
+        return {
+            "warehouseId": self.number,
+            "warehouseCode": self.code,
+            "warehouseNameExt": self.name,
+            "countryCode": self.country,
+            "countryCn": self.country_name,
+            "status": int(self.enabled),
+        }
+
+
+WAREHOUSES = {
+    warehouse.code: warehouse
+    for warehouse in (
+        Warehouse(1, "G004", "广州一仓", "CN", "中国", enabled=True),
+        Warehouse(13, "G007", "义乌仓", "CN", "中国", enabled=True),
+        Warehouse(12, "G006", "杭州仓", "CN", "中国", enabled=False),
+        Warehouse(21, "W001", "洛杉矶仓", "US", "美国", enabled=True),
+    )
+}
+
+COUNTRY_OF = {code: warehouse.country for code, warehouse in WAREHOUSES.items()}
+
+DEFAULT_WAREHOUSE = "G007"
+"""Stands in for a warehouse that is unknown or not named, when channels are asked for."""
+
+_GROUPS = ("Women", "Men", "Girls", "Boys")
+
+_GARMENTS = {
+    "Tops": ("T-Shirts", "Blouses", "Hoodies", "Sweaters", "Tank Tops"),
+    "Bottoms": ("Jeans", "Leggings", "Shorts", "Cropped Pants"),
+    "Outerwear": ("Jackets", "Coats", "Vests"),
+    "Sets": ("Tracksuits", "Pajama Sets", "Two-Piece Outfits"),
+    "Activewear": ("Sports Bras", "Yoga Pants", "Swimwear"),
+}
+
+
+def _build() -> dict[int, Category]:
+    found: dict[int, Category] = {}
+
+    def add(name: str, parent: Category | None) -> Category:
+        number = 3600 + len(found)
+        node = Category(
+            number,
+            name,
+            (*(parent.path if parent else ()), number),
+            (*(parent.names if parent else ()), name),
+        )
+        found[number] = node
+        return node
+
+    for group in _GROUPS:
+        top = add(group, None)
+        for kind, garments in _GARMENTS.items():
+            middle = add(kind, top)
+            for garment in garments:
+                add(garment, middle)
+    return found
+
+
+CATEGORIES = _build()
+"""By number, parents before their children; three levels."""
+
+
+def category_tree() -> list[dict[str, object]]:
+    """Write the tree as in `GET /v1/product/category`."""
+    top: list[dict[str, object]] = []
+    children: dict[int, list[dict[str, object]]] = {0: top}
+    for node in CATEGORIES.values():
+        below = children[node.number] = []
+        parent = node.path[-2] if len(node.path) > 1 else 0
+        children[parent].append(
+            {
+                "categoryId": node.number,
+                "name": node.name,
+                "parentId": parent,
+                "level": len(node.path),
+                "fullCategoryId": "/".join(map(str, node.path)),
+                "imgUrl": f"https://img.kakaclo.example/category%2F{node.number}.jpg",
+                "child": below,
+            }
+        )
+    return top

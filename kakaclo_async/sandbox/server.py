@@ -1,0 +1,251 @@
+"""The server: who is let in, what is counted, who answers."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections import Counter, deque
+from datetime import UTC, datetime
+from functools import partial
+from math import ceil
+from typing import TYPE_CHECKING, Self
+from urllib.parse import unquote
+
+import msgspec
+from aiohttp import web
+from attrs import define, field
+
+from kakaclo_async.sandbox.bucket import LeakyBucket
+from kakaclo_async.sandbox.catalog import Catalog
+from kakaclo_async.sandbox.clock import Clock, Timeline
+from kakaclo_async.sandbox.custom import CustomArea
+from kakaclo_async.sandbox.faults import Faults
+from kakaclo_async.sandbox.freight import FreightArea
+from kakaclo_async.sandbox.ledger import Ledger
+from kakaclo_async.sandbox.mishaps import act, document
+from kakaclo_async.sandbox.order_area import OrderArea
+from kakaclo_async.sandbox.search import ProductArea
+from kakaclo_async.sandbox.settings import Settings
+from kakaclo_async.sandbox.wire import Call, Code, Refusal, encode, error, success
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from kakaclo_async.sandbox.orders import Placed
+
+__all__ = ["Sandbox", "Served"]
+
+_BASE = "/openapi"
+
+
+@define
+class Served:
+    """One request, as the log keeps it.
+
+    Attributes:
+        method: The verb.
+        path: Below the base URL.
+        query: The query string, decoded.
+        body: The raw body.
+        at: Virtual time of its arrival.
+        status: HTTP status of the answer; None while there is none, and after a reset.
+        fault: Kind of the fault that it met.
+    """
+
+    method: str
+    path: str
+    query: dict[str, str]
+    body: bytes = field(repr=False)
+    at: datetime
+    status: int | None = None
+    fault: str | None = None
+
+
+class _World:
+    """All state of a sandbox; it outlives a stop of the server."""
+
+    def __init__(self, settings: Settings) -> None:
+        source = settings.clock or asyncio.get_running_loop().time
+        self.clock = Clock(source, settings.speed, settings.start_at or datetime.now(UTC))
+        self.timeline = Timeline(self.clock)
+        self.bucket = LeakyBucket(settings.capacity, settings.per_second, lambda: self.clock.elapsed)
+        self.catalog = Catalog(settings, self.timeline)
+        self.ledger = Ledger(settings, self.catalog, self.timeline)
+        areas = (
+            ProductArea(settings, self.catalog, self.timeline),
+            FreightArea(settings, self.catalog),
+            OrderArea(settings, self.ledger),
+            CustomArea(settings, self.catalog, self.ledger, self.timeline),
+        )
+        self._routes = [
+            (route, re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", route.path)))
+            for area in areas
+            for route in area.routes()
+        ]
+
+    def answer(self, served: Served) -> web.Response:
+        """Let a request take effect, and make its answer."""
+        for route, pattern in self._routes:
+            found = pattern.fullmatch(served.path)
+            if found and route.method == served.method:
+                break
+        else:
+            return document(error(Code.NO_SUCH_PATH, f"there is no {served.method} {served.path}"), 404)
+        try:
+            data = route.answer(Call(found.groupdict(), served.query, served.body))
+        except Refusal as refusal:
+            return document(error(refusal.code, refusal.message))
+        except msgspec.DecodeError:
+            return document(encode({"error": "Invalid request"}), 400)
+        return document(success(data, route.message))
+
+
+@define(kw_only=True, eq=False, repr=False)
+class Sandbox(Settings):
+    """A local KakaClo, with state, to build and test against.
+
+    It listens between `start` and `aclose`, or inside `async with`. All state survives a stop: started again, it
+    goes on at the same port, as after an outage.
+
+    Attributes:
+        faults: What shall go wrong.
+        log: The requests that came in, oldest first; at most `log_size`.
+        requests: How many came in, by path; those with a bad token and those over the limit are among them.
+        throttled: How many found the bucket full.
+    """
+
+    faults: Faults = field(init=False)
+    log: deque[Served] = field(init=False)
+    requests: Counter[str] = field(init=False, factory=Counter[str])
+    throttled: int = field(init=False, default=0)
+    _world: _World | None = field(init=False, default=None)
+    _runner: web.AppRunner | None = field(init=False, default=None)
+    _closing: asyncio.Event = field(init=False, factory=asyncio.Event)
+
+    def __attrs_post_init__(self) -> None:
+        self.faults = Faults(self.seed)
+        self.log = deque(maxlen=self.log_size)
+
+    def __repr__(self) -> str:
+        place = self.url if self._runner else "stopped"
+        return f"<Sandbox {place} products={self.products} requests={self.requests.total()}>"
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, raised: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    @property
+    def url(self) -> str:
+        """The base URL, without a slash at its end."""
+        if not self.port:
+            raise RuntimeError("the sandbox has no port yet: start it first")
+        return f"http://{self.host}:{self.port}{_BASE}"
+
+    @property
+    def catalog(self) -> Catalog:
+        """The products and their stock: to read, compare with and edit."""
+        return self._state.catalog
+
+    @property
+    def ledger(self) -> Ledger:
+        """The orders, the refunds and the balance."""
+        return self._state.ledger
+
+    @property
+    def journal(self) -> list[Placed]:
+        """One entry per order that was accepted and paid, in order: here a duplicate shows."""
+        return self._state.ledger.placed
+
+    @property
+    def level(self) -> float:
+        """Requests in the leaky bucket now."""
+        return self._state.bucket.level
+
+    def now(self) -> datetime:
+        """Return the sandbox's wall clock time."""
+        return self._state.timeline.today()
+
+    def skip(self, seconds: float) -> None:
+        """Let virtual seconds pass at once: the bucket leaks, orders ship, refunds settle, the index catches up."""
+        self._state.clock.skip(seconds)
+
+    async def start(self) -> None:
+        """Listen.
+
+        Raises:
+            RuntimeError: It listens already.
+            OSError: The port is taken.
+        """
+        if self._runner is not None:
+            raise RuntimeError("the sandbox is running already")
+        if self._world is None:
+            self._world = _World(self)
+        self._closing = asyncio.Event()
+        app = web.Application()
+        app.router.add_route("*", _BASE + "/{path:.*}", self._serve)
+        runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=1.0)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, self.host, self.port).start()
+        except BaseException:
+            await runner.cleanup()
+            raise
+        self._runner = runner
+        self.port = runner.addresses[0][1]
+
+    async def aclose(self) -> None:
+        """Stop listening; requests without an answer are cut off. Harmless when stopped."""
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            self._closing.set()
+            await runner.cleanup()
+
+    async def serve_forever(self) -> None:
+        """Listen until cancelled."""
+        if self._runner is None:
+            await self.start()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await self.aclose()
+
+    @property
+    def _state(self) -> _World:
+        if self._world is None:
+            raise RuntimeError("the sandbox has no state yet: start it first")
+        return self._world
+
+    async def _serve(self, request: web.Request) -> web.StreamResponse:
+        """Log, ask for the token, count in the bucket, meet the faults, answer: in this order."""
+        path = unquote(request.rel_url.raw_path).removeprefix(_BASE)
+        served = Served(request.method, path, dict(request.query), await request.read(), self.now())
+        self.log.append(served)
+        self.requests[path] += 1
+        response: web.StreamResponse | None = self._turn_away(request)
+        if response is None:
+            effect = partial(self._state.answer, served)
+            fault = self.faults.take(request.method, path)
+            if fault is None:
+                response = effect()
+            else:
+                served.fault = fault.kind.value
+                response = await act(fault, request, effect, self._closing)
+        if response is None:
+            return web.Response()  # goes nowhere: the connection was reset
+        served.status = response.status
+        return response
+
+    def _turn_away(self, request: web.Request) -> web.Response | None:
+        if request.headers.get("Authorization") != f"Bearer {self.token}":
+            return document(error(Code.UNAUTHORIZED, "the access token is missing or not valid"), 401)
+        wait = self._state.bucket.take()
+        if not wait:
+            return None
+        self.throttled += 1
+        headers = {"Retry-After": str(ceil(wait / self.speed))} if self.retry_after else None
+        return document(error(Code.TOO_MANY_REQUESTS, "too many requests"), 429, headers)

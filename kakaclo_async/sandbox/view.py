@@ -1,0 +1,182 @@
+"""The catalog as one reader sees it, and the changes that readers come to see."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+from kakaclo_async.sandbox.goods import Product, StockRow, product_document
+from kakaclo_async.sandbox.index import ABSENT, TimeIndex
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from kakaclo_async.sandbox.register import Register
+
+__all__ = ["Addition", "Change", "Edit", "Move", "Removal", "View"]
+
+
+class View:
+    """The catalog as one reader sees it: products and stock, each by update time.
+
+    A stock change moves the stock's time and leaves the product's alone; sums are always those of the stock seen.
+
+    Attributes:
+        products: Products by update time.
+        stock: SKUs by the newest of their stock rows.
+        version: Counts the changes seen.
+    """
+
+    def __init__(self, register: Register, products: TimeIndex, stock: TimeIndex) -> None:
+        self.register = register
+        self.products = products
+        self.stock = stock
+        self.version = 0
+        self._edited: dict[int, Product] = {}
+        self._moved: dict[int, tuple[StockRow, ...]] = {}
+        self._by_warehouse: dict[str, TimeIndex] = {}
+
+    def copy(self) -> View:
+        """Return a view of its own that has seen the same; only before the first change."""
+        return View(self.register, self.products.copy(), self.stock.copy())
+
+    def row(self, spu: str) -> int | None:
+        """Return the row of a product that is there."""
+        row = self.register.row(spu)
+        return row if row is not None and row in self.products else None
+
+    def sku_row(self, sku: str) -> int | None:
+        """Return the row of a SKU that is there."""
+        row = self.register.sku_row(sku)
+        return row if row is not None and row in self.stock else None
+
+    def product(self, row: int) -> Product:
+        """Return a product as last edited."""
+        return self._edited.get(row) or self.register.product(row)
+
+    def stock_rows(self, sku_row: int) -> tuple[StockRow, ...]:
+        """Return the stock of a SKU in each of its warehouses."""
+        moved = self._moved.get(sku_row)
+        if moved is not None:
+            return moved
+        row, place = self.register.product_of(sku_row)
+        product, updated = self.register.product(row), self.stock.time_of(sku_row)
+        stock = product.skus[place].stock
+        return tuple(
+            StockRow(code, qty, updated) for code, qty in zip(product.warehouses, stock, strict=True)
+        )
+
+    def stocks(self, row: int) -> list[int]:
+        """Return the stock of each SKU of a product, summed over the warehouses."""
+        return [
+            sum(sku.stock) if (moved := self._moved.get(sku_row)) is None else sum(line.qty for line in moved)
+            for sku_row, sku in zip(self.register.skus(row), self.register.product(row).skus, strict=True)
+        ]
+
+    def document(self, row: int) -> dict[str, object]:
+        """Write a product."""
+        return product_document(self.product(row), self.products.time_of(row), self.stocks(row))
+
+    def stock_in(self, warehouse: str) -> TimeIndex:
+        """Return the SKUs that a warehouse stocks, by the time of that stock."""
+        index = self._by_warehouse.get(warehouse)
+        if index is None:
+            index = self._by_warehouse[warehouse] = TimeIndex(self._times_in(warehouse))
+        return index
+
+    def _times_in(self, warehouse: str) -> Iterator[int]:
+        for row in range(len(self.register)):
+            stocked = warehouse in self.register.warehouses(row)
+            for sku_row in self.register.skus(row):
+                if sku_row not in self.stock:
+                    yield ABSENT
+                elif (moved := self._moved.get(sku_row)) is None:
+                    yield self.stock.time_of(sku_row) if stocked else ABSENT
+                else:
+                    yield next((line.updated for line in moved if line.warehouse == warehouse), ABSENT)
+
+    def add(self, row: int, moment: int) -> None:
+        """See a product for the first time."""
+        self.version += 1
+        self.products.put(row, moment)
+        for sku_row in self.register.skus(row):
+            self.stock.put(sku_row, moment)
+            for warehouse in self.register.warehouses(row):
+                if warehouse in self._by_warehouse:
+                    self._by_warehouse[warehouse].put(sku_row, moment)
+
+    def put_product(self, row: int, product: Product | None, updated: int) -> None:
+        """See a product as edited at `updated`; None leaves all but the time."""
+        self.version += 1
+        if product is not None:
+            self._edited[row] = product
+        self.products.put(row, updated)
+
+    def put_stock(self, sku_row: int, lines: tuple[StockRow, ...]) -> None:
+        """See the stock of a SKU as it now is."""
+        self.version += 1
+        self._moved[sku_row] = lines
+        self.stock.put(sku_row, max(line.updated for line in lines))
+        for line in lines:
+            if line.warehouse in self._by_warehouse:
+                self._by_warehouse[line.warehouse].put(sku_row, line.updated)
+
+    def remove(self, row: int) -> None:
+        """See a product and its stock no more."""
+        self.version += 1
+        self.products.remove(row)
+        for sku_row in self.register.skus(row):
+            for index in (self.stock, *self._by_warehouse.values()):
+                index.remove(sku_row)
+
+
+@frozen
+class Addition:
+    """A new product."""
+
+    row: int
+    moment: int
+
+    def apply(self, view: View) -> None:
+        """Let a view see it."""
+        view.add(self.row, self.moment)
+
+
+@frozen
+class Edit:
+    """An edited product, or with None one that was only touched."""
+
+    row: int
+    product: Product | None
+    moment: int
+
+    def apply(self, view: View) -> None:
+        """Let a view see it."""
+        view.put_product(self.row, self.product, self.moment)
+
+
+@frozen
+class Move:
+    """The new stock of a SKU."""
+
+    sku_row: int
+    lines: tuple[StockRow, ...]
+
+    def apply(self, view: View) -> None:
+        """Let a view see it."""
+        view.put_stock(self.sku_row, self.lines)
+
+
+@frozen
+class Removal:
+    """A product that is gone."""
+
+    row: int
+
+    def apply(self, view: View) -> None:
+        """Let a view see it."""
+        view.remove(self.row)
+
+
+Change = Addition | Edit | Move | Removal

@@ -1,0 +1,115 @@
+"""A cache in which concurrent equal calls are one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from kakaclo_async.errors import ConfigurationError
+from kakaclo_async.traffic.audience import Audience
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Hashable
+
+__all__ = ["Cache"]
+
+K = TypeVar("K", bound="Hashable")
+V = TypeVar("V")
+
+
+class Cache(Generic[K, V]):
+    """Keeps results for some time, and lets concurrent equal calls share one request.
+
+    Errors are not kept. When the cache is full, what was not asked for longest goes first.
+
+    Args:
+        ttl: seconds that a result is kept; 0: none is, and only concurrent calls share.
+        size: results kept, at most.
+
+    Raises:
+        ConfigurationError: a negative `ttl`, or a `size` below 1.
+    """
+
+    def __init__(self, ttl: float, *, size: int = 1024) -> None:
+        if not ttl >= 0:
+            raise ConfigurationError(f"a cache keeps its entries for 0 seconds or more, not for {ttl}")
+        if size < 1:
+            raise ConfigurationError(f"a cache has room for 1 entry or more, not for {size}")
+        self._ttl = ttl
+        self._size = size
+        self._kept: OrderedDict[K, tuple[float, V]] = OrderedDict()  # until when, and what
+        self._flights: dict[K, _Flight[V]] = {}
+
+    async def get(self, key: K, make: Callable[[], Awaitable[V]]) -> V:
+        """Return the result for a key.
+
+        Args:
+            key: what equal calls have in common.
+            make: makes the result. It runs once for all concurrent callers, ends when the last of them is
+                cancelled, and each of them gets a copy of its error.
+        """
+        if key in self._kept:
+            until, value = self._kept[key]
+            if asyncio.get_running_loop().time() < until:
+                self._kept.move_to_end(key)
+                return value
+            del self._kept[key]
+        flight = self._flights.get(key)
+        if flight is None:
+            flight = self._flights[key] = _Flight()
+            flight.task = asyncio.create_task(self._fly(key, flight, make), name="kakaclo cache")
+        try:
+            return await flight.join()
+        finally:
+            if flight.deserted and flight.task is not None:
+                self._forget(key, flight)
+                flight.task.cancel()
+
+    async def _fly(self, key: K, flight: _Flight[V], make: Callable[[], Awaitable[V]]) -> None:
+        try:
+            value = await make()
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - whatever it is, it is its callers'
+            self._forget(key, flight)
+            flight.fail(error)
+        else:
+            if self._forget(key, flight):
+                self._keep(key, value)
+            flight.succeed(value)
+
+    def _forget(self, key: K, flight: _Flight[V]) -> bool:
+        """Let no newcomer join this flight; return whether one still could, and so its result is still good."""
+        good = self._flights.get(key) is flight
+        if good:
+            del self._flights[key]
+        return good
+
+    def _keep(self, key: K, value: V) -> None:
+        if self._ttl > 0:
+            self._kept[key] = (asyncio.get_running_loop().time() + self._ttl, value)
+            if len(self._kept) > self._size:
+                self._kept.popitem(last=False)
+
+    def drop(self, key: K) -> None:
+        """Forget one result; a request for it that is under way is not kept either."""
+        self._kept.pop(key, None)
+        self._flights.pop(key, None)
+
+    def clear(self) -> None:
+        """Forget all results, those under way included."""
+        self._kept.clear()
+        self._flights.clear()
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def __repr__(self) -> str:
+        return f"<Cache {len(self._kept)}/{self._size} for {self._ttl:g} s, {len(self._flights)} under way>"
+
+
+class _Flight(Audience[V]):
+    """A request under way, and those who wait for its result."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.task: asyncio.Task[None] | None = None

@@ -1,0 +1,225 @@
+"""The blocking client."""
+
+from __future__ import annotations
+
+import warnings
+from functools import cached_property, partial, wraps
+from typing import TYPE_CHECKING, Concatenate, Literal, ParamSpec, Self, cast
+
+from kakaclo_async import client as async_client
+from kakaclo_async.resources import v1
+from kakaclo_async.traffic import RateLimit
+from kakaclo_sync.bridge import Bridge
+from kakaclo_sync.derive import Face, Method, immediate
+from kakaclo_sync.resources import (
+    V1,
+    Categories,
+    Custom,
+    Freight,
+    Orders,
+    Payment,
+    Products,
+    Refunds,
+    Stocks,
+    Warehouses,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from types import TracebackType
+
+    from kakaclo_async.events import Event
+    from kakaclo_async.traffic import Bucket
+
+__all__ = ["KakaClo"]
+
+P = ParamSpec("P")
+
+
+def _view(
+    method: Callable[Concatenate[async_client.KakaClo, P], async_client.KakaClo],
+) -> Method[P, KakaClo]:
+    """Derive the method that returns another view of the client."""
+
+    @wraps(method)
+    def call(self: KakaClo, /, *args: P.args, **kwargs: P.kwargs) -> KakaClo:
+        return self._view(lambda kk: method(kk, *args, **kwargs))
+
+    return cast("Method[P, KakaClo]", call)
+
+
+class _Listeners:
+    """The callbacks of a client, for its async client in each process."""
+
+    def __init__(self) -> None:
+        self._callbacks: dict[object, Callable[[Event], object]] = {}
+        self._ends: dict[object, Callable[[], None]] = {}
+
+    def attach(self, client: async_client.KakaClo) -> async_client.KakaClo:
+        self._ends = {key: client.on_event(callback) for key, callback in self._callbacks.items()}
+        return client
+
+    def add(self, client: async_client.KakaClo, callback: Callable[[Event], object]) -> Callable[[], None]:
+        key = object()
+        self._callbacks[key] = callback
+        self._ends[key] = client.on_event(callback)
+        return partial(self._remove, key)
+
+    def _remove(self, key: object) -> None:
+        self._callbacks.pop(key, None)
+        end = self._ends.pop(key, None)
+        if end is not None:
+            end()
+
+
+class KakaClo(Face[async_client.KakaClo]):
+    """A blocking client of the KakaClo Open API, for one shop; one client serves any number of threads.
+
+    Use it as a context manager, or call `close` in the end; a script that does neither still ends in order.
+    The requests run on an event loop in a daemon thread, which the first call starts: in a forked child too,
+    so a client may be made before the fork. Making one sends nothing.
+
+    Args:
+        token: the access token, or a function (sync or async) that returns one and is asked before each
+            request, on the client's thread; None: the environment variable KAKACLO_TOKEN.
+        environment: "production" or "test".
+        base_url: overrides the environment, as does the environment variable KAKACLO_BASE_URL. HTTPS, or HTTP
+            on loopback.
+        rate_limit: the shop's bucket: 120 requests at once, then 2 per second.
+        reserve: marbles that the bulk lane never takes, so that interactive calls find one at once.
+        timeout: seconds for one call once it has its marble, attempts and the pauses between them included.
+        max_wait: seconds that a single interactive call may wait for its marble; None for as long as it
+            takes. Streams, fan-outs and the bulk lane always wait as long as it takes.
+        max_attempts: requests that one call may cost when they fail.
+        bucket: a bucket shared with other processes (`RedisBucket`) instead of one of its own.
+
+    Raises:
+        ConfigurationError: a missing token, an address that is not HTTPS, a limit that cannot work.
+    """
+
+    def __init__(
+        self,
+        token: str | Callable[[], str | Awaitable[str]] | None = None,
+        *,
+        environment: Literal["production", "test"] = "production",
+        base_url: str | None = None,
+        rate_limit: RateLimit = RateLimit(),  # noqa: B008 - frozen
+        reserve: int = 20,
+        timeout: float = 30.0,
+        max_wait: float | None = 30.0,
+        max_attempts: int = 5,
+        bucket: Bucket | None = None,
+    ) -> None:
+        make = partial(
+            async_client.KakaClo,
+            token,
+            environment=environment,
+            base_url=base_url,
+            rate_limit=rate_limit,
+            reserve=reserve,
+            timeout=timeout,
+            max_wait=max_wait,
+            max_attempts=max_attempts,
+            bucket=bucket,
+        )
+        self._listeners = listeners = _Listeners()
+        bridge = Bridge(lambda: listeners.attach(make()), async_client.KakaClo.aclose)
+        super().__init__(bridge, lambda root: root)
+
+    @cached_property
+    def categories(self) -> Categories:
+        """The category tree."""
+        return self._part(Categories, lambda kk: kk.categories)
+
+    @cached_property
+    def warehouses(self) -> Warehouses:
+        """The warehouses and their countries."""
+        return self._part(Warehouses, lambda kk: kk.warehouses)
+
+    @cached_property
+    def products(self) -> Products:
+        """Products with their SKUs."""
+        return self._part(Products, lambda kk: kk.products)
+
+    @cached_property
+    def stocks(self) -> Stocks:
+        """Stock per SKU and warehouse."""
+        return self._part(Stocks, lambda kk: kk.stocks)
+
+    @cached_property
+    def freight(self) -> Freight:
+        """Freight quotes."""
+        return self._part(Freight, lambda kk: kk.freight)
+
+    @cached_property
+    def orders(self) -> Orders:
+        """Orders."""
+        return self._part(Orders, lambda kk: kk.orders)
+
+    @cached_property
+    def refunds(self) -> Refunds:
+        """Refunds of orders."""
+        return self._part(Refunds, lambda kk: kk.refunds)
+
+    @cached_property
+    def custom(self) -> Custom:
+        """Print on demand: models and designs."""
+        return self._part(Custom, lambda kk: kk.custom)
+
+    @cached_property
+    def payment(self) -> Payment:
+        """The balance."""
+        return self._part(Payment, lambda kk: kk.payment)
+
+    @property
+    def v1(self) -> V1:
+        """The outdated order area."""
+        warnings.warn(
+            "KakaClo's V1 order area is outdated: use kk.orders, kk.freight and kk.refunds",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+        # `kk.v1` would warn again, on the loop's thread.
+        return self._part(V1, lambda kk: v1.V1(kk._caller))  # noqa: SLF001
+
+    with_options = _view(async_client.KakaClo.with_options)
+    bulk = _view(async_client.KakaClo.bulk)
+    stats = immediate(async_client.KakaClo.stats)
+    eta = immediate(async_client.KakaClo.eta)
+
+    def _view(self, pick: Callable[[async_client.KakaClo], async_client.KakaClo]) -> Self:
+        find = self._find
+        view = object.__new__(type(self))
+        super(KakaClo, view).__init__(self._bridge, lambda root: pick(find(root)))
+        view._listeners = self._listeners
+        # An option that cannot work is refused here, not by the first call.
+        view._target()
+        return view
+
+    def on_event(self, callback: Callable[[Event], object]) -> Callable[[], None]:
+        """Call `callback` with every event of this client, on its own thread; keep it quick.
+
+        A blocking call on that thread would wait for itself, and is refused.
+
+        Returns:
+            A function that ends it.
+        """
+        return self._listeners.add(self._target(), callback)
+
+    def close(self) -> None:
+        """Close the client and all its views: calls that wait or are under way end with `ClientClosed`.
+
+        Safe twice. The client's thread has ended when this returns.
+        """
+        self._bridge.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return repr(self._target())

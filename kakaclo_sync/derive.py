@@ -1,0 +1,118 @@
+"""Blocking classes from async ones, a line for each method; signatures, docstrings and names survive."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from functools import wraps
+from types import FunctionType
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, cast, overload
+
+from kakaclo_sync.stream import Pull, Stream
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from kakaclo_async import pulling
+    from kakaclo_sync.bridge import Bridge
+    from kakaclo_sync.stream import Rows
+
+__all__ = ["Face", "Method", "blocking", "immediate", "iterating", "pulling_rows"]
+
+A = TypeVar("A")
+B = TypeVar("B")
+F = TypeVar("F")
+R = TypeVar("R")
+P = ParamSpec("P")
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Method(Protocol[P, T_co]):
+    """A derived method as type checkers see it: they would not bind a bare callable to its instance."""
+
+    @overload
+    def __get__(self, instance: None, owner: type[object], /) -> Callable[Concatenate[Any, P], T_co]: ...
+    @overload
+    def __get__(self, instance: object, owner: type[object], /) -> Callable[P, T_co]: ...
+
+
+class Face(Generic[A]):
+    """The blocking face of one async object.
+
+    Args:
+        bridge: runs it.
+        find: gives the async object of a process's async client; called once in each process.
+    """
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        for member in vars(cls).values():
+            if isinstance(member, FunctionType) and hasattr(member, "__wrapped__"):
+                member.__module__ = cls.__module__  # `help` names it
+
+    def __init__(self, bridge: Bridge[R], find: Callable[[R], A]) -> None:
+        self._bridge: Bridge[Any] = bridge
+        self._find: Callable[[Any], A] = find
+        self._found: tuple[object, A] | None = None
+
+    def _part(self, face: Callable[[Bridge[Any], Callable[[Any], B]], F], pick: Callable[[A], B]) -> F:
+        find = self._find  # not `self`: the parts that a face caches must not keep it alive
+        return face(self._bridge, lambda root: pick(find(root)))
+
+    def _target(self) -> A:
+        root = self._bridge.root()
+        found = self._found
+        if found is None or found[0] is not root:
+            self._found = found = (root, self._find(root))
+        return found[1]
+
+
+def blocking(method: Callable[Concatenate[A, P], Coroutine[Any, Any, T]]) -> Method[P, T]:
+    """Derive the method that waits for the result of an async one."""
+
+    @wraps(method)
+    def call(self: Face[A], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return self._bridge.thread().run(lambda: method(self._target(), *args, **kwargs))
+
+    return cast("Method[P, T]", _named(call, method))
+
+
+def iterating(method: Callable[Concatenate[A, P], Rows[T]]) -> Method[P, Stream[T]]:
+    """Derive the method that returns a plain iterator in place of an async one."""
+
+    @wraps(method)
+    def call(self: Face[A], /, *args: P.args, **kwargs: P.kwargs) -> Stream[T]:
+        return Stream(self._bridge.thread(), lambda: method(self._target(), *args, **kwargs), self)
+
+    # `inspect` and `help` would show the async method's.
+    signature = inspect.signature(method)
+    row = re.sub(r"Async\w+\[(.*?)(, None)?\]$", r"\1", str(signature.return_annotation))
+    call.__signature__ = signature.replace(return_annotation=f"Stream[{row}]")  # type: ignore[attr-defined]
+    return cast("Method[P, Stream[T]]", _named(call, method))
+
+
+def pulling_rows(method: Callable[Concatenate[A, P], pulling.Pull[T]]) -> Method[P, Pull[T]]:
+    """Derive the method that returns a plain iterator with a certificate in place of an async one."""
+
+    @wraps(method)
+    def call(self: Face[A], /, *args: P.args, **kwargs: P.kwargs) -> Pull[T]:
+        return Pull(self._bridge.thread(), lambda: method(self._target(), *args, **kwargs), self)
+
+    return cast("Method[P, Pull[T]]", _named(call, method))
+
+
+def immediate(method: Callable[Concatenate[A, P], T]) -> Method[P, T]:
+    """Derive the method that calls a plain one, which waits for nothing, right here."""
+
+    @wraps(method)
+    def call(self: Face[A], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return method(self._target(), *args, **kwargs)
+
+    return cast("Method[P, T]", _named(call, method))
+
+
+def _named(call: Any, method: Any) -> Any:
+    # Tracebacks show the name of the code, which is `call` for all of them.
+    call.__code__ = call.__code__.replace(co_name=method.__name__, co_qualname=method.__qualname__)
+    return call

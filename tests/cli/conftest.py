@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import asyncio
+import io
+import threading
+from dataclasses import dataclass
+
+import pytest
+
+from kakaclo_async.cli.app import run
+from kakaclo_async.sandbox import Sandbox
+
+TOKEN = "token-that-nobody-may-see"
+
+
+class Hosted:
+    """A sandbox in a thread of its own, since commands bring their own event loop."""
+
+    def __init__(self, **settings):
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever)
+        self._thread.start()
+        self.sandbox = self.call(lambda: Sandbox(token=TOKEN, **settings))
+        self._wait(self.sandbox.start())
+
+    def _wait(self, job):
+        return asyncio.run_coroutine_threadsafe(job, self._loop).result(60)
+
+    def call(self, function, *arguments):
+        async def call():
+            return function(*arguments)
+
+        return self._wait(call())
+
+    def skip(self, seconds):
+        self.call(lambda: self.sandbox.skip(seconds))
+
+    def close(self):
+        self._wait(self.sandbox.aclose())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+@dataclass
+class Outcome:
+    code: int
+    out: str
+    err: str
+
+
+class Terminal(io.StringIO):
+    """Somebody at a keyboard, who types this."""
+
+    def isatty(self):
+        return True
+
+
+@pytest.fixture
+def hosted():
+    hosted = Hosted(products=120)
+    yield hosted
+    hosted.close()
+
+
+@pytest.fixture
+def sandbox(hosted):
+    return hosted.sandbox
+
+
+@pytest.fixture
+def settings(monkeypatch, tmp_path):
+    """No settings but those that a test makes, and a folder of its own."""
+    for name in ("KAKACLO_TOKEN", "KAKACLO_BASE_URL", "NO_COLOR", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    return monkeypatch
+
+
+@pytest.fixture
+def kakaclo(settings, hosted, capsys):
+    """Run a command in this process, against the sandbox; `typed` is what somebody at the terminal answers."""
+    settings.setenv("KAKACLO_BASE_URL", hosted.sandbox.url)
+    settings.setenv("KAKACLO_TOKEN", TOKEN)
+
+    def run_command(*arguments, typed=None):
+        settings.setattr("sys.stdin", io.StringIO() if typed is None else Terminal(typed))
+        code = run([str(argument) for argument in arguments])
+        out, err = capsys.readouterr()
+        assert TOKEN not in out + err
+        assert "Traceback" not in err
+        return Outcome(code, out, err)
+
+    return run_command
+
+
+@pytest.fixture
+def sku(hosted):
+    """A SKU that can be ordered."""
+    return hosted.call(lambda: next(hosted.sandbox.catalog.selling(pieces=5)))
+
+
+@pytest.fixture
+def two_countries(hosted):
+    """A SKU for each country, that only this country has."""
+
+    def choose():
+        found = {}
+        for code in hosted.sandbox.catalog.selling(pieces=0):
+            rows = hosted.sandbox.catalog.stock(code)["warehouseStockList"]
+            countries = {row["countryCode"] for row in rows}
+            if len(countries) == 1 and sum(row["qty"] for row in rows) >= 5:
+                found.setdefault(countries.pop(), code)
+        return found["CN"], found["US"]
+
+    return hosted.call(choose)

@@ -1,0 +1,180 @@
+"""Every failure is one line on stderr and an exit code; the token never shows."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import threading
+
+import pytest
+
+from kakaclo_async import (
+    ClientClosed,
+    ConfigurationError,
+    ConnectionFailed,
+    DeadlineExceeded,
+    DecodeError,
+    InvalidRequest,
+    NotFound,
+    OutcomeUnknown,
+    RateLimited,
+    Rejected,
+    ServerError,
+    Unauthorized,
+)
+from kakaclo_async.cli.errors import EXIT_CODES, exit_code, sentence
+from kakaclo_async.sandbox import Fault
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (ConfigurationError("x"), 2),
+        (InvalidRequest("x"), 2),
+        (NotFound("x", status=200), 3),
+        (Unauthorized("x", status=401), 4),
+        (Rejected("x", status=200), 5),
+        (ConnectionFailed("x", sent=False), 6),
+        (DeadlineExceeded("x"), 6),
+        (RateLimited("x"), 6),
+        (ServerError("x", status=502), 6),
+        (OutcomeUnknown("x"), 7),
+        (DecodeError("x", where="body"), 1),
+        (ClientClosed("x"), 1),
+        (KeyboardInterrupt(), 130),
+        (asyncio.CancelledError(), 143),
+    ],
+)
+def test_each_error_has_its_exit_code(error, code):
+    assert exit_code(error) == code
+
+
+def test_help_lists_every_exit_code(kakaclo):
+    shown = kakaclo("--help").out
+    assert all(f"{code}  {meaning}" in " ".join(shown.split("\n")) for code, meaning in EXIT_CODES.items())
+
+
+def test_an_error_is_one_line_whatever_the_server_says():
+    assert sentence(Rejected("first\nsecond\x1b[31m\tthird", status=200)) == "first second [31m third"
+
+
+def test_an_error_without_words_is_called_by_its_name():
+    assert sentence(ClientClosed()) == "ClientClosed"
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [
+        (Fault("server_error", times=None), 6),
+        (Fault("bad_gateway", times=None), 6),
+        (Fault("reset_before", times=None), 6),
+        (Fault("throttled", times=None), 6),
+        (Fault("rejected"), 5),
+        (Fault("truncated_json", times=None), 1),
+    ],
+    ids=lambda value: value.kind if isinstance(value, Fault) else None,
+)
+def test_trouble_on_the_way_is_one_line(kakaclo, sandbox, fault, code):
+    sandbox.faults.add(fault)
+    outcome = kakaclo("balance", "--timeout", 2)
+    assert outcome.code == code
+    assert outcome.err.startswith("error: ")
+    assert outcome.err.count("\n") == 1
+    assert outcome.out == ""
+
+
+def test_a_wrong_token_is_unauthorized(kakaclo):
+    outcome = kakaclo("balance", "--token", "another")
+    assert outcome.code == 4
+    assert "another" not in outcome.err
+
+
+def test_no_token_is_wrong_usage(kakaclo, settings):
+    settings.delenv("KAKACLO_TOKEN")
+    outcome = kakaclo("balance")
+    assert outcome.code == 2
+    assert "KAKACLO_TOKEN" in outcome.err
+
+
+def test_nobody_listening_is_unreachable(kakaclo):
+    outcome = kakaclo("balance", "--base-url", "http://127.0.0.1:1", "--timeout", 1)
+    assert outcome.code == 6
+    assert outcome.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("stock",),
+        ("nope",),
+        ("order",),
+        ("balance", "--nope"),
+        ("balance", "more"),
+        ("balance", "--environment", "moon"),
+        ("balance", "--timeout", "soon"),
+        ("balance", "--timeout", "-1"),
+        ("balance", "--rate", "0"),
+        ("balance", "--base-url", "http://kakaclo.example"),
+        ("freight", "X:1"),
+        ("sandbox", "--speed", "0"),
+        ("sandbox", "--port", "70000"),
+        ("sandbox", "--products", "-1"),
+        ("demo", "--products", "1"),
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage_is_one_line(kakaclo, sandbox, arguments):
+    outcome = kakaclo(*arguments)
+    assert outcome.code == 2
+    assert outcome.err.startswith("error: ")
+    assert outcome.err.count("\n") == 1
+    assert sandbox.requests.total() == 0
+
+
+def test_without_arguments_there_is_help(kakaclo):
+    outcome = kakaclo()
+    assert outcome.code == 0
+    assert "kakaclo demo" in " ".join(outcome.out.split())
+
+
+def test_help_never_shows_the_token(kakaclo):
+    outcome = kakaclo("balance", "--help")  # the fixture looks for the token
+    assert "KAKACLO_TOKEN" in outcome.out
+
+
+def test_the_version_is_printed(kakaclo):
+    from kakaclo_async import __version__
+
+    assert kakaclo("--version").out == f"kakaclo {__version__}\n"
+
+
+def test_a_fault_of_this_package_says_where_it_happened(kakaclo, settings):
+    settings.setattr("kakaclo_async.cli.payment.Table", lambda *_: 1 / 0)
+    outcome = kakaclo("balance")
+    assert outcome.code == 1
+    assert outcome.err.startswith("error: ZeroDivisionError: division by zero at ")
+    assert outcome.err.count("\n") == 1
+
+
+def test_ctrl_c_ends_a_command_with_130(kakaclo, sandbox):
+    sandbox.faults.add(Fault("silence"))
+    when_asked(sandbox, lambda: os.kill(os.getpid(), signal.SIGINT))
+    assert kakaclo("balance").code == 130
+
+
+def test_sigterm_ends_a_command_with_143(kakaclo, sandbox):
+    sandbox.faults.add(Fault("silence"))
+    when_asked(sandbox, lambda: os.kill(os.getpid(), signal.SIGTERM))
+    assert kakaclo("balance").code == 143
+
+
+def when_asked(sandbox, act):
+    """Let the main thread's signal come once a request has arrived."""
+
+    def watch():
+        while not sandbox.requests.total():
+            threading.Event().wait(0.005)
+        act()
+
+    threading.Thread(target=watch, daemon=True).start()

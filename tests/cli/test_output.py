@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import io
+import json
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
+
+import pytest
+from conftest import Terminal
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kakaclo_async import Attributes, Balance, NotFound, Option, OrderStatus, ProductStatus, StockLevel
+from kakaclo_async.cli.output import Answer, Table, print_table, show, to_plain
+from kakaclo_async.cli.text import cell, one_line
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "-"),
+        ("", "-"),
+        (True, "yes"),
+        (False, "no"),
+        (0, "0"),
+        (Decimal("6.1600"), "6.1600"),
+        (Decimal("1E+3"), "1000"),
+        (datetime(2024, 5, 1, 12, tzinfo=timezone(timedelta(hours=2))), "2024-05-01 10:00:00Z"),
+        (OrderStatus.PROCESSING, "processing"),
+        (OrderStatus("brand_new"), "brand_new"),
+        (ProductStatus.ON_SHELF, "on shelf"),
+        (ProductStatus(99), "unknown 99"),
+        ("red\x1b[31m\nline", "red [31m line"),
+    ],
+)
+def test_a_cell_shows_a_value_exactly_and_harmlessly(value, text):
+    assert cell(value) == text
+
+
+@given(st.text())
+def test_a_text_is_one_line_of_printable_signs(text):
+    line = one_line(text)
+    assert line.isprintable()
+    assert line == " ".join(line.split())
+
+
+def test_columns_are_aligned_also_with_wide_signs():
+    table = Table(("Code", "Name", "Qty"), [("G007", "义乌仓", 5), ("G1", "x", 1000)], title="Stock")
+    stream = io.StringIO()
+    print_table(table, stream)
+    assert stream.getvalue() == (
+        "Stock\n"
+        "Code  Name     Qty\n"
+        "G007  义乌仓     5\n"
+        "G1    x       1000\n"
+    )  # fmt: skip
+
+
+def test_a_table_without_rows_is_its_headings():
+    stream = io.StringIO()
+    print_table(Table(("A", "B"), []), stream)
+    assert stream.getvalue() == "A  B\n"
+
+
+@given(
+    st.lists(
+        st.tuples(st.text(), st.integers(), st.none() | st.decimals(allow_nan=False, allow_infinity=False))
+    )
+)
+def test_no_value_of_a_plain_table_is_cut(rows):
+    stream = io.StringIO()
+    print_table(Table(("A", "B", "C"), rows), stream)
+    heading, *lines = stream.getvalue().splitlines()
+    assert len(lines) == len(rows)
+    assert all(cell(value) in line for row, line in zip(rows, lines, strict=True) for value in row)
+
+
+def test_a_terminal_gets_lines_and_colours(monkeypatch):
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    stream = Terminal()
+    print_table(Table(("SKU", "Qty"), [("[red]X", 5)], title="Stock"), stream)
+    assert "\x1b[1" in stream.getvalue()
+    assert "┃" in stream.getvalue()
+    assert "[red]X" in stream.getvalue()
+
+
+@pytest.mark.parametrize(("name", "value"), [("NO_COLOR", "1"), ("TERM", "dumb")])
+def test_who_wants_no_colours_gets_none(monkeypatch, name, value):
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv(name, value)
+    stream = Terminal()
+    print_table(Table(("SKU", "Qty"), [("X", 5)], title="Stock"), stream)
+    assert "\x1b" not in stream.getvalue()
+    assert "SKU" in stream.getvalue()
+
+
+def test_force_color_gives_a_pipe_no_codes(monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    stream = io.StringIO()
+    print_table(Table(("SKU", "Qty"), [("X", 5)], title="Stock"), stream)
+    assert "\x1b" not in stream.getvalue()
+
+
+def test_models_become_plain_json():
+    level = StockLevel(sku="X", extra={"new": Decimal("1.50")})
+    assert to_plain(level) == {"sku": "X", "warehouses": [], "extra": {"new": "1.50"}}
+    assert to_plain(Option("color", "Black", raw="{}")) == {"name": "color", "value": "Black"}
+    assert to_plain(Attributes({"season": "all"}, raw="{}")) == {"season": "all"}
+    assert to_plain(Balance(Decimal("1.10"), raw=1)) == {"amount": "1.10"}
+    assert to_plain((datetime(2024, 5, 1, tzinfo=UTC), None, True)) == ["2024-05-01T00:00:00Z", None, True]
+    assert json.dumps(to_plain(ProductStatus.ON_SHELF)) == "1"
+
+
+@given(st.decimals(allow_nan=False, allow_infinity=False))
+def test_decimals_keep_every_digit_in_json(number):
+    assert Decimal(json.loads(json.dumps(to_plain(number)))) == number
+
+
+def test_two_tables_have_an_empty_line_between_them(capsys):
+    show(Answer(data=None, tables=(Table(("A",), [(1,)]), Table(("B",), [(2,)]))), as_json=False)
+    assert capsys.readouterr().out == "A\n1\n\nB\n2\n"
+
+
+def test_an_answer_keeps_its_errors_apart(capsys):
+    show(Answer(data={"a": "é"}, tables=(), errors=(NotFound("x", status=200),)), as_json=True)
+    assert capsys.readouterr().out == '{\n  "a": "é"\n}\n'

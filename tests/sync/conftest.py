@@ -1,0 +1,77 @@
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from toys import Shop
+
+from kakaclo_sync import KakaClo, RateLimit, Sandbox
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture
+def script():
+    """Run a script in a process of its own; whatever it writes to stderr, a warning too, fails the test.
+
+    It is sent a Ctrl-C as soon as `interrupt_when` says so.
+    """
+
+    def run(code, *, status=0, env=None, interrupt_when=None):
+        process = subprocess.Popen(
+            [sys.executable, "-W", "error", "-c", textwrap.dedent(code)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=HERE,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)} | (env or {}),
+        )
+        with process:
+            try:
+                if interrupt_when is not None:
+                    while not interrupt_when() and process.poll() is None:
+                        time.sleep(0.001)
+                    process.send_signal(signal.SIGINT)
+                output, complaints = process.communicate(timeout=60)
+            finally:
+                process.kill()
+        assert complaints == ""
+        assert process.returncode == status
+        return output.split()
+
+    return run
+
+
+@pytest.fixture
+def shop():
+    before = set(threading.enumerate())
+    shop = Shop()
+    yield shop
+    shop.core.let_end.set()
+    shop.close()
+    assert [thread.name for thread in threading.enumerate() if thread not in before] == []
+
+
+@pytest.fixture
+def sandbox():
+    with Sandbox(products=50, index_lag=0, capacity=100_000, per_second=10_000) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def kk(sandbox):
+    with KakaClo(sandbox.token, base_url=sandbox.url, rate_limit=RateLimit(100_000, 10_000)) as kk:
+        yield kk
+
+
+@pytest.fixture
+def client_script(script, sandbox):
+    """Run a script that finds a client of the sandbox in `kk`."""
+    settings = {"KAKACLO_TOKEN": sandbox.token, "KAKACLO_BASE_URL": sandbox.url}
+    head = "from kakaclo_sync import *\nkk = KakaClo(rate_limit=RateLimit(100_000, 10_000))\n"
+    return lambda code, **options: script(head + textwrap.dedent(code), env=settings, **options)

@@ -1,0 +1,115 @@
+"""A small async class and its blocking face, for tests of the machinery between the two."""
+
+import asyncio
+import contextvars
+import threading
+
+from kakaclo_async.errors import OutcomeUnknown
+from kakaclo_sync.bridge import Bridge
+from kakaclo_sync.derive import Face, blocking, immediate, iterating
+
+trace_id = contextvars.ContextVar("trace_id", default="none")
+
+
+class AsyncShop:
+    def __init__(self):
+        self.begun = threading.Event()
+        self.let_end = threading.Event()
+        self.ends = []
+        self.sources = 0
+        self.counted = 0
+
+    async def echo(self, value, *, turns=1):
+        """Return the value, some turns of the loop later."""
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        return value
+
+    async def fail(self, error):
+        await asyncio.sleep(0)
+        raise error
+
+    async def hang(self):
+        """Wait for ever; the end takes some more turns of the loop."""
+        self.begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            for _ in range(20):
+                await asyncio.sleep(0)
+            self.ends.append("hang")
+
+    async def hang_on(self):
+        """Wait for ever, and after a cancellation until `let_end`."""
+        self.begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            while not self.let_end.is_set():
+                await asyncio.sleep(0)
+            self.ends.append("hang_on")
+
+    async def write(self):
+        self.begun.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            raise OutcomeUnknown("sent", custom_order_id="C-1") from None
+
+    async def run(self, function):
+        """Call a plain function on the loop."""
+        return function()
+
+    async def trace(self):
+        return trace_id.get()
+
+    async def count(self, end, *, error=None, page=30):
+        """Count up to the end, a page at a time."""
+        self.sources += 1
+        try:
+            for number in range(end):
+                if number % page == 0:
+                    await asyncio.sleep(0)
+                self.counted = number + 1
+                yield number
+            if error is not None:
+                raise error
+        finally:
+            await asyncio.sleep(0)
+            self.sources -= 1
+            self.ends.append("count")
+
+    def count_checked(self, end):
+        if end < 0:
+            raise ValueError("end")
+        return self.count(end)
+
+    def name(self):
+        """Return the name."""
+        return "shop"
+
+    async def aclose(self):
+        self.ends.append("aclose")
+
+
+class Shop(Face[AsyncShop]):
+    def __init__(self):
+        super().__init__(Bridge(AsyncShop, AsyncShop.aclose), lambda shop: shop)
+
+    @property
+    def core(self):
+        return self._target()
+
+    def close(self):
+        self._bridge.close()
+
+    echo = blocking(AsyncShop.echo)
+    fail = blocking(AsyncShop.fail)
+    hang = blocking(AsyncShop.hang)
+    hang_on = blocking(AsyncShop.hang_on)
+    write = blocking(AsyncShop.write)
+    run = blocking(AsyncShop.run)
+    trace = blocking(AsyncShop.trace)
+    count = iterating(AsyncShop.count)
+    count_checked = iterating(AsyncShop.count_checked)
+    name = immediate(AsyncShop.name)

@@ -1,0 +1,128 @@
+"""The public API as its users call it: never run, but checked by mypy --strict and pyright."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from decimal import Decimal
+from typing import assert_type
+
+from kakaclo_async import (
+    Address,
+    Balance,
+    Category,
+    ChannelType,
+    CreatedOrder,
+    Design,
+    DesignModel,
+    DesignModelDetail,
+    Event,
+    FreightMatrix,
+    FreightQuote,
+    FreightRequest,
+    Item,
+    KakaClo,
+    KakaCloError,
+    LogisticsChannel,
+    NewDesign,
+    NewOrder,
+    Order,
+    Page,
+    Product,
+    ProductStatus,
+    RateLimit,
+    Refund,
+    RefundStatus,
+    Sku,
+    Stats,
+    StockLevel,
+    Warehouse,
+)
+
+
+async def construction() -> None:
+    KakaClo()
+    KakaClo("token", environment="test", rate_limit=RateLimit(120, 2.0), reserve=20, timeout=30.0, max_wait=None)
+
+    async def fetch() -> str:
+        return "token"
+
+    async with KakaClo(fetch) as kk:
+        assert_type(kk, KakaClo)
+        assert_type(kk.bulk(), KakaClo)
+        assert_type(kk.with_options(lane="bulk", timeout=5, max_wait=None, max_attempts=1), KakaClo)
+        assert_type(kk.stats(), Stats)
+        assert_type(kk.eta("bulk"), float)
+    KakaClo(lambda: "token")
+
+
+def listen(event: Event) -> None: ...
+
+
+async def reading(kk: KakaClo, a: datetime, b: datetime) -> None:
+    assert_type(kk.on_event(listen), Callable[[], None])
+    assert_type(await kk.categories.tree(), tuple[Category, ...])
+    assert_type(await kk.warehouses.all(), tuple[Warehouse, ...])
+    product = await kk.products.get("AMN00432")
+    assert_type(product, Product)
+    assert_type(product.price, Decimal | None)
+    assert_type(product.sku_details, tuple[Sku, ...])
+    assert_type(product.sku_details[0].sku_status, ProductStatus | None)
+    assert_type(await kk.products.get_many(spus=["A"]), tuple[Product, ...])
+    page = await kk.products.page(updated_from=a, updated_to=b, sort_type="stock", sort_by="asc")
+    assert_type(page, Page[Product])
+    assert_type(page[0], Product)
+    async for found in kk.products.updated(a, b):
+        assert_type(found, Product)
+    async for found in kk.products.in_category(3658):
+        assert_type(found, Product)
+    level = await kk.stocks.get("AMN00432_B_M", warehouse_code="G004")
+    assert_type(level, StockLevel)
+    assert_type(level.qty, int)
+    assert_type(await kk.stocks.get_many(["A"]), tuple[StockLevel, ...])
+    async for changed in kk.stocks.updated(a, b):
+        assert_type(changed, StockLevel)
+    assert_type(await kk.payment.balance(), Balance)
+
+
+async def freight(kk: KakaClo) -> None:
+    quote = await kk.freight.quote([Item("A", 2)], "US")
+    assert_type(quote, FreightQuote)
+    if (cheapest := quote.cheapest) is not None:
+        assert_type(cheapest.channel_type, ChannelType | None)
+        assert_type(cheapest.estimated_freight, Decimal | None)
+        assert_type(cheapest.delivery_days, tuple[int, int] | None)
+    carts = [FreightRequest([Item("A", 2)], "US")]
+    assert_type(await kk.freight.quote_many(carts), tuple[FreightQuote, ...])
+    collected = await kk.freight.quote_many(carts, on_error="collect")
+    assert_type(collected, tuple[FreightQuote | KakaCloError, ...])
+    matrix = await kk.freight.matrix([[Item("A", 2)]], ["US", "FR"])
+    assert_type(matrix, FreightMatrix)
+    assert_type(matrix[[Item("A", 2)], "US"], FreightQuote | KakaCloError)
+    assert_type(await kk.freight.channels([Item("A", 2)], "US"), tuple[LogisticsChannel, ...])
+
+
+async def ordering(kk: KakaClo, start: datetime) -> None:
+    address = Address(country="US", phone="1", recipient="A", province="B")
+    created = await kk.orders.create(NewOrder(address=address, items=[Item("A", 1)], channel_type="Express"))
+    assert_type(created, CreatedOrder)
+    assert_type(created.id, str)
+    assert_type(await kk.orders.get(created.id), Order)
+    assert_type(await kk.orders.get_many([created.id]), tuple[Order, ...])
+    assert_type(await kk.orders.find("KA1", created_from=start), tuple[Order, ...])
+    async for order in kk.orders.query(created_from=start, statuses=["processing"]):
+        assert_type(order, Order)
+    assert_type(await kk.refunds.request(created.id, [Item("A", 1)], reason="Other"), str)
+    refunds = await kk.refunds.wait(created.id, timeout=60)
+    assert_type(refunds, tuple[Refund, ...])
+    assert_type(refunds[0].refund_status, RefundStatus | None)
+
+
+async def custom(kk: KakaClo) -> None:
+    assert_type(await kk.custom.category_names(), tuple[str, ...])
+    async for model in kk.custom.models(category_names=["T-shirt"]):
+        assert_type(model, DesignModel)
+        assert_type(await kk.custom.model(model.id or 0), DesignModelDetail)
+    async for design in kk.custom.designs():
+        assert_type(design, Design)
+    await kk.custom.add_design(NewDesign(model_id=1, en_name="A", image_url="https://example.com/a.png"))

@@ -134,12 +134,15 @@ class Transport:
 
 
 def _new_session(*, force_close: bool) -> aiohttp.ClientSession:
-    return aiohttp.ClientSession(
+    session = aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=_CONNECTIONS, force_close=force_close),
         cookie_jar=aiohttp.DummyCookieJar(),
         # The caller's budget is the only clock; aiohttp's own five minutes would cut it short.
         timeout=aiohttp.ClientTimeout(total=None),
     )
+    # Left on, aiohttp sends a GET again by itself when a kept connection breaks: a request without a marble.
+    session._retry_connection = False  # noqa: SLF001 - aiohttp's own test client sets it so; there is no option
+    return session
 
 
 def _name(request: Request[object]) -> str:

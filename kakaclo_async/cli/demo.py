@@ -14,6 +14,7 @@ import typer
 from kakaclo_async import (
     Address,
     ConfigurationError,
+    DeadlineExceeded,
     FreightRequest,
     Item,
     KakaClo,
@@ -153,15 +154,19 @@ async def _quote(kk: KakaClo, cart: tuple[Item, ...]) -> None:
 async def _order(kk: KakaClo, cart: tuple[Item, ...], lag: float) -> Order:
     _heading("3. Place an order that leaves from warehouses in two countries")
     created = await kk.orders.create(NewOrder(address=_ADDRESS, items=cart))
-    async with asyncio.timeout(_PATIENCE):
-        while True:
-            try:
-                order = await kk.orders.get(created.id)
-                break
-            except NotFound:  # KakaClo's search index trails its database
-                await asyncio.sleep(lag / 4)
+    order = await _visible(kk, created.id, lag)
     print_tables(order_tables(order))
     return order
+
+
+async def _visible(kk: KakaClo, order_id: str, lag: float) -> Order:
+    deadline = time.monotonic() + _PATIENCE
+    while time.monotonic() < deadline:
+        try:
+            return await kk.orders.get(order_id)
+        except NotFound:  # KakaClo's search index trails its database
+            await asyncio.sleep(lag / 4)
+    raise DeadlineExceeded(f"order {order_id} did not show up within {_PATIENCE:g} s")
 
 
 async def _refund(kk: KakaClo, order: Order, before: Decimal) -> bool:

@@ -175,7 +175,7 @@ async def create(
         raise InvalidRequest("--file holds the whole order: give no other part of it")
     else:
         order = new_order(read_document(file))
-    if order.custom_order_id is None:  # known before it is sent, whatever happens then
+    if order.custom_order_id is None:
         order = attrs.evolve(order, custom_order_id=new_custom_order_id())
     freight = await _agreed(kk, order, sure=yes)
     return await _place(kk, order, freight)
@@ -192,6 +192,7 @@ async def _agreed(kk: KakaClo, order: NewOrder, *, sure: bool) -> FreightOption 
         )
     quote = await kk.freight.quote(order.items, order.address.country)
     print_table(freight_table({order.address.country: quote}), sys.stderr)
+    sys.stderr.write(f"Custom id: {order.custom_order_id}\n")  # known whatever happens from here on
     pieces = sum(item.quantity for item in order.items)
     if not sure and not confirm(f"Place this order of {pieces} pieces by {order.channel_type}?"):
         sys.stderr.write("not placed\n")

@@ -11,7 +11,7 @@ import msgspec
 from kakaclo_async.codec.converter import converter, hook_of
 from kakaclo_async.codec.embedded import UNPARSABLE, parse, to_text
 from kakaclo_async.codec.records import UNKNOWN_NAMES, type_of
-from kakaclo_async.codec.scalars import Unreadable, read_integer
+from kakaclo_async.codec.scalars import DECIMALS, Unreadable, read_integer
 from kakaclo_async.codec.strict import strict_body_decoder, strict_decoder
 from kakaclo_async.errors import DecodeError
 from kakaclo_async.models import Record
@@ -48,7 +48,7 @@ class _Document(msgspec.Struct):
     error: object = None
 
 
-_open: Final = msgspec.json.Decoder(_Document).decode
+_open: Final = msgspec.json.Decoder(_Document, float_hook=DECIMALS.__getitem__).decode
 
 
 def read_envelope(body: bytes) -> Envelope:

@@ -40,14 +40,10 @@ from kakaclo_async.models.order import (
     FinancialStatus,
     Fulfillment,
     FulfillmentStatus,
-    FulfillmentV1,
     NewOrder,
     Order,
     OrderItem,
-    OrderItemV1,
     OrderStatus,
-    OrderStatusV1,
-    OrderV1,
     PackageStatus,
     RefundState,
     SalePlatform,
@@ -55,9 +51,8 @@ from kakaclo_async.models.order import (
     StockStatus,
     TrackingInfo,
 )
-from kakaclo_async.models.payment import (
-    Balance,
-)
+from kakaclo_async.models.order_v1 import FulfillmentV1, OrderItemV1, OrderStatusV1, OrderV1
+from kakaclo_async.models.payment import Balance
 from kakaclo_async.models.product import (
     Category,
     Product,

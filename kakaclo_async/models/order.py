@@ -1,4 +1,4 @@
-"""The order area, V2, and the documents of the outdated V1 below it."""
+"""The order area, V2."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -16,14 +16,10 @@ __all__ = [
     "FinancialStatus",
     "Fulfillment",
     "FulfillmentStatus",
-    "FulfillmentV1",
     "NewOrder",
     "Order",
     "OrderItem",
-    "OrderItemV1",
     "OrderStatus",
-    "OrderStatusV1",
-    "OrderV1",
     "PackageStatus",
     "RefundState",
     "SalePlatform",
@@ -307,77 +303,4 @@ class Order(Record):
     shipping_address: ShippingAddress | None = None
     order_items: tuple[OrderItem, ...] = ()
     fulfillments: tuple[Fulfillment, ...] = ()
-    remark: str | None = attrs.field(default=None, repr=False)
-
-
-class OrderStatusV1(OpenStrEnum):
-    """The one status of a V1 order."""
-
-    WAITING_PAYMENT = "waiting_payment"
-    CANCEL = "cancel"
-    WAITING_TO_SHIP = "waiting_to_ship"
-    REFUNDING = "refunding"
-    REFUNDED = "refunded"
-    PARTIAL_SHIPPED = "partial_shipped"
-    SHIPPED = "shipped"
-    DELIVERED = "delivered"
-
-
-@attrs.frozen(kw_only=True)
-class OrderItemV1(Record):
-    """A line of a V1 order.
-
-    Attributes:
-        purchase_prices: the price of one, in US dollars.
-        product_num: how many.
-        subtotal: price times number.
-    """
-
-    id: str | None = None
-    sku_code: str | None = None
-    product_name: str | None = None
-    image_url: str | None = None
-    product_num: int | None = None
-    purchase_prices: Decimal | None = None
-    subtotal: Decimal | None = None
-    promotion_amount: Decimal | None = None
-    option1: Option | None = None
-    option2: Option | None = None
-    option3: Option | None = None
-    stock_status: StockStatus | None = None
-
-
-@attrs.frozen(kw_only=True)
-class FulfillmentV1(Record):
-    """A package of a V1 order."""
-
-    id: str | None = None
-    carrier: str | None = None
-    tracking_code: str | None = None
-    logistics_search_url: str | None = None
-    delivery_time: datetime | None = None
-    items: tuple[OrderItemV1, ...] = ()
-
-
-@attrs.frozen(kw_only=True)
-class OrderV1(Record):
-    """A placed order under its V1 names (`GET /v1/order/orders`)."""
-
-    id: str
-    custom_order_id: str | None = None
-    status: OrderStatusV1 | None = None
-    purchase_date: datetime | None = None
-    pay_at: datetime | None = attrs.field(default=None, metadata=wire("payAt", "payDate"))
-    completed_at: datetime | None = attrs.field(default=None, metadata=wire("completedAt", "completedDate"))
-    cancel_date: datetime | None = None
-    refund_date: datetime | None = None
-    create_date: datetime | None = None
-    update_date: datetime | None = attrs.field(default=None, metadata=wire("updateDate", "modifyDate"))
-    warehouse_id: int | None = None
-    total_amount: Decimal | None = None
-    freight_amount: Decimal | None = None
-    skus_amount: Decimal | None = attrs.field(default=None, metadata=wire("skusAmount", "subTotalAmount"))
-    shipping_address: ShippingAddress | None = None
-    order_items: tuple[OrderItemV1, ...] = ()
-    fulfillments: tuple[FulfillmentV1, ...] = ()
     remark: str | None = attrs.field(default=None, repr=False)

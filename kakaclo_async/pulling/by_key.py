@@ -71,7 +71,7 @@ class ByKey(Generic[T]):
     @property
     def rows_left(self) -> int:
         """The rows still to be read, as far as known."""
-        return self.total or 0
+        return max(0, (self.total or 0) - len(self.seen))
 
     @property
     def may_be_cut(self) -> bool:

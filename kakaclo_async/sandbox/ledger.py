@@ -119,19 +119,20 @@ class Ledger:
         paid = sum((order.final for order in drafts), Decimal(0))
         if paid > self._balance:
             raise Refusal(
-                Code.BALANCE_TOO_LOW, f"the order costs {money(paid, 2)} USD, the balance is too low"
+                Code.BALANCE_TOO_LOW, f"the balance is too low: the order costs {money(paid, 2)} USD"
             )
         self._balance -= paid
         for order in drafts:
-            for item in order.items:
-                self._shift_stock(item, -1, 0, item.quantity)
-            self._save(order)
-            for turn, origin in enumerate(dict.fromkeys(item.country for item in order.items), 1):
-                self._timeline.after(
-                    self._settings.ship_after * turn, partial(self._ship, order.number, origin)
-                )
+            self._accept(order)
         self.placed.append(Placed(custom_order_id, tuple(order.number for order in drafts), paid, now))
         return drafts[0].number
+
+    def _accept(self, order: Order) -> None:
+        for item in order.items:
+            self._shift_stock(item, -1, 0, item.quantity)
+        self._save(order)
+        for turn, country in enumerate(dict.fromkeys(item.country for item in order.items), 1):
+            self._timeline.after(self._settings.ship_after * turn, partial(self._ship, order.number, country))
 
     def _shift_stock(self, item: Item, sign: int, first: int, pieces: int) -> None:
         self.ordered[item.sku.partition("_")[0]] -= sign * pieces

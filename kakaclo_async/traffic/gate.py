@@ -96,7 +96,8 @@ class Gate:
         if self._bucket.instant and not queue and self._may_go(lane):
             offer = await self._take(lane, 1)
             if offer.marbles:
-                return self._grant(lane, 0.0, probe=offer.probe)
+                self._note(lane, 0.0)
+                return Marble(self, 0.0, probe=offer.probe)
         if max_wait is not None:
             eta = self._eta(lane, queue.ahead_of(again=again))
             if eta > max_wait:
@@ -168,11 +169,10 @@ class Gate:
             self._pressed = False
         return offer
 
-    def _grant(self, lane: Lane, waited: float, *, probe: bool) -> Marble:
+    def _note(self, lane: Lane, waited: float) -> None:
         self._waited[lane] += waited
         if self._listen is not None:
             self._listen(Waited(lane=lane, seconds=waited))
-        return Marble(self, waited, probe=probe)
 
     def _call_pump(self, lane: Lane) -> None:
         """See to it that the pump runs, and looks again if this lane goes before the one it waits for."""
@@ -202,7 +202,9 @@ class Gate:
             if waiter is None:
                 self._bucket.give_back(offer.marbles - served, probe=offer.probe)
                 break
-            waiter.turn.set_result(self._grant(lane, now - waiter.since, probe=offer.probe))
+            waited = now - waiter.since
+            waiter.turn.set_result(Marble(self, waited, probe=offer.probe))
+            self._note(lane, waited)
 
     async def _sleep(self, seconds: float) -> None:
         loop = asyncio.get_running_loop()
@@ -233,8 +235,7 @@ class Gate:
         """End the wait of one that must not wait any longer."""
         self._queues[waiter.lane].discard(waiter)
         if not waiter.turn.done() and waiter.max_wait is not None:
-            eta = self._eta(waiter.lane, 0)
-            waiter.turn.set_exception(_too_late(waiter.lane, waiter.max_wait, eta))
+            waiter.turn.set_exception(_too_late(waiter.lane, waiter.max_wait, self.eta(waiter.lane)))
 
     def _refuse_late(self) -> None:
         """End the waits that have become hopeless."""

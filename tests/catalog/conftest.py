@@ -1,8 +1,16 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+from contextlib import asynccontextmanager, closing
 
 import pytest
+
+from kakaclo_async import KakaClo, RateLimit
+from kakaclo_async.catalog import Mirror
+from kakaclo_async.sandbox import Sandbox
+
+UNLIMITED = RateLimit(100_000, 50_000.0)
 
 
 async def no_pause(_seconds):
@@ -13,3 +21,66 @@ async def no_pause(_seconds):
 def without_pauses():
     """A `sleep` for pulls that yields to the others and takes no time."""
     return no_pause
+
+
+@asynccontextmanager
+async def served(**settings):
+    """A sandbox without a rate limit, and a client of it."""
+    settings = {"products": 120, "capacity": 1e9, "per_second": 1e9} | settings
+    async with (
+        Sandbox(**settings) as sandbox,
+        KakaClo(sandbox.token, base_url=sandbox.url, rate_limit=UNLIMITED, max_attempts=1) as kk,
+    ):
+        yield sandbox, kk
+
+
+@pytest.fixture
+async def shop():
+    """A sandbox of 120 products and a client."""
+    async with served() as both:
+        yield both
+
+
+class Database:
+    """What a test asks a mirror's SQLite file."""
+
+    def __init__(self, path):
+        self.path = path
+        self.url = f"sqlite:///{path}"
+
+    def rows(self, sql, *parameters):
+        with closing(sqlite3.connect(self.path)) as connection:
+            return connection.execute(sql, parameters).fetchall()
+
+    def one(self, sql, *parameters):
+        [row] = self.rows(sql, *parameters)
+        return row[0] if len(row) == 1 else row
+
+    def tables(self):
+        """Everything that a mirror of the same catalog must hold in the same way."""
+        return {
+            table: sorted(self.rows(f"SELECT {columns} FROM {table}"), key=repr)  # noqa: S608 - our own names
+            for table, columns in {
+                "product": "spu, spu_status, price, stock, update_time, gone_since",
+                "sku": "sku, spu, price, cost, stock, sku_status, gone_since",
+                "stock": "sku, warehouse_code, qty",
+                "change": "kind, spu, sku",
+                "mirror_done": "endpoint, start, end",
+                "mirror_open": "endpoint, start, end",
+            }.items()
+        }
+
+
+@pytest.fixture
+def db(tmp_path):
+    return Database(tmp_path / "catalog.db")
+
+
+@pytest.fixture
+def mirror_of(db):
+    """Makes mirrors of a sandbox that live in the sandbox's time."""
+
+    def make(sandbox, kk, url=None, **settings):
+        return Mirror(kk, url or db.url, now=sandbox.now, **settings)
+
+    return make

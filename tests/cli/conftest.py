@@ -105,12 +105,10 @@ def two_countries(hosted):
     """A SKU for each country, that only this country has."""
 
     def choose():
-        found = {}
-        for code in hosted.sandbox.catalog.selling(pieces=0):
-            rows = hosted.sandbox.catalog.stock(code)["warehouseStockList"]
-            countries = {row["countryCode"] for row in rows}
-            if len(countries) == 1 and sum(row["qty"] for row in rows) >= 5:
-                found.setdefault(countries.pop(), code)
-        return found["CN"], found["US"]
+        selling = hosted.sandbox.catalog.selling
+        return (
+            next(sku for sku in selling("CN", pieces=5) if sku not in set(selling("US"))),
+            next(sku for sku in selling("US", pieces=5) if sku not in set(selling("CN"))),
+        )
 
     return hosted.call(choose)

@@ -69,7 +69,6 @@ def test_an_error_without_words_is_called_by_its_name():
         (Fault("server_error", times=None), 6),
         (Fault("bad_gateway", times=None), 6),
         (Fault("reset_before", times=None), 6),
-        (Fault("throttled", times=None), 6),
         (Fault("rejected"), 5),
         (Fault("truncated_json", times=None), 1),
     ],
@@ -77,7 +76,7 @@ def test_an_error_without_words_is_called_by_its_name():
 )
 def test_trouble_on_the_way_is_one_line(kakaclo, sandbox, fault, code):
     sandbox.faults.add(fault)
-    outcome = kakaclo("balance", "--timeout", 2)
+    outcome = kakaclo("balance", "--timeout", 0.5)
     assert outcome.code == code
     assert outcome.err.startswith("error: ")
     assert outcome.err.count("\n") == 1

@@ -175,7 +175,7 @@ def test_ctrl_c_while_the_order_is_sent_is_in_doubt(kakaclo, sandbox, sku):
     interrupt_after(sandbox, "/v2/order/orders")
     outcome = kakaclo("order", "create", "--sku", sku, *ADDRESS, "--custom-id", "shop-3", "--yes")
     assert outcome.code == 7
-    assert "kakaclo order show --custom-id shop-3" in outcome.err
+    assert "look for the custom order id 'shop-3'" in outcome.err
 
 
 def interrupt_after(sandbox, path):

@@ -39,7 +39,8 @@ def test_stock_as_json_has_the_sum_and_the_warehouses(kakaclo, hosted, sku):
 
 
 def test_stock_of_one_warehouse_leaves_the_others_out(kakaclo, hosted, sku):
-    warehouse = hosted.call(hosted.sandbox.catalog.stock, sku)["warehouseStockList"][0]["warehouseCode"]
+    rows = hosted.call(lambda: list(hosted.sandbox.catalog.stock_rows()))
+    warehouse = next(warehouse for code, warehouse, _ in rows if code == sku)
     [level] = json.loads(kakaclo("stock", sku, "--warehouse", warehouse, "--json").out)
     assert [row["warehouse_code"] for row in level["warehouses"]] == [warehouse]
 
@@ -64,7 +65,7 @@ def test_a_product_is_shown_with_its_skus(kakaclo, hosted, sku):
     product = hosted.call(hosted.sandbox.catalog.product, spu)
     outcome = kakaclo("product", spu)
     assert outcome.code == 0
-    assert f"SPU             {spu}" in outcome.out
+    assert outcome.out.split()[:2] == ["SPU", spu]
     assert product["productName"] in outcome.out
     assert all(row["sku"] in outcome.out for row in product["skuDetails"])
 
@@ -130,7 +131,7 @@ def test_a_country_that_is_refused_does_not_hide_the_others(kakaclo, sku):
     assert outcome.code == 5
     assert [quote["country"] for quote in json.loads(outcome.out)] == ["US"]
     assert outcome.err.count("\n") == 1
-    assert "freight to XX" in outcome.err
+    assert "no freight to XX" in outcome.err
 
 
 def test_no_quote_at_all_prints_no_table(kakaclo):

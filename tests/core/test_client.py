@@ -228,6 +228,14 @@ async def test_reads_outlive_each_fault_and_report_the_one_that_stays(kk, sandbo
         await kk.payment.balance()
 
 
+async def test_no_request_leaves_without_being_counted(kk, sandbox):
+    await kk.payment.balance()
+    sandbox.faults.add(Fault("reset_before", times=3))
+    await kk.payment.balance()
+    assert kk.stats().requests == sandbox.requests.total() == 5
+    assert kk.stats().retries == 3
+
+
 async def test_a_hanging_server_ends_with_the_timeout(kk, sandbox):
     sandbox.faults.add(Fault("silence", times=None))
     started = asyncio.get_running_loop().time()

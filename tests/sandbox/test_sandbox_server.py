@@ -164,10 +164,10 @@ async def test_a_stepped_event_loop_steps_the_sandbox_too():
             async with session.get(sandbox.url + BALANCE, headers=headers) as answer:
                 return answer.status
 
-        sandbox.faults.add(Fault("delay", seconds=3600.0))
+        sandbox.faults.add(Fault("delay", seconds=200.0))
         began = sandbox.now()
         assert await ask() == 200
-        assert (sandbox.now() - began).total_seconds() >= 3600
+        assert (sandbox.now() - began).total_seconds() >= 200
         while await ask() == 200:
             pass
         await asyncio.sleep(5)

@@ -278,7 +278,7 @@ def test_ctrl_c_in_an_order_says_by_which_number_to_look_for_it(client_script, k
 
 
 def test_ctrl_c_in_an_iteration_ends_it(client_script, sandbox):
-    sandbox.faults.add(Fault(FaultKind.SILENCE, path="/v1/product/products", skip=1))
+    sandbox.faults.add(Fault(FaultKind.SILENCE, path="/v1/product/products", skip=1, times=None))
     code = """
         from datetime import UTC, datetime, timedelta
         now = datetime.now(UTC)
@@ -288,8 +288,7 @@ def test_ctrl_c_in_an_iteration_ends_it(client_script, sandbox):
         except KeyboardInterrupt:
             print(len(list(rows)), type(kk.payment.balance()).__name__)
     """
-    interrupt_when = lambda: sandbox.requests.total() == 2  # noqa: E731 - read where it is used
-    assert client_script(code, interrupt_when=interrupt_when) == ["0", "Balance"]
+    assert client_script(code, interrupt_when=lambda: sandbox.requests.total() > 1) == ["0", "Balance"]
 
 
 def test_a_forked_child_has_a_session_of_its_own_and_keeps_views_and_listeners(client_script):

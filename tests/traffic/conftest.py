@@ -12,7 +12,7 @@ from kakaclo_async.sandbox.bucket import LeakyBucket
 from kakaclo_async.traffic import Gate, LocalBucket, RateLimit
 
 
-@attrs.define
+@attrs.define(slots=False)
 class Shop:
     """The server's side of the limit, behind a network that takes its time."""
 
@@ -58,8 +58,14 @@ class Shop:
 
 
 @pytest.fixture
-async def shop():
-    return Shop()
+def make_shop():
+    return Shop
+
+
+@pytest.fixture
+async def crowded():
+    """For thousands of tasks: asyncio's debug mode would note where each of them was made."""
+    asyncio.get_running_loop().set_debug(False)
 
 
 @pytest.fixture

@@ -59,7 +59,7 @@ async def test_the_burst_is_the_capacity_less_the_margin_then_marbles_leak_evenl
 
 
 @pytest.mark.parametrize("lane", Lane)
-async def test_a_lane_is_first_come_first_served(make_gate, lane):
+async def test_a_lane_is_first_come_first_served(make_gate, crowded, lane):
     gate = make_gate(capacity=10, per_second=50, reserve=2)
     rng = random.Random(3)
     order = []
@@ -122,7 +122,7 @@ async def test_interactive_calls_go_before_bulk_calls_that_came_earlier(gate, dr
     assert order == [INTERACTIVE] * 2 + [BULK] * 3
 
 
-async def test_an_interactive_call_waits_one_leak_at_most_behind_3334_bulk_calls(gate):
+async def test_an_interactive_call_waits_one_leak_at_most_behind_3334_bulk_calls(gate, crowded):
     bulk = start(*(gate.enter(BULK) for _ in range(3334)))
     await asyncio.sleep(0.01)
     waits = [(await gate.enter(INTERACTIVE)).waited for _ in range(20)]
@@ -135,7 +135,9 @@ async def test_an_interactive_call_waits_one_leak_at_most_behind_3334_bulk_calls
     await cancel(bulk)
 
 
-async def test_single_interactive_calls_at_a_tenth_of_the_rate_hardly_wait_under_a_full_bulk_lane(gate):
+async def test_single_interactive_calls_at_a_tenth_of_the_rate_hardly_wait_under_a_full_bulk_lane(
+    gate, crowded
+):
     bulk = start(*(gate.enter(BULK) for _ in range(3334)))
     rng = random.Random(5)
     waits = []
@@ -146,7 +148,7 @@ async def test_single_interactive_calls_at_a_tenth_of_the_rate_hardly_wait_under
     await cancel(bulk)
 
 
-async def test_bursts_of_eight_interactive_calls_hardly_wait_under_a_full_bulk_lane(gate):
+async def test_bursts_of_eight_interactive_calls_hardly_wait_under_a_full_bulk_lane(gate, crowded):
     bulk = start(*(gate.enter(BULK) for _ in range(3334)))
     rng = random.Random(5)
     waits = []
@@ -158,7 +160,7 @@ async def test_bursts_of_eight_interactive_calls_hardly_wait_under_a_full_bulk_l
     await cancel(bulk)
 
 
-async def test_the_lanes_cost_a_bulk_job_nothing_but_the_reserve(make_gate):
+async def test_the_lanes_cost_a_bulk_job_nothing_but_the_reserve(make_gate, crowded):
     async def makespan(gate, lane):
         began = now()
         await asyncio.gather(*(gate.enter(lane) for _ in range(2000)))
@@ -212,9 +214,9 @@ async def test_the_bulk_lane_gets_its_share_when_impatient_calls_are_refused_all
     ids=["50 times the rate", "the true rate"],
 )
 async def test_the_makespan_is_the_theoretical_one_and_nothing_is_refused(
-    shop, make_gate, requests, capacity, per_second, jitter, bar
+    make_shop, make_gate, crowded, requests, capacity, per_second, jitter, bar
 ):
-    shop.__init__(capacity, per_second, jitter)
+    shop = make_shop(capacity, per_second, jitter)
     gate = make_gate(capacity, per_second)
     await asyncio.gather(*(shop.call(gate) for _ in range(requests)))
     assert shop.refused == 0
@@ -222,8 +224,8 @@ async def test_the_makespan_is_the_theoretical_one_and_nothing_is_refused(
 
 
 @pytest.mark.parametrize("seed", range(3))
-async def test_half_a_second_of_jitter_brings_no_429(shop, make_gate, seed):
-    shop.__init__(jitter=0.5, rng=random.Random(seed))
+async def test_half_a_second_of_jitter_brings_no_429(make_shop, make_gate, seed):
+    shop = make_shop(jitter=0.5, rng=random.Random(seed))
     gate = make_gate()
     await asyncio.gather(*(shop.call(gate) for _ in range(500)))
     assert shop.refused == 0
@@ -302,9 +304,7 @@ async def test_a_429_refuses_at_once_those_whom_it_makes_late(gate, drain):
 async def test_a_marble_granted_to_a_call_cancelled_in_the_same_turn_goes_to_the_next(gate, drain):
     await drain(gate)
     first, second = start(gate.enter(INTERACTIVE), gate.enter(INTERACTIVE))
-    await asyncio.sleep(0)
-    waiter = next(iter(gate._queues[INTERACTIVE]))
-    waiter.turn.add_done_callback(lambda _: first.cancel())
+    gate._listen = lambda _: first.cancel()
     marble = await second
     assert first.cancelled()
     assert marble.waited == pytest.approx(LEAK, abs=1e-3)
@@ -314,18 +314,18 @@ async def test_a_call_that_fails_and_is_cancelled_in_the_same_turn_is_just_cance
     await drain(gate)
     call = asyncio.create_task(gate.enter(INTERACTIVE, max_wait=0.6))
     await asyncio.sleep(0)
-    next(iter(gate._queues[INTERACTIVE])).turn.add_done_callback(lambda _: call.cancel())
-    await gate.aclose()
+    gate._refuse_all(ClientClosed("closed"))
+    call.cancel()
     with pytest.raises(asyncio.CancelledError):
         await call
 
 
-async def test_fifty_thousand_cancelled_calls_leave_nothing_behind(gate, drain):
+async def test_cancelled_calls_leave_nothing_behind(gate, drain, crowded):
     await drain(gate)
     level = gate.level
-    calls = start(*(gate.enter(lane) for lane in Lane for _ in range(25_000)))
+    calls = start(*(gate.enter(lane) for lane in Lane for _ in range(5_000)))
     await asyncio.sleep(0)
-    assert gate.queued(BULK) == 25_000
+    assert gate.queued(BULK) == 5_000
     await cancel(calls)
     await asyncio.sleep(0)
     assert (gate.queued(BULK), gate.queued(INTERACTIVE)) == (0, 0)
@@ -408,7 +408,7 @@ async def test_a_bucket_in_trouble_fails_each_waiter_with_its_own_error_and_the_
     assert [str(outcome) for outcome in outcomes] == ["no bucket"] * 3
     assert len({id(outcome) for outcome in outcomes}) == 3
     gate._bucket.take = take
-    assert (await gate.enter(INTERACTIVE)).waited < LEAK
+    assert (await gate.enter(INTERACTIVE)).waited <= LEAK + 1e-3
 
 
 async def _in_trouble(*args, **options):

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import threading
+from contextlib import closing
+from datetime import UTC, datetime
+
+import attrs
+import pytest
+
+from kakaclo_async.catalog import Gap, Mirror, MirrorReport
+from kakaclo_async.pulling import Window
+
+
+def count(table):
+    with closing(sqlite3.connect("catalog.db")) as connection:
+        return connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608 - a name of our own
+
+
+def test_the_catalog_lands_in_the_default_database(kakaclo, hosted):
+    outcome = kakaclo("mirror")
+    assert outcome.code == 0
+    truth = hosted.sandbox.catalog
+    assert count("product") == hosted.call(lambda: len(list(truth.spus()))) == 120
+    assert count("sku") == hosted.call(lambda: len(list(truth.skus())))
+    assert count("stock") == hosted.call(lambda: len(list(truth.stock_rows())))
+    assert outcome.out.split()[:2] == ["products", "120"]
+
+
+def test_progress_goes_to_stderr_and_json_to_stdout(kakaclo):
+    outcome = kakaclo("mirror", "--db", "sqlite:///other.db", "--json")
+    report = json.loads(outcome.out)
+    assert (report["products"], report["finished"], report["gaps"]) == (120, True, [])
+    assert outcome.err.startswith("products: 30 of ")
+    assert "stock: " in outcome.err
+    assert "\x1b" not in outcome.err
+
+
+def test_since_leaves_out_what_is_older(kakaclo, hosted):
+    moment = hosted.sandbox.now().replace(microsecond=0)
+    since = moment.replace(year=moment.year - 1, day=1)
+    documents = hosted.call(lambda: list(hosted.sandbox.catalog.products()))
+    newer = sum(datetime.fromisoformat(row["updateTime"]) >= since for row in documents)
+    assert json.loads(kakaclo("mirror", "--since", since.isoformat(), "--json").out)["products"] == newer
+    assert 0 < newer < 120
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--since", "yesterday"),
+        ("--since", "2024-01-01T00:00:00"),
+        ("--since", "2999-01-01T00:00:00Z"),
+        ("--db", "mysql://user:secret-word@host/name"),
+        ("--db", "no url at all"),
+        ("--db", "sqlite:////no/such/folder/x.db"),
+        ("--db", "postgresql://user:secret-word@127.0.0.1:1/name"),
+    ],
+    ids=" ".join,
+)
+def test_bad_input_is_one_line_before_any_request(kakaclo, sandbox, arguments):
+    outcome = kakaclo("mirror", *arguments)
+    assert outcome.code == 2
+    assert outcome.err.count("\n") == 1
+    assert "secret-word" not in outcome.err
+    assert sandbox.requests.total() == 0
+
+
+def test_gaps_are_named_and_are_no_success(kakaclo, settings):
+    hole = Window(datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 1, 2, tzinfo=UTC))
+    run = Mirror.run
+
+    async def run_with_a_gap(mirror, **arguments) -> MirrorReport:
+        return attrs.evolve(await run(mirror, **arguments), gaps=(Gap("stock", hole),))
+
+    settings.setattr(Mirror, "run", run_with_a_gap)
+    outcome = kakaclo("mirror")
+    assert outcome.code == 1
+    assert outcome.err.splitlines()[-1] == f"error: stock {hole} may lack rows: run it again"
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_stopped_mirror_goes_on_where_it_stopped(kakaclo, hosted, number, code):
+    stock = "/v1/product/stocks"
+
+    def watch():
+        while hosted.sandbox.requests[stock] < 3:
+            threading.Event().wait(0.001)
+        os.kill(os.getpid(), number)
+
+    hosted.sandbox.page_size = 5  # more pages, so that the signal comes in between
+    threading.Thread(target=watch, daemon=True).start()
+    outcome = kakaclo("mirror", "--rate", 1000)
+    assert outcome.code == code
+    hosted.skip(60)
+    assert kakaclo("mirror", "--rate", 1000).code == 0
+    assert count("stock") == hosted.call(lambda: len(list(hosted.sandbox.catalog.stock_rows())))

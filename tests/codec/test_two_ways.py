@@ -1,0 +1,116 @@
+"""The quick way and the forgiving way give the same records, and the quick one is taken when nothing surprises."""
+
+from __future__ import annotations
+
+import gc
+from decimal import Decimal
+
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kakaclo_async import codec
+from kakaclo_async.codec import records, strict
+from kakaclo_async.codec.converter import hook_of
+from kakaclo_async.codec.scalars import Memo
+from kakaclo_async.errors import DecodeError
+from kakaclo_async.models import Order, Page, Product, Sku, StockLevel
+
+MAYBE_NUMBER = st.sampled_from([None, "", 0, 7, "7", Decimal("7.00"), "7.0", 7.5, True, "x", {}])
+MAYBE_TEXT = st.sampled_from([None, "", "NULL", "text", 5, Decimal("5.50"), False, []])
+MAYBE_OPTION = st.sampled_from(
+    [None, "", '{"name":"color","value":"Red"}', '{"name":"size","value":3}', "?", {"name": "x"}]
+)
+SKUS = st.fixed_dictionaries(
+    {"sku": st.sampled_from(["A", "B", 5, "", None])},
+    optional={
+        "price": MAYBE_NUMBER,
+        "stock": MAYBE_NUMBER,
+        "skuStatus": MAYBE_NUMBER,
+        "material": MAYBE_TEXT,
+        "option1": MAYBE_OPTION,
+        "fabric": MAYBE_TEXT,
+    },
+)
+PRODUCTS = st.fixed_dictionaries(
+    {"spu": st.sampled_from(["P", "Q"])},
+    optional={
+        "skuDetails": st.lists(SKUS | st.none(), max_size=3) | st.sampled_from([None, ""]),
+        "skuImgUrl": st.lists(st.fixed_dictionaries({"skus": st.lists(MAYBE_TEXT, max_size=2)}), max_size=2),
+        "supplierLevel": MAYBE_TEXT,
+        "updateTime": st.sampled_from(["2024-01-01T00:00:00Z", 1712475208144, "", None, "2024-01-01"]),
+    },
+)
+
+
+def outcome(read):
+    try:
+        found = read()
+    except DecodeError as error:
+        return error.where, error.reason
+    return found, [[product.extra, [sku.extra for sku in product.sku_details]] for product in found]
+
+
+@given(st.lists(PRODUCTS, max_size=3))
+def test_both_ways_give_the_same_records_or_the_same_error(rows):
+    data = codec.encode({"list": rows})
+
+    def long_way():
+        try:
+            return codec.converter.structure(codec.decode(data, object), Page[Product])
+        except records.Unreadable as error:
+            raise DecodeError(error.reason, where=error.where("data")) from None
+
+    assert outcome(lambda: codec.decode(data, Page[Product])) == outcome(long_way)
+
+
+def sample_is_read_strictly(sample, name, kind):
+    return codec.decode_body(sample(name), kind, success=10000) is not None
+
+
+def test_plain_answers_take_the_quick_way(sample):
+    assert sample_is_read_strictly(sample, "v1_product_products", Page[Product])
+    assert sample_is_read_strictly(sample, "v1_product_stocks_two", Page[StockLevel])
+
+
+def test_an_unknown_field_takes_the_long_way_only_once(sample):
+    name = "v2_order_orders_fully_shipped"  # its pages carry fields that mean nothing
+    codec.decode(codec.read_envelope(sample(name)).data, Page[Order])
+    assert sample_is_read_strictly(sample, name, Page[Order])
+
+
+def test_no_flood_of_unknown_fields_is_remembered(decode):
+    before = dict(records.UNKNOWN_NAMES)
+    try:
+        flood = {f"f{n}": n for n in range(1000)} | {"no identifier": 1, '"\\': 2}
+        for _ in range(2):
+            assert dict(decode({"sku": "A"} | flood, Sku).extra) == flood
+        assert len(records.UNKNOWN_NAMES) <= 256
+        assert not any(name in {"no identifier", '"\\'} for _, name in records.UNKNOWN_NAMES)
+    finally:
+        records.UNKNOWN_NAMES.clear()
+        records.UNKNOWN_NAMES.update(before)
+
+
+def test_quickly_built_records_are_ordinary_ones():
+    read = strict.strict_decoder(Sku, hook_of)
+    sku = read(b'{"sku":"A","price":1.50,"stock":3}')
+    assert type(sku) is Sku
+    assert sku == Sku(sku="A", price=Decimal("1.50"), stock=3)
+    assert hash(sku) == hash(Sku(sku="A", price=Decimal("1.50"), stock=3))
+    assert attrs.evolve(sku, stock=4) == Sku(sku="A", price=Decimal("1.50"), stock=4)
+    assert gc.is_tracked(sku)
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        sku.stock = 5
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        del sku.stock
+
+
+def test_what_is_remembered_is_bounded():
+    memo = Memo(lambda text: text * 2)
+    assert memo["x" * 10_000] == "x" * 20_000
+    assert len(memo) == 0
+    for number in range(20_000):
+        assert memo[str(number)] == str(number) * 2
+    assert len(memo) <= 8192

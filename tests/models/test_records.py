@@ -1,0 +1,175 @@
+"""Records: values that print no secrets, compare by what they say, and survive pickling."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+import typing
+from decimal import Decimal
+
+import attrs
+import pytest
+
+from kakaclo_async import models
+from kakaclo_async.models import (
+    Address,
+    Attributes,
+    Balance,
+    Category,
+    ChannelType,
+    FreightOption,
+    FreightQuote,
+    FrozenMapping,
+    Item,
+    NewOrder,
+    Option,
+    Order,
+    Page,
+    ShippingAddress,
+    Sku,
+    StockLevel,
+    WarehouseStock,
+)
+
+SECRETS = {
+    "phone": "555-0100",
+    "recipient": "Jane Roe",
+    "province": "New York",
+    "street1": "1 Main St",
+    "street2": "Flat 2",
+    "city": "Albany",
+    "zip": "12207",
+    "ioss": "IM123",
+    "vat": "VAT9",
+}
+CLASSES = [kind for kind in vars(models).values() if isinstance(kind, type) and attrs.has(kind)]
+
+
+def test_every_model_is_exported_once_and_sorted():
+    assert len(set(models.__all__)) == len(models.__all__)
+    assert {kind.__name__ for kind in CLASSES} <= set(models.__all__)
+
+
+@pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
+def test_models_are_frozen_slotted_and_typed_at_run_time(kind):
+    assert not hasattr(kind, "__dict__") or "__dict__" not in dir(kind)
+    assert kind.__setattr__ is not object.__setattr__
+    assert typing.get_type_hints(kind)
+
+
+def test_no_repr_shows_an_address():
+    order = NewOrder(address=Address(country="US", **SECRETS), items=[Item("A", 1)], remark="for Jane Roe")
+    placed = Order(id="1", shipping_address=ShippingAddress(country="US", **SECRETS), remark="for Jane Roe")
+    for shown in (repr(order), repr(placed), repr(Page(list=(placed,))), str(order.address)):
+        assert "country='US'" in shown
+        assert not any(secret in shown for secret in SECRETS.values())
+
+
+def test_unknown_fields_take_no_part_in_equality_or_repr():
+    plain, more = Sku(sku="A"), Sku(sku="A", extra=FrozenMapping({"phone": "555-0100"}))
+    assert plain == more
+    assert hash(plain) == hash(more)
+    assert "555-0100" not in repr(more)
+    assert more.extra["phone"] == "555-0100"
+
+
+@pytest.mark.parametrize("mapping", [FrozenMapping({"a": 1}), Attributes({"a": "b"}, raw='{"a":"b"}')])
+def test_mappings_are_frozen_and_copied_whole(mapping):
+    for twin in (pickle.loads(pickle.dumps(mapping)), copy.deepcopy(mapping)):  # noqa: S301 # our own bytes
+        assert twin == mapping
+        assert type(twin) is type(mapping)
+        assert getattr(twin, "raw", None) == getattr(mapping, "raw", None)
+    with pytest.raises(AttributeError, match="cannot be changed"):
+        mapping.raw = "x"
+    with pytest.raises(TypeError):
+        mapping["a"] = 2
+    assert repr(mapping) == f"{type(mapping).__name__}({dict(mapping)!r})"
+
+
+def test_attributes_compare_as_mappings_and_hash():
+    assert Attributes({"a": "b"}) == {"a": "b"} == Attributes({"a": "b"}, raw="x")
+    assert Attributes({"a": "b"}) != Attributes({"a": "c"})
+    assert hash(Attributes({"a": "b", "c": "d"})) == hash(Attributes({"c": "d", "a": "b"}))
+
+
+def test_a_page_is_a_sequence_of_its_rows():
+    page = Page(list=("a", "b", "c"), total=9)
+    assert (list(page), len(page), page[0], page[-1], page[1:]) == (["a", "b", "c"], 3, "a", "c", ("b", "c"))
+    assert page.items is page.list
+
+
+def test_stock_is_the_sum_over_the_warehouses():
+    level = StockLevel(sku="A", warehouses=(WarehouseStock(qty=3), WarehouseStock(), WarehouseStock(qty=4)))
+    assert level.qty == 7
+    assert StockLevel(sku="A").qty == 0
+
+
+def test_categories_are_walked_parents_first():
+    tree = Category(
+        category_id=1,
+        child=(Category(category_id=2, child=(Category(category_id=3),)), Category(category_id=4)),
+    )
+    assert [category.category_id for category in tree.walk()] == [1, 2, 3, 4]
+
+
+def test_options_are_equal_by_what_they_mean():
+    assert Option("size", "S", raw='{"name":"size","value":"S"}') == Option(
+        "size", "S", raw='{"value":"S", "name":"size"}'
+    )
+
+
+@pytest.mark.parametrize(
+    ("wording", "days"),
+    [
+        ("6~9 Business Days", (6, 9)),
+        ("8 - 12 business days", (8, 12)),
+        ("3\uff5e5\u5929", (3, 5)),
+        ("7 to 10 days", (7, 10)),
+        ("12~8 Business Days", (8, 12)),
+        ("5 Business Days", (5, 5)),
+        ("soon", None),
+        ("", None),
+        (None, None),
+        ("99999~100000 days", None),
+    ],
+)
+def test_delivery_days_are_parsed_from_the_wording(wording, days):
+    assert FreightOption(delivery_time=wording).delivery_days == days
+
+
+def option(kind, freight, wording):
+    return FreightOption(
+        channel_type=None if kind is None else ChannelType(kind),
+        estimated_freight=None if freight is None else Decimal(freight),
+        delivery_time=wording,
+    )
+
+
+def test_a_quote_names_its_cheapest_and_its_fastest():
+    standard, express = option("Standard", "5.04", "8~12 Days"), option("Express", "6.16", "6~9 Days")
+    expedited = option("Expedited", "24.25", "3~4 Days")
+    quote = FreightQuote((express, expedited, standard))
+    assert quote.cheapest is standard
+    assert quote.fastest is expedited
+    assert quote.by_channel("Express") is quote.by_channel(ChannelType.EXPRESS) is express
+    assert quote.by_channel("Drone") is None
+
+
+def test_between_equals_the_other_virtue_decides():
+    slow, quick = option("Standard", "5", "8~12 Days"), option("Express", "5", "6~9 Days")
+    dear, cheap = option("Expedited", "9", "3~4 Days"), option("Express", "7", "3~4 Days")
+    assert FreightQuote((slow, quick)).cheapest is quick
+    assert FreightQuote((dear, cheap)).fastest is cheap
+
+
+def test_a_quote_without_prices_or_times_names_none():
+    unpriced, untimed = option("Standard", None, "1~2 Days"), option(None, "3", None)
+    assert FreightQuote(()).cheapest is FreightQuote(()).fastest is None
+    assert FreightQuote((unpriced,)).cheapest is None
+    assert FreightQuote((untimed,)).fastest is None
+    assert FreightQuote((unpriced, untimed)).cheapest is untimed
+    assert FreightQuote((untimed, unpriced)).fastest is unpriced
+
+
+def test_a_balance_shows_its_amount_alone():
+    assert repr(Balance(Decimal("1.50"), raw={"user": "Jane Roe"})) == "Balance(amount=Decimal('1.50'))"

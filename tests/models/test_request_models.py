@@ -1,0 +1,131 @@
+"""Requests are checked where they are made, and the sentence names the field."""
+
+from __future__ import annotations
+
+import pytest
+
+from kakaclo_async.errors import InvalidRequest
+from kakaclo_async.models import (
+    Address,
+    ChannelsRequest,
+    ChannelType,
+    FreightRequest,
+    Item,
+    MaterialImage,
+    NewDesign,
+    NewOrder,
+    NewRefund,
+    RefundItem,
+    SalePlatform,
+)
+
+HOME = {"country": "US", "phone": "555-0100", "recipient": "Jane Roe", "province": "NY"}
+LINE = {"item_id": "1", "sku_code": "A", "quantity": 1}
+DESIGN = {"model_id": 73, "en_name": "Shirt", "image_url": "https://example.com/a.png"}
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (lambda: Item("A", 0), "Item.quantity must be above 0, not 0"),
+        (lambda: Item("A", -1), "Item.quantity must be above 0, not -1"),
+        (lambda: Item("A", True), "Item.quantity must be a whole number above 0, not bool"),
+        (lambda: Item("A", 1.0), "Item.quantity must be a whole number above 0, not float"),
+        (lambda: Item("", 1), "Item.sku must not be empty"),
+        (lambda: Item("  ", 1), "Item.sku must not be empty"),
+        (lambda: Item(None, 1), "Item.sku must not be empty"),
+        (lambda: Item(5, 1), "Item.sku must be a str, not int"),
+        (lambda: Item("x" * 65, 1), "Item.sku takes at most 64 characters, not 65"),
+        (lambda: FreightRequest([], "US"), "FreightRequest.items must hold at least one Item"),
+        (lambda: FreightRequest(None, "US"), "FreightRequest.items must be a sequence of Item"),
+        (lambda: FreightRequest(["A"], "US"), r"FreightRequest.items\[0\] must be of type Item, not str"),
+        (lambda: FreightRequest([Item("A", 1)], ""), "FreightRequest.country must not be empty"),
+        (
+            lambda: ChannelsRequest([Item("A", 1)], "US", 7),
+            "ChannelsRequest.warehouse_code must be a str, not int",
+        ),
+        (lambda: RefundItem(**LINE | {"quantity": 0}), "RefundItem.quantity must be above 0"),
+        (lambda: RefundItem(**LINE | {"item_id": ""}), "RefundItem.item_id must not be empty"),
+        (
+            lambda: NewRefund(order_items=[Item("A", 1)]),
+            r"NewRefund.order_items\[0\] must be of type RefundItem",
+        ),
+        (lambda: NewRefund(remark=5), "NewRefund.remark must be a str, not int"),
+        (lambda: NewDesign(**DESIGN | {"model_id": ""}), "NewDesign.model_id must not be empty"),
+        (lambda: NewDesign(**DESIGN | {"model_id": True}), "NewDesign.model_id must be a str, not bool"),
+        (
+            lambda: NewDesign(**DESIGN, material_images=[1]),
+            r"NewDesign.material_images\[0\] must be of type Mat",
+        ),
+        (lambda: MaterialImage("a", ""), "MaterialImage.image_url must not be empty"),
+    ],
+)
+def test_a_broken_limit_is_refused_by_name(make, sentence):
+    with pytest.raises(InvalidRequest, match=sentence):
+        make()
+
+
+@pytest.mark.parametrize("field", HOME)
+@pytest.mark.parametrize("value", ["", " ", None])
+def test_required_parts_of_an_address_must_be_filled(field, value):
+    with pytest.raises(InvalidRequest, match=f"Address.{field} must not be empty"):
+        Address(**HOME | {field: value})
+
+
+@pytest.mark.parametrize(
+    ("field", "longest"),
+    [
+        ("country", 32),
+        ("phone", 64),
+        ("recipient", 32),
+        ("province", 32),
+        ("street1", 64),
+        ("street2", 64),
+        ("city", 64),
+        ("zip", 32),
+        ("ioss", 32),
+        ("vat", 32),
+    ],
+)
+def test_parts_of_an_address_have_their_documented_lengths(field, longest):
+    assert getattr(Address(**HOME | {field: "x" * longest}), field) == "x" * longest
+    with pytest.raises(InvalidRequest, match=f"Address.{field} takes at most {longest} characters") as caught:
+        Address(**HOME | {field: "secret" * longest})
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"items": []}, "NewOrder.items must hold at least one Item"),
+        ({"address": HOME}, "NewOrder.address must be of type Address, not dict"),
+        ({"channel_type": ""}, "NewOrder.channel_type must not be empty"),
+        ({"channel_type": 3}, "NewOrder.channel_type must be a str, not int"),
+        ({"sale_platform": 3}, "NewOrder.sale_platform must be a str, not int"),
+        ({"custom_order_id": 10001}, "NewOrder.custom_order_id must be a str, not int"),
+    ],
+)
+def test_an_order_is_checked(fields, sentence):
+    with pytest.raises(InvalidRequest, match=sentence):
+        NewOrder(**{"address": Address(**HOME), "items": [Item("A", 1)]} | fields)
+
+
+def test_lists_and_generators_become_tuples():
+    lines = [Item("A", 1), Item("B", 2)]
+    assert FreightRequest(lines, "US") == FreightRequest((line for line in lines), "US")
+    order = NewOrder(address=Address(**HOME), items=lines)
+    assert (order.items, order.channel_type) == (tuple(lines), ChannelType.STANDARD)
+    assert hash(order) == hash(NewOrder(address=Address(**HOME), items=tuple(lines)))
+
+
+def test_texts_become_members_where_they_are_documented():
+    order = NewOrder(
+        address=Address(**HOME), items=[Item("A", 1)], channel_type="Express", sale_platform="eBay"
+    )
+    assert order.channel_type is ChannelType.EXPRESS
+    assert order.sale_platform is SalePlatform.EBAY
+    assert NewOrder(address=Address(**HOME), items=[Item("A", 1)], sale_platform="KA").sale_platform == "KA"
+
+
+def test_a_model_id_may_be_the_number_that_a_model_carries():
+    assert NewDesign(**DESIGN).model_id == NewDesign(**DESIGN | {"model_id": "73"}).model_id == "73"

@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import asyncio
+
+import attrs
+import pytest
+
+from kakaclo_async.errors import ConfigurationError, ServerError
+from kakaclo_async.traffic import Cache
+
+pytestmark = pytest.mark.stepped
+
+
+@attrs.define
+class Source:
+    """Makes numbered values, in a second each."""
+
+    made: list = attrs.field(factory=list)
+    failures: int = 0
+
+    def of(self, key):
+        async def make():
+            self.made.append(key)
+            number = len(self.made)
+            await asyncio.sleep(1)
+            if self.failures:
+                self.failures -= 1
+                raise ServerError("trouble", status=502)
+            return f"{key}{number}"
+
+        return make
+
+
+@pytest.fixture
+def source():
+    return Source()
+
+
+async def test_concurrent_equal_calls_are_one(source):
+    cache = Cache(600)
+    calls = [cache.get(number % 100, source.of(number % 100)) for number in range(1000)]
+    values = await asyncio.gather(*calls)
+    assert len(source.made) == 100
+    assert len(set(values)) == 100
+
+
+async def test_a_result_is_kept_for_its_time(source):
+    cache = Cache(600)
+    first = await cache.get("A", source.of("A"))
+    await asyncio.sleep(599)
+    assert await cache.get("A", source.of("A")) is first
+    await asyncio.sleep(1.1)
+    assert await cache.get("A", source.of("A")) == "A2"
+
+
+async def test_with_no_time_to_live_only_concurrent_calls_share(source):
+    cache = Cache(0)
+    assert await asyncio.gather(*(cache.get("A", source.of("A")) for _ in range(3))) == ["A1"] * 3
+    assert await cache.get("A", source.of("A")) == "A2"
+    assert len(cache) == 0
+
+
+async def test_when_it_is_full_what_was_not_asked_for_longest_goes(source):
+    cache = Cache(600, size=2)
+    for key in "ABAC":
+        await cache.get(key, source.of(key))
+    assert len(cache) == 2
+    source.made.clear()
+    for key in "ACB":
+        await cache.get(key, source.of(key))
+    assert source.made == ["B"]
+
+
+async def test_errors_are_not_kept_and_each_caller_gets_its_own(source):
+    cache = Cache(600)
+    source.failures = 1
+    outcomes = await asyncio.gather(
+        *(cache.get("A", source.of("A")) for _ in range(3)), return_exceptions=True
+    )
+    assert [str(error) for error in outcomes] == [str(ServerError("trouble", status=502))] * 3
+    assert len({id(error) for error in outcomes}) == 3
+    assert await cache.get("A", source.of("A")) == "A2"
+
+
+async def test_a_cancelled_first_caller_does_not_take_the_others_request_along(source):
+    cache = Cache(600)
+    calls = [asyncio.create_task(cache.get("A", source.of("A"))) for _ in range(3)]
+    await asyncio.sleep(0.5)
+    calls[0].cancel()
+    outcomes = await asyncio.gather(*calls, return_exceptions=True)
+    assert outcomes[1:] == ["A1", "A1"]
+    assert source.made == ["A"]
+
+
+async def test_when_all_callers_are_cancelled_the_request_is(source):
+    cache = Cache(600)
+    calls = [asyncio.create_task(cache.get("A", source.of("A"))) for _ in range(3)]
+    await asyncio.sleep(0.5)
+    for call in calls:
+        call.cancel()
+    await asyncio.gather(*calls, return_exceptions=True)
+    await asyncio.sleep(0)
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+    assert await cache.get("A", source.of("A")) == "A2"
+
+
+async def test_a_newcomer_after_the_last_caller_left_gets_a_request_of_its_own(source):
+    cache = Cache(600)
+    call = asyncio.create_task(cache.get("A", source.of("A")))
+    await asyncio.sleep(0.5)
+    call.cancel()
+    await asyncio.gather(call, return_exceptions=True)
+    assert await cache.get("A", source.of("A")) == "A2"
+
+
+@pytest.mark.parametrize("forget", [lambda cache: cache.drop("A"), Cache.clear])
+async def test_what_is_dropped_is_made_again_even_if_it_was_under_way(source, forget):
+    cache = Cache(600)
+    await cache.get("A", source.of("A"))
+    forget(cache)
+    early = asyncio.create_task(cache.get("A", source.of("A")))
+    await asyncio.sleep(0.5)
+    forget(cache)
+    late = asyncio.create_task(cache.get("A", source.of("A")))
+    assert await early == "A2"
+    assert await late == "A3"
+    assert await cache.get("A", source.of("A")) == "A3"
+
+
+async def test_dropping_what_is_not_there_is_fine():
+    cache = Cache(600)
+    cache.drop("A")
+    assert repr(cache) == "<Cache 0/1024 for 600 s, 0 under way>"
+
+
+@pytest.mark.parametrize(("ttl", "size"), [(-1, 10), (float("nan"), 10), (600, 0)])
+def test_a_cache_that_cannot_work_is_refused(ttl, size):
+    with pytest.raises(ConfigurationError):
+        Cache(ttl, size=size)

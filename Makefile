@@ -17,7 +17,10 @@ demo: .venv/ready  ## mirror, freight, order and refund against a local KakaClo
 	$(BIN)/kakaclo demo
 
 test: .venv/ready  ## the fast suite with its coverage
-	$(BIN)/pytest -n auto --cov --cov-report=term
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -n auto -m 'not slow'
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
 
 test-slow: .venv/ready  ## the long campaigns
 	$(BIN)/pytest -m slow --timeout 3600

@@ -93,6 +93,9 @@ def read_answer(request: Request[T], answer: Answer, *, now: datetime | None = N
     """
     if answer.status != 200:  # the documents know no other success
         raise _refusal(request, answer, now)
+    found = codec.decode_body(answer.body, request.result, success=SUCCESS)
+    if found is not None:
+        return found
     try:
         envelope = codec.read_envelope(answer.body)
     except DecodeError as error:

@@ -15,9 +15,10 @@ import sys
 import threading
 import warnings
 import weakref
-from _thread import allocate_lock
+from contextvars import ContextVar
 from functools import partial
 from importlib import import_module
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from kakaclo_async.errors import ClientClosed, ConfigurationError, OutcomeUnknown
@@ -25,15 +26,18 @@ from kakaclo_async.errors import ClientClosed, ConfigurationError, OutcomeUnknow
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-__all__ = ["Bridge", "LoopThread"]
+    from kakaclo_sync.derive import Face
+
+__all__ = ["Bridge", "LoopThread", "on_caller"]
 
 # Event loops load it late, and it registers fork and exit hooks, for which the first call can be too late.
 import_module("concurrent.futures.thread")
 
+R = TypeVar("R")
 T = TypeVar("T")
 
-# Windows does not interrupt a wait for a lock, so the wait comes up for signals; elsewhere -1 is for ever.
-_LOCK_TIMEOUT = 0.25 if sys.platform == "win32" else -1.0
+# Windows does not interrupt a wait, so it comes up for signals.
+_WAIT = 0.25 if sys.platform == "win32" else None
 # Seconds that the interpreter's exit waits for a loop that does not end.
 _EXIT_TIMEOUT = 10.0
 
@@ -41,7 +45,7 @@ _EXIT_TIMEOUT = 10.0
 class _Call(Generic[T]):
     """One coroutine that a thread asked for. Only `wait` is for that thread, all else for the loop's."""
 
-    __slots__ = ("_done", "_task", "_thread", "_work", "ended", "error", "value")
+    __slots__ = ("_inbox", "_task", "_thread", "_work", "ended", "error", "value")
 
     value: T
 
@@ -49,15 +53,20 @@ class _Call(Generic[T]):
         self._thread = thread
         self._work = work
         self._task: asyncio.Task[object] | None = None
-        self._done = allocate_lock()
-        self._done.acquire()
+        # What the waiting thread shall do; None tells it to look whether the call has ended.
+        self._inbox: SimpleQueue[Callable[[], object] | None] = SimpleQueue()
         self.ended = False
         self.error: BaseException | None = None
 
     def wait(self) -> None:
-        # The flag goes up before the lock opens: a second wait, after an interrupted one, cannot hang.
-        while not self.ended and not self._done.acquire(timeout=_LOCK_TIMEOUT):
-            pass
+        # The flag goes up before the word is sent: a second wait, after an interrupted one, cannot hang.
+        while not self.ended:
+            try:
+                job = self._inbox.get(timeout=_WAIT)
+            except Empty:
+                continue
+            if job is not None:
+                job()
 
     def start(self) -> None:
         if self._thread.stopping:
@@ -69,6 +78,7 @@ class _Call(Generic[T]):
         if self.ended:  # cancelled before this first step
             return
         self._task = asyncio.current_task()
+        _current.set(self)
         try:
             self.value = await self._work()
         except asyncio.CancelledError as error:
@@ -94,7 +104,38 @@ class _Call(Generic[T]):
         self._task = None  # to be freed here, and not by a caller whom a signal may interrupt meanwhile
         # Who still waits when the interpreter exits is a daemon thread: woken, it would print a traceback.
         if not self._thread.exiting:
-            self._done.release()
+            self._inbox.put(None)
+
+    async def hand_back(self, function: Callable[[], R]) -> R:
+        """Have the thread that waits call a function, and wait for its result."""
+        done: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+
+        def settle(error: Exception | None, *results: R) -> None:
+            if done.done():  # the call was cancelled meanwhile
+                return
+            if error is None:
+                done.set_result(*results)
+            else:
+                done.set_exception(error)
+
+        def job() -> None:
+            try:
+                result = function()
+            except Exception as error:  # noqa: BLE001 - it comes back out of the call
+                self._thread.post(partial(settle, error))
+            else:
+                self._thread.post(partial(settle, None, result))
+
+        self._inbox.put(job)
+        return await done
+
+
+_current: ContextVar[_Call[Any]] = ContextVar("_current")
+
+
+async def on_caller(function: Callable[[], R]) -> R:
+    """Call a function on the thread that made the running call and waits for it. To be awaited on the loop."""
+    return await _current.get().hand_back(function)
 
 
 class LoopThread:
@@ -226,9 +267,7 @@ class LoopThread:
     def _park_daemons(self) -> None:
         # Whatever a daemon thread was told when the interpreter is ending, it would print a traceback.
         if self.exiting and threading.current_thread().daemon:
-            lock = allocate_lock()
-            lock.acquire()
-            lock.acquire()
+            SimpleQueue[None]().get()
 
     def _main(self) -> None:
         try:
@@ -263,6 +302,7 @@ class Bridge(Generic[T]):
         self._make = make
         self._close = close
         self._root: T | None = make()
+        self._faces: weakref.WeakSet[Face[Any]] = weakref.WeakSet()
         self._closed = False
         _bridges.add(self)
 
@@ -273,6 +313,10 @@ class Bridge(Generic[T]):
         # This may be the loop's own thread: stop it, but do not wait.
         if self._thread is not None:
             self._thread.stop()
+
+    def add(self, face: Face[Any]) -> None:
+        """Note that a face may hold an async object of this process."""
+        self._faces.add(face)
 
     def root(self) -> T:
         """Return this process's async client."""
@@ -318,8 +362,8 @@ class Bridge(Generic[T]):
         """Leave loop and async client to the parent process; for the child."""
         if self._thread is not None:
             self._thread.disown()
-            # Freed, they would take their sockets off the epoll that the parent still waits on.
-            _immortalise((self._thread, self._root))
+            # Freed, sockets would leave the epoll that the parent still waits on, and databases roll back.
+            _immortalise([self._thread, self._root, *[face._forget() for face in self._faces]])
             self._thread = self._root = None
 
     def at_exit(self) -> None:

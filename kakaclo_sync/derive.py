@@ -54,18 +54,23 @@ class Face(Generic[A]):
     def __init__(self, bridge: Bridge[R], find: Callable[[R], A]) -> None:
         self._bridge: Bridge[Any] = bridge
         self._find: Callable[[Any], A] = find
-        self._found: tuple[object, A] | None = None
+        self._found: A | None = None
+        bridge.add(self)
 
     def _part(self, face: Callable[[Bridge[Any], Callable[[Any], B]], F], pick: Callable[[A], B]) -> F:
         find = self._find  # not `self`: the parts that a face caches must not keep it alive
         return face(self._bridge, lambda root: pick(find(root)))
 
     def _target(self) -> A:
-        root = self._bridge.root()
         found = self._found
-        if found is None or found[0] is not root:
-            self._found = found = (root, self._find(root))
-        return found[1]
+        if found is None:
+            found = self._found = self._find(self._bridge.root())
+        return found
+
+    def _forget(self) -> object:
+        """Let go of the async object, which stays with the parent process after a fork, and return it."""
+        found, self._found = self._found, None
+        return found
 
 
 def blocking(method: Callable[Concatenate[A, P], Coroutine[Any, Any, T]]) -> Method[P, T]:

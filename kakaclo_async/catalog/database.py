@@ -52,11 +52,7 @@ class Database:
         self._lock: WriterLock | None = None
 
     def __repr__(self) -> str:
-        return f"<Database {self._name}>"
-
-    @property
-    def _name(self) -> str:
-        return self._url.set(drivername=self._url.get_backend_name()).render_as_string(hide_password=True)
+        return f"<Database {_shown(self._url)}>"
 
     async def open(self) -> None:
         """Connect, become the only writer, and make or migrate the tables.
@@ -121,9 +117,9 @@ class Database:
             yield
         except DBAPIError as error:
             # `orig` alone: the full text shows the SQL with its parameters.
-            raise ConfigurationError(f"the database {self._name} refused: {error.orig}") from error
+            raise ConfigurationError(f"the database {_shown(self._url)} refused: {error.orig}") from error
         except (SQLAlchemyError, OSError) as error:
-            raise ConfigurationError(f"the database {self._name} cannot be used: {error}") from error
+            raise ConfigurationError(f"the database {_shown(self._url)} cannot be used: {error}") from error
 
 
 class WriterLock:
@@ -154,9 +150,7 @@ class WriterLock:
             )
             await self._holder.commit()
         if not taken:
-            raise ConfigurationError(
-                f"another mirror is writing to {self._url.render_as_string(hide_password=True)}"
-            )
+            raise ConfigurationError(f"another mirror is writing to {_shown(self._url)}")
 
     async def release(self) -> None:
         """Let others write."""
@@ -194,6 +188,10 @@ def _parse(url: str) -> URL:
     if kind == "sqlite" and parsed.database in {None, "", ":memory:"}:
         raise ConfigurationError("a mirror needs a file: sqlite:///catalog.db")
     return parsed.set(drivername=wanted)
+
+
+def _shown(url: URL) -> str:
+    return url.set(drivername=url.get_backend_name()).render_as_string(hide_password=True)
 
 
 def check_file(path: Path, *, must_exist: bool = False) -> None:

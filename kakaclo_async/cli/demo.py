@@ -64,8 +64,8 @@ def demo(
         Path, typer.Option(help="The SQLite file to make; only one of an earlier demo is replaced.")
     ] = Path("demo.db"),
     speed: Annotated[
-        float, typer.Option(help="Seconds of the local KakaClo per real second.", min=1, max=400)
-    ] = 300.0,
+        float, typer.Option(help="Seconds of the local KakaClo per real second.", min=1, max=2000)
+    ] = 600.0,
 ) -> None:
     """Mirror a catalog, quote freight, place an order and refund a part of it, all on this machine."""
     _make_room(db)

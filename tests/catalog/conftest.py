@@ -26,7 +26,7 @@ def without_pauses():
 @asynccontextmanager
 async def served(**settings):
     """A sandbox without a rate limit, and a client of it."""
-    settings = {"products": 120, "capacity": 1e9, "per_second": 1e9} | settings
+    settings = {"products": 60, "capacity": 1e9, "per_second": 1e9} | settings
     async with (
         Sandbox(**settings) as sandbox,
         KakaClo(sandbox.token, base_url=sandbox.url, rate_limit=UNLIMITED, max_attempts=1) as kk,
@@ -36,7 +36,7 @@ async def served(**settings):
 
 @pytest.fixture
 async def shop():
-    """A sandbox of 120 products and a client."""
+    """A sandbox of 60 products and a client."""
     async with served() as both:
         yield both
 

@@ -110,9 +110,9 @@ async def test_since_limits_the_first_run_and_a_later_one_reads_what_was_left_ou
     some = await mirror.run(since=since)
     rest = await mirror.run()
 
-    assert 0 < some.products < 120
-    assert some.products + rest.products == 120
-    assert db.one("SELECT count(*) FROM product") == 120
+    assert 0 < some.products < 60
+    assert some.products + rest.products == 60
+    assert db.one("SELECT count(*) FROM product") == 60
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ async def test_progress_and_events_tell_each_page_with_a_real_denominator(shop, 
 
     assert len(reports) == len(events) == final.requests
     assert [event.rows_done for event in events if event.what == "products"][-1] == final.products
-    assert {event.rows_total for event in events if event.what == "products"} == {120}
+    assert {event.rows_total for event in events if event.what == "products"} == {60}
     assert reports[-1].rows_left == 0
     assert not reports[-1].finished
 
@@ -158,7 +158,7 @@ async def test_a_mirror_in_a_with_block_keeps_its_database_and_closes_it(shop, d
 
     async with mirror_of(sandbox, kk) as mirror:
         await mirror.run()
-        assert (await mirror.status()).products == 120
+        assert (await mirror.status()).products == 60
     await mirror.aclose()
 
     assert repr(mirror) == f"<Mirror <Database sqlite:///{db.path}>>"
@@ -212,7 +212,7 @@ async def test_a_row_that_cannot_be_decoded_is_set_aside_and_the_pull_goes_on(
     report = await mirror_of(sandbox, kk).run()
 
     assert report.undecodable == 1
-    assert report.products == 119
+    assert report.products == 59
     assert report.complete
     endpoint, key, reason, raw = db.one("SELECT endpoint, key, reason, raw FROM mirror_undecodable")
     assert (endpoint, key) == ("products", broken)
@@ -237,7 +237,7 @@ async def test_a_product_without_a_readable_time_does_not_stop_the_pull(shop, db
 
     report = await mirror_of(sandbox, kk).run()
 
-    assert (report.products, report.undecodable, report.complete) == (119, 1, True)
+    assert (report.products, report.undecodable, report.complete) == (59, 1, True)
 
 
 async def test_statuses_for_good_are_kept_and_flagged(shop, db, mirror_of):
@@ -270,7 +270,7 @@ async def test_two_runs_of_one_mirror_take_turns(shop, mirror_of):
 
     first, second = await asyncio.gather(mirror.run(), mirror.run())
 
-    assert {first.products, second.products} == {120, 0}
+    assert {first.products, second.products} == {60, 0}
 
 
 def test_a_mirror_needs_no_event_loop_to_be_made(tmp_path):

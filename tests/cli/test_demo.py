@@ -16,7 +16,7 @@ from kakaclo_async.sandbox import Ledger
 @pytest.fixture
 def shown(kakaclo):
     def run_demo(*arguments):
-        return kakaclo("demo", "--products", 60, "--speed", 400, *arguments)
+        return kakaclo("demo", "--products", 60, "--speed", 2000, *arguments)
 
     return run_demo
 

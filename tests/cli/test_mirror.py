@@ -91,7 +91,7 @@ def test_a_stopped_mirror_goes_on_where_it_stopped(kakaclo, hosted, number, code
             threading.Event().wait(0.001)
         os.kill(os.getpid(), number)
 
-    hosted.sandbox.page_size = 5  # more pages, so that the signal comes in between
+    hosted.sandbox.page_size = 10  # more pages, so that the signal comes in between
     threading.Thread(target=watch, daemon=True).start()
     outcome = kakaclo("mirror", "--rate", 1000)
     assert outcome.code == code

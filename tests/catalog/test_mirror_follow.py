@@ -1,0 +1,136 @@
+"""Following: cycle after cycle, through outages, until told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from decimal import Decimal
+
+import pytest
+from conftest import served
+
+from kakaclo_async import InvalidRequest, Unauthorized
+from kakaclo_async.catalog import ChangeKind
+
+
+class Night:
+    """A `sleep` that lets the sandbox's time pass instead, and does something before each cycle."""
+
+    def __init__(self, sandbox, *nights):
+        self.sandbox = sandbox
+        self.nights = list(nights)
+        self.pauses = []
+
+    async def __call__(self, seconds):
+        self.pauses.append(seconds)
+        self.sandbox.skip(max(seconds, 1200))
+        if not self.nights:
+            raise asyncio.CancelledError
+        result = self.nights.pop(0)()
+        if result is not None:
+            await result
+
+
+async def test_changes_are_told_while_following_and_a_quiet_cycle_costs_two_requests(shop, mirror_of):
+    sandbox, kk = shop
+    sku = next(sandbox.catalog.skus())
+    seen, costs = [], []
+
+    def quiet():
+        costs.append(sandbox.requests.total())
+
+    night = Night(sandbox, lambda: sandbox.catalog.set_price(sku, Decimal("55.55")), quiet, quiet, quiet)
+    mirror = mirror_of(sandbox, kk, sleep=night)
+
+    with pytest.raises(asyncio.CancelledError):
+        await mirror.follow(every=60, on_change=seen.append, after=60)
+
+    assert [(change.kind, change.sku) for change in seen] == [(ChangeKind.PRICE_CHANGED, sku)]
+    assert costs[-1] - costs[-2] == 2
+    assert all(0 < pause <= 60 for pause in night.pauses)
+
+
+async def test_without_a_cursor_only_what_is_still_to_come_is_told(shop, mirror_of):
+    sandbox, kk = shop
+    await mirror_of(sandbox, kk).run()
+    seen = []
+
+    async def on_change(change):
+        await asyncio.sleep(0)
+        seen.append(change.kind)
+
+    night = Night(sandbox, lambda: sandbox.catalog.add_product() and None, lambda: None)
+    with pytest.raises(asyncio.CancelledError):
+        await mirror_of(sandbox, kk, sleep=night).follow(on_change=on_change)
+
+    assert seen == [ChangeKind.PRODUCT_ADDED]
+
+
+async def test_an_outage_of_hours_is_waited_for_with_growing_pauses(shop, mirror_of, db):
+    sandbox, kk = shop
+    outage = [sandbox.aclose] + [lambda: None] * 8 + [sandbox.start, lambda: None]
+    night = Night(sandbox, *outage)
+
+    with pytest.raises(asyncio.CancelledError):
+        await mirror_of(sandbox, kk, sleep=night).follow(every=60)
+
+    assert [round(pause, -1) for pause in night.pauses[1:6]] == [120, 240, 480, 600, 600]
+    assert night.pauses[-1] <= 60
+    assert db.one("SELECT count(*) FROM product") == 60
+
+
+async def test_a_refused_token_ends_it(shop, mirror_of):
+    sandbox, kk = shop
+
+    def revoke():
+        sandbox.token = "another"
+
+    with pytest.raises(Unauthorized):
+        await mirror_of(sandbox, kk, sleep=Night(sandbox, revoke)).follow()
+
+
+async def test_stop_lets_it_return_and_leaves_a_database_that_goes_on(mirror_of, db):
+    async with served(products=400) as (sandbox, kk):
+        mirror = mirror_of(sandbox, kk, progress=lambda report: report.requests > 9 and mirror.stop())
+
+        await mirror.follow()
+
+        assert db.one("SELECT count(*) FROM product") < 400
+        assert (await mirror_of(sandbox, kk).run()).complete
+        assert db.one("SELECT count(*) FROM product") == 400
+
+
+async def test_sigterm_stops_it_cleanly(shop, mirror_of):
+    sandbox, kk = shop
+    mirror = mirror_of(sandbox, kk, progress=lambda _: os.kill(os.getpid(), signal.SIGTERM))
+
+    await mirror.follow(stop_on_signals=True)
+
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    assert (await mirror_of(sandbox, kk).run()).complete
+
+
+async def test_a_cancelled_follow_raises_what_it_must(shop, mirror_of):
+    sandbox, kk = shop
+    mirror = mirror_of(sandbox, kk, progress=lambda _: task.cancel())
+    task = asyncio.create_task(mirror.follow())
+
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+    assert (await mirror_of(sandbox, kk).run()).complete
+
+
+async def test_an_interval_below_a_second_or_a_second_follow_is_refused(shop, mirror_of):
+    sandbox, kk = shop
+    with pytest.raises(InvalidRequest, match="at least 1 second"):
+        await mirror_of(sandbox, kk).follow(every=0.2)
+
+    async def again():
+        with pytest.raises(InvalidRequest, match="following already"):
+            await mirror.follow()
+
+    mirror = mirror_of(sandbox, kk, sleep=Night(sandbox, again))
+    with pytest.raises(asyncio.CancelledError):
+        await mirror.follow()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from kakaclo_async.sandbox import Catalog, Faults, Ledger, Placed, Served
-    from kakaclo_sync.bridge import LoopThread
+    from kakaclo_sync.loop_thread import LoopThread
 
 __all__ = ["Sandbox"]
 

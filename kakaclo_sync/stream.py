@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from kakaclo_async import pulling
     from kakaclo_async.pulling import Certificate
-    from kakaclo_sync.bridge import LoopThread
+    from kakaclo_sync.loop_thread import LoopThread
 
 __all__ = ["Pull", "Rows", "Stream"]
 

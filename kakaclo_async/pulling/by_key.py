@@ -95,8 +95,9 @@ class ByKey(Generic[T]):
         """Make the job that reads the same window from last to first."""
         return FromLast(window=self.window, known=self.seen)
 
-    async def step(self, source: Source[T]) -> Step[T]:
+    async def step(self, source: Source[T], *, strict: bool) -> Step[T]:
         """Read the newest page of what is left, or the next one by number while nothing moves."""
+        del strict  # keys do not depend on an order
         asked, number = (self.window, 1)
         if self.numbered:
             asked, number = self.numbered.window, self.numbered.page

@@ -135,7 +135,7 @@ class FromLast(Generic[T]):
         """Return itself: it reads by page numbers."""
         return self
 
-    async def step(self, source: Source[T]) -> Step[T]:
+    async def step(self, source: Source[T], *, strict: bool) -> Step[T]:
         """Read page 1 to learn the total, or the next page downwards."""
         if self.page is None:
             return await self._begin(source)
@@ -156,8 +156,10 @@ class FromLast(Generic[T]):
         if left_over < 0 and not self.round:
             # A row met again moved forward because another left; any more of them hide rows that were not met.
             failed = "rows with equal times came in another order"
-            return Step(rows=rows, left=(job,), total=total, failed=failed)
-        return job.end(rows) if following < 1 or job.has_all else Step(rows=rows, left=(job,), total=total)
+            return Step(rows=rows, left=(job,), total=total, failed=failed, shuffled=True)
+        if following < 1 or job.has_all:
+            return job.end(rows, strict=strict)
+        return Step(rows=rows, left=(job,), total=total)
 
     async def _begin(self, source: Source[T]) -> Step[T]:
         page = await source.read(self.window, 1)
@@ -169,7 +171,7 @@ class FromLast(Generic[T]):
             self, total=total, page_size=size, page=_pages(total, size), clock=total, first=total
         )
         if size == total or job.has_all:
-            return job.end(rows)
+            return Step(rows=rows, total=total)
         if size > total or not size or total >= EXACT_TOTALS:
             return job.failed(rows, size)
         return Step(rows=rows, left=(job,), total=total)
@@ -186,13 +188,15 @@ class FromLast(Generic[T]):
         failed = f"the total grew from {self.clock} to {total}" if job.stale > _STALE_ANSWERS else None
         return Step(left=(job,), total=total, reread=True, failed=failed)
 
-    def end(self, rows: tuple[T, ...]) -> Step[T]:
+    def end(self, rows: tuple[T, ...], *, strict: bool) -> Step[T]:
         """Certify the window, if as many rows were seen as there are.
 
-        A single second is read until it stands still: its rows have no order, so page numbers mean little.
+        Where equal times have no order, and so in a single second, rows that left may hide rows that were missed:
+        there the window has to stand still, too.
         """
         total = self.clock or 0
-        if self._distinct >= total and (self._steady or not self._is_second):
+        certain = self._steady and not self.before
+        if self._distinct >= total and (certain or not (strict or self._is_second)):
             return Step(rows=rows, total=total)
         return self.failed(rows, self._distinct)
 

@@ -94,8 +94,13 @@ class Job(Protocol[T]):
         """What to store to go on from here."""
         ...
 
-    async def step(self, source: Source[T]) -> Step[T]:
-        """Read one page."""
+    async def step(self, source: Source[T], *, strict: bool) -> Step[T]:
+        """Read one page.
+
+        Args:
+            source: the endpoint.
+            strict: rows with equal times were seen in another order, so that page numbers prove less.
+        """
         ...
 
     def part(self, window: Window, total: int | None) -> Job[T]:
@@ -127,6 +132,7 @@ class Step(Generic[T]):
         reread: the answer could not be used, so its page is asked for again.
         failed: why the window cannot be certified in this way, None while it can.
         coarse: the server was seen to filter by whole days.
+        shuffled: rows with equal times were seen in another order.
     """
 
     rows: tuple[T, ...] = ()
@@ -135,6 +141,7 @@ class Step(Generic[T]):
     reread: bool = False
     failed: str | None = None
     coarse: bool = False
+    shuffled: bool = False
 
 
 def total_of(page: Page[T]) -> int:

@@ -89,6 +89,7 @@ class Pull(Generic[T]):
             raise InvalidRequest(f"lanes must be 1 to {MAX_LANES}, not {lanes}")
         self._source = source
         self._coarse = coarse
+        self._shuffled = False
         checkpoints = [Checkpoint(window=window)] if isinstance(window, Window) else window
         self._ready: list[Job[T]] = [self._job(checkpoint) for checkpoint in checkpoints]
         self._lanes = lanes
@@ -207,7 +208,7 @@ class Pull(Generic[T]):
         clock = self._clock or asyncio.get_running_loop().time
         started = clock()
         self._count(requests=1)
-        step = await job.step(self._source)
+        step = await job.step(self._source, strict=self._shuffled)
         if self._lanes is None:
             # The first page of all comes from the burst, so its time is the network's.
             wanted = self._rate * (clock() - started + _BETWEEN_PAGES)
@@ -223,6 +224,7 @@ class Pull(Generic[T]):
         if step.coarse:
             self._coarse = True
             self._ready = [waiting.by_number() for waiting in self._ready]  # keys do not tell parts of a day
+        self._shuffled = self._shuffled or step.shuffled
         if step.failed is None:
             if not step.left:
                 self._count(windows=1)

@@ -105,7 +105,7 @@ async def test_a_disk_that_fills_up_midway_keeps_what_was_stored_and_goes_on_lat
     sandbox, kk = shop
     from kakaclo_async.catalog import database
 
-    full = ("journal_mode = WAL", "foreign_keys = ON", "max_page_count = 90")
+    full = ("journal_mode = WAL", "foreign_keys = ON", "max_page_count = 60")
     monkeypatch.setattr(database, "_WRITER_PRAGMAS", full)
     with pytest.raises(ConfigurationError, match="database or disk is full"):
         await mirror_of(sandbox, kk).run()

@@ -1,0 +1,211 @@
+"""The command as people run it: other processes, pipes, terminals, signals."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+KAKACLO = str(Path(sys.executable).with_name("kakaclo"))
+CODES = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
+
+
+@contextmanager
+def sandbox_process(*arguments):
+    process = subprocess.Popen(
+        [KAKACLO, "sandbox", "--products", "60", "--port", "0", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        exports = [process.stdout.readline().removeprefix("export ").strip() for _ in range(2)]
+        yield process, dict(line.split("=", 1) for line in exports)
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory):
+    """The environment of somebody who has started `kakaclo sandbox` and taken over what it printed."""
+    with sandbox_process("--speed", "100") as (_, exports):
+        kept = {name: value for name, value in os.environ.items() if name not in {"NO_COLOR", "FORCE_COLOR"}}
+        yield {**kept, **exports, "TERM": "xterm-256color", "COLUMNS": "120"}
+
+
+@pytest.fixture
+def kakaclo(environment, tmp_path):
+    def run(*arguments, **options):
+        command = [KAKACLO, *arguments]
+        return subprocess.run(
+            command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False, **options
+        )
+
+    return run
+
+
+@pytest.fixture
+def on_a_terminal(environment, tmp_path):
+    """Run a command on a pseudo-terminal; return its exit code and all that it showed."""
+
+    def run(*arguments, typed="", **variables):
+        ours, theirs = pty.openpty()
+        # Opened by the leader of a new session, it becomes the terminal whose Ctrl-C is a signal.
+        script = f'exec "$@" < {os.ttyname(theirs)} > {os.ttyname(theirs)} 2>&1'
+        process = subprocess.Popen(
+            ["/bin/sh", "-c", script, "sh", KAKACLO, *arguments],
+            env=environment | variables,
+            cwd=tmp_path,
+            start_new_session=True,
+        )
+        select.select([ours], [], [], 30)
+        os.close(theirs)
+        shown = b""
+        while chunk := read(ours):
+            shown += chunk
+            if typed and b"[y/N]" in shown:
+                os.write(ours, typed.encode())
+                typed = ""
+        os.close(ours)
+        return process.wait(), shown.decode()
+
+    return run
+
+
+def read(terminal):
+    try:
+        return os.read(terminal, 65536)
+    except OSError:  # how Linux says that nobody holds the other end any more
+        return b""
+
+
+@pytest.fixture
+def sku(environment):
+    """A SKU of the sandbox that can be ordered."""
+    script = """if True:
+        import asyncio
+        from datetime import UTC, datetime
+        from kakaclo_async import KakaClo
+
+        async def main():
+            async with KakaClo() as kk:
+                start, end = datetime(2015, 1, 1, tzinfo=UTC), datetime.now(UTC)
+                page = await kk.products.page(updated_from=start, updated_to=end, sort_type="stock")
+                print(next(sku.sku for row in page for sku in row.sku_details if sku.sku_status == 1 and sku.stock))
+
+        asyncio.run(main())
+    """
+    command = [sys.executable, "-c", script]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def test_what_the_sandbox_prints_is_all_that_another_shell_needs(environment, tmp_path):
+    exports = "".join(
+        f"export {name}={environment[name]}\n" for name in ("KAKACLO_BASE_URL", "KAKACLO_TOKEN")
+    )
+    script = f"{exports}{KAKACLO} balance --json"
+    done = subprocess.run(["/bin/sh", "-c", script], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout)["amount"] == "10000.00"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_sandbox_ends_cleanly(number):
+    with sandbox_process() as (process, _):
+        process.send_signal(number)
+        assert process.wait(30) == 0
+        assert "Traceback" not in process.stderr.read()
+
+
+def test_a_port_that_is_taken_is_refused(environment, kakaclo):
+    port = environment["KAKACLO_BASE_URL"].split(":")[2].split("/")[0]
+    done = kakaclo("sandbox", "--port", port)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"error: port {port} cannot be used: ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_pipe_gets_plain_text(kakaclo):
+    done = kakaclo("warehouses")
+    assert done.returncode == 0
+    assert done.stdout.splitlines()[0].split() == ["Warehouse", "Country", "Status", "Name"]
+    assert "\x1b" not in done.stdout
+    assert done.stderr == ""
+
+
+def test_a_terminal_gets_a_table(on_a_terminal):
+    code, shown = on_a_terminal("warehouses")
+    assert code == 0
+    assert "┃ Warehouse ┃" in CODES.sub("", shown)
+    assert "\x1b[" in shown
+
+
+def test_no_color_is_obeyed_on_a_terminal(on_a_terminal):
+    code, shown = on_a_terminal("warehouses", NO_COLOR="1")
+    assert code == 0
+    assert "┃ Warehouse ┃" in shown
+    assert "\x1b[" not in shown
+
+
+def test_a_terminal_gets_bars_while_the_catalog_is_mirrored(on_a_terminal):
+    code, shown = on_a_terminal("mirror", "--rate", "200")
+    assert code == 0
+    text = CODES.sub("", shown)
+    assert "━" in text
+    assert "60 of 60 rows" in text
+    assert "rows/s" in text
+
+
+def test_a_yes_at_the_terminal_places_the_order(on_a_terminal, sku):
+    address = ("--country", "US", "--recipient", "A", "--phone", "1", "--province", "CA")
+    code, shown = on_a_terminal("order", "create", "--sku", f"{sku}:1", *address, typed="yes\n")
+    text = CODES.sub("", shown)
+    assert code == 0
+    assert text.index("Expedited") < text.index("Place this order of 1 pieces") < text.index("Order")
+
+
+def test_ctrl_c_at_the_terminal_places_nothing(on_a_terminal, sku):
+    address = ("--country", "US", "--recipient", "A", "--phone", "1", "--province", "CA")
+    code, shown = on_a_terminal("order", "create", "--sku", f"{sku}:1", *address, typed="\x03")
+    assert code == 130
+    assert "[y/N]" in shown
+    assert "Traceback" not in shown
+
+
+def test_a_reader_that_goes_early_is_no_fault(environment):
+    command = f"{KAKACLO} categories --json | head -1"
+    done = subprocess.run(
+        ["/bin/sh", "-c", command], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "[\n"
+    assert done.stderr == ""
+
+
+def test_the_sdk_alone_says_how_to_get_the_command():
+    script = "import sys; sys.modules['typer'] = None; from kakaclo_async.cli import main; main()"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr == "error: the kakaclo command needs its extra: pip install 'kakaclo[cli]'\n"
+
+
+def test_a_broken_installation_is_not_mistaken_for_a_missing_extra():
+    script = (
+        "import sys; sys.modules['kakaclo_async.cli.text'] = None; from kakaclo_async.cli import main; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "ModuleNotFoundError" in done.stderr
+
+
+def test_typer_and_rich_are_imported_by_the_command_alone():
+    script = "import sys, kakaclo_async, kakaclo_sync; sys.exit(bool({'typer', 'rich'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0

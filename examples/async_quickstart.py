@@ -1,27 +1,43 @@
-"""Look at a product, its stock and its freight, with asyncio.
-
-Runs against your shop when KAKACLO_TOKEN and KAKACLO_BASE_URL are set (see `kakaclo sandbox`), and else against a local
-KakaClo of its own.
-"""
+"""Look at a product, at its stock and at what it costs to send."""
 
 import asyncio
-import os
-from contextlib import AsyncExitStack
+from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 
-from kakaclo_async import Item, KakaClo, NotFound
-from kakaclo_async.sandbox import Sandbox
+from shop import open_shop
+
+from kakaclo_async import Item, NotFound, ProductStatus
 
 
 async def main() -> None:
-    async with AsyncExitStack() as stack:
-        if "KAKACLO_BASE_URL" in os.environ:
-            kk = KakaClo()
-        else:
-            sandbox = await stack.enter_async_context(Sandbox())
-            kk = KakaClo(sandbox.token, base_url=sandbox.url)
-        await stack.enter_async_context(kk)
-        ...
+    """Look around."""
+    end = datetime.now(UTC) - timedelta(minutes=10)  # what is newer may not be in KakaClo's search index yet
+    async with open_shop() as kk:
+        async with aclosing(kk.products.updated(end - timedelta(days=365), end)) as products:
+            product = await anext(products)
+        sku = next(
+            (sku for sku in product.sku_details if sku.sku_status is ProductStatus.ON_SHELF),
+            product.sku_details[0],
+        )
+        print(
+            f"{product.spu}: {product.product_name}, {len(product.sku_details)} SKUs from {product.price} USD"
+        )
+
+        # Both at once; look-ups of single SKUs that wait at the same time share requests.
+        level, quote = await asyncio.gather(
+            kk.stocks.get(sku.sku), kk.freight.quote([Item(sku.sku, 2)], "US")
+        )
+        for warehouse in level.warehouses:
+            print(f"{sku.sku}: {warehouse.qty} in {warehouse.warehouse_code} ({warehouse.country_code})")
+        for option in quote.options:
+            print(
+                f"2 pieces to the US by {option.channel_type}: {option.estimated_freight} USD, {option.delivery_time}"
+            )
+
+        try:
+            await kk.products.get("NO-SUCH-SPU")
+        except NotFound as error:
+            print(error)
 
 
 asyncio.run(main())

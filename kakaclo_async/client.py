@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Literal, Self
 
 import attrs
 
-from kakaclo_async.caller import Caller
-from kakaclo_async.config import Options, Token, choose_base_url
+from kakaclo_async.caller import Caller, Shared
+from kakaclo_async.config import Caching, Options, Token, choose_base_url
 from kakaclo_async.events import Event, Lane
 from kakaclo_async.exchange import Exchange
 from kakaclo_async.resources.categories import Categories
@@ -65,6 +65,7 @@ class KakaClo:
             takes. Streams, fan-outs and the bulk lane always wait as long as it takes.
         max_attempts: requests that one call may cost when they fail.
         bucket: a bucket shared with other processes (`RedisBucket`) instead of one of its own.
+        caching: how long freight quotes and reference data are kept.
         session: an aiohttp session to use; it is not closed by the client.
 
     Raises:
@@ -83,6 +84,7 @@ class KakaClo:
         max_wait: float | None = 30.0,
         max_attempts: int = 5,
         bucket: Bucket | None = None,
+        caching: Caching = Caching(),  # noqa: B008 - frozen
         session: aiohttp.ClientSession | None = None,
     ) -> None:
         options = Options(timeout=timeout, max_wait=max_wait, max_attempts=max_attempts)
@@ -98,7 +100,14 @@ class KakaClo:
             emit=self._broadcast,
             random=random.random,
         )
-        self._caller = Caller(self._exchange, options, self._broadcast, source.rate.per_second)
+        shared = Shared(
+            self._exchange,
+            emit=self._broadcast,
+            rate=source.rate.per_second,
+            eta=self._gate.eta,
+            caching=caching,
+        )
+        self._caller = Caller(shared, options)
 
     @cached_property
     def categories(self) -> Categories:

@@ -15,7 +15,7 @@ from kakaclo_async.events import Lane
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-__all__ = ["ENVIRONMENTS", "MAX_BODY", "Options", "Token", "__version__", "choose_base_url"]
+__all__ = ["ENVIRONMENTS", "MAX_BODY", "Caching", "Options", "Token", "__version__", "choose_base_url"]
 
 __version__ = "0.1.0"
 
@@ -60,6 +60,21 @@ class Options:
             raise ConfigurationError(f"max_wait must be None or at least 0 seconds, not {self.max_wait!r}")
         if self.max_attempts < 1:
             raise ConfigurationError(f"max_attempts must be at least 1, not {self.max_attempts!r}")
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class Caching:
+    """How long answers are kept. KakaClo asks its clients to keep what repeats.
+
+    Attributes:
+        freight: seconds for quotes, by country and the multiset of items; 0 keeps none.
+        reference: seconds for categories, warehouses, and the models of custom products; 0 keeps none.
+        size: entries of each kind, at most; what was not asked for longest goes first.
+    """
+
+    freight: float = 600.0
+    reference: float = 86_400.0
+    size: int = 4096
 
 
 _SHORTEST = 6  # characters; replacing less would garble sentences, and is no secret

@@ -106,11 +106,14 @@ class Exchange:
                 options.lane, max_wait=budget.wait_left(), again=budget.attempt > 1
             )
             budget.waited += marble.waited
-            request = build() if callable(build) else build
+            request: Request[T] | None = None
             try:
                 with marble:
+                    request = build() if callable(build) else build
                     return await self._attempt(request, budget)
             except KakaCloError as error:
+                if request is None:
+                    raise
                 await self._pause_or_raise(request, error, budget)
 
     async def _attempt(self, request: Request[T], budget: _Budget) -> T:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, TypeVar
 
-from kakaclo_async.errors import KakaCloError
-
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
@@ -15,6 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["collect_in_order", "gather_in_order"]
 
 T = TypeVar("T")
+E = TypeVar("E", bound=Exception)
 
 
 async def gather_in_order(calls: Iterable[Call[T]], *, done: Callable[[], None] | None = None) -> list[T]:
@@ -34,20 +33,21 @@ async def gather_in_order(calls: Iterable[Call[T]], *, done: Callable[[], None] 
 
 
 async def collect_in_order(
-    calls: Iterable[Call[T]], *, done: Callable[[], None] | None = None
-) -> list[T | KakaCloError]:
+    calls: Iterable[Call[T]], *, kind: type[E], done: Callable[[], None] | None = None
+) -> list[T | E]:
     """Run all calls at once; a failed call leaves its error in its place.
 
     Args:
         calls: functions that start a call.
+        kind: the errors to collect; any other is raised and cancels the calls that are left.
         done: told after each call that has ended.
     """
 
-    def caught(call: Call[T]) -> Call[T | KakaCloError]:
-        async def run() -> T | KakaCloError:
+    def caught(call: Call[T]) -> Call[T | E]:
+        async def run() -> T | E:
             try:
                 return await call()
-            except KakaCloError as error:
+            except kind as error:
                 return error
 
         return run

@@ -117,6 +117,7 @@ from kakaclo_sync.client import KakaClo
 from kakaclo_sync.stream import Pull, Stream
 
 if TYPE_CHECKING:
+    from kakaclo_sync.catalog import Mirror
     from kakaclo_sync.sandbox import Sandbox
 
 __all__ = [
@@ -158,6 +159,7 @@ __all__ = [
     "LaneStats",
     "LogisticsChannel",
     "MaterialImage",
+    "Mirror",
     "ModelStatus",
     "ModelVariant",
     "NewDesign",
@@ -219,7 +221,7 @@ __all__ = [
 ]
 
 # Loaded when asked for: most callers need neither, and the mirror needs an extra.
-_LAZY = {"Sandbox": "kakaclo_sync.sandbox"}
+_LAZY = {"Mirror": "kakaclo_sync.catalog", "Sandbox": "kakaclo_sync.sandbox"}
 
 if not TYPE_CHECKING:  # type checkers would let every name pass
 

@@ -55,7 +55,7 @@ class Mirror(Face[catalog.Mirror]):
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
         make = partial(catalog.Mirror, url=url, progress=progress, lanes=lanes, now=now, sleep=sleep)
-        super().__init__(kk._bridge, kk._pick(make))
+        super().__init__(kk._bridge, kk._through(make))  # noqa: SLF001 - a face of another kind
         self._target()  # a URL that cannot work is refused here, not by the first call
 
     run = blocking(catalog.Mirror.run)
@@ -63,6 +63,70 @@ class Mirror(Face[catalog.Mirror]):
     status = blocking(catalog.Mirror.status)
     changes = iterating(catalog.Mirror.changes)
     close = blocking(catalog.Mirror.aclose)
-    _open = blocking(catalog.Mirror.__aenter__)
-    _leave = blocking(catalog.Mirror.__aexit__)
     _follow = blocking(catalog.Mirror.follow)
+
+    def follow(
+        self,
+        every: float = 60.0,
+        *,
+        since: datetime | None = None,
+        on_change: Callable[[Change], object] | None = None,
+        after: int | None = None,
+        stop_on_signals: bool = False,
+    ) -> None:
+        """Run again and again, until Ctrl-C or `stop`; a cycle without news costs 2 requests.
+
+        A network that fails, or a server in trouble, is waited for, however long it takes.
+
+        Args:
+            every: seconds from the start of one cycle to the start of the next.
+            since: as for `run`.
+            on_change: called with each change once it is stored, on this thread, so that it may block. A change is
+                told again by the next `follow` when this one ends before `on_change` has returned.
+            after: the id of the last change that was handled; None: tell only those that are still to come.
+            stop_on_signals: SIGTERM and SIGINT call `stop`; only in the main thread.
+
+        Raises:
+            InvalidRequest: `every` is less than a second.
+            KakaCloError: what waiting does not mend: a token that is refused, a database that cannot be used.
+        """
+
+        def tell(change: Change) -> Awaitable[object]:
+            return on_caller(lambda: None if on_change is None else on_change(change))
+
+        with _stopped_by_signals(self.stop) if stop_on_signals else nullcontext():
+            self._follow(every, since=since, on_change=on_change and tell, after=after)
+
+    def stop(self) -> None:
+        """Let `follow` return; a page that is being stored is stored as a whole or not at all."""
+        with suppress(ClientClosed):
+            self._bridge.thread().post(self._target().stop)
+
+    def __enter__(self) -> Self:
+        self._bridge.thread().run(lambda: self._target().__aenter__())
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._bridge.thread().run(lambda: self._target().__aexit__(kind, error, traceback))
+
+    def __repr__(self) -> str:
+        return repr(self._target())
+
+
+@contextmanager
+def _stopped_by_signals(stop: Callable[[], None]) -> Generator[None, None, None]:
+    if threading.current_thread() is not threading.main_thread():  # others may not set handlers
+        yield
+        return
+
+    def handle(_number: int, _frame: object) -> None:
+        stop()
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

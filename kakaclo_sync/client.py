@@ -188,9 +188,8 @@ class KakaClo(Face[async_client.KakaClo]):
     eta = immediate(async_client.KakaClo.eta)
 
     def _view(self, pick: Callable[[async_client.KakaClo], async_client.KakaClo]) -> Self:
-        find = self._find
         view = object.__new__(type(self))
-        super(KakaClo, view).__init__(self._bridge, lambda root: pick(find(root)))
+        super(KakaClo, view).__init__(self._bridge, self._through(pick))
         view._listeners = self._listeners
         # An option that cannot work is refused here, not by the first call.
         view._target()

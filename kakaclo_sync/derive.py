@@ -57,9 +57,13 @@ class Face(Generic[A]):
         self._found: A | None = None
         bridge.add(self)
 
-    def _part(self, face: Callable[[Bridge[Any], Callable[[Any], B]], F], pick: Callable[[A], B]) -> F:
+    def _through(self, pick: Callable[[A], B]) -> Callable[[Any], B]:
+        """Return the way to what `pick` takes from this face's async object."""
         find = self._find  # not `self`: the parts that a face caches must not keep it alive
-        return face(self._bridge, lambda root: pick(find(root)))
+        return lambda root: pick(find(root))
+
+    def _part(self, face: Callable[[Bridge[Any], Callable[[Any], B]], F], pick: Callable[[A], B]) -> F:
+        return face(self._bridge, self._through(pick))
 
     def _target(self) -> A:
         found = self._found

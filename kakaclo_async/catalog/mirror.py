@@ -207,7 +207,7 @@ class Mirror:
                 self._database,
                 self._store,
                 lanes=self._lanes,
-                rate=self._kk._caller.rate,  # noqa: SLF001 - the bucket's own
+                rate=self._kk._caller.shared.rate,  # noqa: SLF001 - the bucket's own
                 now=self._now,
                 tell=self._tell,
                 seen_in=verifications + verifying,
@@ -224,6 +224,6 @@ class Mirror:
         return window
 
     def _tell(self, report: MirrorReport, event: PageDone) -> None:
-        self._kk._caller.emit(event)  # noqa: SLF001 - the client's listeners hear of the mirror's pages
+        self._kk._caller.shared.emit(event)  # noqa: SLF001 - the client's listeners hear of the mirror's pages
         if self._progress is not None:
             self._progress(report)

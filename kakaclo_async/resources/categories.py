@@ -22,8 +22,8 @@ class Categories:
         self._caller = caller
 
     async def tree(self) -> tuple[Category, ...]:
-        """Return the categories of the top level, each with its `child` categories.
+        """Return the categories of the top level, each with its `child` categories; kept for a day.
 
         `GET /v1/product/category`
         """
-        return (await self._caller.send(_TREE)).list
+        return (await self._caller.look_up(_TREE)).list

@@ -56,11 +56,11 @@ class Custom:
         self._caller = caller
 
     async def category_names(self) -> tuple[str, ...]:
-        """Return the names of the categories that models come in.
+        """Return the names of the categories that models come in; kept for a day.
 
         `GET /v1/product/custom/modelCategoryName/search`
         """
-        return await self._caller.send(_CATEGORY_NAMES)
+        return await self._caller.look_up(_CATEGORY_NAMES)
 
     def models(
         self,
@@ -91,12 +91,12 @@ class Custom:
         return self._listing(search, where, Page[DesignModel], "models").rows()
 
     async def model(self, model_id: int) -> DesignModelDetail:
-        """Return one model with its sizes, weights and description.
+        """Return one model with its sizes, weights and description; kept for a day.
 
         `GET /v1/product/custom/designModel/detail/{id}`
         """
         where = path("/v1/product/custom/designModel/detail/{}", check_number(model_id, "model_id"))
-        return await self._caller.send(Request(method="GET", path=where, result=DesignModelDetail))
+        return await self._caller.look_up(Request(method="GET", path=where, result=DesignModelDetail))
 
     def designs(
         self,

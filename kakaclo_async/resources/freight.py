@@ -6,8 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Literal, overload
 
-import attrs
-
 from kakaclo_async.codec import encode
 from kakaclo_async.errors import InvalidRequest, KakaCloError
 from kakaclo_async.fan_out import collect_in_order, gather_in_order
@@ -64,7 +62,7 @@ def quote_request(cart: FreightRequest) -> Request[tuple[FreightOption, ...]]:
     return Request(
         method="POST",
         path="/v2/order/orders/channel/automationSplit",
-        body=encode(attrs.evolve(cart, country=check_country(cart.country))),
+        body=encode(cart),
         result=tuple[FreightOption, ...],
     )
 
@@ -96,6 +94,8 @@ class Freight:
     async def quote(self, items: Iterable[Item], country: str) -> FreightQuote:
         """Return what sending these items costs, by channel type; KakaClo splits over warehouses by itself.
 
+        A quote is kept for 10 minutes, unless the client's `caching` says otherwise.
+
         `POST /v2/order/orders/channel/automationSplit`
 
         Args:
@@ -106,10 +106,13 @@ class Freight:
             InvalidRequest: no items, a quantity below 1, a country that is no code.
             Rejected: an unknown SKU or country, in KakaClo's words.
         """
-        return await self._quote(FreightRequest(items, country), self._caller)
+        return await self._quote(_canonical(FreightRequest(items, country)), self._caller)
 
     async def _quote(self, cart: FreightRequest, caller: Caller) -> FreightQuote:
-        return FreightQuote(await caller.send(quote_request(cart)))
+        async def ask() -> FreightQuote:
+            return FreightQuote(await caller.send(quote_request(cart)))
+
+        return await caller.shared.freight.get(cart, ask, manner=caller.options)
 
     @overload
     async def quote_many(
@@ -163,7 +166,7 @@ class Freight:
         if on_error == "raise":
             results: list[FreightQuote | KakaCloError] = [*await gather_in_order(calls, done=count)]
         else:
-            results = await collect_in_order(calls, done=count)
+            results = await collect_in_order(calls, kind=KakaCloError, done=count)
         by_cart = dict(zip(different, results, strict=True))
         return tuple(by_cart[cart] for cart in carts)
 

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 from contextlib import aclosing
 from datetime import UTC, datetime
-from functools import partial
 from typing import TYPE_CHECKING
 
 import attrs
 
 from kakaclo_async.codec import encode
 from kakaclo_async.errors import InvalidRequest, NotFound
-from kakaclo_async.fan_out import gather_in_order
 from kakaclo_async.models import CreatedOrder, NewOrder, Order, Page
 from kakaclo_async.protocol import Request
 from kakaclo_async.resources.checks import (
-    CODES_PER_REQUEST,
     check_code,
     check_codes,
     check_number,
-    chunks,
     time_range,
 )
+from kakaclo_async.resources.codes import Codes
 from kakaclo_async.resources.listing import Listing
 from kakaclo_async.resources.order_ids import new_custom_order_id
 
@@ -86,6 +83,7 @@ class Orders:
 
     def __init__(self, caller: Caller) -> None:
         self._caller = caller
+        self._by_id = Codes(caller, "order", _of_ids, _ids, _no_order)
 
     async def create(self, order: NewOrder) -> CreatedOrder:
         """Place an order: one POST, which is never repeated once it may have arrived.
@@ -112,20 +110,14 @@ class Orders:
         return CreatedOrder(order_id, order.custom_order_id)
 
     async def get(self, order_id: str) -> Order:
-        """Return one order by its number.
+        """Return one order by its number; concurrent calls share requests of 30 numbers.
 
         `GET /v2/order/orders?ids=`
 
         Raises:
             NotFound: no such order; a new one shows up within 5 minutes.
         """
-        for order in await self.get_many([order_id]):
-            return order
-        raise NotFound(
-            f"no order has the number {order_id} (new orders show up within 5 minutes)",
-            status=200,
-            path=_PATH,
-        )
+        return await self._by_id.one(_order_id(order_id))
 
     async def get_many(self, ids: Iterable[str]) -> tuple[Order, ...]:
         """Return any number of orders by their numbers, 30 per request.
@@ -137,15 +129,8 @@ class Orders:
         """
         if isinstance(ids, str):
             raise InvalidRequest("pass a list of order numbers, not one str")
-        wanted = tuple(dict.fromkeys(_order_id(order_id) for order_id in ids))
-        groups = tuple(chunks(wanted, CODES_PER_REQUEST))
-        caller = self._caller if len(groups) <= 1 else self._caller.for_many(len(groups))
-        pages = await gather_in_order(
-            partial(caller.send, _page_request(orders_query(ids=group, page_size=len(group))))
-            for group in groups
-        )
-        found = {order.id: order for page in pages for order in page}
-        return tuple(found[order_id] for order_id in wanted if order_id in found)
+        numbers = tuple(dict.fromkeys(map(_order_id, ids)))
+        return tuple((await self._by_id.many(numbers)).values())
 
     async def page(
         self,
@@ -249,3 +234,16 @@ def _page_request(query: tuple[tuple[str, str], ...]) -> Request[Page[Order]]:
 
 def _id(order: Order) -> str:
     return order.id
+
+
+def _ids(order: Order) -> tuple[str, ...]:
+    return (order.id,)
+
+
+def _of_ids(ids: tuple[str, ...]) -> Request[Page[Order]]:
+    return _page_request(orders_query(ids=ids, page_size=len(ids)))
+
+
+def _no_order(order_id: str) -> NotFound:
+    text = f"no order has the number {order_id} (new orders show up within 5 minutes)"
+    return NotFound(text, status=200, path=_PATH)

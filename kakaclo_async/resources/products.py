@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 from kakaclo_async.errors import InvalidRequest, NotFound
-from kakaclo_async.fan_out import gather_in_order
 from kakaclo_async.models import Page, Product, SortBy, SortType
 from kakaclo_async.protocol import Request
 from kakaclo_async.pulling import Pull, Source, Window
@@ -15,9 +13,9 @@ from kakaclo_async.resources.checks import (
     check_code,
     check_codes,
     check_number,
-    chunks,
     time_range,
 )
+from kakaclo_async.resources.codes import Codes
 from kakaclo_async.resources.listing import Listing
 
 if TYPE_CHECKING:
@@ -27,6 +25,8 @@ if TYPE_CHECKING:
     from kakaclo_async.caller import Caller
 
 __all__ = ["Products", "products_request"]
+
+_PATH = "/v1/product/products"
 
 
 def products_request(
@@ -62,7 +62,7 @@ def products_request(
     if sort_by is not None:
         query.append(("sortBy", _member(SortBy, sort_by, "sort_by")))
     query.append(("pageNumber", str(check_number(page_number, "page_number"))))
-    return Request(method="GET", path="/v1/product/products", query=tuple(query), result=Page[Product])
+    return Request(method="GET", path=_PATH, query=tuple(query), result=Page[Product])
 
 
 def _member(kind: type[SortType | SortBy], value: str, what: str) -> str:
@@ -77,21 +77,18 @@ class Products:
 
     def __init__(self, caller: Caller) -> None:
         self._caller = caller
+        self._by_spu = Codes(caller, "SPU", _of_spus, _spus, _no_spu)
+        self._by_sku = Codes(caller, "SKU", _of_skus, _skus, _no_sku)
 
     async def get(self, spu: str) -> Product:
-        """Return one product by its SPU code.
+        """Return one product by its SPU code; concurrent calls share requests of 30 codes.
 
         `GET /v1/product/products?spus=`
 
         Raises:
             NotFound: KakaClo has no such product.
         """
-        check_code(spu, "SPU")
-        page = await self._caller.send(products_request(spus=[spu]))
-        for product in page:
-            if product.spu == spu:
-                return product
-        raise NotFound(f"no product has the SPU code {spu!r}", status=200, path="/v1/product/products")
+        return await self._by_spu.one(check_code(spu, "SPU"))
 
     async def get_many(
         self, *, spus: Iterable[str] | None = None, skus: Iterable[str] | None = None
@@ -112,19 +109,11 @@ class Products:
         """
         if (spus is None) == (skus is None):
             raise InvalidRequest("choose exactly one of spus= and skus=")
-        by_spu = spus is not None
-        codes = check_codes(spus or skus or (), "SPU" if by_spu else "SKU")
-        groups = tuple(chunks(codes))
-        caller = self._caller.for_many(len(groups))
-        pages = await gather_in_order(
-            partial(caller.send, products_request(spus=group) if by_spu else products_request(skus=group))
-            for group in groups
-        )
-        found = {product.spu: product for page in pages for product in page}
-        if by_spu:
-            return tuple(found[code] for code in codes if code in found)
-        owner = {sku.sku: product.spu for product in found.values() for sku in product.sku_details}
-        return tuple(found[spu] for spu in dict.fromkeys(owner[code] for code in codes if code in owner))
+        if skus is None:
+            by_spu = check_codes(spus or (), "SPU")
+            return tuple((await self._by_spu.many(by_spu)).values())
+        found = await self._by_sku.many(check_codes(skus, "SKU"))
+        return tuple({product.spu: product for product in found.values()}.values())
 
     async def page(
         self,
@@ -217,3 +206,27 @@ def _spu(product: Product) -> str:
 
 def _update_time(product: Product) -> datetime | None:
     return product.update_time
+
+
+def _of_spus(spus: tuple[str, ...]) -> Request[Page[Product]]:
+    return products_request(spus=spus)
+
+
+def _of_skus(skus: tuple[str, ...]) -> Request[Page[Product]]:
+    return products_request(skus=skus)
+
+
+def _spus(product: Product) -> tuple[str, ...]:
+    return (product.spu,)
+
+
+def _skus(product: Product) -> tuple[str, ...]:
+    return tuple(sku.sku for sku in product.sku_details)
+
+
+def _no_spu(spu: str) -> NotFound:
+    return NotFound(f"no product has the SPU code {spu!r}", status=200, path=_PATH)
+
+
+def _no_sku(sku: str) -> NotFound:
+    return NotFound(f"no product has the SKU {sku!r}", status=200, path=_PATH)

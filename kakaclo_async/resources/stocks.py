@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 from kakaclo_async.errors import InvalidRequest, NotFound
-from kakaclo_async.fan_out import gather_in_order
 from kakaclo_async.models import Page, StockLevel
 from kakaclo_async.protocol import Request
 from kakaclo_async.pulling import Pull, Source, Window
@@ -15,9 +13,9 @@ from kakaclo_async.resources.checks import (
     check_code,
     check_codes,
     check_number,
-    chunks,
     time_range,
 )
+from kakaclo_async.resources.codes import Codes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,6 +24,8 @@ if TYPE_CHECKING:
     from kakaclo_async.caller import Caller
 
 __all__ = ["Stocks", "stocks_request"]
+
+_PATH = "/v1/product/stocks"
 
 
 def stocks_request(
@@ -48,7 +48,7 @@ def stocks_request(
     if warehouse_code is not None:
         query.append(("warehouseCode", check_code(warehouse_code, "warehouse_code")))
     query.append(("pageNumber", str(check_number(page_number, "page_number"))))
-    return Request(method="GET", path="/v1/product/stocks", query=tuple(query), result=Page[StockLevel])
+    return Request(method="GET", path=_PATH, query=tuple(query), result=Page[StockLevel])
 
 
 class Stocks:
@@ -58,7 +58,7 @@ class Stocks:
         self._caller = caller
 
     async def get(self, sku: str, warehouse_code: str | None = None) -> StockLevel:
-        """Return the stock of one SKU.
+        """Return the stock of one SKU; concurrent calls share requests of 30 codes.
 
         `GET /v1/product/stocks?skus=`
 
@@ -69,12 +69,7 @@ class Stocks:
         Raises:
             NotFound: KakaClo has no such SKU.
         """
-        check_code(sku, "SKU")
-        page = await self._caller.send(stocks_request(skus=[sku], warehouse_code=warehouse_code))
-        for level in page:
-            if level.sku == sku:
-                return level
-        raise NotFound(f"no stock is known of the SKU {sku!r}", status=200, path="/v1/product/stocks")
+        return await self._codes(warehouse_code).one(check_code(sku, "SKU"))
 
     async def get_many(
         self, skus: Iterable[str], warehouse_code: str | None = None
@@ -90,15 +85,7 @@ class Stocks:
         Returns:
             The levels found, in the order of the codes; unknown codes are left out.
         """
-        codes = check_codes(skus, "SKU")
-        groups = tuple(chunks(codes))
-        caller = self._caller.for_many(len(groups))
-        pages = await gather_in_order(
-            partial(caller.send, stocks_request(skus=group, warehouse_code=warehouse_code))
-            for group in groups
-        )
-        found = {level.sku: level for page in pages for level in page}
-        return tuple(found[code] for code in codes if code in found)
+        return tuple((await self._codes(warehouse_code).many(check_codes(skus, "SKU"))).values())
 
     async def page(
         self,
@@ -166,6 +153,22 @@ class Stocks:
         source = Source(name="stock levels", read=read, key=_sku)
         return Pull(source, Window.between(start, end), rate=self._caller.rate)
 
+    def _codes(self, warehouse_code: str | None) -> Codes[StockLevel]:
+        def request(skus: tuple[str, ...]) -> Request[Page[StockLevel]]:
+            return stocks_request(skus=skus, warehouse_code=warehouse_code)
+
+        if warehouse_code is not None:
+            check_code(warehouse_code, "warehouse_code")
+        return Codes(self._caller, ("stock", warehouse_code), request, _skus, _no_stock)
+
 
 def _sku(level: StockLevel) -> str:
     return level.sku
+
+
+def _skus(level: StockLevel) -> tuple[str, ...]:
+    return (level.sku,)
+
+
+def _no_stock(sku: str) -> NotFound:
+    return NotFound(f"no stock is known of the SKU {sku!r}", status=200, path=_PATH)

@@ -22,8 +22,8 @@ class Warehouses:
         self._caller = caller
 
     async def all(self) -> tuple[Warehouse, ...]:
-        """Return every warehouse, the disabled ones too.
+        """Return every warehouse, the disabled ones too; kept for a day.
 
         `GET /v1/product/countryAndWarehouse`
         """
-        return (await self._caller.send(_ALL)).list
+        return (await self._caller.look_up(_ALL)).list

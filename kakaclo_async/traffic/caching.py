@@ -39,15 +39,17 @@ class Cache(Generic[K, V]):
         self._ttl = ttl
         self._size = size
         self._kept: OrderedDict[K, tuple[float, V]] = OrderedDict()  # until when, and what
-        self._flights: dict[K, _Flight[V]] = {}
+        self._flights: dict[tuple[K, Hashable], _Flight[V]] = {}
 
-    async def get(self, key: K, make: Callable[[], Awaitable[V]]) -> V:
+    async def get(self, key: K, make: Callable[[], Awaitable[V]], *, manner: Hashable = None) -> V:
         """Return the result for a key.
 
         Args:
             key: what equal calls have in common.
             make: makes the result. It runs once for all concurrent callers, ends when the last of them is
                 cancelled, and each of them gets a copy of its error.
+            manner: how the result is asked for. Only callers with an equal one share a request, so that none
+                waits in a slower lane than its own; a result that is kept is for all.
         """
         if key in self._kept:
             until, value = self._kept[key]
@@ -55,45 +57,51 @@ class Cache(Generic[K, V]):
                 self._kept.move_to_end(key)
                 return value
             del self._kept[key]
-        flight = self._flights.get(key)
+        course = (key, manner)
+        flight = self._flights.get(course)
         if flight is None:
-            flight = self._flights[key] = _Flight()
-            flight.task = asyncio.create_task(self._fly(key, flight, make), name="kakaclo cache")
+            flight = self._flights[course] = _Flight()
+            flight.task = asyncio.create_task(self._fly(course, flight, make), name="kakaclo cache")
         try:
             return await flight.join()
         finally:
             if flight.deserted and flight.task is not None:
-                self._forget(key, flight)
+                self._forget(course, flight)
                 flight.task.cancel()
 
-    async def _fly(self, key: K, flight: _Flight[V], make: Callable[[], Awaitable[V]]) -> None:
+    async def _fly(
+        self, course: tuple[K, Hashable], flight: _Flight[V], make: Callable[[], Awaitable[V]]
+    ) -> None:
         try:
             value = await make()
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - whatever it is, it is its callers'
-            self._forget(key, flight)
+            self._forget(course, flight)
             flight.fail(error)
         else:
-            if self._forget(key, flight):
-                self._keep(key, value)
+            if self._forget(course, flight):
+                self._keep(course[0], value)
             flight.succeed(value)
 
-    def _forget(self, key: K, flight: _Flight[V]) -> bool:
+    def _forget(self, course: tuple[K, Hashable], flight: _Flight[V]) -> bool:
         """Let no newcomer join this flight; return whether one still could, and so its result is still good."""
-        good = self._flights.get(key) is flight
+        good = self._flights.get(course) is flight
         if good:
-            del self._flights[key]
+            del self._flights[course]
         return good
 
     def _keep(self, key: K, value: V) -> None:
         if self._ttl > 0:
             self._kept[key] = (asyncio.get_running_loop().time() + self._ttl, value)
+            self._kept.move_to_end(key)
             if len(self._kept) > self._size:
                 self._kept.popitem(last=False)
 
-    def drop(self, key: K) -> None:
-        """Forget one result; a request for it that is under way is not kept either."""
-        self._kept.pop(key, None)
-        self._flights.pop(key, None)
+    def drop(self, outdated: Callable[[K], bool]) -> None:
+        """Forget the results whose keys are `outdated`; requests for them that are under way are not kept either."""
+        for key in [key for key in self._kept if outdated(key)]:
+            del self._kept[key]
+        for course in [course for course in self._flights if outdated(course[0])]:
+            del self._flights[course]
 
     def clear(self) -> None:
         """Forget all results, those under way included."""

@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 
-from kakaclo_async.errors import NotFound
+from kakaclo_async.errors import KakaCloError, NotFound
 from kakaclo_async.fan_out import collect_in_order, gather_in_order
 
 pytestmark = pytest.mark.stepped
@@ -42,19 +42,19 @@ async def test_the_first_failure_cancels_the_others_and_waits_for_their_end():
 
 async def test_collected_errors_stand_in_their_places():
     done = []
-    found = await collect_in_order(calls((2, "a"), (1, MISSING), (3, "c")), done=lambda: done.append(1))
+    found = await collect_in_order(calls((2, "a"), (1, MISSING), (3, "c")), kind=KakaCloError, done=lambda: done.append(1))
     assert found == ["a", MISSING, "c"]
     assert len(done) == 3
 
 
 async def test_foreign_errors_are_not_collected():
     with pytest.raises(ZeroDivisionError):
-        await collect_in_order(calls((1, ZeroDivisionError()), (2, "b")))
+        await collect_in_order(calls((1, ZeroDivisionError()), (2, "b")), kind=KakaCloError)
 
 
 async def test_cancelling_a_fan_out_cancels_its_calls():
     ended = []
-    task = asyncio.create_task(collect_in_order(calls((9, "a"), (9, "b"), ended=ended)))
+    task = asyncio.create_task(collect_in_order(calls((9, "a"), (9, "b"), ended=ended), kind=KakaCloError))
     await asyncio.sleep(1)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -1,0 +1,201 @@
+"""What the mirror costs: rows per second, memory, requests, and time against the rate limit.
+
+    python benchmarks/bench_catalog.py rows          SKU rows per second into SQLite, from ready models
+    python benchmarks/bench_catalog.py memory        peak memory for 1,000 and for 100,000 products
+    python benchmarks/bench_catalog.py requests      requests over the pages that there are, calm and busy
+    python benchmarks/bench_catalog.py makespan      a full mirror at 100 times the speed, over the rate's minimum
+
+Without a name it runs all but `memory`, which takes minutes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+
+from kakaclo_async import KakaClo, Option, Product, ProductStatus, RateLimit, Sku
+from kakaclo_async.catalog import Mirror
+from kakaclo_async.catalog.database import Database
+from kakaclo_async.catalog.store import Store
+from kakaclo_async.pulling import Pull, Source, Window
+from kakaclo_async.sandbox import Sandbox
+
+UNLIMITED = RateLimit(100_000, 50_000.0)
+START = datetime(2024, 1, 1, tzinfo=UTC)
+
+
+def product(number: int, skus: int = 8) -> Product:
+    """Make a product as the sandbox would."""
+    color, size = (
+        Option("color", "Black", '{"name":"color","value":"Black"}'),
+        Option("size", "M", '{"name":"size"}'),
+    )
+    details = tuple(
+        Sku(
+            sku=f"S{number:07d}_{place}",
+            sku_name="Fashion All-Match Casual Threaded Contrast Cropped Pants",
+            main_img="https://img.kakaclo.com/image/AMN00769/AMN00769_DGR_S/87c26392683a1a34df19f3b2cfb053b6.jpg",
+            package_length=Decimal(32),
+            package_width=Decimal(22),
+            package_height=Decimal(3),
+            package_weight=Decimal(256),
+            cost=Decimal("4.6000"),
+            price=Decimal("5.9800"),
+            stock=20,
+            option1=color,
+            option2=size,
+            material="100% Cotton",
+            sku_status=ProductStatus.ON_SHELF,
+        )
+        for place in range(skus)
+    )
+    return Product(
+        spu=f"S{number:07d}",
+        product_name="Fashion All-Match Casual Threaded Contrast Cropped Pants",
+        description="Comfortable fabric / fashionable style / casual and versatile " * 5,
+        spu_status=ProductStatus.ON_SHELF,
+        category_id=3658,
+        price=Decimal("5.9800"),
+        stock=20 * skus,
+        create_time=START,
+        update_time=START,
+        sku_details=details,
+    )
+
+
+async def rows(pages: int = 300) -> None:
+    """Store pages of 30 products with 8 SKUs, one transaction each, into a new database and again."""
+    models = [[product(page * 30 + place) for place in range(30)] for page in range(pages)]
+    with tempfile.TemporaryDirectory() as folder:
+        database = Database(f"sqlite:///{folder}/catalog.db")
+        await database.open()
+        store = Store(is_sqlite=True)
+        for what in ("new", "unchanged"):
+            started = time.perf_counter()
+            for page in models:
+                async with database.transaction() as connection:
+                    await store.put_products(connection, page, seen_at=START, seen_in=0)
+            rate = pages * 240 / (time.perf_counter() - started)
+            print(f"rows: {rate:,.0f} SKU rows/s, {what} (bar: 20,000)")
+        await database.close()
+
+
+@asynccontextmanager
+async def shop(products: int, **settings: float):
+    """Serve a sandbox from a process of its own, as KakaClo is one; give its URL."""
+    arguments = ", ".join(f"{name}={value!r}" for name, value in settings.items())
+    script = (
+        "import asyncio\n"
+        "from kakaclo_async.sandbox import Sandbox\n"
+        "async def main():\n"
+        f"    async with Sandbox(products={products}, {arguments}) as sandbox:\n"
+        "        print(sandbox.url, flush=True)\n"
+        "        await asyncio.Event().wait()\n"
+        "asyncio.run(main())\n"
+    )
+    server = await asyncio.create_subprocess_exec(sys.executable, "-c", script, stdout=subprocess.PIPE)
+    try:
+        yield (await server.stdout.readline()).decode().strip()
+    finally:
+        server.kill()
+        await server.wait()
+
+
+async def memory_of(products: int) -> None:
+    """Mirror that many products, and print this process's peak memory in MB."""
+    async with shop(products, capacity=1e9, per_second=1e9) as url:
+        async with KakaClo("sandbox-token", base_url=url, rate_limit=UNLIMITED) as kk:
+            with tempfile.TemporaryDirectory() as folder:
+                await Mirror(kk, f"sqlite:///{folder}/catalog.db").run()
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+
+
+def memory() -> None:
+    """Compare the peaks of two mirrors, each in a process of its own."""
+    peaks = {}
+    for products in (1_000, 100_000):
+        command = [sys.executable, __file__, "memory-of", str(products)]
+        peaks[products] = float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+        print(f"memory: {peaks[products]:.0f} MB at {products:,} products")
+    print(f"memory: {peaks[100_000] - peaks[1_000]:.0f} MB more (bar: 60)")
+
+
+async def requests() -> None:
+    """Count the requests of 20,000 calm products and their stock, and of busy ones, against their pages."""
+    for name, settings, bar in (
+        ("calm", {}, 1.03),
+        ("busy", {"update_rate": 0.2, "stock_update_rate": 1.0}, 1.15),
+    ):
+        ticks = [0.0]
+        async with Sandbox(
+            products=20_000, capacity=1e9, per_second=1e9, clock=lambda: ticks[0], **settings
+        ) as sandbox:
+            async with KakaClo(sandbox.token, base_url=sandbox.url, rate_limit=UNLIMITED) as kk:
+                kk.on_event(
+                    lambda event: ticks.__setitem__(0, ticks[0] + 0.5 * (type(event).__name__ == "Sent"))
+                )
+                for what in ("products", "stock"):
+                    end = sandbox.now().replace(microsecond=0)
+                    window = Window(
+                        datetime(2015, 1, 1, tzinfo=UTC), end.fromtimestamp(end.timestamp() - 600, UTC)
+                    )
+                    pull = Pull(_source(kk, what), window, lanes=4)
+                    count = 0
+                    async for _ in pull:
+                        count += 1
+                    over = pull.certificate.requests / -(-count // 30)
+                    print(f"requests: {name} {what}: {over:.3f} over {count:,} rows (bar: {bar})")
+
+
+def _source(kk: KakaClo, what: str) -> Source[object]:
+    view = kk.bulk()
+
+    async def products(window, number):
+        return await view.products.page(updated_from=window.start, updated_to=window.end, page_number=number)
+
+    async def stock(window, number):
+        return await view.stocks.page(updated_from=window.start, updated_to=window.end, page_number=number)
+
+    if what == "products":
+        return Source(name=what, read=products, key=lambda row: row.spu, time=lambda row: row.update_time)
+    return Source(name=what, read=stock, key=lambda row: row.sku)
+
+
+async def makespan(speed: float = 100.0) -> None:
+    """Mirror 20,000 products at 100 times the speed; compare with the time that the rate alone asks for."""
+    async with shop(20_000, speed=speed) as url:
+        limit = RateLimit(120, 2.0 * speed)
+        async with KakaClo("sandbox-token", base_url=url, rate_limit=limit, reserve=20) as kk:
+            with tempfile.TemporaryDirectory() as folder:
+                started = time.perf_counter()
+                report = await Mirror(kk, f"sqlite:///{folder}/catalog.db").run()
+                seconds = time.perf_counter() - started
+    least = (report.requests - 120) / (2.0 * speed)
+    print(
+        f"makespan: {seconds:.1f} s for {report.requests} requests, {seconds / least:.3f} of the least"
+        f" (bar: 1.10); throttled: {kk.stats().throttled}"
+    )
+
+
+def main(names: list[str]) -> None:
+    """Run the benchmarks named."""
+    if names[:1] == ["memory-of"]:
+        asyncio.run(memory_of(int(names[1])))
+        return
+    for name in names or ["rows", "requests", "makespan"]:
+        if name == "memory":
+            memory()
+        else:
+            asyncio.run({"rows": rows, "requests": requests, "makespan": makespan}[name]())
+
+
+if __name__ == "__main__":
+    main([Path(name).name for name in sys.argv[1:]])

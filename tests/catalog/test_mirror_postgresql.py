@@ -1,0 +1,132 @@
+"""The same mirror in PostgreSQL: a real server, started by the tests."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from itertools import count
+
+import asyncpg
+import pytest
+from postgres import needs_postgresql, running_server
+
+from kakaclo_async import ConfigurationError
+from kakaclo_async.catalog import ChangeKind
+
+pytestmark = needs_postgresql()
+
+numbers = count(1)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory):
+    with running_server(tmp_path_factory.mktemp("postgresql")) as url:
+        yield url
+
+
+class Database:
+    def __init__(self, url):
+        self.url = url
+
+    async def rows(self, sql, *parameters):
+        connection = await asyncpg.connect(self.url)
+        try:
+            return [tuple(row) for row in await connection.fetch(sql, *parameters)]
+        finally:
+            await connection.close()
+
+
+@pytest.fixture
+async def pg(server):
+    name = f"catalog{next(numbers)}"
+    connection = await asyncpg.connect(f"{server}/postgres")
+    await connection.execute(f"CREATE DATABASE {name}")
+    await connection.close()
+    return Database(f"{server}/{name}")
+
+
+async def test_a_mirror_in_postgresql_holds_what_one_in_sqlite_holds(shop, mirror_of, db, pg):
+    sandbox, kk = shop
+    await mirror_of(sandbox, kk).run()
+
+    report = await mirror_of(sandbox, kk, pg.url).run()
+
+    assert report.complete
+    for table, columns in {
+        "product": "spu, spu_status, stock, kk_product_id, attributes_json, sku_img_url",
+        "sku": "sku, spu, stock, sku_status, option1",
+        "stock": "sku, warehouse_code, qty",
+        "change": "id, kind, spu",
+    }.items():
+        sql = f"SELECT {columns} FROM {table}"  # noqa: S608 - our own names
+        assert sorted(await pg.rows(sql)) == sorted(db.rows(sql))
+
+
+async def test_money_keeps_its_digits_and_times_their_zone(shop, mirror_of, pg):
+    sandbox, kk = shop
+    sku = next(sandbox.catalog.skus())
+    sandbox.catalog.set_price(sku, Decimal("6.1600"))
+    sandbox.skip(3600)
+
+    await mirror_of(sandbox, kk, pg.url).run()
+
+    [(price,)] = await pg.rows("SELECT price FROM sku WHERE sku = $1", sku)
+    [(updated,)] = await pg.rows("SELECT max(update_time) FROM product")
+    assert str(price) == "6.1600"
+    assert updated == sandbox.now().astimezone(UTC).replace(microsecond=0) - (
+        sandbox.now().astimezone(UTC).replace(microsecond=0) - updated
+    )
+    assert updated.tzinfo is not None
+
+
+async def test_a_later_run_brings_changes_and_a_quiet_one_costs_two_requests(shop, mirror_of, pg):
+    sandbox, kk = shop
+    mirror = mirror_of(sandbox, kk, pg.url)
+    after = (await mirror.run()).changes
+    sku = next(sandbox.catalog.skus())
+    sandbox.catalog.set_price(sku, Decimal("12.3400"))
+    sandbox.skip(3600)
+
+    assert (await mirror.run()).changes == 1
+    sandbox.skip(3600)
+    assert (await mirror.run()).requests == 2
+
+    [change] = [change async for change in mirror.changes(after)]
+    assert (change.kind, change.new) == (ChangeKind.PRICE_CHANGED, "12.3400")
+    assert isinstance(change.at, datetime)
+    status = await mirror.status()
+    assert status.products == 60
+    assert status.last_change == change.id
+
+
+async def test_a_second_mirror_is_refused_while_the_first_one_lives(shop, mirror_of, pg):
+    sandbox, kk = shop
+
+    async with mirror_of(sandbox, kk, pg.url):
+        with pytest.raises(ConfigurationError, match="another mirror is writing to postgresql://"):
+            await mirror_of(sandbox, kk, pg.url).run()
+
+    assert (await mirror_of(sandbox, kk, pg.url).run()).complete
+
+
+async def test_tables_of_others_are_left_alone_unless_their_names_are_ours(shop, mirror_of, pg):
+    sandbox, kk = shop
+    await pg.rows("CREATE TABLE invoice (id integer)")
+    assert (await mirror_of(sandbox, kk, pg.url).run()).complete
+
+    await pg.rows("DROP TABLE mirror_schema")
+    with pytest.raises(ConfigurationError, match="holds tables that no mirror made"):
+        await mirror_of(sandbox, kk, pg.url).run()
+
+
+async def test_verify_marks_what_is_gone(shop, mirror_of, pg):
+    sandbox, kk = shop
+    mirror = mirror_of(sandbox, kk, pg.url)
+    await mirror.run()
+    spu = next(sandbox.catalog.spus())
+    sandbox.catalog.remove(spu)
+    sandbox.skip(3600)
+
+    assert (await mirror.verify()).gone == 1
+
+    assert await pg.rows("SELECT spu FROM product WHERE gone_since IS NOT NULL") == [(spu,)]

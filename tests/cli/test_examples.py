@@ -1,0 +1,57 @@
+"""The examples run as they stand: against a sandbox of their own, and against the shop that is set."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import TOKEN
+
+from kakaclo_async.sandbox import Fault
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+SCRIPTS = {
+    "async_quickstart": "pieces to the US by Expedited",
+    "blocking_quickstart": "Balance: 10000.00",
+    "freight_table": "Rejected",
+    "mirror_catalog": "200 products and",
+    "place_order_safely": "placed as 1",
+}
+
+
+def run(name, folder, **settings):
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("KAKACLO_")}
+    command = [sys.executable, "-W", "error", str(EXAMPLES / f"{name}.py")]
+    done = subprocess.run(
+        command, env=kept | settings, cwd=folder, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_every_example_is_run():
+    assert {path.stem for path in EXAMPLES.glob("*.py")} == {*SCRIPTS, "shop"}
+
+
+@pytest.mark.parametrize(("name", "shown"), SCRIPTS.items())
+def test_an_example_runs_on_its_own(name, shown, tmp_path):
+    assert shown in run(name, tmp_path)
+
+
+def test_an_order_in_doubt_is_found_and_not_sent_again(hosted, tmp_path):
+    hosted.sandbox.index_lag = 0.0
+    hosted.sandbox.faults.add(Fault("reset_after", path="/v2/order/orders", method="POST"))
+    shown = run("place_order_safely", tmp_path, KAKACLO_BASE_URL=hosted.sandbox.url, KAKACLO_TOKEN=TOKEN)
+    [order] = hosted.call(lambda: list(hosted.sandbox.ledger.orders))
+    assert "in doubt" in shown
+    assert f"placed as {order}" in shown
+    assert len(hosted.sandbox.journal) == 1
+
+
+@pytest.mark.parametrize("name", ["async_quickstart", "blocking_quickstart"])
+def test_an_example_talks_to_the_shop_that_is_set(name, hosted, tmp_path):
+    run(name, tmp_path, KAKACLO_BASE_URL=hosted.sandbox.url, KAKACLO_TOKEN=TOKEN)
+    assert hosted.sandbox.requests.total() > 0

@@ -20,13 +20,17 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from kakaclo_async import KakaClo, Option, Product, ProductStatus, RateLimit, Sku
+from kakaclo_async import Event, KakaClo, Option, Product, ProductStatus, RateLimit, Sent, Sku
 from kakaclo_async.catalog import Mirror
 from kakaclo_async.catalog.database import Database
 from kakaclo_async.catalog.store import Store
-from kakaclo_async.pulling import Pull, Source, Window
+from kakaclo_async.pulling import INDEX_LAG
 from kakaclo_async.sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
 
 UNLIMITED = RateLimit(100_000, 50_000.0)
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -89,7 +93,7 @@ async def rows(pages: int = 300) -> None:
 
 
 @asynccontextmanager
-async def shop(products: int, **settings: float):
+async def shop(products: int, **settings: float) -> AsyncGenerator[str, None]:
     """Serve a sandbox from a process of its own, as KakaClo is one; give its URL."""
     arguments = ", ".join(f"{name}={value!r}" for name, value in settings.items())
     script = (
@@ -111,10 +115,12 @@ async def shop(products: int, **settings: float):
 
 async def memory_of(products: int) -> None:
     """Mirror that many products, and print this process's peak memory in MB."""
-    async with shop(products, capacity=1e9, per_second=1e9) as url:
-        async with KakaClo("sandbox-token", base_url=url, rate_limit=UNLIMITED) as kk:
-            with tempfile.TemporaryDirectory() as folder:
-                await Mirror(kk, f"sqlite:///{folder}/catalog.db").run()
+    async with (
+        shop(products, capacity=1e9, per_second=1e9) as url,
+        KakaClo("sandbox-token", base_url=url, rate_limit=UNLIMITED) as kk,
+    ):
+        with tempfile.TemporaryDirectory() as folder:
+            await Mirror(kk, f"sqlite:///{folder}/catalog.db").run()
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
 
@@ -128,45 +134,36 @@ def memory() -> None:
     print(f"memory: {peaks[100_000] - peaks[1_000]:.0f} MB more (bar: 60)")
 
 
+class Ticks:
+    """A clock for a sandbox: half a second passes with each request, as at 2 per second."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+    def heard(self, event: Event) -> None:
+        self.seconds += 0.5 * isinstance(event, Sent)
+
+
 async def requests() -> None:
-    """Count the requests of 20,000 calm products and their stock, and of busy ones, against their pages."""
-    for name, settings, bar in (
-        ("calm", {}, 1.03),
-        ("busy", {"update_rate": 0.2, "stock_update_rate": 1.0}, 1.15),
-    ):
-        ticks = [0.0]
-        async with Sandbox(
-            products=20_000, capacity=1e9, per_second=1e9, clock=lambda: ticks[0], **settings
-        ) as sandbox:
-            async with KakaClo(sandbox.token, base_url=sandbox.url, rate_limit=UNLIMITED) as kk:
-                kk.on_event(
-                    lambda event: ticks.__setitem__(0, ticks[0] + 0.5 * (type(event).__name__ == "Sent"))
-                )
-                for what in ("products", "stock"):
-                    end = sandbox.now().replace(microsecond=0)
-                    window = Window(
-                        datetime(2015, 1, 1, tzinfo=UTC), end.fromtimestamp(end.timestamp() - 600, UTC)
-                    )
-                    pull = Pull(_source(kk, what), window, lanes=4)
-                    count = 0
-                    async for _ in pull:
-                        count += 1
-                    over = pull.certificate.requests / -(-count // 30)
-                    print(f"requests: {name} {what}: {over:.3f} over {count:,} rows (bar: {bar})")
-
-
-def _source(kk: KakaClo, what: str) -> Source[object]:
-    view = kk.bulk()
-
-    async def products(window, number):
-        return await view.products.page(updated_from=window.start, updated_to=window.end, page_number=number)
-
-    async def stock(window, number):
-        return await view.stocks.page(updated_from=window.start, updated_to=window.end, page_number=number)
-
-    if what == "products":
-        return Source(name=what, read=products, key=lambda row: row.spu, time=lambda row: row.update_time)
-    return Source(name=what, read=stock, key=lambda row: row.sku)
+    """Count the requests for 20,000 products and their stock, calm and busy, against their pages."""
+    busy = {"update_rate": 0.2, "stock_update_rate": 1.0}
+    for name, settings, bar in (("calm", {}, 1.03), ("busy", busy, 1.15)):
+        ticks = Ticks()
+        async with (
+            Sandbox(products=20_000, capacity=1e9, per_second=1e9, clock=ticks, **settings) as sandbox,
+            KakaClo(sandbox.token, base_url=sandbox.url, rate_limit=UNLIMITED) as kk,
+        ):
+            kk.on_event(ticks.heard)
+            for what, updated in (("products", kk.products.updated), ("stock", kk.stocks.updated)):
+                pull = updated(datetime(2015, 1, 1, tzinfo=UTC), sandbox.now() - INDEX_LAG)
+                count = 0
+                async for _ in pull:
+                    count += 1
+                over = pull.certificate.requests / -(-count // 30)
+                print(f"requests: {name} {what}: {over:.3f} over {count:,} rows (bar: {bar})")
 
 
 async def makespan(speed: float = 100.0) -> None:

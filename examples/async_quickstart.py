@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from shop import open_shop
 
-from kakaclo_async import Item, NotFound, ProductStatus
+from kakaclo_async import Item, NotFound
 
 
 async def main() -> None:
@@ -15,24 +15,15 @@ async def main() -> None:
     async with open_shop() as kk:
         async with aclosing(kk.products.updated(end - timedelta(days=365), end)) as products:
             product = await anext(products)
-        sku = next(
-            (sku for sku in product.sku_details if sku.sku_status is ProductStatus.ON_SHELF),
-            product.sku_details[0],
-        )
-        print(
-            f"{product.spu}: {product.product_name}, {len(product.sku_details)} SKUs from {product.price} USD"
-        )
+        print(f"{product.spu}: {product.product_name}, from {product.price} USD")
 
         # Both at once; look-ups of single SKUs that wait at the same time share requests.
-        level, quote = await asyncio.gather(
-            kk.stocks.get(sku.sku), kk.freight.quote([Item(sku.sku, 2)], "US")
-        )
-        for warehouse in level.warehouses:
-            print(f"{sku.sku}: {warehouse.qty} in {warehouse.warehouse_code} ({warehouse.country_code})")
+        sku = product.sku_details[0].sku
+        level, quote = await asyncio.gather(kk.stocks.get(sku), kk.freight.quote([Item(sku, 2)], "US"))
+        for place in level.warehouses:
+            print(f"{sku}: {place.qty} in {place.warehouse_code} ({place.country_code})")
         for option in quote.options:
-            print(
-                f"2 pieces to the US by {option.channel_type}: {option.estimated_freight} USD, {option.delivery_time}"
-            )
+            print(f"2 to the US by {option.channel_type}: {option.estimated_freight}, {option.delivery_time}")
 
         try:
             await kk.products.get("NO-SUCH-SPU")

@@ -3,7 +3,7 @@
 from kakaclo_async.client import (
     KakaClo,
 )
-from kakaclo_async.config import __version__
+from kakaclo_async.config import Caching, __version__
 from kakaclo_async.errors import (
     APIError,
     ClientClosed,
@@ -118,6 +118,7 @@ __all__ = [
     "Attributes",
     "Balance",
     "Bucket",
+    "Caching",
     "CarrierType",
     "Category",
     "Certificate",

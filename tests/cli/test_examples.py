@@ -8,13 +8,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import TOKEN
+from conftest import TOKEN, Hosted
 
 from kakaclo_async.sandbox import Fault
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SCRIPTS = {
-    "async_quickstart": "pieces to the US by Expedited",
+    "async_quickstart": "2 to the US by Expedited",
     "blocking_quickstart": "Balance: 10000.00",
     "freight_table": "Rejected",
     "mirror_catalog": "200 products and",
@@ -41,14 +41,21 @@ def test_an_example_runs_on_its_own(name, shown, tmp_path):
     assert shown in run(name, tmp_path)
 
 
-def test_an_order_in_doubt_is_found_and_not_sent_again(hosted, tmp_path):
-    hosted.sandbox.index_lag = 0.0
-    hosted.sandbox.faults.add(Fault("reset_after", path="/v2/order/orders", method="POST"))
-    shown = run("place_order_safely", tmp_path, KAKACLO_BASE_URL=hosted.sandbox.url, KAKACLO_TOKEN=TOKEN)
-    [order] = hosted.call(lambda: list(hosted.sandbox.ledger.orders))
+@pytest.fixture
+def fresh():
+    """A sandbox whose search index is always up to date."""
+    hosted = Hosted(products=60, index_lag=0.0)
+    yield hosted
+    hosted.close()
+
+
+def test_an_order_in_doubt_is_found_and_not_sent_again(fresh, tmp_path):
+    fresh.sandbox.faults.add(Fault("reset_after", path="/v2/order/orders", method="POST"))
+    shown = run("place_order_safely", tmp_path, KAKACLO_BASE_URL=fresh.sandbox.url, KAKACLO_TOKEN=TOKEN)
+    [order] = fresh.call(lambda: list(fresh.sandbox.ledger.orders))
     assert "in doubt" in shown
     assert f"placed as {order}" in shown
-    assert len(hosted.sandbox.journal) == 1
+    assert len(fresh.sandbox.journal) == 1
 
 
 @pytest.mark.parametrize("name", ["async_quickstart", "blocking_quickstart"])

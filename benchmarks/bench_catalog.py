@@ -141,9 +141,11 @@ class Ticks:
         self.seconds = 0.0
 
     def __call__(self) -> float:
+        """Tell the seconds so far."""
         return self.seconds
 
     def heard(self, event: Event) -> None:
+        """Let time pass."""
         self.seconds += 0.5 * isinstance(event, Sent)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+from functools import partial
+from typing import Any
 
 import uvloop
 
@@ -16,18 +18,19 @@ class Loop(uvloop.Loop):
     its exit, where libuv joins threads which only the parent has.
     """
 
-    async def getaddrinfo(  # type: ignore[override] # as asyncio's own
+    async def getaddrinfo(
         self,
         host: str | bytes | None,
         port: str | bytes | int | None,
         *,
         family: int = 0,
-        type: int = 0,
+        type: int = 0,  # noqa: A002 - the name that event loops give it
         proto: int = 0,
         flags: int = 0,
-    ):
+    ) -> list[Any]:  # uvloop and typeshed do not agree on the tuples
         """Look up a name in a thread of the default executor; a numeric address at once."""
+        look_up = partial(socket.getaddrinfo, host, port, family, type, proto)
         try:
-            return socket.getaddrinfo(host, port, family, type, proto, flags | socket.AI_NUMERICHOST)
+            return look_up(flags | socket.AI_NUMERICHOST)
         except socket.gaierror:
-            return await self.run_in_executor(None, socket.getaddrinfo, host, port, family, type, proto, flags)
+            return await self.run_in_executor(None, look_up, flags)

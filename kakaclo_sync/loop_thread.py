@@ -181,11 +181,11 @@ class LoopThread:
 
 def _new_loop() -> asyncio.AbstractEventLoop:
     try:
-        import uvloop  # noqa: PLC0415 - the extra `fast`, loaded by the first call
+        from kakaclo_sync import fast  # noqa: PLC0415 - an extra, loaded by the first call
     except ImportError:
         # Not `new_event_loop`: whatever policy the process has, it is not about this loop.
         return asyncio.SelectorEventLoop()
-    return uvloop.new_event_loop()
+    return fast.Loop()
 
 
 def _refuse_green_threads() -> None:

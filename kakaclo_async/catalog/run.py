@@ -25,11 +25,14 @@ if TYPE_CHECKING:
     from kakaclo_async.catalog.database import Database
     from kakaclo_async.catalog.reading import Received
     from kakaclo_async.catalog.store import Store
-    from kakaclo_async.pulling import Progress, Source, Window
+    from kakaclo_async.pulling import Source, Window
 
 __all__ = ["Run"]
 
 M = TypeVar("M", Product, StockLevel)
+
+_MOST_PAGES = 4
+"""Pages stored in one transaction, when they come faster than they are stored; it keeps the event loop free."""
 
 
 class Run:
@@ -157,17 +160,21 @@ class Run:
             state = await PullState.load(connection, source.name)
         plan = [Checkpoint(window=window)] if all_again else state.plan(window)
         pull = Pull(source, plan, lanes=self._lanes, rate=self._rate, coarse=coarse)
-        before, rows = self.report, 0
-        async with aclosing(pull.pages()) as pages:
-            async for page in pages:
-                rows += len(page.rows)
-                models = [row.model for row in page.rows if row.model is not None]
+        before, done = self.report, 0
+        async with aclosing(pull.batches(_MOST_PAGES)) as batches:
+            async for pages in batches:
+                rows = [row for page in pages for row in page.rows]
                 async with self._database.transaction() as connection:
-                    await put(connection, models)
-                    await self._set_aside(connection, source.name, page.rows)
+                    await put(connection, [row.model for row in rows if row.model is not None])
+                    await self._set_aside(connection, source.name, rows)
                     if not all_again:
-                        await state.record(connection, page)
-                self._count(before, pull, page, rows)
+                        await state.record(connection, pages)
+                done += len(rows)
+                self._count(before, pull, pages[-1].rows_left)
+                event = PageDone(
+                    what=pull.name, rows=len(rows), rows_done=done, rows_total=done + pages[-1].rows_left
+                )
+                self._tell(self.report, event)
         return pull.coarse
 
     async def _set_aside(
@@ -195,9 +202,7 @@ class Run:
         now = attrs.asdict(self.report, recurse=False)
         self.report = attrs.evolve(self.report, **{name: now[name] + count for name, count in counts.items()})
 
-    def _count(
-        self, before: MirrorReport, pull: Pull[Received[M]], page: Progress[Received[M]], rows: int
-    ) -> None:
+    def _count(self, before: MirrorReport, pull: Pull[Received[M]], rows_left: int) -> None:
         certificate = pull.certificate
         self.report = attrs.evolve(
             self.report,
@@ -205,10 +210,6 @@ class Run:
             windows=before.windows + certificate.windows,
             rereads=before.rereads + certificate.rereads,
             gaps=before.gaps + tuple(Gap(pull.name, window) for window in certificate.gaps),
-            rows_left=page.rows_left,
+            rows_left=rows_left,
             seconds=self._clock() - self._started,
         )
-        event = PageDone(
-            what=pull.name, rows=len(page.rows), rows_done=rows, rows_total=rows + page.rows_left
-        )
-        self._tell(self.report, event)

@@ -101,19 +101,23 @@ class PullState:
         fresh = subtract(left, [checkpoint.window for checkpoint in resumed])
         return [*(Checkpoint(window=part) for part in fresh), *resumed]
 
-    async def record(self, connection: AsyncConnection, progress: Progress[T]) -> None:
-        """Note what a page has brought about."""
-        over = progress.done.checkpoint.window
-        unread = [job.checkpoint.window for job in progress.left]
-        if progress.gap is not None:
-            unread.append(progress.gap)
-        await self._set_done(connection, merged((*self.done, *subtract([over], unread))))
-        if self.open.pop(over.start, None):
-            await self._forget(connection, [over.start])
-        begun = {job.window.start: job.checkpoint for job in progress.left if job.checkpoint.page is not None}
-        if begun:
-            self.open |= begun
-            await connection.execute(_ADD_OPEN, [self._row(checkpoint) for checkpoint in begun.values()])
+    async def record(self, connection: AsyncConnection, pages: Sequence[Progress[T]]) -> None:
+        """Note what pages have brought about."""
+        read: list[Window] = []
+        for page in pages:
+            over = page.done.checkpoint.window
+            unread = [job.checkpoint.window for job in page.left]
+            read += subtract([over], unread if page.gap is None else [*unread, page.gap])
+        await self._set_done(connection, merged((*self.done, *read)))
+
+        starts = [page.done.checkpoint.window.start for page in pages]
+        closed = [{"of": self.endpoint, "at": start} for start in starts if self.open.pop(start, None)]
+        if closed:
+            await connection.execute(_FORGET_OPEN, closed)
+        left = [job.checkpoint for page in pages for job in page.left if job.checkpoint.page is not None]
+        if left:
+            self.open |= {checkpoint.window.start: checkpoint for checkpoint in left}
+            await connection.execute(_ADD_OPEN, [self._row(checkpoint) for checkpoint in left])
 
     async def _set_done(self, connection: AsyncConnection, done: tuple[Window, ...]) -> None:
         before, self.done = self.done, done
@@ -127,10 +131,6 @@ class PullState:
             await connection.execute(_FORGET_DONE, dropped)
         if added:
             await connection.execute(_ADD_DONE, added)
-
-    async def _forget(self, connection: AsyncConnection, starts: list[datetime]) -> None:
-        if starts:
-            await connection.execute(_FORGET_OPEN, [{"of": self.endpoint, "at": start} for start in starts])
 
     def _row(self, checkpoint: Checkpoint) -> Row:
         return {

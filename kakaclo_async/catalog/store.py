@@ -6,6 +6,7 @@ what is newer, and needs no trigger. Every statement is built once and run with 
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import TYPE_CHECKING, cast
 
 from sqlalchemy import Table, bindparam, delete, func, insert, select, update
@@ -17,7 +18,7 @@ from kakaclo_async.catalog.rows import Row, product_row, sku_row, stock_rows
 from kakaclo_async.resources.checks import CODES_PER_REQUEST
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
     from sqlalchemy import Executable
@@ -149,8 +150,8 @@ class Store:
         missing = _missing(skus_before.values(), {product.spu for product in fresh}, sku_rows)
         changes += [gone(row) for row in missing]
 
-        await _run(connection, self._put_product, sorted(product_rows, key=_by("spu")))
-        await _run(connection, self._put_sku, sorted(sku_rows.values(), key=_by("sku")))
+        await _run(connection, self._put_product, sorted(product_rows, key=itemgetter("spu")))
+        await _run(connection, self._put_sku, sorted(sku_rows.values(), key=itemgetter("sku")))
         await _run(connection, _MARK_SKU_GONE, [{"of_sku": row["sku"], "since": seen_at} for row in missing])
         await self._note(connection, changes, seen_at)
         return len(changes)
@@ -200,7 +201,7 @@ class Store:
                 moved.append(old | {"stock": level.qty})
                 changes += stock_change(old, moved[-1])
 
-        await _run(connection, self._put_stock, sorted(rows, key=_by("sku", "warehouse_code")))
+        await _run(connection, self._put_stock, sorted(rows, key=itemgetter("sku", "warehouse_code")))
         await _run(connection, _DROP_WAREHOUSE, dropped)
         await _run(connection, _SET_SKU_STOCK, [{"of_sku": row["sku"], "qty": row["stock"]} for row in moved])
         if moved:
@@ -269,7 +270,3 @@ def _missing(stored: Iterable[Row], spus: set[str], received: dict[str, Row]) ->
         for row in stored
         if row["spu"] in spus and row["sku"] not in received and row["gone_since"] is None
     ]
-
-
-def _by(*names: str) -> Callable[[Row], tuple[str, ...]]:
-    return lambda row: tuple(str(row[name]) for name in names)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Generic, Self, TypeVar
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Generic, Self, TypeAlias, TypeVar
 
 import attrs
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 __all__ = ["MAX_LANES", "MIN_LANES", "Progress", "Pull"]
 
 T = TypeVar("T")
+
+_Advance: TypeAlias = tuple[Step[T], Job[T], tuple[Job[T], ...]]
+"""A step, the job it belongs to, and jobs that came apart from it."""
 
 MIN_LANES = 2
 MAX_LANES = 16
@@ -133,13 +137,10 @@ class Pull(Generic[T]):
             await self._rows.aclose()
 
     async def _each_row(self) -> AsyncGenerator[T, None]:
-        pages = self.pages()
-        try:
+        async with aclosing(self.pages()) as pages:
             async for page in pages:
                 for row in page.rows:
                     yield row
-        finally:
-            await pages.aclose()
         if gaps := self._certificate.gaps:
             shown = ", ".join(map(str, gaps[:3])) + (f" and {len(gaps) - 3} more" if len(gaps) > 3 else "")
             raise IncompletePull(
@@ -149,34 +150,56 @@ class Pull(Generic[T]):
             )
 
     async def pages(self) -> AsyncGenerator[Progress[T], None]:
-        """Yield what each page brings; a lane asks for its next page after the last was taken.
+        """Yield what each page brings; see `batches`."""
+        async with aclosing(self.batches(1)) as batches:
+            async for batch in batches:
+                for page in batch:
+                    yield page
 
-        Gaps raise nothing here: they are in the certificate.
+    async def batches(self, most: int) -> AsyncGenerator[tuple[Progress[T], ...], None]:
+        """Yield what the pages bring that have come meanwhile, never two of one window.
+
+        A lane asks for its next page once the consumer comes back for more, so whoever stores a batch before that
+        has at most one page per lane to lose. Gaps raise nothing here: they are in the certificate.
+
+        Args:
+            most: pages in a batch.
         """
-        running: dict[asyncio.Task[tuple[Step[T], Job[T], tuple[Job[T], ...]]], Job[T]] = {}
+        running: dict[asyncio.Task[_Advance[T]], Job[T]] = {}
+        arrived: set[asyncio.Task[_Advance[T]]] = set()
         try:
             while self._ready or running:
                 while self._ready and len(running) < (self._lanes or 1):
                     job = self._ready.pop()
                     running[asyncio.create_task(self._advance(job))] = job
-                finished, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-                for task in finished:
-                    job = running.pop(task)
-                    step, stepped, others = task.result()
-                    judged = self._judge(step, stepped)
-                    left = (*others, *judged)
-                    gap = stepped.window if step.failed and not judged else None
-                    waiting = (*left, *self._ready, *running.values())
-                    rows_left = sum(waiting_job.rows_left for waiting_job in waiting)
-                    yield Progress(rows=step.rows, done=job, left=left, gap=gap, rows_left=rows_left)
-                    self._ready.extend(left)
+                if not arrived:
+                    arrived, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                batch = tuple(self._finish(arrived.pop(), running) for _ in range(min(most, len(arrived))))
+                yield batch
+                self._ready.extend(job for page in batch for job in page.left)
         finally:
             for task in running:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
         self._certificate = attrs.evolve(self._certificate, finished=True)
 
-    async def _advance(self, job: Job[T]) -> tuple[Step[T], Job[T], tuple[Job[T], ...]]:
+    def _finish(
+        self, task: asyncio.Task[_Advance[T]], running: dict[asyncio.Task[_Advance[T]], Job[T]]
+    ) -> Progress[T]:
+        step, stepped, others = task.result()
+        done = running.pop(task)
+        judged = self._judge(step, stepped)
+        left = (*others, *judged)
+        waiting = (*left, *self._ready, *running.values())
+        return Progress(
+            rows=step.rows,
+            done=done,
+            left=left,
+            gap=stepped.window if step.failed and not judged else None,
+            rows_left=sum(job.rows_left for job in waiting),
+        )
+
+    async def _advance(self, job: Job[T]) -> _Advance[T]:
         """Read a page of a job, or of the older half of one that is too large.
 
         Asking the older half wastes no request: the larger window's page 1 was the newer half's page 1, and the

@@ -146,7 +146,7 @@ async def test_progress_and_events_tell_each_page_with_a_real_denominator(shop, 
 
     final = await mirror_of(sandbox, kk, progress=reports.append).run()
 
-    assert len(reports) == len(events) == final.requests
+    assert len(reports) == len(events) <= final.requests
     assert [event.rows_done for event in events if event.what == "products"][-1] == final.products
     assert {event.rows_total for event in events if event.what == "products"} == {60}
     assert reports[-1].rows_left == 0

@@ -28,7 +28,9 @@ def test_a_run_mirrors_the_catalog(kk, path):
     report = mirror.run()
     assert report.complete
     assert rows(path, "product") == 50
-    assert rows(path, "sku") == len({level.sku for level in kk.stocks.updated(datetime(2015, 1, 1, tzinfo=UTC), datetime.now(UTC))})
+    assert rows(path, "sku") == len(
+        {level.sku for level in kk.stocks.updated(datetime(2015, 1, 1, tzinfo=UTC), datetime.now(UTC))}
+    )
     assert reports
     assert mirror.status().products == 50
     assert len({change.id for change in mirror.changes()}) > 0
@@ -126,7 +128,7 @@ def test_a_mirror_open_at_a_fork_stays_the_parents(client_script, path):
             pid = os.fork()
             if pid == 0:
                 print(mirror.status().products)
-                os._exit(0) if False else sys.exit()
+                sys.exit()
             print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
             print(mirror.run().complete)
     """

@@ -14,6 +14,7 @@ trace_id = contextvars.ContextVar("trace_id", default="none")
 class AsyncShop:
     def __init__(self):
         self.begun = threading.Event()
+        self.cancelled = threading.Event()
         self.let_end = threading.Event()
         self.ends = []
         self.sources = 0
@@ -45,6 +46,7 @@ class AsyncShop:
         try:
             await asyncio.Event().wait()
         finally:
+            self.cancelled.set()
             while not self.let_end.is_set():
                 await asyncio.sleep(0)
             self.ends.append("hang_on")

@@ -19,6 +19,7 @@ import time
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -85,8 +86,8 @@ async def rows(pages: int = 300) -> None:
         for what in ("new", "unchanged"):
             started = time.perf_counter()
             for page in models:
-                async with database.transaction() as connection:
-                    await store.put_products(connection, page, seen_at=START, seen_in=0)
+                put = partial(store.put_products, products=page, seen_at=START, seen_in=0)
+                await database.write(put)
             rate = pages * 240 / (time.perf_counter() - started)
             print(f"rows: {rate:,.0f} SKU rows/s, {what} (bar: 20,000)")
         await database.close()

@@ -3,6 +3,7 @@
     KakaCloError
     ├── ConfigurationError     fix the settings (also a ValueError)
     ├── InvalidRequest         fix the arguments; no marble was spent (also a ValueError)
+    ├── Conflict               the journal knows another payload under this id; nothing was sent
     ├── ClientClosed           the client was closed before or during the call
     ├── DeadlineExceeded       too late; `retry_in` says when a marble is due (also a TimeoutError)
     ├── ConnectionFailed       no answer; `sent` says whether the request may have arrived
@@ -24,11 +25,13 @@ from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
 __all__ = [
     "APIError",
     "ClientClosed",
     "ConfigurationError",
+    "Conflict",
     "ConnectionFailed",
     "DeadlineExceeded",
     "DecodeError",
@@ -67,6 +70,22 @@ class InvalidRequest(KakaCloError, ValueError):
     """An argument breaks a documented limit of the API; nothing was sent."""
 
 
+class Conflict(KakaCloError):
+    """An id that a journal knows came with another payload; nothing was sent.
+
+    Attributes:
+        custom_order_id: the id, when it was an order's.
+        order_id: KakaClo's order number, when it was about an existing order.
+    """
+
+    def __init__(
+        self, message: str, *, custom_order_id: str | None = None, order_id: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.custom_order_id = custom_order_id
+        self.order_id = order_id
+
+
 class ClientClosed(KakaCloError):
     """The client is closed; make a new one."""
 
@@ -101,14 +120,21 @@ class OutcomeUnknown(KakaCloError):
     Attributes:
         custom_order_id: the id to look the order up by, when an order was being created.
         order_id: KakaClo's order number, when the write was about an existing order.
+        settles_at: when a journal can tell for sure; None without a journal.
     """
 
     def __init__(
-        self, message: str, *, custom_order_id: str | None = None, order_id: str | None = None
+        self,
+        message: str,
+        *,
+        custom_order_id: str | None = None,
+        order_id: str | None = None,
+        settles_at: datetime | None = None,
     ) -> None:
         super().__init__(message)
         self.custom_order_id = custom_order_id
         self.order_id = order_id
+        self.settles_at = settles_at
 
 
 class DecodeError(KakaCloError):

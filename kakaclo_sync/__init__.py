@@ -5,11 +5,12 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from kakaclo_async.config import __version__
+from kakaclo_async.config import Caching, __version__
 from kakaclo_async.errors import (
     APIError,
     ClientClosed,
     ConfigurationError,
+    Conflict,
     ConnectionFailed,
     DeadlineExceeded,
     DecodeError,
@@ -126,6 +127,7 @@ __all__ = [
     "Attributes",
     "Balance",
     "Bucket",
+    "Caching",
     "CarrierType",
     "Category",
     "Certificate",
@@ -133,6 +135,7 @@ __all__ = [
     "ChannelsRequest",
     "ClientClosed",
     "ConfigurationError",
+    "Conflict",
     "ConnectionFailed",
     "CreatedOrder",
     "DeadlineExceeded",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from contextlib import suppress
 from contextvars import ContextVar
 from functools import partial
@@ -20,8 +19,9 @@ __all__ = ["Call", "on_caller"]
 R = TypeVar("R")
 T = TypeVar("T")
 
-# Windows does not interrupt a wait, so it comes up for signals.
-_WAIT = 0.25 if sys.platform == "win32" else None
+# Seconds after which a wait comes up to look for signals: one that arrives just before the wait does not
+# interrupt it, and on Windows none does.
+_WAIT = 0.5
 
 
 class Call(Generic[T]):

@@ -7,6 +7,7 @@ from functools import cached_property, partial, wraps
 from typing import TYPE_CHECKING, Concatenate, Literal, ParamSpec, Self, cast
 
 from kakaclo_async import client as async_client
+from kakaclo_async.config import Caching
 from kakaclo_async.resources import v1
 from kakaclo_async.traffic import RateLimit
 from kakaclo_sync.bridge import Bridge
@@ -92,6 +93,7 @@ class KakaClo(Face[async_client.KakaClo]):
             takes. Streams, fan-outs and the bulk lane always wait as long as it takes.
         max_attempts: requests that one call may cost when they fail.
         bucket: a bucket shared with other processes (`RedisBucket`) instead of one of its own.
+        caching: how long freight quotes and reference data are kept.
 
     Raises:
         ConfigurationError: a missing token, an address that is not HTTPS, a limit that cannot work.
@@ -109,6 +111,7 @@ class KakaClo(Face[async_client.KakaClo]):
         max_wait: float | None = 30.0,
         max_attempts: int = 5,
         bucket: Bucket | None = None,
+        caching: Caching = Caching(),  # noqa: B008 - frozen
     ) -> None:
         make = partial(
             async_client.KakaClo,
@@ -121,6 +124,7 @@ class KakaClo(Face[async_client.KakaClo]):
             max_wait=max_wait,
             max_attempts=max_attempts,
             bucket=bucket,
+            caching=caching,
         )
         self._listeners = listeners = _Listeners()
         bridge = Bridge(lambda: listeners.attach(make()), async_client.KakaClo.aclose)

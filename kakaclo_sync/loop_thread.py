@@ -20,7 +20,7 @@ from kakaclo_sync.call import Call
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-__all__ = ["LoopThread"]
+__all__ = ["LoopThread", "new_loop"]
 
 T = TypeVar("T")
 
@@ -45,7 +45,7 @@ class LoopThread:
 
     def __init__(self, at_end: Callable[[], Coroutine[object, object, object]]) -> None:
         _refuse_green_threads()
-        self.loop = _new_loop()
+        self.loop = new_loop()
         self.stopping = False
         self.exiting = False
         self._inherited = False
@@ -179,7 +179,8 @@ class LoopThread:
         await self._at_end()
 
 
-def _new_loop() -> asyncio.AbstractEventLoop:
+def new_loop() -> asyncio.AbstractEventLoop:
+    """Return uvloop's event loop, if that is installed, or asyncio's."""
     try:
         from kakaclo_sync import fast  # noqa: PLC0415 - an extra, loaded by the first call
     except ImportError:

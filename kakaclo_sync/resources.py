@@ -86,6 +86,7 @@ class Orders(Face[orders.Orders]):
     """`kk.orders`."""
 
     create = blocking(orders.Orders.create)
+    submit = blocking(orders.Orders.submit)
     get = blocking(orders.Orders.get)
     get_many = blocking(orders.Orders.get_many)
     page = blocking(orders.Orders.page)

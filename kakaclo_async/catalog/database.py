@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager, contextmanager
+import asyncio
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy import event, text
 from sqlalchemy.engine import URL, make_url
@@ -15,7 +16,7 @@ from kakaclo_async.catalog.migrations import check_version, migrate
 from kakaclo_async.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Generator
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 
     from sqlalchemy.engine import Connection
     from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from sqlalchemy.pool import ConnectionPoolEntry
 
 __all__ = ["Database"]
+
+T = TypeVar("T")
 
 _DRIVERS = {
     "sqlite": "sqlite+aiosqlite",
@@ -50,6 +53,7 @@ class Database:
         self.is_sqlite = self._url.drivername.startswith("sqlite")
         self._writer: AsyncEngine | None = None
         self._lock: WriterLock | None = None
+        self._turn = asyncio.Lock()
 
     def __repr__(self) -> str:
         return f"<Database {_shown(self._url)}>"
@@ -68,8 +72,7 @@ class Database:
                     check_file(Path(self._url.database or ""))
                 await self._lock.take()
                 self._writer = make_engine(self._url, "BEGIN IMMEDIATE", *_WRITER_PRAGMAS)
-                async with self._writer.begin() as connection:
-                    await connection.run_sync(migrate)
+                await self.write(lambda connection: connection.run_sync(migrate))
         except BaseException:
             await self.close()
             raise
@@ -83,14 +86,30 @@ class Database:
         if lock is not None:
             await lock.release()
 
-    @asynccontextmanager
-    async def transaction(self) -> AsyncGenerator[AsyncConnection, None]:
-        """Give a connection whose work is stored as a whole or not at all."""
+    async def write(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        """Run `work` in a transaction: stored as a whole or not at all, one at a time.
+
+        It ends before a cancellation goes on: a driver that is interrupted may keep its lock.
+        """
+        task = asyncio.ensure_future(self._write(work))
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            while not task.done():
+                with suppress(asyncio.CancelledError):
+                    await asyncio.wait([task])
+            if not task.cancelled():
+                task.exception()  # the cancellation is what the caller asked for
+            raise
+
+    async def _write(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         if self._writer is None:
             raise RuntimeError("the database is not open for writing")
-        with self.errors():
-            async with self._writer.begin() as connection:
-                yield connection
+        # Waiting here leaves the event loop free; waiting for SQLite's own lock is a thread that sleeps.
+        async with self._turn:
+            with self.errors():
+                async with self._writer.begin() as connection:
+                    return await work(connection)
 
     @asynccontextmanager
     async def reading(self) -> AsyncGenerator[AsyncConnection, None]:

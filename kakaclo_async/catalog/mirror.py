@@ -110,8 +110,7 @@ class Mirror:
         window = self._window(since, until)
         async with self, self._one_run() as run:
             caller = self._kk._caller  # noqa: SLF001 - for rows that no resource would return
-            coarse = await run.products(product_source(caller), window)
-            await run.stock(stock_source(caller), window, coarse=coarse)
+            await run.pull(product_source(caller), stock_source(caller), window)
             return run.finish()
 
     async def verify(self) -> MirrorReport:
@@ -129,8 +128,7 @@ class Mirror:
         window = self._window(None, None)
         async with self, self._one_run(verifying=1) as run:
             caller = self._kk._caller  # noqa: SLF001 - see `run`
-            coarse = await run.products(product_source(caller), window, all_again=True)
-            await run.stock(stock_source(caller), window, coarse=coarse, all_again=True)
+            await run.pull(product_source(caller), stock_source(caller), window, all_again=True)
             if not run.report.gaps:
                 await run.confirm_missing(self._look_up)
             return run.finish()
@@ -168,8 +166,7 @@ class Mirror:
 
         async with self:
             if after is None:
-                async with self._database.transaction() as connection:
-                    after = await last_change(connection)
+                after = await self._database.write(last_change)
             await self._follower.follow(
                 lambda: self.run(since), tell, every=every, after=after, signals=stop_on_signals
             )
@@ -201,8 +198,7 @@ class Mirror:
     @asynccontextmanager
     async def _one_run(self, *, verifying: int = 0) -> AsyncGenerator[Run, None]:
         async with self._turn:
-            async with self._database.transaction() as connection:
-                verifications = await self._store.verifications(connection)
+            verifications = await self._database.write(self._store.verifications)
             yield Run(
                 self._database,
                 self._store,

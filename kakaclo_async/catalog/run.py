@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 import attrs
@@ -13,6 +14,7 @@ from kakaclo_async.catalog.report import Gap, MirrorReport
 from kakaclo_async.catalog.schema import mirror_undecodable
 from kakaclo_async.catalog.state import PullState
 from kakaclo_async.events import PageDone
+from kakaclo_async.fan_out import gather_in_order
 from kakaclo_async.models import Product, StockLevel
 from kakaclo_async.pulling import Checkpoint, Pull
 
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from kakaclo_async.catalog.database import Database
     from kakaclo_async.catalog.reading import Received
     from kakaclo_async.catalog.store import Store
-    from kakaclo_async.pulling import Source, Window
+    from kakaclo_async.pulling import Certificate, Progress, Source, Window
 
 __all__ = ["Run"]
 
@@ -71,48 +73,43 @@ class Run:
         self._seen_in = seen_in
         self._clock = asyncio.get_running_loop().time
         self._started = self._clock()
+        self._certificates: dict[str, Certificate] = {}
+        self._rows_left: dict[str, int] = {}
+        self._look_ups = 0
         self.report = MirrorReport()
 
-    async def products(
-        self, source: Source[Received[Product]], window: Window, *, all_again: bool = False
-    ) -> bool:
-        """Store the products of a window; tell whether the server filters by whole days.
+    async def pull(
+        self,
+        products: Source[Received[Product]],
+        stock: Source[Received[StockLevel]],
+        window: Window,
+        *,
+        all_again: bool = False,
+    ) -> None:
+        """Store the products and the stock of a window, both at once.
 
         Args:
-            source: where they come from.
+            products: where products come from.
+            stock: where stock comes from.
             window: update times.
             all_again: what is stored already is read again, too.
         """
 
-        async def put(connection: AsyncConnection, products: Sequence[Product]) -> None:
-            skus = sum(len(product.sku_details) for product in products)
-            changes = await self._put_products(connection, products)
-            self._add(products=len(products), skus=skus, changes=changes)
+        async def put_products(connection: AsyncConnection, models: Sequence[Product]) -> None:
+            skus = sum(len(product.sku_details) for product in models)
+            changes = await self._put_products(connection, models)
+            self._add(products=len(models), skus=skus, changes=changes)
 
-        return await self._pull(source, window, put, coarse=False, all_again=all_again)
+        async def put_stock(connection: AsyncConnection, models: Sequence[StockLevel]) -> None:
+            changes = await self._store.put_stock(connection, models, as_of=window.end, seen_at=self._now())
+            self._add(stock=len(models), changes=changes)
 
-    async def stock(
-        self,
-        source: Source[Received[StockLevel]],
-        window: Window,
-        *,
-        coarse: bool,
-        all_again: bool = False,
-    ) -> None:
-        """Store the stock of a window.
-
-        Args:
-            source: where it comes from.
-            window: update times of the stock.
-            coarse: the server filters by whole days.
-            all_again: what is stored already is read again, too.
-        """
-
-        async def put(connection: AsyncConnection, levels: Sequence[StockLevel]) -> None:
-            changes = await self._store.put_stock(connection, levels, as_of=window.end, seen_at=self._now())
-            self._add(stock=len(levels), changes=changes)
-
-        await self._pull(source, window, put, coarse=coarse, all_again=all_again)
+        await gather_in_order(
+            (
+                partial(self._pull, products, window, put_products, all_again=all_again),
+                partial(self._pull, stock, window, put_stock, all_again=all_again),
+            )
+        )
 
     async def confirm_missing(self, look_up: Callable[[Sequence[str]], Awaitable[Sequence[Product]]]) -> None:
         """Ask by code for the products that this verification did not meet; mark those that are gone.
@@ -122,24 +119,27 @@ class Run:
         """
         last = ""
         while True:
-            async with self._database.transaction() as connection:
-                spus = await self._store.not_seen(connection, before=self._seen_in, after=last)
+            spus = await self._database.write(partial(self._store.not_seen, before=self._seen_in, after=last))
             if not spus:
                 return
             last = spus[-1]
             found = await look_up(spus)
-            known = {product.spu for product in found}
-            gone = [spu for spu in spus if spu not in known]
-            async with self._database.transaction() as connection:
-                changes = await self._put_products(connection, found)
-                await self._store.mark_gone(connection, gone, since=self._now())
-            self._add(requests=1, changes=changes + len(gone), gone=len(gone))
+            self._look_ups += 1
+            await self._database.write(partial(self._confirm, spus, found))
+
+    async def _confirm(
+        self, spus: Sequence[str], found: Sequence[Product], connection: AsyncConnection
+    ) -> None:
+        known = {product.spu for product in found}
+        gone = [spu for spu in spus if spu not in known]
+        changes = await self._put_products(connection, found)
+        await self._store.mark_gone(connection, gone, since=self._now())
+        self._add(changes=changes + len(gone), gone=len(gone))
 
     def finish(self) -> MirrorReport:
         """Return the final report."""
-        self.report = attrs.evolve(
-            self.report, finished=True, rows_left=0, seconds=self._clock() - self._started
-        )
+        self._count()
+        self.report = attrs.evolve(self.report, finished=True, rows_left=0)
         return self.report
 
     async def _put_products(self, connection: AsyncConnection, products: Sequence[Product]) -> int:
@@ -153,29 +153,33 @@ class Run:
         window: Window,
         put: Callable[[AsyncConnection, Sequence[M]], Awaitable[None]],
         *,
-        coarse: bool,
         all_again: bool,
-    ) -> bool:
-        async with self._database.transaction() as connection:
-            state = await PullState.load(connection, source.name)
+    ) -> None:
+        state = await self._database.write(partial(PullState.load, endpoint=source.name))
         plan = [Checkpoint(window=window)] if all_again else state.plan(window)
-        pull = Pull(source, plan, lanes=self._lanes, rate=self._rate, coarse=coarse)
-        before, done = self.report, 0
+        pull = Pull(source, plan, lanes=self._lanes, rate=self._rate)
+        self._certificates[pull.name] = pull.certificate
+
+        async def store(
+            pages: Sequence[Progress[Received[M]]], rows: Sequence[Received[M]], connection: AsyncConnection
+        ) -> None:
+            await put(connection, [row.model for row in rows if row.model is not None])
+            await self._set_aside(connection, source.name, rows)
+            if not all_again:
+                await state.record(connection, pages)
+
+        done = 0
         async with aclosing(pull.batches(_MOST_PAGES)) as batches:
             async for pages in batches:
                 rows = [row for page in pages for row in page.rows]
-                async with self._database.transaction() as connection:
-                    await put(connection, [row.model for row in rows if row.model is not None])
-                    await self._set_aside(connection, source.name, rows)
-                    if not all_again:
-                        await state.record(connection, pages)
+                await self._database.write(partial(store, pages, rows))
                 done += len(rows)
-                self._count(before, pull, pages[-1].rows_left)
-                event = PageDone(
-                    what=pull.name, rows=len(rows), rows_done=done, rows_total=done + pages[-1].rows_left
-                )
+                self._certificates[pull.name] = pull.certificate
+                self._rows_left[pull.name] = left = pages[-1].rows_left
+                self._count()
+                event = PageDone(what=pull.name, rows=len(rows), rows_done=done, rows_total=done + left)
                 self._tell(self.report, event)
-        return pull.coarse
+        self._certificates[pull.name] = pull.certificate
 
     async def _set_aside(
         self, connection: AsyncConnection, endpoint: str, rows: Sequence[Received[M]]
@@ -202,14 +206,14 @@ class Run:
         now = attrs.asdict(self.report, recurse=False)
         self.report = attrs.evolve(self.report, **{name: now[name] + count for name, count in counts.items()})
 
-    def _count(self, before: MirrorReport, pull: Pull[Received[M]], rows_left: int) -> None:
-        certificate = pull.certificate
+    def _count(self) -> None:
+        certificates = self._certificates
         self.report = attrs.evolve(
             self.report,
-            requests=before.requests + certificate.requests,
-            windows=before.windows + certificate.windows,
-            rereads=before.rereads + certificate.rereads,
-            gaps=before.gaps + tuple(Gap(pull.name, window) for window in certificate.gaps),
-            rows_left=rows_left,
+            requests=self._look_ups + sum(each.requests for each in certificates.values()),
+            windows=sum(each.windows for each in certificates.values()),
+            rereads=sum(each.rereads for each in certificates.values()),
+            gaps=tuple(Gap(name, gap) for name, each in certificates.items() for gap in each.gaps),
+            rows_left=sum(self._rows_left.values()),
             seconds=self._clock() - self._started,
         )

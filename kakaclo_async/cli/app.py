@@ -14,6 +14,7 @@ from kakaclo_async.cli.demo import demo
 from kakaclo_async.cli.errors import EXIT_CODES, FAILED, USAGE, exit_code, fault, say, sentence
 from kakaclo_async.cli.freight import freight
 from kakaclo_async.cli.mirror import mirror
+from kakaclo_async.cli.order_create import create
 from kakaclo_async.cli.payment import balance
 from kakaclo_async.cli.sandbox import sandbox
 from kakaclo_async.cli.text import one_line
@@ -31,7 +32,7 @@ _COMMANDS: tuple[Command, ...] = (
     freight,
     balance,
 )
-_ORDER_COMMANDS: tuple[Command, ...] = (orders.show, orders.create, orders.refund)
+_ORDER_COMMANDS: tuple[Command, ...] = (orders.show, create, orders.refund)
 
 app = typer.Typer(name="kakaclo", epilog=_EPILOG, pretty_exceptions_enable=False)
 order = typer.Typer(help="Show, place and refund orders.")

@@ -36,7 +36,7 @@ async def freight(
 def freight_table(quotes: Mapping[str, FreightQuote]) -> Table:
     """Return the table of quotes by country."""
     rows = [row for country, quote in quotes.items() for row in _rows(country, quote)]
-    return Table(("To", "Channel", "Freight", "Delivery", ""), rows)
+    return Table(("To", "Channel", "Freight", "Delivery", "Best"), rows)
 
 
 def _rows(country: str, quote: FreightQuote) -> Iterator[tuple[object, ...]]:

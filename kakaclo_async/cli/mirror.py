@@ -1,11 +1,13 @@
 """The command `mirror`: the catalog into a database."""
 
+import asyncio
 from typing import Annotated
 
 import typer
 
 from kakaclo_async import KakaClo, KakaCloError
 from kakaclo_async.cli.arguments import read_time
+from kakaclo_async.cli.errors import say
 from kakaclo_async.cli.output import Answer, Table
 from kakaclo_async.cli.progress import progress
 
@@ -26,8 +28,12 @@ async def mirror(
     from kakaclo_async.catalog import Mirror
 
     start = None if since is None else read_time(since, "--since")
-    with progress(kk):
-        report = await Mirror(kk, db).run(since=start)
+    try:
+        with progress(kk):
+            report = await Mirror(kk, db).run(since=start)
+    except asyncio.CancelledError:
+        say("stopped; run it again to go on from here")
+        raise
     facts = [
         ("SKUs", report.skus),
         ("stock of SKUs", report.stock),

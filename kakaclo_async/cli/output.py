@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from kakaclo_async.errors import KakaCloError
 
-__all__ = ["Answer", "Table", "console", "is_terminal", "print_table", "show", "to_plain"]
+__all__ = ["Answer", "Table", "console", "is_terminal", "print_table", "print_tables", "show", "to_plain"]
 
 
 def _rows(rows: Iterable[Iterable[object]]) -> tuple[tuple[object, ...], ...]:
@@ -37,12 +37,10 @@ class Table:
     Attributes:
         columns: the headings.
         rows: a value for each column; numbers go to the right.
-        title: what stands above it.
     """
 
     columns: tuple[str, ...]
     rows: tuple[tuple[object, ...], ...] = attrs.field(converter=_rows)
-    title: str | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -96,9 +94,9 @@ def console(stream: TextIO) -> Console:
 
 
 def _rich(table: Table) -> RichTable:
-    drawn = RichTable(title=table.title, title_justify="left", title_style="bold", header_style="bold cyan")
+    drawn = RichTable(header_style="bold cyan")
     for column, right in zip(table.columns, _right(table), strict=True):
-        drawn.add_column(Text(column), justify="right" if right else "left")
+        drawn.add_column(Text(column), justify="right" if right else "left", overflow="fold")
     for row in table.rows:
         drawn.add_row(*(Text(cell(value)) for value in row))
     return drawn
@@ -109,7 +107,7 @@ def aligned(table: Table) -> str:
     lines = [table.columns, *(tuple(cell(value) for value in row) for row in table.rows)]
     widths = [max(map(cell_len, column)) for column in zip(*lines, strict=True)]
     right = _right(table)
-    text = f"{table.title}\n" if table.title else ""
+    text = ""
     for line in lines:
         padded = (
             " " * (width - cell_len(part)) + part if to_the_right else part + " " * (width - cell_len(part))

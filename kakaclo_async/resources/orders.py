@@ -21,30 +21,25 @@ from kakaclo_async.resources.checks import (
 from kakaclo_async.resources.codes import Codes
 from kakaclo_async.resources.listing import Listing
 from kakaclo_async.resources.order_ids import new_custom_order_id
+from kakaclo_async.resources.order_writes import ORDERS_PATH, OrderWrites, place_request
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable
 
     from kakaclo_async.caller import Caller
     from kakaclo_async.models import OrderStatus
+    from kakaclo_async.resources.writes import WriteJournal
 
 __all__ = ["Orders", "create_request", "orders_query"]
 
-_PATH = "/v2/order/orders"
+_PATH = ORDERS_PATH
 _PAGE_SIZE = 250
 """The most orders that one page of a query holds."""
 
 
 def create_request(path: str, order: NewOrder) -> Request[str]:
     """Build the request that places an order, in either version of the API."""
-    return Request(
-        method="POST",
-        path=path,
-        body=encode(order),
-        result=str,
-        writes=True,
-        custom_order_id=order.custom_order_id,
-    )
+    return place_request(path, encode(order), order.custom_order_id)
 
 
 def orders_query(
@@ -72,6 +67,14 @@ def orders_query(
         ("pageSize", str(check_number(page_size, "page_size", at_most=_PAGE_SIZE))),
     ]
     return tuple(query)
+
+
+def _named(order: NewOrder) -> tuple[NewOrder, str]:
+    """Return an order that has a custom order id, and this id."""
+    if order.custom_order_id is not None:
+        return order, order.custom_order_id
+    custom_order_id = new_custom_order_id()
+    return attrs.evolve(order, custom_order_id=custom_order_id), custom_order_id
 
 
 def _order_id(order_id: str | int) -> str:
@@ -104,10 +107,42 @@ class Orders:
                 `custom_order_id` before placing it again (orders show up within 5 minutes).
             Rejected: KakaClo declined: an unknown SKU, too little balance.
         """
-        if order.custom_order_id is None:
-            order = attrs.evolve(order, custom_order_id=new_custom_order_id())
+        order, custom_order_id = _named(order)
         order_id = await self._caller.send(create_request(_PATH, order))
-        return CreatedOrder(order_id, order.custom_order_id)
+        return CreatedOrder(order_id, custom_order_id)
+
+    async def submit(
+        self,
+        order: NewOrder,
+        *,
+        journal: WriteJournal,
+        timeout: float | None = 30.0,  # noqa: ASYNC109 - the error says what is in doubt
+    ) -> CreatedOrder:
+        """Place an order exactly once: across time-outs, crashes and workers that submit it at the same time.
+
+        The journal knows of the order before it is sent, and by its custom order id afterwards: the same id with the
+        same order returns what became of it, without a request. When no clear answer comes, KakaClo's orders are
+        read until the order is found, or the journal's quiet time is over and it is sent again.
+
+        `POST /v2/order/orders`; in doubt also `GET /v2/order/orders`, one look for all orders in doubt
+
+        Args:
+            order: what, where to and how. Give it a `custom_order_id` that you can tell again after a crash; one is
+                made if it has none, and only `journal.settle` can then find out about an order in doubt.
+            journal: a `kakaclo_async.ordering.Journal`.
+            timeout: seconds to go on while the order is in doubt; None: until that can be settled, a little more than
+                the journal's quiet time. Submit the order again later to go on.
+
+        Raises:
+            OutcomeUnknown: it is still in doubt; `settles_at` says when it can be settled.
+            Conflict: the journal knows another order under this id.
+            Rejected: KakaClo declined; nothing was placed, and it may be submitted again, changed or not.
+        """
+        order, custom_order_id = _named(order)
+        check_code(custom_order_id, "custom_order_id")
+        writes = OrderWrites(self._caller)
+        order_id = await journal.once(writes, custom_order_id, encode(order), timeout=timeout)
+        return CreatedOrder(order_id, custom_order_id)
 
     async def get(self, order_id: str) -> Order:
         """Return one order by its number; concurrent calls share requests of 30 numbers.

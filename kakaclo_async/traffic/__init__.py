@@ -30,5 +30,6 @@ from kakaclo_async.traffic.caching import Cache
 from kakaclo_async.traffic.gate import Gate
 from kakaclo_async.traffic.local import LocalBucket
 from kakaclo_async.traffic.marble import Marble
+from kakaclo_async.traffic.shared import RedisBucket
 
-__all__ = ["Batcher", "Bucket", "Cache", "Gate", "LocalBucket", "Marble", "Offer", "RateLimit"]
+__all__ = ["Batcher", "Bucket", "Cache", "Gate", "LocalBucket", "Marble", "Offer", "RateLimit", "RedisBucket"]

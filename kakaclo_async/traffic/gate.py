@@ -223,13 +223,15 @@ class Gate:
             self._alarm.set_result(None)
 
     def _throttled(self, retry_after: float | None, *, probe: bool) -> None:
-        self._bucket.throttled(retry_after, probe=probe)
-        self._refuse_late()
-        self._wake()
+        if not self._closed:
+            self._bucket.throttled(retry_after, probe=probe)
+            self._refuse_late()
+            self._wake()
 
     def _probed(self, *, passed: bool) -> None:
-        self._bucket.probed(passed=passed)
-        self._wake()
+        if not self._closed:
+            self._bucket.probed(passed=passed)
+            self._wake()
 
     def _refuse(self, waiter: Waiter) -> None:
         """End the wait of one that must not wait any longer."""
@@ -259,8 +261,8 @@ class Gate:
         """End all waits with `ClientClosed`, and refuse new calls."""
         self._closed = True
         self._refuse_all(ClientClosed("the client was closed while this call waited for its marble"))
-        if self._pump is not None:
-            self._pump.cancel()
+        self._wake()
+        if self._pump is not None:  # it ends by itself, and gives back what it may just be getting
             await asyncio.wait([self._pump])
         await self._bucket.aclose()
 

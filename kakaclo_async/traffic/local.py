@@ -62,7 +62,7 @@ class LocalBucket:
             return Offer(wait=hold + HAIR)
         if throttle.holding:
             wanted = 1
-        free = limiter.settle(self._rate.per_second * throttle.share(now))
+        free = limiter.settle(self._leak(now))
         spare = 0 if lane is Lane.INTERACTIVE else reserve
         if lane is Lane.BULK and self._skipped >= BULK_SHARE - 1 and free < 1 + reserve:
             wanted, spare = 1, 0  # its turn, though nothing is left over
@@ -95,7 +95,9 @@ class LocalBucket:
 
     def throttled(self, retry_after: float | None, *, probe: bool) -> None:
         """Note a 429: the bucket counts as full."""
-        if self._throttle.refused(self._now(), retry_after, probe=probe):
+        now = self._now()
+        if self._throttle.refused(now, retry_after, probe=probe):
+            self._limiter.settle(self._leak(now))
             self._limiter.fill()
 
     def probed(self, *, passed: bool) -> None:
@@ -107,6 +109,9 @@ class LocalBucket:
 
     async def aclose(self) -> None:
         """Do nothing: it holds no connection."""
+
+    def _leak(self, now: float) -> float:
+        return self._rate.per_second * self._throttle.share(now)
 
     def _now(self) -> float:
         # Before the first marble there is no loop, and nothing has happened.
@@ -139,5 +144,4 @@ class _Limiter(AsyncLimiter):
         self._level = max(0.0, self._level - marbles)
 
     def fill(self) -> None:
-        self.has_capacity()
         self._level = self.max_rate

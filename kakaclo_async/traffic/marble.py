@@ -19,6 +19,7 @@ class Marble:
 
     Attributes:
         waited: seconds that it took to get it.
+        probe: whether everybody waits for what becomes of this request, after a 429.
     """
 
     __slots__ = ("_bucket_said", "_gate", "probe", "waited")

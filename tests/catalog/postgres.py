@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,12 +23,6 @@ def needs_postgresql():
     return pytest.mark.skipif(missing, reason="no PostgreSQL server below /usr/lib/postgresql")
 
 
-def _as_user(*command):
-    # PostgreSQL refuses to run as root.
-    prefix = ["runuser", "-u", USER, "--"] if os.geteuid() == 0 else []
-    return [*prefix, *map(str, command)]
-
-
 def _free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -35,24 +30,26 @@ def _free_port():
 
 
 @contextmanager
-def running_server(folder):
-    """Start a server below `folder`; yield the URL of its maintenance database."""
-    if os.geteuid() == 0:
-        shutil.chown(folder, USER)
-        for parent in folder.parents:  # pytest's folders are closed to other users
-            if parent == Path("/tmp"):  # noqa: S108 - where pytest's folders end
-                break
-            parent.chmod(parent.stat().st_mode | 0o011)
-    data, port = folder / "data", _free_port()
-    settings = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder} -c fsync=off"
+def running_server():
+    """Start a server; yield its URL, without a database's name."""
+    with tempfile.TemporaryDirectory(prefix="kakaclo-postgresql-") as folder:
+        port = _free_port()
+        as_root = os.geteuid() == 0  # PostgreSQL refuses to run as root
+        if as_root:
+            shutil.chown(folder, USER)
 
-    def run(*command):
-        subprocess.run(_as_user(*command), check=True, capture_output=True, cwd=folder)
+        def run(program, *arguments):
+            command = [BINARIES / program, "-D", f"{folder}/data", *arguments]
+            prefix = ["runuser", "-u", USER, "--"] if as_root else []
+            done = subprocess.run(
+                [*prefix, *map(str, command)], check=False, capture_output=True, text=True, cwd=folder
+            )
+            assert done.returncode == 0, done.stdout + done.stderr
 
-    run(BINARIES / "initdb", "-D", data, "-U", USER, "-A", "trust")
-    log = folder / "log"
-    run(BINARIES / "pg_ctl", "-D", data, "-o", settings, "-l", log, "-w", "start")
-    try:
-        yield f"postgresql://{USER}@127.0.0.1:{port}"
-    finally:
-        run(BINARIES / "pg_ctl", "-D", data, "-m", "immediate", "-w", "stop")
+        run("initdb", "-U", USER, "-A", "trust")
+        settings = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder} -c fsync=off"
+        run("pg_ctl", "-o", settings, "-l", f"{folder}/log", "-w", "start")
+        try:
+            yield f"postgresql://{USER}@127.0.0.1:{port}"
+        finally:
+            run("pg_ctl", "-m", "immediate", "-w", "stop")

@@ -19,8 +19,8 @@ numbers = count(1)
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory):
-    with running_server(tmp_path_factory.mktemp("postgresql")) as url:
+def server():
+    with running_server() as url:
         yield url
 
 

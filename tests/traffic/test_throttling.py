@@ -195,7 +195,7 @@ async def test_a_program_that_takes_everything_meets_no_storm(make_shop, make_ga
     async def greedy():
         while True:
             shop.bucket.take()
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.1)
 
     other = asyncio.create_task(greedy())
     calls = [asyncio.create_task(shop.call(gate)) for _ in range(100)]

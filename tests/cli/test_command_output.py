@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 
 import pytest
-from conftest import Terminal
+from hosting import Terminal
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -45,11 +45,10 @@ def test_a_text_is_one_line_of_printable_signs(text):
 
 
 def test_columns_are_aligned_also_with_wide_signs():
-    table = Table(("Code", "Name", "Qty"), [("G007", "义乌仓", 5), ("G1", "x", 1000)], title="Stock")
+    table = Table(("Code", "Name", "Qty"), [("G007", "义乌仓", 5), ("G1", "x", 1000)])
     stream = io.StringIO()
     print_table(table, stream)
     assert stream.getvalue() == (
-        "Stock\n"
         "Code  Name     Qty\n"
         "G007  义乌仓     5\n"
         "G1    x       1000\n"
@@ -79,10 +78,19 @@ def test_a_terminal_gets_lines_and_colours(monkeypatch):
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setenv("TERM", "xterm-256color")
     stream = Terminal()
-    print_table(Table(("SKU", "Qty"), [("[red]X", 5)], title="Stock"), stream)
+    print_table(Table(("SKU", "Qty"), [("[red]X", 5)]), stream)
     assert "\x1b[1" in stream.getvalue()
     assert "┃" in stream.getvalue()
     assert "[red]X" in stream.getvalue()
+
+
+def test_a_narrow_terminal_cuts_no_code(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLUMNS", "20")
+    stream = Terminal()
+    print_table(Table(("SKU", "Qty"), [("AMN00432_NAVY_XXL", 5)]), stream)
+    parts = [line.split("│")[1].strip() for line in stream.getvalue().splitlines() if line.startswith("│")]
+    assert "".join(parts) == "AMN00432_NAVY_XXL"
 
 
 @pytest.mark.parametrize(("name", "value"), [("NO_COLOR", "1"), ("TERM", "dumb")])
@@ -90,7 +98,7 @@ def test_who_wants_no_colours_gets_none(monkeypatch, name, value):
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.setenv(name, value)
     stream = Terminal()
-    print_table(Table(("SKU", "Qty"), [("X", 5)], title="Stock"), stream)
+    print_table(Table(("SKU", "Qty"), [("X", 5)]), stream)
     assert "\x1b" not in stream.getvalue()
     assert "SKU" in stream.getvalue()
 
@@ -98,7 +106,7 @@ def test_who_wants_no_colours_gets_none(monkeypatch, name, value):
 def test_force_color_gives_a_pipe_no_codes(monkeypatch):
     monkeypatch.setenv("FORCE_COLOR", "1")
     stream = io.StringIO()
-    print_table(Table(("SKU", "Qty"), [("X", 5)], title="Stock"), stream)
+    print_table(Table(("SKU", "Qty"), [("X", 5)]), stream)
     assert "\x1b" not in stream.getvalue()
 
 

@@ -25,9 +25,9 @@ end
 
 local passed = math.max(0, now - s.at)
 s.at = now
+s.level = math.max(0, s.level - passed * rate * s.share)
 s.share = math.min(1, s.share + passed * rate / recovery)
 local leak = rate * s.share
-s.level = math.max(0, s.level - passed * leak)
 
 local function claimed(lane)  -- by others who were told to come by now
   return redis.call('ZCOUNT', lane, '-inf', now)

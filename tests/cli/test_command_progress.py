@@ -4,7 +4,7 @@ import io
 import re
 
 import pytest
-from conftest import Terminal
+from hosting import Terminal
 
 from kakaclo_async.cli.progress import Bars, Lines, Pace
 from kakaclo_async.events import Lane, PageDone, Sent, Throttled

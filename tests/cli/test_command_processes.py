@@ -143,6 +143,13 @@ def test_a_pipe_gets_plain_text(kakaclo):
     assert done.stderr == ""
 
 
+def test_names_that_a_locale_cannot_write_do_not_fail(environment):
+    command = [KAKACLO, "warehouses"]
+    ascii_only = environment | {"PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(command, env=ascii_only, capture_output=True, text=True, check=True)
+    assert "\\u4e49\\u4e4c\\u4ed3" in done.stdout
+
+
 def test_a_terminal_gets_a_table(on_a_terminal):
     code, shown = on_a_terminal("warehouses")
     assert code == 0

@@ -1,0 +1,173 @@
+"""The database of a journal: each piece of work is one transaction, durable when it returns.
+
+Nothing is kept open between two transactions, so a journal belongs to no event loop, survives a fork, and leaves
+nothing to close. Orders come at most a few per second; opening costs a millisecond or a few.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from sqlalchemy import create_engine, event, inspect, insert, select, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
+from kakaclo_async.errors import ConfigurationError
+from kakaclo_async.ordering.per_loop import PerLoop
+from kakaclo_async.ordering.schema import metadata, version
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from sqlalchemy.engine import Connection
+    from sqlalchemy.engine.interfaces import DBAPIConnection
+    from sqlalchemy.pool import ConnectionPoolEntry
+
+__all__ = ["Database"]
+
+T = TypeVar("T")
+
+_VERSION = 1
+_PATIENCE = 30.0  # seconds to wait for other workers' transactions, each of which takes a few milliseconds
+_MAKING = 0x6B616B61  # the advisory lock under which PostgreSQL's tables are made
+
+
+class Database:
+    """Where a journal lives.
+
+    Args:
+        url: `sqlite:///orders.db` or `postgresql://user:password@host/name`.
+
+    Raises:
+        ConfigurationError: no such kind of database, or a path that cannot be one.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = _parse(url)
+        self._is_sqlite = self._url.drivername == "sqlite"
+        self._made = False
+        self._turn = PerLoop(asyncio.Lock)
+
+    def __repr__(self) -> str:
+        return f"<Database {self}>"
+
+    def __str__(self) -> str:
+        return self._url.set(drivername=self._url.get_backend_name()).render_as_string(hide_password=True)
+
+    async def run(self, work: Callable[[Connection], T]) -> T:
+        """Do some work in one transaction; what was begun is finished, even when the caller is cancelled.
+
+        Raises:
+            ConfigurationError: the database cannot be reached or written.
+        """
+        job = asyncio.create_task(self._run(work), name="kakaclo journal")
+        try:
+            return await asyncio.shield(job)
+        except asyncio.CancelledError:
+            await asyncio.wait([job])
+            if not job.cancelled():
+                job.exception()  # asked for, so that nobody complains that it was not
+            raise
+
+    async def _run(self, work: Callable[[Connection], T]) -> T:
+        with self._errors():
+            if not self._is_sqlite:
+                return await self._run_on_postgresql(work)
+            # SQLite lets others in one by one anyway, but wakes them in no order, and late.
+            async with self._turn.get():
+                return await asyncio.to_thread(self._run_on_sqlite, work)
+
+    def _run_on_sqlite(self, work: Callable[[Connection], T]) -> T:
+        if not self._made:
+            _check_file(Path(self._url.database or ""))
+        engine = create_engine(self._url, poolclass=NullPool, connect_args={"timeout": _PATIENCE})
+        event.listen(engine, "connect", _set_up)
+        event.listen(engine, "begin", _begin)
+        with engine.begin() as connection:
+            return self._work(connection, work)
+
+    async def _run_on_postgresql(self, work: Callable[[Connection], T]) -> T:
+        settings = {"synchronous_commit": "on", "application_name": "kakaclo journal"}
+        engine = create_async_engine(
+            self._url, poolclass=NullPool, connect_args={"server_settings": settings, "timeout": _PATIENCE}
+        )
+        async with engine.begin() as connection:
+            return await connection.run_sync(self._work, work)
+
+    def _work(self, connection: Connection, work: Callable[[Connection], T]) -> T:
+        if not self._made:
+            _make_tables(connection)
+        result = work(connection)
+        self._made = True
+        return result
+
+    @contextmanager
+    def _errors(self) -> Generator[None, None, None]:
+        try:
+            yield
+        except DBAPIError as error:
+            # `orig` alone: the full text shows the SQL with its parameters, an address among them.
+            raise ConfigurationError(f"the journal {self} refused: {error.orig}") from None
+        except (SQLAlchemyError, OSError) as error:
+            raise ConfigurationError(f"the journal {self} cannot be used: {error}") from None
+
+
+def _parse(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        raise ConfigurationError(
+            "the journal's URL cannot be read: it looks like sqlite:///orders.db"
+            " or postgresql://user:password@host/name"
+        ) from None
+    if parsed.drivername == "sqlite":
+        if parsed.database in {None, "", ":memory:"}:
+            raise ConfigurationError("a journal needs a file, to survive a crash: sqlite:///orders.db")
+        return parsed
+    if parsed.drivername in {"postgresql", "postgres", "postgresql+asyncpg"}:
+        return parsed.set(drivername="postgresql+asyncpg")
+    raise ConfigurationError(f"a journal lives in sqlite:/// or postgresql://, not in {parsed.drivername}")
+
+
+def _check_file(path: Path) -> None:
+    if path.is_dir():
+        raise ConfigurationError(f"{path} is a folder, not a database file")
+    if not path.parent.is_dir():
+        raise ConfigurationError(f"the folder {path.parent} does not exist")
+    if not path.exists():
+        # It holds addresses: only for its owner, unless somebody decides otherwise.
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+
+
+def _set_up(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+    # The driver would begin a transaction at the first write only; ours begin when they are told to.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    # EXTRA also makes the end of a transaction durable; secure_delete wipes the addresses that are dropped.
+    for pragma in ("synchronous = EXTRA", "secure_delete = ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _make_tables(connection: Connection) -> None:
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MAKING})
+    if not inspect(connection).has_table(version.name):
+        metadata.create_all(connection)
+        connection.execute(insert(version).values(version=_VERSION))
+        return
+    found = connection.scalar(select(version.c.version))
+    if found != _VERSION:
+        raise ConfigurationError(
+            f"the journal is of version {found}; this package knows up to {_VERSION}: update kakaclo"
+        )

@@ -1,0 +1,33 @@
+"""The tables of a journal; they may stand beside others."""
+
+from __future__ import annotations
+
+from sqlalchemy import Column, Double, Index, Integer, LargeBinary, MetaData, String, Table, Text
+
+__all__ = ["metadata", "version", "write"]
+
+metadata = MetaData()
+
+# Times are seconds since 1970, for leases are compared and prolonged in SQL.
+write = Table(
+    "kakaclo_write",
+    metadata,
+    Column("kind", String, primary_key=True),
+    Column("key", String, primary_key=True),
+    Column("digest", String(64), nullable=False),
+    Column("payload", LargeBinary, nullable=False, comment="the JSON body, without its address once it is done"),
+    Column("notes", Text, comment="what the endpoint noted on the way"),
+    Column("state", String, nullable=False, comment="ready, sent or done"),
+    Column("outcome", String, comment="the number that KakaClo gave"),
+    Column("why", Text, comment="what the last attempt or look ended with"),
+    Column("attempts", Integer, nullable=False),
+    Column("holder", String, comment="the claim of the worker that sends"),
+    Column("held_until", Double),
+    Column("sent_from", Double),
+    Column("sent_until", Double),
+    Column("created_at", Double, nullable=False),
+    Column("done_at", Double),
+    Index("kakaclo_write_state", "state"),
+)
+
+version = Table("kakaclo_journal", metadata, Column("version", Integer, nullable=False))

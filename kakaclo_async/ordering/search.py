@@ -1,0 +1,146 @@
+"""Looks at KakaClo for what is in doubt: one look for all of it, whoever waits."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from kakaclo_async.errors import KakaCloError
+from kakaclo_async.ordering.entry import Entry, Standing
+from kakaclo_async.resources.writes import Doubt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from kakaclo_async.ordering.store import Store
+    from kakaclo_async.resources.writes import Writes
+
+__all__ = ["Search", "Searches", "look"]
+
+_FIRST_PAUSE = 1.0
+_PAUSE_GROWTH = 1.5
+_LONGEST_PAUSE = 30.0
+
+
+async def look(store: Store, writes: Writes) -> None:
+    """Look once for all writes of a kind that are in doubt, and record what is certain.
+
+    Raises:
+        KakaCloError: KakaClo could not be asked.
+    """
+    entries = [entry for entry in await store.open(writes.kind) if entry.standing is Standing.IN_DOUBT]
+    doubts = [doubt for entry in entries if (doubt := _doubt(entry)) is not None]
+    if not doubts:
+        return
+    # Before the look: what it does not show was absent then, and could not arrive any more.
+    ripe = [entry for entry in entries if entry.may_be_settled]
+    findings = await writes.look(doubts, thorough=bool(ripe))
+    kept = {entry.key: writes.spare(entry.payload) for entry in entries}
+    await store.settle(
+        writes.kind,
+        {key: (number, kept[key]) for key, number in findings.found.items()},
+        findings.unclear,
+        [
+            entry
+            for entry in ripe
+            if findings.complete and entry.key not in findings.found and entry.key not in findings.unclear
+        ],
+    )
+
+
+def _doubt(entry: Entry) -> Doubt | None:
+    if entry.sent_from is None or entry.sent_until is None:
+        return None
+    return Doubt(
+        key=entry.key,
+        payload=entry.payload,
+        notes=entry.notes,
+        sent_from=entry.sent_from,
+        sent_until=entry.sent_until,
+    )
+
+
+class Search:
+    """Looks again and again while somebody waits, with growing pauses.
+
+    Args:
+        store: what is in doubt.
+        quiet_time: seconds; pauses are short beside it.
+    """
+
+    def __init__(self, store: Store, quiet_time: float) -> None:
+        self._store = store
+        self._longest_pause = max(_FIRST_PAUSE, min(_LONGEST_PAUSE, quiet_time / 10))
+        self._waiting: dict[asyncio.Future[KakaCloError | None], Writes] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    async def next_look(self, writes: Writes, timeout: float | None) -> KakaCloError | None:  # noqa: ASYNC109 - ends the wait without an error
+        """Wait for the end of the next look that begins from now on.
+
+        Args:
+            writes: how to look.
+            timeout: seconds to wait at most.
+
+        Returns:
+            What the look failed with; None when it succeeded, and after `timeout`.
+        """
+        done: asyncio.Future[KakaCloError | None] = asyncio.get_running_loop().create_future()
+        self._waiting[done] = writes
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._run(), name="kakaclo journal search")
+        try:
+            async with asyncio.timeout(timeout):
+                return await done
+        except TimeoutError:
+            return None
+        finally:
+            self._waiting.pop(done, None)
+
+    async def _run(self) -> None:
+        pause = _FIRST_PAUSE
+        while True:
+            await asyncio.sleep(pause)
+            pause = min(self._longest_pause, pause * _PAUSE_GROWTH)
+            if not self._waiting:
+                return
+            waiting = dict(self._waiting)
+            try:
+                await look(self._store, next(reversed(waiting.values())))
+            except KakaCloError as error:
+                _tell(waiting, error)
+            except Exception as fault:  # noqa: BLE001 - whatever it is, those who wait must not wait for ever
+                _tell(waiting, None, fault)
+            else:
+                _tell(waiting, None)
+
+
+class Searches:
+    """A search for each kind of write.
+
+    Args:
+        store: what is in doubt.
+        quiet_time: seconds.
+    """
+
+    def __init__(self, store: Store, quiet_time: float) -> None:
+        self._store = store
+        self._quiet_time = quiet_time
+        self._by_kind: dict[str, Search] = {}
+
+    def of(self, kind: str) -> Search:
+        """Return the search for a kind."""
+        return self._by_kind.setdefault(kind, Search(self._store, self._quiet_time))
+
+
+def _tell(
+    waiting: Iterable[asyncio.Future[KakaCloError | None]],
+    error: KakaCloError | None,
+    fault: Exception | None = None,
+) -> None:
+    for done in waiting:
+        if done.done():
+            continue
+        if fault is None:
+            done.set_result(error)
+        else:
+            done.set_exception(fault)

@@ -1,0 +1,213 @@
+"""What a journal writes down, a transaction each.
+
+`ready` entries were surely not carried out; `sent` ones may have been; `done` ones were. Only a claim makes a
+ready entry sent, and only with it does a request leave; a claim ends with its transaction's successor or its time.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import and_, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from kakaclo_async.ordering.entry import Entry, Standing, moment
+from kakaclo_async.ordering.schema import write
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from datetime import datetime
+
+    from sqlalchemy import ColumnElement, Row
+    from sqlalchemy.engine import Connection
+
+    from kakaclo_async.ordering.database import Database
+    from kakaclo_async.ordering.leases import Lease
+
+__all__ = ["Store"]
+
+_READY, _SENT, _DONE = "ready", "sent", "done"
+_SAID_AT_MOST = 500  # characters of a reason that are kept
+
+
+class Store:
+    """The entries of a journal.
+
+    Args:
+        database: where they are.
+        quiet_time: seconds after which what was sent is surely seen, or surely was not carried out.
+        now: tells the time, aware.
+    """
+
+    def __init__(self, database: Database, *, quiet_time: float, now: Callable[[], datetime]) -> None:
+        self._database = database
+        self._quiet_time = quiet_time
+        self._now = now
+
+    async def enter(self, kind: str, key: str, payload: bytes, digest: str, lease: Lease) -> Entry:
+        """Write an intent down unless it is there, and claim it if it may be sent.
+
+        Returns:
+            The entry; the claim was made if and only if it is READY.
+        """
+
+        def work(connection: Connection) -> Entry:
+            now = self._seconds()
+            values = {"digest": digest, "payload": payload}
+            new = {"kind": kind, "key": key, "state": _READY, "attempts": 0, "created_at": now, **values}
+            connection.execute(_insert(connection).values(new).on_conflict_do_nothing())
+            row = connection.execute(select(write).where(_is(kind, key)).with_for_update()).one()
+            if row.state == _READY:
+                claimed = update(write).where(_is(kind, key)).values(
+                    **values,
+                    notes=None,
+                    state=_SENT,
+                    attempts=row.attempts + 1,
+                    holder=lease.token,
+                    held_until=lease.until,
+                    sent_from=now if row.sent_from is None else row.sent_from,
+                    sent_until=lease.until + lease.timeout,
+                )
+                connection.execute(claimed)
+            return self._entry(row, now)
+
+        return await self._database.run(work)
+
+    async def note(self, token: str, text: str) -> None:
+        """Keep a text with what is claimed."""
+        await self._update(write.c.holder == token, notes=text)
+
+    async def renew(self, tokens: Iterable[str], until: float) -> set[str]:
+        """Prolong claims, and return those that still are."""
+        held = write.c.holder.in_(list(tokens))
+
+        def work(connection: Connection) -> set[str]:
+            kept = set(connection.scalars(select(write.c.holder).where(held).with_for_update()))
+            later = write.c.sent_until + (until - write.c.held_until)
+            connection.execute(update(write).where(held).values(held_until=until, sent_until=later))
+            return {token for token in kept if token is not None}
+
+        return await self._database.run(work)
+
+    async def done(self, kind: str, key: str, outcome: str, payload: bytes) -> None:
+        """Record what came of it; who knows it may say so, claim or no claim."""
+        await self._update(and_(_is(kind, key), write.c.state != _DONE), **self._outcome(outcome, payload))
+
+    async def doubt(self, token: str, why: str) -> None:
+        """Give a claim up after sending: from now on nothing more of it can leave."""
+        await self._update(
+            write.c.holder == token, holder=None, held_until=None, sent_until=self._seconds(), why=_short(why)
+        )
+
+    async def release(self, token: str, why: str | None) -> None:
+        """Give a claim up, for nothing was carried out."""
+        await self._update(
+            write.c.holder == token, state=_READY, holder=None, held_until=None, sent_until=None, why=_short(why)
+        )
+
+    async def settle(
+        self,
+        kind: str,
+        found: Mapping[str, tuple[str, bytes]],
+        unclear: Mapping[str, str],
+        absent: Iterable[Entry],
+    ) -> None:
+        """Record what a look has brought.
+
+        Args:
+            kind: of the writes.
+            found: number and what to keep of the payload, by key.
+            unclear: why nobody can tell, by key.
+            absent: what was surely not carried out, as it was when the look began.
+        """
+
+        def work(connection: Connection) -> None:
+            sent = write.c.state == _SENT
+            for key, (outcome, payload) in found.items():
+                done = update(write).where(and_(_is(kind, key), sent)).values(self._outcome(outcome, payload))
+                connection.execute(done)
+            for key, why in unclear.items():
+                connection.execute(update(write).where(and_(_is(kind, key), sent)).values(why=_short(why)))
+            for entry in absent:
+                # Not if somebody has sent it again since, which only those do who looked as well.
+                same = and_(
+                    _is(kind, entry.key), sent, write.c.attempts == entry.attempts, self._free(self._seconds())
+                )
+                ready = {"state": _READY, "holder": None, "held_until": None, "sent_until": None}
+                why = "KakaClo did not get it"
+                connection.execute(update(write).where(same).values(**ready, why=why))
+
+        await self._database.run(work)
+
+    async def open(self, kind: str | None = None) -> tuple[Entry, ...]:
+        """Return the entries that are being sent or in doubt, oldest first."""
+
+        def work(connection: Connection) -> tuple[Entry, ...]:
+            of_kind = write.c.state == _SENT if kind is None else and_(write.c.state == _SENT, write.c.kind == kind)
+            rows = connection.execute(select(write).where(of_kind).order_by(write.c.created_at, write.c.key))
+            return tuple(self._entry(row, self._seconds()) for row in rows)
+
+        return await self._database.run(work)
+
+    async def find(self, kind: str, key: str) -> Entry | None:
+        """Return an entry, if there is one."""
+
+        def work(connection: Connection) -> Entry | None:
+            row = connection.execute(select(write).where(_is(kind, key))).one_or_none()
+            return None if row is None else self._entry(row, self._seconds())
+
+        return await self._database.run(work)
+
+    async def _update(self, which: ColumnElement[bool], **values: object) -> None:
+        await self._database.run(lambda connection: connection.execute(update(write).where(which).values(values)))
+
+    def _outcome(self, outcome: str, payload: bytes) -> dict[str, object]:
+        return {
+            "state": _DONE,
+            "outcome": outcome,
+            "payload": payload,
+            "holder": None,
+            "held_until": None,
+            "done_at": self._seconds(),
+        }
+
+    def _seconds(self) -> float:
+        return self._now().timestamp()
+
+    def _free(self, now: float) -> ColumnElement[bool]:
+        return or_(write.c.holder.is_(None), write.c.held_until <= now)
+
+    def _entry(self, row: Row[tuple[object, ...]], now: float) -> Entry:
+        standing = {_READY: Standing.READY, _DONE: Standing.DONE}.get(row.state, Standing.IN_DOUBT)
+        if standing is Standing.IN_DOUBT and row.holder is not None and row.held_until > now:
+            standing = Standing.SENDING
+        in_doubt = standing in {Standing.IN_DOUBT, Standing.SENDING}
+        return Entry(
+            kind=row.kind,
+            key=row.key,
+            standing=standing,
+            outcome=row.outcome,
+            why=row.why,
+            attempts=row.attempts,
+            sent_from=None if row.sent_from is None else moment(row.sent_from),
+            sent_until=None if row.sent_until is None else moment(row.sent_until),
+            settles_at=moment(row.sent_until + self._quiet_time) if in_doubt else None,
+            created_at=moment(row.created_at),
+            seen_at=moment(now),
+            payload=bytes(row.payload),
+            digest=row.digest,
+            notes=row.notes,
+        )
+
+
+def _is(kind: str, key: str) -> ColumnElement[bool]:
+    return and_(write.c.kind == kind, write.c.key == key)
+
+
+def _insert(connection: Connection) -> postgresql.Insert | sqlite.Insert:
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    return dialect.insert(write)
+
+
+def _short(why: str | None) -> str | None:
+    return None if why is None else why[:_SAID_AT_MOST]

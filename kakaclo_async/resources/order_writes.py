@@ -1,0 +1,163 @@
+"""Orders for a journal: place one, and look up many of which nobody knows what became."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final, cast
+
+from kakaclo_async.codec import to_wire_time
+from kakaclo_async.errors import Conflict, OutcomeUnknown
+from kakaclo_async.models import Order, Page
+from kakaclo_async.protocol import Request
+from kakaclo_async.pulling import IncompletePull
+from kakaclo_async.resources.listing import Listing
+from kakaclo_async.resources.writes import Findings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
+
+    from kakaclo_async.caller import Caller
+    from kakaclo_async.resources.writes import Attempt, Doubt
+
+__all__ = ["ORDERS_PATH", "OrderWrites", "place_request"]
+
+ORDERS_PATH: Final = "/v2/order/orders"
+_PAGE_SIZE: Final = 250
+
+_MARGIN: Final = timedelta(minutes=10)
+"""How far KakaClo's clock may be behind ours for a quick look to find an order."""
+
+_THOROUGH_MARGIN: Final = timedelta(days=1)
+"""The same for the look that decides: times in a wrong zone must not make an order absent."""
+
+
+def place_request(path: str, body: bytes, custom_order_id: str | None) -> Request[str]:
+    """Build the request that places an order, in either version of the API."""
+    return Request(
+        method="POST", path=path, body=body, result=str, writes=True, custom_order_id=custom_order_id
+    )
+
+
+class OrderWrites:
+    """Places orders; a key is a custom order id, a payload the body of `POST /v2/order/orders`."""
+
+    kind = "order"
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+
+    @property
+    def timeout(self) -> float:
+        """Seconds that one attempt takes at most."""
+        return self._caller.options.timeout
+
+    async def send(self, attempt: Attempt) -> str:
+        """Place an order and return its number."""
+
+        def build() -> Request[str]:
+            attempt.may_leave()
+            return place_request(ORDERS_PATH, attempt.payload, attempt.key)
+
+        return await self._caller.send(build)
+
+    async def look(self, doubts: Sequence[Doubt], *, thorough: bool) -> Findings:
+        """Read the orders made since the oldest doubt, and match custom order ids and items.
+
+        The window has no end: a server whose clock is ahead of ours makes orders in our future.
+
+        `GET /v2/order/orders?createStartTime=`, 250 rows per request, in the bulk lane
+        """
+        margin = _THOROUGH_MARGIN if thorough else _MARGIN
+        start = min(doubt.sent_from for doubt in doubts) - margin
+        wanted = {doubt.key for doubt in doubts}
+        families: dict[str, list[Order]] = {}
+        complete = True
+        try:
+            async for order in self._since(start).rows():
+                if order.custom_order_id in wanted:
+                    families.setdefault(order.custom_order_id, []).append(order)
+        except IncompletePull:
+            complete = False
+        found: dict[str, str] = {}
+        unclear: dict[str, str] = {}
+        for doubt in doubts:
+            family = families.get(doubt.key, [])
+            asked = asked_items(doubt.payload)
+            if fitting := [order for order in family if _fits(order, asked)]:
+                found[doubt.key] = min(fitting, key=_age).id
+            elif family:
+                unclear[doubt.key] = f"order {family[0].id} carries this custom order id, with other items"
+        return Findings(found=found, unclear=unclear, complete=complete)
+
+    def _since(self, start: datetime) -> Listing[Order]:
+        caller = self._caller.bulk()
+
+        async def read(number: int) -> Page[Order]:
+            query = (
+                ("createStartTime", to_wire_time(start)),
+                ("pageNumber", str(number)),
+                ("pageSize", str(_PAGE_SIZE)),
+            )
+            return await caller.send(
+                Request(method="GET", path=ORDERS_PATH, query=query, result=Page[Order])
+            )
+
+        return Listing("orders", read, lambda order: order.id)
+
+    def spare(self, payload: bytes) -> bytes:
+        """Return the items alone."""
+        return json.dumps({"orderItemsList": _lines(payload)}).encode()
+
+    def in_doubt(self, key: str, text: str, settles_at: datetime) -> OutcomeUnknown:
+        """Make the error for an order in doubt."""
+        return OutcomeUnknown(
+            f"order {key!r} may or may not have been placed: {text}; submit it again with the same journal,"
+            f" never without: it can be settled at {to_wire_time(settles_at)}",
+            custom_order_id=key,
+            settles_at=settles_at,
+        )
+
+    def conflict(self, key: str) -> Conflict:
+        """Make the error for a custom order id that came with another order."""
+        return Conflict(
+            f"the journal knows another order under the custom order id {key!r}: give this one an id of its own",
+            custom_order_id=key,
+        )
+
+
+def asked_items(payload: bytes) -> Counter[str]:
+    """Return how many pieces of each SKU a payload asks for."""
+    asked = Counter[str]()
+    for line in _lines(payload):
+        asked[str(line["sku"])] += int(str(line["quantity"]))
+    return asked
+
+
+def _lines(payload: bytes) -> list[dict[str, object]]:
+    return cast("list[dict[str, object]]", json.loads(payload)["orderItemsList"])
+
+
+def _fits(order: Order, asked: Counter[str]) -> bool:
+    """Whether an order can be one of those that were made of what was asked; one may hold a part of it."""
+    return _pieces(order) <= asked
+
+
+def _pieces(order: Order) -> Counter[str]:
+    pieces = Counter[str]()
+    for item in order.order_items:
+        if item.sku_code is not None:
+            pieces[item.sku_code] += item.product_num or 0
+    return pieces
+
+
+def _age(order: Order) -> tuple[int, str]:
+    # Numbers grow; the first of a family is the one that KakaClo answers with.
+    return (len(order.id), order.id)
+
+
+def total_items(orders: Iterable[Order]) -> Counter[str]:
+    """Return how many pieces of each SKU some orders hold together."""
+    return sum((_pieces(order) for order in orders), Counter[str]())

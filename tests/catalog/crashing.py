@@ -1,0 +1,41 @@
+"""Run mirrors in processes of their own, and kill them."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+SCRIPT = """
+import asyncio, sys
+from datetime import datetime
+from kakaclo_async import KakaClo, RateLimit
+from kakaclo_async.catalog import Mirror
+
+async def main(url, token, database, until):
+    async with KakaClo(token, base_url=url, rate_limit=RateLimit(100_000, 50_000.0)) as kk:
+        await Mirror(kk, database, lanes=4).run(until=datetime.fromisoformat(until))
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+async def start_mirror(sandbox, database, until):
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-c", SCRIPT, sandbox.url, sandbox.token, database, until.isoformat()
+    )
+
+
+async def run_and_kill(sandbox, database, until, random):
+    """Let a mirror run until a random moment, then kill -9 it; tell whether it was still running."""
+    mirror = await start_mirror(sandbox, database, until)
+    ended = asyncio.create_task(mirror.wait())
+    served = sandbox.requests.total()
+    requests = random.randint(1, 20)
+    while sandbox.requests.total() < served + requests and not ended.done():
+        await asyncio.sleep(0.001)
+    await asyncio.sleep(random.random() * 0.02)
+    killed = not ended.done()
+    if killed:
+        mirror.kill()
+    await ended
+    return killed

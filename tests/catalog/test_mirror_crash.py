@@ -1,0 +1,101 @@
+"""kill -9 at any moment: the next run goes on, and ends with what an undisturbed one has."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from itertools import count
+from random import Random
+
+import pytest
+from conftest import served
+from crashing import run_and_kill
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from kakaclo_async.catalog import schema
+from kakaclo_async.catalog.database import Database
+from kakaclo_async.catalog.state import PullState
+from kakaclo_async.pulling import Window
+
+from postgres import needs_postgresql, running_server  # isort: skip
+
+numbers = count(1)
+
+
+@pytest.fixture(scope="module")
+def postgresql():
+    with running_server() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=needs_postgresql())])
+async def fresh_database(request, tmp_path):
+    """Makes the URLs of empty databases."""
+
+    async def make():
+        number = next(numbers)
+        if request.param == "sqlite":
+            return f"sqlite:///{tmp_path}/catalog{number}.db"
+        server = request.getfixturevalue("postgresql")
+        engine = create_async_engine(server.replace("://", "+asyncpg://") + "/postgres")
+        async with engine.connect() as connection:
+            raw = await connection.get_raw_connection()
+            await raw.driver_connection.execute(f"CREATE DATABASE catalog{number}")
+        await engine.dispose()
+        return f"{server}/catalog{number}"
+
+    return make
+
+
+async def contents(url):
+    """All rows of the catalog's tables; not when they came, nor in which order their changes were noted."""
+    ignored = {"seen_at", "id", "at"}
+    found = {}
+    async with Database(url).reading() as connection:
+        for table in (schema.product, schema.sku, schema.stock, schema.change, schema.mirror_done):
+            columns = [column for column in table.c if column.name not in ignored]
+            rows = await connection.execute(select(*columns))
+            found[table.name] = sorted(map(repr, rows.all()))
+        assert (await connection.execute(select(schema.mirror_open))).all() == []
+    return found
+
+
+async def open_windows(url, window):
+    """How many windows a run would go on with."""
+    async with Database(url).reading() as connection:
+        states = [await PullState.load(connection, endpoint) for endpoint in ("products", "stock")]
+    return sum(len(state.plan(window)) for state in states)
+
+
+async def check(kills, seed, fresh_database, mirror_of):
+    random = Random(seed)
+    killed = 0
+    async with served(products=200, seed=seed) as (sandbox, kk):
+        until = sandbox.now().replace(microsecond=0) - timedelta(minutes=10)
+        window = Window(until - timedelta(days=4000), until)
+        undisturbed = await fresh_database()
+        pages = (await mirror_of(sandbox, kk, undisturbed, lanes=4).run(until=until)).requests
+        expected = await contents(undisturbed)
+
+        while killed < kills:
+            url = await fresh_database()
+            sandbox.requests.clear()
+            allowed = 0
+            while killed < kills and await run_and_kill(sandbox, url, until, random):
+                killed += 1
+                allowed += await open_windows(url, window)
+            await mirror_of(sandbox, kk, url, lanes=4).run(until=until)
+
+            assert await contents(url) == expected
+            assert sandbox.requests.total() <= pages + allowed
+
+
+@pytest.mark.timeout(300)
+async def test_killed_mirrors_go_on_and_end_like_an_undisturbed_one(fresh_database, mirror_of):
+    await check(3, 1, fresh_database, mirror_of)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+async def test_200_kills_lose_nothing_and_reread_at_most_a_page_per_window(fresh_database, mirror_of):
+    await check(200, 2, fresh_database, mirror_of)

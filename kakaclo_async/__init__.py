@@ -112,6 +112,7 @@ from kakaclo_async.traffic import (
     Bucket,
     RateLimit,
 )
+from kakaclo_async.traffic.shared import RedisBucket
 
 __all__ = [
     "APIError",
@@ -177,6 +178,7 @@ __all__ = [
     "ProductStatus",
     "RateLimit",
     "RateLimited",
+    "RedisBucket",
     "Refund",
     "RefundItem",
     "RefundReason",

@@ -114,11 +114,13 @@ from kakaclo_async.traffic import (
     Bucket,
     RateLimit,
 )
+from kakaclo_async.traffic.shared import RedisBucket
 from kakaclo_sync.client import KakaClo
 from kakaclo_sync.stream import Pull, Stream
 
 if TYPE_CHECKING:
     from kakaclo_sync.catalog import Mirror
+    from kakaclo_sync.ordering import Journal
     from kakaclo_sync.sandbox import Sandbox
 
 __all__ = [
@@ -156,6 +158,7 @@ __all__ = [
     "IncompletePull",
     "InvalidRequest",
     "Item",
+    "Journal",
     "KakaClo",
     "KakaCloError",
     "Lane",
@@ -187,6 +190,7 @@ __all__ = [
     "Pull",
     "RateLimit",
     "RateLimited",
+    "RedisBucket",
     "Refund",
     "RefundItem",
     "RefundReason",
@@ -223,8 +227,12 @@ __all__ = [
     "__version__",
 ]
 
-# Loaded when asked for: most callers need neither, and the mirror needs an extra.
-_LAZY = {"Mirror": "kakaclo_sync.catalog", "Sandbox": "kakaclo_sync.sandbox"}
+# Loaded when asked for: two of them need an extra, and no client needs them.
+_LAZY = {
+    "Journal": "kakaclo_sync.ordering",
+    "Mirror": "kakaclo_sync.catalog",
+    "Sandbox": "kakaclo_sync.sandbox",
+}
 
 if not TYPE_CHECKING:  # type checkers would let every name pass
 

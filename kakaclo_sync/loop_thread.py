@@ -190,10 +190,13 @@ def new_loop() -> asyncio.AbstractEventLoop:
 
 
 def _refuse_green_threads() -> None:
-    checks = (("gevent.monkey", "is_module_patched"), ("eventlet.patcher", "is_monkey_patched"))
-    for module, check in checks:
+    checks = (
+        ("gevent.monkey", "is_module_patched", "_thread"),
+        ("eventlet.patcher", "is_monkey_patched", "thread"),
+    )
+    for module, check, threads in checks:
         patcher = sys.modules.get(module)
-        if patcher is not None and getattr(patcher, check)("thread"):
+        if patcher is not None and getattr(patcher, check)(threads):
             raise ConfigurationError(
                 f"{module.partition('.')[0]} has replaced this process's threads, and the blocking client"
                 " needs real ones: use thread or process workers, or leave threads unpatched (thread=False)"

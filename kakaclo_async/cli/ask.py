@@ -16,11 +16,11 @@ def confirm(question: str) -> bool:
     Raises:
         KeyboardInterrupt: Ctrl-C at the question.
     """
-    sys.stderr.write(f"{question} [y/N] ")
-    sys.stderr.flush()
     # asyncio.run turns Ctrl-C into a cancellation, which a blocked loop would never see.
     previous = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
+        sys.stderr.write(f"{question} [y/N] ")
+        sys.stderr.flush()
         answer = sys.stdin.readline()
     finally:
         signal.signal(signal.SIGINT, previous)

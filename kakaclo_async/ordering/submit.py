@@ -20,6 +20,9 @@ __all__ = ["submit"]
 _FIRST_PAUSE = 0.1  # seconds between two looks at what another worker is sending
 _LONGEST_PAUSE = 2.0
 
+_MOST_ATTEMPTS = 5
+"""Requests that one call may cost when each ends in doubt, and is found not to have arrived."""
+
 
 class _Patience:
     """How long a doubt is waited for, counted from the first time that there is one."""
@@ -66,6 +69,7 @@ async def submit(
     digest = digest_of(payload)
     patience = _Patience(timeout)
     failure: KakaCloError | None = None
+    attempts = 0
     looked = False
     while True:
         attempt = Attempt(writes, key, payload, store, leases)
@@ -73,14 +77,14 @@ async def submit(
         if entry.standing is Standing.READY:
             if (outcome := await attempt.carry_out()) is not None:
                 return outcome
-            looked = False
+            attempts, looked = attempts + 1, False
             continue
         if entry.digest != digest:
             raise writes.conflict(key)
         if entry.standing is Standing.DONE:
             return entry.outcome or ""
         left = patience.left
-        if looked or (left is not None and left <= 0):
+        if looked or attempts == _MOST_ATTEMPTS or (left is not None and left <= 0):
             raise _in_doubt(writes, entry, failure)
         if entry.standing is Standing.SENDING:
             await patience.pause()

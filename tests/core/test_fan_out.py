@@ -42,7 +42,9 @@ async def test_the_first_failure_cancels_the_others_and_waits_for_their_end():
 
 async def test_collected_errors_stand_in_their_places():
     done = []
-    found = await collect_in_order(calls((2, "a"), (1, MISSING), (3, "c")), kind=KakaCloError, done=lambda: done.append(1))
+    found = await collect_in_order(
+        calls((2, "a"), (1, MISSING), (3, "c")), kind=KakaCloError, done=lambda: done.append(1)
+    )
     assert found == ["a", MISSING, "c"]
     assert len(done) == 3
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 
 from kakaclo_async import Address, Item, KakaClo, NewOrder, RateLimit
@@ -23,7 +25,7 @@ def client(sandbox, **settings):
 
 @pytest.fixture
 async def sandbox():
-    async with Sandbox(products=60, capacity=1e9, per_second=1e9, balance="1e9") as sandbox:
+    async with Sandbox(products=60, capacity=1e9, per_second=1e9, balance=Decimal("1e9")) as sandbox:
         yield sandbox
 
 

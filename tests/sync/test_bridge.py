@@ -350,11 +350,15 @@ def test_without_uvloop_the_loop_is_of_asyncio_whatever_the_policy(script):
 
 
 @pytest.mark.parametrize(
-    ("library", "check"), [("gevent.monkey", "is_module_patched"), ("eventlet.patcher", "is_monkey_patched")]
+    ("library", "check", "name"),
+    [
+        ("gevent.monkey", "is_module_patched", "_thread"),
+        ("eventlet.patcher", "is_monkey_patched", "thread"),
+    ],
 )
-def test_green_threads_are_refused_in_one_sentence(monkeypatch, library, check):
+def test_green_threads_are_refused_in_one_sentence(monkeypatch, library, check, name):
     patcher = type(sys)(library)
-    setattr(patcher, check, lambda module: module == "thread")
+    setattr(patcher, check, lambda module: module == name)
     monkeypatch.setitem(sys.modules, library, patcher)
     shop = Shop()
     with pytest.raises(ConfigurationError, match=library.split(".", maxsplit=1)[0]):

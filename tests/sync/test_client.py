@@ -241,6 +241,16 @@ def test_many_threads_share_one_client(kk, sandbox, threads):
     assert sandbox.throttled == 0
 
 
+def test_look_ups_of_many_threads_share_requests(kk, sandbox):
+    spus = [product.spu for product in kk.products.updated(past(days=3650), past())] * 3
+    with KakaClo(sandbox.token, base_url=sandbox.url, rate_limit=RateLimit(1, 4.0)) as slow:
+        slow.payment.balance()  # takes the only marble there is
+        before = sandbox.requests["/v1/product/products"]
+        with ThreadPoolExecutor(len(spus)) as pool:
+            assert [product.spu for product in pool.map(slow.products.get, spus)] == spus
+    assert sandbox.requests["/v1/product/products"] - before <= 10  # of 150
+
+
 def test_close_ends_running_calls_of_other_threads(kk, sandbox):
     sandbox.faults.add(Fault(FaultKind.SILENCE, times=None))
     with ThreadPoolExecutor(4) as pool:

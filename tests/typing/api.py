@@ -42,7 +42,9 @@ from kakaclo_async import (
 
 async def construction() -> None:
     KakaClo()
-    KakaClo("token", environment="test", rate_limit=RateLimit(120, 2.0), reserve=20, timeout=30.0, max_wait=None)
+    KakaClo(
+        "token", environment="test", rate_limit=RateLimit(120, 2.0), reserve=20, timeout=30.0, max_wait=None
+    )
 
     async def fetch() -> str:
         return "token"

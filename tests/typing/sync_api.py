@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import assert_type
 
+from kakaclo_async.catalog import Change, MirrorReport, MirrorStatus
+from kakaclo_async.ordering import Entry
 from kakaclo_sync import (
     Address,
     Balance,
@@ -18,9 +20,11 @@ from kakaclo_sync import (
     FreightQuote,
     FreightRequest,
     Item,
+    Journal,
     KakaClo,
     KakaCloError,
     LogisticsChannel,
+    Mirror,
     NewDesign,
     NewOrder,
     Order,
@@ -137,6 +141,20 @@ def sandboxes() -> None:
         assert_type(sandbox.token, str)
         sandbox.skip(3600)
         sandbox.balance_form = "text"
+
+
+def databases(kk: KakaClo, order: NewOrder) -> None:
+    with Mirror(kk, "sqlite:///catalog.db", lanes=4) as mirror:
+        assert_type(mirror, Mirror)
+        assert_type(mirror.run(since=START), MirrorReport)
+        assert_type(mirror.verify(), MirrorReport)
+        assert_type(mirror.status(), MirrorStatus)
+        assert_type(mirror.changes(after=7), Stream[Change])
+        mirror.follow(60.0, on_change=print, stop_on_signals=True)
+    journal = Journal("sqlite:///orders.db", quiet_time=900.0)
+    assert_type(kk.orders.submit(order, journal=journal), CreatedOrder)
+    assert_type(journal.pending(), tuple[Entry, ...])
+    assert_type(journal.settle(kk), tuple[Entry, ...])
 
 
 def misuse_is_seen(kk: KakaClo) -> None:

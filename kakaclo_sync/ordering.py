@@ -1,0 +1,75 @@
+"""The journal for blocking callers (`pip install kakaclo[catalog]`)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING
+
+from kakaclo_async import ordering
+from kakaclo_sync.bridge import Bridge
+from kakaclo_sync.derive import Face, blocking
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kakaclo_async.ordering import Entry
+    from kakaclo_async.resources.writes import Writes
+    from kakaclo_sync.client import KakaClo
+
+__all__ = ["Journal"]
+
+
+async def _nothing_to_close(_journal: ordering.Journal) -> None: ...
+
+
+class Journal(Face[ordering.Journal]):
+    """Writes down what shall be carried out exactly once, before it is sent.
+
+    Threads, processes and machines may share one. It holds the payloads, addresses among them, until they were
+    carried out. Nothing is kept open between two calls: there is nothing to close.
+
+    Args:
+        url: `sqlite:///orders.db` or `postgresql://user:password@host/name`.
+        quiet_time: seconds from the moment when a request was given up until a look can say that KakaClo did not
+            get it. It must cover how long a request may travel on without us, and then the index lag of up to 5
+            minutes. A shorter one is quicker and less safe: a request that arrives later is a second order.
+        lease: seconds after which a worker that died loses what it was sending.
+        now: tells the time, aware. Workers on several machines keep their clocks in step; KakaClo's may differ.
+
+    Raises:
+        ConfigurationError: a URL that is neither, or a time that cannot be.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        quiet_time: float = 600.0,
+        lease: float = 60.0,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        make = partial(ordering.Journal, url, quiet_time=quiet_time, lease=lease, now=now)
+        super().__init__(Bridge(make, _nothing_to_close), lambda journal: journal)
+
+    pending = blocking(ordering.Journal.pending)
+    find = blocking(ordering.Journal.find)
+
+    def settle(self, kk: KakaClo) -> tuple[Entry, ...]:
+        """Look once at KakaClo for everything in doubt, and return what still is.
+
+        What KakaClo surely did not get is not sent here, but when it is submitted again.
+
+        Raises:
+            ConfigurationError: there is no journal.
+            KakaCloError: KakaClo could not be asked.
+        """
+        # On the client's loop: an async client knows no other, and a journal any.
+        return kk._bridge.thread().run(lambda: self._target().settle(kk._target()))  # noqa: SLF001 - a face, too
+
+    async def once(self, writes: Writes, key: str, payload: bytes, *, timeout: float | None = None) -> str:  # noqa: ASYNC109 - see below
+        """Carry a write out on the client's loop; it is `kk.orders.submit` that calls and blocks."""
+        return await self._target().once(writes, key, payload, timeout=timeout)
+
+    def __repr__(self) -> str:
+        return repr(self._target())

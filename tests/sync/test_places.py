@@ -1,0 +1,84 @@
+"""Where blocking callers live: notebooks, Django, Celery's way of working, green threads."""
+
+import pytest
+
+
+def test_a_notebook_cell_works_and_warns_that_it_blocks_the_kernels_loop(sandbox):
+    manager = pytest.importorskip("jupyter_client.manager")
+    pytest.importorskip("ipykernel")
+    code = f"""
+import warnings
+from kakaclo_sync import KakaClo
+kk = KakaClo({sandbox.token!r}, base_url={sandbox.url!r})
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    balance = kk.payment.balance()
+print(balance.amount, *[str(warning.message)[:13] for warning in caught])
+print(len(list(kk.orders.query())))
+kk.close()
+"""
+    kernel, client = manager.start_new_kernel(kernel_name="python3", startup_timeout=60)
+    try:
+        output = []
+        reply = client.execute_interactive(
+            code,
+            timeout=60,
+            output_hook=lambda message: output.append(message["content"].get("text", message["content"])),
+        )
+        assert reply["content"]["status"] == "ok", output
+        assert f"{sandbox.balance} this blocking" in "".join(map(str, output))
+    finally:
+        client.stop_channels()
+        kernel.shutdown_kernel(now=True)
+        kernel.cleanup_resources()
+
+
+def test_a_django_view_calls_like_any_blocking_code(client_script):
+    pytest.importorskip("django")
+    assert client_script("""
+        import django
+        from django.conf import settings
+        from django.http import JsonResponse
+        from django.test import AsyncClient, Client
+        from django.urls import path
+
+        def balance(request):
+            return JsonResponse({"amount": str(kk.payment.balance().amount)})
+
+        urlpatterns = [path("balance", balance)]
+        settings.configure(ROOT_URLCONF=__name__, ALLOWED_HOSTS=["*"], SECRET_KEY="x")
+        django.setup()
+        print(Client().get("/balance").json()["amount"])
+
+        import asyncio
+        async def under_asgi():  # Django runs the view in a thread
+            answers = await asyncio.gather(*[AsyncClient().get("/balance") for _ in range(5)])
+            return {answer.json()["amount"] for answer in answers}
+        print(*asyncio.run(under_asgi()))
+    """) == ["10000.00", "10000.00"]
+
+
+@pytest.mark.parametrize("library", ["gevent", "eventlet"])
+def test_patched_threads_are_refused_in_one_sentence(script, library):
+    pytest.importorskip(library)
+    patch = {"gevent": "from gevent import monkey; monkey.patch_all()", "eventlet": "eventlet.monkey_patch()"}
+    assert script(f"""
+        import warnings
+        warnings.simplefilter("ignore")
+        import {library}
+        {patch[library]}
+        from kakaclo_sync import ConfigurationError, KakaClo
+        try:
+            KakaClo("t").payment.balance()
+        except ConfigurationError as error:
+            print(*str(error).split()[:3])
+    """)[:3] == [library, "has", "replaced"]
+
+
+def test_gevent_that_leaves_threads_alone_works(client_script):
+    pytest.importorskip("gevent")
+    assert client_script("""
+        import gevent.monkey
+        gevent.monkey.patch_time()
+        print(kk.payment.balance().amount)
+    """) == ["10000.00"]

@@ -9,20 +9,21 @@ from typing import TYPE_CHECKING, Final, cast
 
 from kakaclo_async.codec import to_wire_time
 from kakaclo_async.errors import Conflict, OutcomeUnknown
-from kakaclo_async.models import Order, Page
+from kakaclo_async.models import Item, Order, Page
 from kakaclo_async.protocol import Request
 from kakaclo_async.pulling import IncompletePull
 from kakaclo_async.resources.listing import Listing
+from kakaclo_async.resources.order_family import pieces
 from kakaclo_async.resources.writes import Findings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from datetime import datetime
 
     from kakaclo_async.caller import Caller
     from kakaclo_async.resources.writes import Attempt, Doubt
 
-__all__ = ["ORDERS_PATH", "OrderWrites", "place_request"]
+__all__ = ["ORDERS_PATH", "OrderWrites", "asked_items", "by_number", "orders_since", "place_request"]
 
 ORDERS_PATH: Final = "/v2/order/orders"
 _PAGE_SIZE: Final = 250
@@ -66,8 +67,6 @@ class OrderWrites:
     async def look(self, doubts: Sequence[Doubt], *, thorough: bool) -> Findings:
         """Read the orders made since the oldest doubt, and match custom order ids and items.
 
-        The window has no end: a server whose clock is ahead of ours makes orders in our future.
-
         `GET /v2/order/orders?createStartTime=`, 250 rows per request, in the bulk lane
         """
         margin = _THOROUGH_MARGIN if thorough else _MARGIN
@@ -76,7 +75,7 @@ class OrderWrites:
         families: dict[str, list[Order]] = {}
         complete = True
         try:
-            async for order in self._since(start).rows():
+            async for order in orders_since(self._caller, start).rows():
                 if order.custom_order_id in wanted:
                     families.setdefault(order.custom_order_id, []).append(order)
         except IncompletePull:
@@ -85,27 +84,12 @@ class OrderWrites:
         unclear: dict[str, str] = {}
         for doubt in doubts:
             family = families.get(doubt.key, [])
-            asked = asked_items(doubt.payload)
+            asked = Counter({item.sku: item.quantity for item in asked_items(doubt.payload)})
             if fitting := [order for order in family if _fits(order, asked)]:
-                found[doubt.key] = min(fitting, key=_age).id
+                found[doubt.key] = min(fitting, key=by_number).id
             elif family:
                 unclear[doubt.key] = f"order {family[0].id} carries this custom order id, with other items"
         return Findings(found=found, unclear=unclear, complete=complete)
-
-    def _since(self, start: datetime) -> Listing[Order]:
-        caller = self._caller.bulk()
-
-        async def read(number: int) -> Page[Order]:
-            query = (
-                ("createStartTime", to_wire_time(start)),
-                ("pageNumber", str(number)),
-                ("pageSize", str(_PAGE_SIZE)),
-            )
-            return await caller.send(
-                Request(method="GET", path=ORDERS_PATH, query=query, result=Page[Order])
-            )
-
-        return Listing("orders", read, lambda order: order.id)
 
     def spare(self, payload: bytes) -> bytes:
         """Return the items alone."""
@@ -128,12 +112,30 @@ class OrderWrites:
         )
 
 
-def asked_items(payload: bytes) -> Counter[str]:
-    """Return how many pieces of each SKU a payload asks for."""
+def orders_since(caller: Caller, start: datetime) -> Listing[Order]:
+    """List the orders made from `start` on, without an end, in the bulk lane.
+
+    A server whose clock is ahead of ours makes orders in our future.
+    """
+    bulk = caller.bulk()
+
+    async def read(number: int) -> Page[Order]:
+        query = (
+            ("createStartTime", to_wire_time(start)),
+            ("pageNumber", str(number)),
+            ("pageSize", str(_PAGE_SIZE)),
+        )
+        return await bulk.send(Request(method="GET", path=ORDERS_PATH, query=query, result=Page[Order]))
+
+    return Listing("orders", read, lambda order: order.id)
+
+
+def asked_items(payload: bytes) -> tuple[Item, ...]:
+    """Return what a payload asks for, equal SKUs added up."""
     asked = Counter[str]()
     for line in _lines(payload):
         asked[str(line["sku"])] += int(str(line["quantity"]))
-    return asked
+    return tuple(Item(sku, quantity) for sku, quantity in asked.items())
 
 
 def _lines(payload: bytes) -> list[dict[str, object]]:
@@ -142,22 +144,10 @@ def _lines(payload: bytes) -> list[dict[str, object]]:
 
 def _fits(order: Order, asked: Counter[str]) -> bool:
     """Whether an order can be one of those that were made of what was asked; one may hold a part of it."""
-    return _pieces(order) <= asked
+    return pieces([order]) <= asked
 
 
-def _pieces(order: Order) -> Counter[str]:
-    pieces = Counter[str]()
-    for item in order.order_items:
-        if item.sku_code is not None:
-            pieces[item.sku_code] += item.product_num or 0
-    return pieces
-
-
-def _age(order: Order) -> tuple[int, str]:
-    # Numbers grow; the first of a family is the one that KakaClo answers with.
+def by_number(order: Order) -> tuple[int, str]:
+    """Sort orders by their numbers, which grow: the first of a family is the one that KakaClo answers with."""
     return (len(order.id), order.id)
 
-
-def total_items(orders: Iterable[Order]) -> Counter[str]:
-    """Return how many pieces of each SKU some orders hold together."""
-    return sum((_pieces(order) for order in orders), Counter[str]())

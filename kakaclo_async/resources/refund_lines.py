@@ -1,18 +1,71 @@
-"""Which lines of an order a refund names, pure."""
+"""Which lines of an order a refund names, and whether KakaClo can grant it at all, pure."""
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from kakaclo_async.errors import InvalidRequest
-from kakaclo_async.models import RefundItem
+import attrs
+
+from kakaclo_async.errors import InvalidRequest, Rejected
+from kakaclo_async.models import FulfillmentStatus, NewRefund, OrderStatus, RefundItem, RefundState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
-    from kakaclo_async.models import Item, Order
+    from kakaclo_async.models import Item, Order, OrderItem
 
-__all__ = ["fill_lines"]
+__all__ = ["RefundPlan", "check_refundable", "expected_amount", "fill_lines"]
+
+
+@attrs.frozen(kw_only=True)
+class RefundPlan:
+    """What a refund would send, and bring.
+
+    Attributes:
+        order_id: KakaClo's order number.
+        refund: the body; without items it means the whole order.
+        amount: US dollars that should come back, freight only with the whole order; None when the order does not say.
+    """
+
+    order_id: str
+    refund: NewRefund
+    amount: Decimal | None
+
+
+def check_refundable(order: Order) -> None:
+    """Refuse what KakaClo would refuse: refunds end with shipping, and with the money.
+
+    Raises:
+        Rejected: the order is shipped, cancelled, or refunded already; nothing was sent.
+    """
+    if order.status is OrderStatus.CANCEL:
+        raise _too_late(order, "it is cancelled")
+    if order.refund_status is not None and order.refund_status.is_refunded:
+        raise _too_late(order, "all of it is refunded")
+    if order.refundable_amount is not None and order.refundable_amount <= 0:
+        raise _too_late(order, "nothing is left to refund")
+    if order.fulfillments or order.fulfillment_status in _SHIPPED or order.status is OrderStatus.COMPLETED:
+        shipped = order.fulfillment_status or order.status
+        raise _too_late(order, f"it is shipped ({shipped}): ask KakaClo's staff, or have it returned")
+    if order.order_items and all(_is_spoken_for(line) for line in order.order_items):
+        raise _too_late(order, "a refund of all of it is under way: see refunds.of")
+
+
+_SHIPPED = {
+    FulfillmentStatus.PARTIALLY_SHIPPED,
+    FulfillmentStatus.FULLY_SHIPPED,
+    FulfillmentStatus.COMPLETED,
+}
+
+
+def _too_late(order: Order, reason: str) -> Rejected:
+    return Rejected(
+        f"order {order.id} (custom order id {order.custom_order_id!r}) cannot be refunded: {reason};"
+        " nothing was sent",
+        status=200,
+        message=reason,
+    )
 
 
 def fill_lines(order: Order, items: Iterable[Item]) -> tuple[RefundItem, ...]:
@@ -22,31 +75,75 @@ def fill_lines(order: Order, items: Iterable[Item]) -> tuple[RefundItem, ...]:
     up in their order, and one line is named once.
 
     Raises:
-        InvalidRequest: a SKU that the order does not hold, or more pieces of it than were bought.
+        InvalidRequest: a SKU that the order does not hold, more pieces of it than were bought, or more than are
+            left beside earlier refunds.
     """
     wanted: dict[str, int] = {}
     for item in items:
         wanted[item.sku] = wanted.get(item.sku, 0) + item.quantity
+    return tuple(line for sku, quantity in wanted.items() for line in _lines_of(order, sku, quantity))
+
+
+def _lines_of(order: Order, sku: str, quantity: int) -> Sequence[RefundItem]:
+    bought = [line for line in order.order_items if line.sku_code == sku]
+    if not bought:
+        raise InvalidRequest(f"order {order.id} holds no SKU {sku!r}")
     lines: list[RefundItem] = []
-    for sku, quantity in wanted.items():
-        bought = [line for line in order.order_items if line.sku_code == sku]
-        if not bought:
-            raise InvalidRequest(f"order {order.id} holds no SKU {sku!r}")
-        left = quantity
-        for line in bought:
-            taken = min(left, line.product_num or 0)
-            if taken > 0:
-                lines.append(
-                    RefundItem(
-                        item_id=line.item_id or line.id or "",
-                        sku_code=sku,
-                        quantity=taken,
-                        country_code=line.country_code,
-                    )
+    missing = quantity
+    for line in bought:
+        taken = min(missing, _at_most_left(line))
+        if taken > 0:
+            lines.append(
+                RefundItem(
+                    item_id=line.item_id or line.id or "",
+                    sku_code=sku,
+                    quantity=taken,
+                    country_code=line.country_code,
                 )
-                left -= taken
-        if left > 0:
-            raise InvalidRequest(
-                f"order {order.id} holds {quantity - left} of SKU {sku!r}, not the {quantity} to refund"
             )
-    return tuple(lines)
+            missing -= taken
+    if missing > 0:
+        held = sum(line.product_num or 0 for line in bought)
+        if quantity <= held:
+            raise InvalidRequest(
+                f"order {order.id}: at most {quantity - missing} of the {held} bought of SKU {sku!r} are left beside"
+                f" earlier refunds, not the {quantity} to refund"
+            )
+        raise InvalidRequest(f"order {order.id} holds {held} of SKU {sku!r}, not the {quantity} to refund")
+    return lines
+
+
+def _at_most_left(line: OrderItem) -> int:
+    """Return the most pieces that can be left: KakaClo tells whether some are refunded, but not how many."""
+    bought = line.product_num or 0
+    if line.refund_status is None:
+        return bought
+    return 0 if line.refund_status.is_refunded else max(0, bought - 1)
+
+
+def _is_spoken_for(line: OrderItem) -> bool:
+    return line.refund_status is not None and _at_most_left(line) == 0
+
+
+def expected_amount(order: Order, lines: Iterable[RefundItem]) -> Decimal | None:
+    """Return what refunding these lines should bring, without freight; None when a price is not told.
+
+    Raises:
+        InvalidRequest: it is more than the order's refundable amount.
+    """
+    amount = Decimal(0)
+    for line in lines:
+        prices = [
+            item.amount
+            for item in order.order_items
+            if (item.item_id or item.id, item.sku_code) == (line.item_id, line.sku_code)
+            and line.country_code in {None, item.country_code}
+        ]
+        if not prices or prices[0] is None:
+            return None
+        amount += prices[0] * line.quantity
+    if order.refundable_amount is not None and amount > order.refundable_amount:
+        raise InvalidRequest(
+            f"order {order.id}: {order.refundable_amount} USD are refundable, and these items cost {amount}"
+        )
+    return amount

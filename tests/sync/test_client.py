@@ -25,6 +25,7 @@ from kakaclo_sync import (
     NewOrder,
     NotFound,
     Pull,
+    RateLimit,
     RefundStatus,
     Sent,
     Stream,

@@ -1,18 +1,4 @@
-"""What tests of code that uses KakaClo need.
-
-`SteppedLoop` is an event loop whose clock is stepped: waiting for a marble, a retry or the end of a cache
-entry takes no real time, while loopback HTTP and threads work as ever. With pytest-asyncio, `conftest.py`
-gives it to the tests that carry a marker (a whole module opts in with `pytestmark = pytest.mark.stepped`):
-
-    def pytest_configure(config):
-        config.addinivalue_line("markers", "stepped: the event loop's clock jumps to the next timer")
-
-    def pytest_asyncio_loop_factories(item):
-        stepped = item.get_closest_marker("stepped")
-        return {"stepped": SteppedLoop} if stepped else {"real": asyncio.new_event_loop}
-
-Without pytest-asyncio: `asyncio.Runner(loop_factory=SteppedLoop)`.
-"""
+"""An event loop whose clock is stepped, so that tests wait for nothing."""
 
 from __future__ import annotations
 

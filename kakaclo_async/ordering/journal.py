@@ -7,23 +7,25 @@ from typing import TYPE_CHECKING
 
 from kakaclo_async.errors import ConfigurationError
 from kakaclo_async.ordering.database import Database
+from kakaclo_async.ordering.entry import Entry, Standing
 from kakaclo_async.ordering.leases import Leases
 from kakaclo_async.ordering.per_loop import PerLoop
 from kakaclo_async.ordering.search import Searches, look
 from kakaclo_async.ordering.store import Store
 from kakaclo_async.ordering.submit import submit
+from kakaclo_async.resources.design_writes import DesignWrites
 from kakaclo_async.resources.order_writes import OrderWrites
+from kakaclo_async.resources.refund_writes import RefundWrites
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kakaclo_async.client import KakaClo
-    from kakaclo_async.ordering.entry import Entry
     from kakaclo_async.resources.writes import Writes
 
 __all__ = ["Journal"]
 
-KINDS = (OrderWrites,)
+_KINDS = (OrderWrites, RefundWrites, DesignWrites)
 
 
 class Journal:
@@ -72,13 +74,15 @@ class Journal:
         """
         return await self._store.open()
 
-    async def find(self, custom_order_id: str) -> Entry | None:
-        """Return the entry of an order, or None.
+    async def recall(self, kind: str, key: str) -> Entry | None:
+        """Return what was carried out, or may have been, under a key; None when nothing was.
 
-        Raises:
-            ConfigurationError: there is no journal.
+        Args:
+            kind: "order", "refund" or "design".
+            key: for an order, its custom order id.
         """
-        return await self._store.find(OrderWrites.kind, custom_order_id)
+        entry = await self._store.find(kind, key)
+        return None if entry is None or entry.standing is Standing.READY else entry
 
     async def settle(self, kk: KakaClo) -> tuple[Entry, ...]:
         """Look once at KakaClo for everything in doubt, and return what still is.
@@ -89,7 +93,7 @@ class Journal:
             ConfigurationError: there is no journal.
             KakaCloError: KakaClo could not be asked.
         """
-        for kind in KINDS:
+        for kind in _KINDS:
             await look(self._store, kind(kk._caller))  # noqa: SLF001 - packages share privates
         return await self.pending()
 

@@ -1,16 +1,19 @@
-"""Refunds for a journal: ask for one, and find out whether KakaClo got it."""
+"""Refunds for a journal: ask for one, and find out whether KakaClo got it.
+
+A refund that is queried shows its remark, and not its items: the journal's refunds carry a mark in the remark.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from kakaclo_async.codec import decode, encode, to_wire_time
+from kakaclo_async.codec import to_wire_time
 from kakaclo_async.errors import Conflict, OutcomeUnknown
-from kakaclo_async.models import NewRefund, Page, Refund
+from kakaclo_async.models import Item, Page, Refund, RefundItem
 from kakaclo_async.protocol import Request, path
 from kakaclo_async.resources.checks import check_code
 from kakaclo_async.resources.writes import Findings
@@ -20,9 +23,114 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from kakaclo_async.caller import Caller
+    from kakaclo_async.models import NewRefund
     from kakaclo_async.resources.writes import Attempt, Doubt
 
-__all__ = ["REFUND_PATH", "RefundWrites", "marked", "post_refund", "refund_key", "refunds_query"]
+__all__ = ["REFUNDS_PATH", "REFUND_PATH", "RefundWrites", "marked", "post_refund", "refund_key", "refunds_query"]
 
-REFUND_PATH = "/v2/order/orders/{}/refund"
-_REFUNDS_PATH = "/v2/order/orders/refund/{}"
+REFUND_PATH: Final = "/v2/order/orders/{}/refund"
+REFUNDS_PATH: Final = "/v2/order/orders/refund/{}"
+
+
+def post_refund(template: str, order_id: str, body: bytes) -> Request[str]:
+    """Build the request for a refund, in either version of the API."""
+    return Request(
+        method="POST",
+        path=path(template, check_code(str(order_id), "order id")),
+        body=body,
+        result=str,
+        writes=True,
+        order_id=str(order_id),
+    )
+
+
+def refunds_query(template: str, order_id: str) -> Request[Page[Refund]]:
+    """Build the request for the refunds of an order, in either version of the API."""
+    order_id = check_code(str(order_id), "order id")
+    return Request(method="GET", path=path(template, order_id), result=Page[Refund])
+
+
+def refund_key(
+    order_id: str, items: Sequence[Item | RefundItem] | None, reason: str, remark: str | None, again: str
+) -> str:
+    """Return what a journal knows a refund by: the order, and what was asked, in whatever order."""
+    lines = None if items is None else sorted(json.dumps(attrs.asdict(item)) for item in items)
+    asked = json.dumps([lines, reason, remark, again])
+    return f"{order_id}/{hashlib.sha256(asked.encode()).hexdigest()[:16]}"
+
+
+def marked(refund: NewRefund, key: str) -> NewRefund:
+    """Return a refund whose remark carries the mark of its key."""
+    return attrs.evolve(refund, remark=f"{refund.remark} [{_mark(key)}]")
+
+
+def _mark(key: str) -> str:
+    return "ref " + key.partition("/")[2]
+
+
+class RefundWrites:
+    """Asks for refunds; a key is what `refund_key` makes, a payload the body of the POST."""
+
+    kind = "refund"
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+
+    @property
+    def timeout(self) -> float:
+        """Seconds that one attempt takes at most."""
+        return self._caller.options.timeout
+
+    async def send(self, attempt: Attempt) -> str:
+        """Ask for the refund and return its number."""
+
+        def build() -> Request[str]:
+            attempt.may_leave()
+            return post_refund(REFUND_PATH, _order_id(attempt.key), attempt.payload)
+
+        return await self._caller.send(build)
+
+    async def look(self, doubts: Sequence[Doubt], *, thorough: bool) -> Findings:
+        """Read the refunds of the orders concerned, and match the marks in their remarks.
+
+        `GET /v2/order/orders/refund/{id}`, once for each order, in the bulk lane
+        """
+        del thorough  # a list of one order's refunds is always whole
+        bulk = self._caller.bulk()
+        found: dict[str, str] = {}
+        unclear: dict[str, str] = {}
+        for order_id in dict.fromkeys(_order_id(doubt.key) for doubt in doubts):
+            refunds = await bulk.send(refunds_query(REFUNDS_PATH, order_id))
+            for doubt in doubts:
+                for refund in refunds if _order_id(doubt.key) == order_id else ():
+                    if refund.remark is None:
+                        unclear[doubt.key] = f"refund {refund.refund_no} of order {order_id} shows no remark"
+                    elif _mark(doubt.key) in refund.remark and refund.refund_no is not None:
+                        found[doubt.key] = refund.refund_no
+        return Findings(found=found, unclear={key: why for key, why in unclear.items() if key not in found})
+
+    def spare(self, payload: bytes) -> bytes:
+        """Return all of it: there is no address in it."""
+        return payload
+
+    def in_doubt(self, key: str, text: str, settles_at: datetime) -> OutcomeUnknown:
+        """Make the error for a refund in doubt."""
+        order_id = _order_id(key)
+        return OutcomeUnknown(
+            f"a refund of order {order_id} may or may not have been asked for: {text}; ask for it again with the"
+            f" same journal: it can be settled at {to_wire_time(settles_at)}",
+            order_id=order_id,
+            settles_at=settles_at,
+        )
+
+    def conflict(self, key: str) -> Conflict:
+        """Make the error for a refund that the journal has with other lines."""
+        order_id = _order_id(key)
+        return Conflict(
+            f"the journal has the same refund of order {order_id} with other lines: the order has changed since",
+            order_id=order_id,
+        )
+
+
+def _order_id(key: str) -> str:
+    return key.partition("/")[0]

@@ -2,45 +2,38 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 from kakaclo_async.codec import encode
-from kakaclo_async.errors import DeadlineExceeded, InvalidRequest
-from kakaclo_async.models import Item, NewRefund, Page, Refund, RefundItem, RefundReason, RefundStatus
-from kakaclo_async.protocol import Request, path
-from kakaclo_async.resources.checks import check_code
+from kakaclo_async.errors import InvalidRequest, NotFound
+from kakaclo_async.models import Item, NewRefund, RefundItem, RefundReason, RefundStatus
 from kakaclo_async.resources.orders import Orders
-from kakaclo_async.resources.refund_lines import fill_lines
+from kakaclo_async.resources.polling import poll
+from kakaclo_async.resources.refund_lines import RefundPlan, check_refundable, expected_amount, fill_lines
+from kakaclo_async.resources.refund_writes import (
+    REFUND_PATH,
+    REFUNDS_PATH,
+    RefundWrites,
+    marked,
+    post_refund,
+    refund_key,
+    refunds_query,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from kakaclo_async.caller import Caller
+    from kakaclo_async.models import Page, Refund
+    from kakaclo_async.protocol import Request
+    from kakaclo_async.resources.writes import WriteJournal
 
 __all__ = ["Refunds", "refund_request", "refunds_query"]
-
-_FIRST_PAUSE = 1.0  # seconds between two looks of `wait`, growing to the longest
-_LONGEST_PAUSE = 60.0
-_PAUSE_GROWTH = 1.5
 
 
 def refund_request(template: str, order_id: str, refund: NewRefund) -> Request[str]:
     """Build the request for a refund, in either version of the API."""
-    return Request(
-        method="POST",
-        path=path(template, check_code(str(order_id), "order id")),
-        body=encode(refund),
-        result=str,
-        writes=True,
-        order_id=str(order_id),
-    )
-
-
-def refunds_query(template: str, order_id: str) -> Request[Page[Refund]]:
-    """Build the request for the refunds of an order, in either version of the API."""
-    order_id = check_code(str(order_id), "order id")
-    return Request(method="GET", path=path(template, order_id), result=Page[Refund])
+    return post_refund(template, order_id, encode(refund))
 
 
 class Refunds:
@@ -49,16 +42,68 @@ class Refunds:
     def __init__(self, caller: Caller) -> None:
         self._caller = caller
 
+    async def plan(
+        self,
+        order_id: str,
+        items: Iterable[Item | RefundItem] | None = None,
+        reason: RefundReason | str = RefundReason.OTHER,
+        remark: str | None = None,
+    ) -> RefundPlan:
+        """Return what `request` would send, and what it should bring; nothing is sent.
+
+        `GET /v2/order/orders?ids=`, unless every item is a `RefundItem`
+
+        Args:
+            order_id: the order's number.
+            items: what to refund; None for the whole order.
+            reason: one of `RefundReason`.
+            remark: free text for KakaClo's staff; the reason by default.
+
+        Raises:
+            InvalidRequest: a SKU that the order does not hold, or more pieces or money than are left.
+            Rejected: the order is shipped, cancelled or refunded already.
+            NotFound: no such order, when items are to be filled in; new orders show up within 5 minutes.
+        """
+        return await self._plan(order_id, _listed(items), str(reason), remark)
+
+    async def _plan(
+        self, order_id: str, items: tuple[Item | RefundItem, ...] | None, reason: str, remark: str | None
+    ) -> RefundPlan:
+        ready = tuple(item for item in items or () if isinstance(item, RefundItem))
+        named = [item for item in items or () if isinstance(item, Item)]
+        lines, amount = ready, None
+        if named or items is None:
+            try:
+                order = await Orders(self._caller).get(order_id)
+            except NotFound:
+                if named:
+                    raise
+                # The index may not know a new order yet, and KakaClo needs no lines to refund all of it.
+            else:
+                check_refundable(order)
+                lines += fill_lines(order, named)
+                amount = order.refundable_amount if items is None else expected_amount(order, lines)
+        refund = NewRefund(remark=remark or reason, refund_reason=reason, order_items=lines)
+        return RefundPlan(order_id=str(order_id), refund=refund, amount=amount)
+
     async def request(
         self,
         order_id: str,
         items: Iterable[Item | RefundItem] | None = None,
         reason: RefundReason | str = RefundReason.OTHER,
         remark: str | None = None,
+        *,
+        journal: WriteJournal | None = None,
+        again: str = "",
+        timeout: float | None = 30.0,  # noqa: ASYNC109 - the error says what is in doubt
     ) -> str:
-        """Ask for a refund, possible until the order is shipped: one POST, never repeated once it may have arrived.
+        """Ask for a refund, possible until the order is shipped: at most once, with a journal exactly once.
 
-        `POST /v2/order/orders/{id}/refund`
+        Without a journal it is one POST, never repeated once it may have arrived. With one, the same refund of the
+        same order is asked for once, whoever asks how often; its remark then ends with a mark by which it is found
+        again.
+
+        `POST /v2/order/orders/{id}/refund`, after `GET /v2/order/orders?ids=` as in `plan`
 
         Args:
             order_id: the order's number.
@@ -66,43 +111,46 @@ class Refunds:
                 order is then queried once to fill in item id and country. A `RefundItem` is sent as it is.
             reason: one of `RefundReason`.
             remark: free text for KakaClo's staff; the reason by default.
+            journal: a `kakaclo_async.ordering.Journal`.
+            again: with a journal: any text that tells this refund from an equal one before, when both are meant.
+            timeout: with a journal: seconds to go on while it is in doubt; None: until that can be settled.
 
         Returns:
             The refund number. It settles within 24 hours, usually within 1: see `wait`.
 
         Raises:
-            InvalidRequest: a SKU that the order does not hold, or more pieces of it than were bought.
+            InvalidRequest: a SKU that the order does not hold, or more pieces or money than are left.
+            Rejected: the order is shipped or refunded already, or KakaClo declined for another reason.
             NotFound: no such order, when items are to be filled in.
-            Rejected: KakaClo declined: shipped, or refunded already.
             OutcomeUnknown: the request left and no clear answer came; look at `of(order_id)`.
         """
-        lines: Sequence[RefundItem] = ()
-        if items is not None:
-            lines = await self._lines(order_id, tuple(items))
-        refund = NewRefund(remark=remark or str(reason), refund_reason=str(reason), order_items=lines)
-        return await self._caller.send(refund_request("/v2/order/orders/{}/refund", order_id, refund))
-
-    async def _lines(self, order_id: str, items: tuple[Item | RefundItem, ...]) -> tuple[RefundItem, ...]:
-        if not items:
-            raise InvalidRequest("pass items=None to refund the whole order, or at least one item")
-        ready = tuple(item for item in items if isinstance(item, RefundItem))
-        named = [item for item in items if isinstance(item, Item)]
-        if len(ready) + len(named) != len(items):
-            raise InvalidRequest("items must be Item or RefundItem")
-        if not named:
-            return ready
-        order = await Orders(self._caller).get(order_id)
-        return ready + fill_lines(order, named)
+        wanted = _listed(items)
+        if journal is None:
+            plan = await self._plan(order_id, wanted, str(reason), remark)
+            return await self._caller.send(post_refund(REFUND_PATH, order_id, encode(plan.refund)))
+        key = refund_key(str(order_id), wanted, str(reason), remark, again)
+        known = await journal.recall(RefundWrites.kind, key)
+        if known is None:
+            plan = await self._plan(order_id, wanted, str(reason), remark)
+            payload = encode(marked(plan.refund, key))
+        else:
+            payload = known.payload
+        return await journal.once(RefundWrites(self._caller), key, payload, timeout=timeout)
 
     async def of(self, order_id: str) -> tuple[Refund, ...]:
         """Return the refunds of an order, none if none was asked for.
 
         `GET /v2/order/orders/refund/{id}`
         """
-        return (await self._caller.send(refunds_query("/v2/order/orders/refund/{}", order_id))).list
+        return (await self._page(order_id)).list
+
+    async def _page(self, order_id: str) -> Page[Refund]:
+        return await self._caller.send(refunds_query(REFUNDS_PATH, order_id))
 
     async def wait(self, order_id: str, timeout: float | None = None) -> tuple[Refund, ...]:  # noqa: ASYNC109 - the deadline is part of the promise, and its error says what is still pending
         """Wait until no refund of an order is pending, looking in the bulk lane with growing pauses.
+
+        Nothing but the order's number is needed to go on after a restart.
 
         `GET /v2/order/orders/refund/{id}`
 
@@ -117,19 +165,30 @@ class Refunds:
             DeadlineExceeded: some refund is still pending after `timeout`.
         """
         patient = Refunds(self._caller.bulk())
-        clock = asyncio.get_running_loop().time
-        deadline = None if timeout is None else clock() + timeout
-        pause = _FIRST_PAUSE
-        while True:
-            refunds = await patient.of(order_id)
-            pending = [refund for refund in refunds if refund.refund_status is RefundStatus.PENDING_REVIEW]
-            if refunds and not pending:
-                return refunds
-            left = pause if deadline is None else deadline - clock()
-            if left <= 0:
-                waits_for = f"refund {pending[0].refund_no} is pending" if pending else "no refund is known"
-                raise DeadlineExceeded(
-                    f"order {order_id}: {waits_for} after {timeout:g} s; call wait again, KakaClo takes up to 24 h"
-                )
-            await asyncio.sleep(min(pause, left))
-            pause = min(pause * _PAUSE_GROWTH, _LONGEST_PAUSE)
+
+        def too_late(refunds: tuple[Refund, ...] | None) -> str:
+            pending = [refund.refund_no for refund in refunds or () if _is_pending(refund)]
+            waits_for = f"refund {pending[0]} is pending" if pending else "no refund is known"
+            return f"order {order_id}: {waits_for}; call wait again, KakaClo takes up to 24 h;"
+
+        return await poll(
+            lambda: patient.of(order_id),
+            lambda refunds: bool(refunds) and not any(map(_is_pending, refunds)),
+            timeout=timeout,
+            too_late=too_late,
+        )
+
+
+def _listed(items: Iterable[Item | RefundItem] | None) -> tuple[Item | RefundItem, ...] | None:
+    if items is None:
+        return None
+    listed = tuple(items)
+    if not listed:
+        raise InvalidRequest("pass items=None to refund the whole order, or at least one item")
+    if not all(isinstance(item, (Item, RefundItem)) for item in listed):
+        raise InvalidRequest("items must be Item or RefundItem")
+    return listed
+
+
+def _is_pending(refund: Refund) -> bool:
+    return refund.refund_status is RefundStatus.PENDING_REVIEW

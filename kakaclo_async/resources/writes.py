@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from kakaclo_async.errors import Conflict, OutcomeUnknown
 
-__all__ = ["Attempt", "Doubt", "Findings", "WriteJournal", "Writes"]
+__all__ = ["Attempt", "Doubt", "Findings", "Recalled", "WriteJournal", "Writes"]
 
 
 @attrs.frozen(kw_only=True)
@@ -121,8 +121,26 @@ class Writes(Protocol):
         ...
 
 
+class Recalled(Protocol):
+    """What a journal knows of a write."""
+
+    @property
+    def payload(self) -> bytes:
+        """The JSON body, without an address once it was carried out."""
+        ...
+
+    @property
+    def sent_from(self) -> datetime | None:
+        """No attempt was made before."""
+        ...
+
+
 class WriteJournal(Protocol):
     """What `journal=` takes: `kakaclo_async.ordering.Journal`."""
+
+    async def recall(self, kind: str, key: str) -> Recalled | None:
+        """Return what was carried out, or may have been, under a key."""
+        ...
 
     async def once(self, writes: Writes, key: str, payload: bytes, *, timeout: float | None = None) -> str:  # noqa: ASYNC109 - the journal says what is in doubt when it ends
         """Carry a write out exactly once, across crashes and workers, and return its number.

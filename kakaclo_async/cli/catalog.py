@@ -29,7 +29,7 @@ def _product_tables(found: Product) -> tuple[Table, Table]:
         [
             ("Name", found.product_name),
             ("Status", found.spu_status),
-            (Category, found.full_category_name),
+            ("Category", found.full_category_name),
             ("Price from", found.price),
             ("Stock", found.stock),
             ("Sold", found.sales_volume),

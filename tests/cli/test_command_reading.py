@@ -75,6 +75,18 @@ def test_a_product_is_shown_with_its_skus(kakaclo, hosted, sku):
     assert outcome.out.split()[:2] == ["SPU", spu]
     assert product["productName"] in outcome.out
     assert all(row["sku"] in outcome.out for row in product["skuDetails"])
+    labels = [line.split("  ")[0] for line in outcome.out.splitlines()[:9]]
+    assert labels == [
+        "SPU",
+        "Name",
+        "Status",
+        "Category",
+        "Price from",
+        "Stock",
+        "Sold",
+        "Supplier level",
+        "Updated",
+    ]
 
 
 def test_a_product_as_json_has_the_documented_names(kakaclo, hosted, sku):

@@ -119,7 +119,7 @@ def test_an_iterator_may_be_closed_from_another_thread_while_one_waits(shop):
     stream = shop.count(10**9, page=1)
     with ThreadPoolExecutor(1) as pool:
         summed = pool.submit(sum, stream)
-        while shop.core.sources == 0:
+        while shop.core.counted < 3 * AHEAD:  # so many were not only fetched
             pass
         stream.close()
         assert summed.result() > 0

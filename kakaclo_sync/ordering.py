@@ -71,5 +71,9 @@ class Journal(Face[ordering.Journal]):
         """Carry a write out on the client's loop; it is `kk.orders.submit` that calls and blocks."""
         return await self._target().once(writes, key, payload, timeout=timeout)
 
+    async def recall(self, kind: str, key: str) -> Entry | None:
+        """Return what was carried out, or may have been; like `once`, for the client's loop."""
+        return await self._target().recall(kind, key)
+
     def __repr__(self) -> str:
         return repr(self._target())

@@ -97,6 +97,7 @@ class Orders(Face[orders.Orders]):
 class Refunds(Face[refunds.Refunds]):
     """`kk.refunds`."""
 
+    plan = blocking(refunds.Refunds.plan)
     request = blocking(refunds.Refunds.request)
     of = blocking(refunds.Refunds.of)
     wait = blocking(refunds.Refunds.wait)

@@ -140,6 +140,7 @@ mirror_open = Table(
     Column("page_size", Integer, nullable=False),
     Column("total", Integer, nullable=False),
     Column("clock", Integer),
+    Column("first", Integer),
     Column("distinct_rows", Integer, nullable=False),
 )
 

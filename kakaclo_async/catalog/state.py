@@ -68,6 +68,7 @@ class PullState:
                     page_size=row.page_size,
                     total=row.total,
                     clock=row.clock,
+                    first=row.first,
                     distinct=row.distinct_rows,
                 )
                 for row in under_way
@@ -103,12 +104,13 @@ class PullState:
 
     async def record(self, connection: AsyncConnection, pages: Sequence[Progress[T]]) -> None:
         """Note what pages have brought about."""
-        read: list[Window] = []
+        done = self.done
         for page in pages:
-            over = page.done.checkpoint.window
             unread = [job.checkpoint.window for job in page.left]
-            read += subtract([over], unread if page.gap is None else [*unread, page.gap])
-        await self._set_done(connection, merged((*self.done, *read)))
+            unread += [page.gap] if page.gap else []
+            # Not only of this window: what was thought to be read may be left after all.
+            done = subtract(merged((*done, page.done.checkpoint.window)), unread)
+        await self._set_done(connection, done)
 
         starts = [page.done.checkpoint.window.start for page in pages]
         closed = [{"of": self.endpoint, "at": start} for start in starts if self.open.pop(start, None)]
@@ -141,5 +143,6 @@ class PullState:
             "page_size": checkpoint.page_size,
             "total": checkpoint.total,
             "clock": checkpoint.clock,
+            "first": checkpoint.first,
             "distinct_rows": checkpoint.distinct,
         }

@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Journal"]
 
-_KINDS = (OrderWrites, RefundWrites, DesignWrites)
-
-
 class Journal:
     """Writes down what shall be carried out exactly once, before it is sent.
 
@@ -74,12 +71,16 @@ class Journal:
         """
         return await self._store.open()
 
+    async def find(self, custom_order_id: str) -> Entry | None:
+        """Return what became of an order; None when none was placed, or in doubt, under this id."""
+        return await self.recall(OrderWrites.kind, custom_order_id)
+
     async def recall(self, kind: str, key: str) -> Entry | None:
-        """Return what was carried out, or may have been, under a key; None when nothing was.
+        """Return what was carried out, or may have been; None when nothing was.
 
         Args:
             kind: "order", "refund" or "design".
-            key: for an order, its custom order id.
+            key: which one.
         """
         entry = await self._store.find(kind, key)
         return None if entry is None or entry.standing is Standing.READY else entry
@@ -93,8 +94,9 @@ class Journal:
             ConfigurationError: there is no journal.
             KakaCloError: KakaClo could not be asked.
         """
-        for kind in _KINDS:
-            await look(self._store, kind(kk._caller))  # noqa: SLF001 - packages share privates
+        caller = kk._caller  # noqa: SLF001 - packages share privates
+        for writes in (OrderWrites(caller), RefundWrites(caller), DesignWrites(kk.custom)):
+            await look(self._store, writes)
         return await self.pending()
 
     async def once(self, writes: Writes, key: str, payload: bytes, *, timeout: float | None = None) -> str:  # noqa: ASYNC109 - the error says what is in doubt

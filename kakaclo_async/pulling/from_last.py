@@ -48,6 +48,7 @@ class FromLast(Generic[T]):
         page: the next page; None before the first answer.
         clock: the total that the last accepted page told.
         first: the total under which page 1 was read, None while it was not.
+        top: the keys of page 1 in their order.
         known: keys that were given out by an earlier reading of this window.
         found: keys of this reading; shared by its steps, because it grows with each of them.
         before: rows counted by this reading before a crash.
@@ -62,6 +63,7 @@ class FromLast(Generic[T]):
     page: int | None = None
     clock: int | None = None
     first: int | None = None
+    top: tuple[str, ...] = ()
     known: frozenset[str] = frozenset()
     found: set[str] = attrs.field(factory=set[str], repr=False)
     before: int = 0
@@ -95,18 +97,20 @@ class FromLast(Generic[T]):
             page_size=self.page_size,
             total=self.total or 0,
             clock=self.clock,
+            first=self.first,
             distinct=self._distinct,
         )
 
     @classmethod
     def resume(cls, checkpoint: Checkpoint) -> FromLast[T]:
-        """Make the job that a crash interrupted; page 1 is read again at its end."""
+        """Make the job that a crash interrupted."""
         return cls(
             window=checkpoint.window,
             total=checkpoint.total if checkpoint.page else None,
             page_size=checkpoint.page_size,
             page=checkpoint.page,
             clock=checkpoint.clock,
+            first=checkpoint.first,
             before=checkpoint.distinct,
         )
 
@@ -153,8 +157,9 @@ class FromLast(Generic[T]):
             following = 0  # page 1 is known in this very state
         left_over = self.left_over + (self.clock or total) - total - repeated
         job = attrs.evolve(self, page=following, clock=total, first=first, left_over=left_over, stale=0)
-        if left_over < 0 and not self.round:
-            # A row met again moved forward because another left; any more of them hide rows that were not met.
+        # A row met again moved forward because another left; any more of them hide rows that were not met.
+        reordered = self.page == 1 and not _same_order(self.top, [source.key(row) for row in page.list])
+        if (left_over < 0 or reordered) and not self.round:
             failed = "rows with equal times came in another order"
             return Step(rows=rows, left=(job,), total=total, failed=failed, shuffled=True)
         if following < 1 or job.has_all:
@@ -168,7 +173,13 @@ class FromLast(Generic[T]):
             self.found.clear()
         rows, _ = self._take(source, page.list)
         job = attrs.evolve(
-            self, total=total, page_size=size, page=_pages(total, size), clock=total, first=total
+            self,
+            total=total,
+            page_size=size,
+            page=_pages(total, size),
+            clock=total,
+            first=total,
+            top=tuple(source.key(row) for row in page.list),
         )
         if size == total or job.has_all:
             return Step(rows=rows, total=total)
@@ -196,9 +207,9 @@ class FromLast(Generic[T]):
         """
         total = self.clock or 0
         certain = self._steady and not self.before
-        if self._distinct >= total and (certain or not (strict or self._is_second)):
-            return Step(rows=rows, total=total)
-        return self.failed(rows, self._distinct)
+        if self._distinct < total or (not certain and (strict or self._is_second)):
+            return self.failed(rows, self._distinct)
+        return Step(rows=rows, total=total, doubtful=None if certain else self.part(self.window, None))
 
     def failed(self, rows: tuple[T, ...], seen: int) -> Step[T]:
         """Give the window up."""
@@ -238,6 +249,13 @@ class FromLast(Generic[T]):
             if inside and key not in self.known:
                 rows.append(row)
         return tuple(rows), repeated
+
+
+def _same_order(before: Iterable[str], now: list[str]) -> bool:
+    """Tell whether the keys that both pages show stand in one order."""
+    place = {key: number for number, key in enumerate(now)}
+    places = [place[key] for key in before if key in place]
+    return places == sorted(places)
 
 
 def _pages(rows: int, page_size: int) -> int:

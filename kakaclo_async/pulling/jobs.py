@@ -50,6 +50,7 @@ class Checkpoint:
         page_size: rows on a full page.
         total: rows when its reading began.
         clock: the total that the last accepted page told.
+        first: the total under which page 1 was read, None while it was not.
         distinct: distinct rows counted so far.
     """
 
@@ -58,6 +59,7 @@ class Checkpoint:
     page_size: int = 0
     total: int = 0
     clock: int | None = None
+    first: int | None = None
     distinct: int = 0
 
 
@@ -133,6 +135,7 @@ class Step(Generic[T]):
         failed: why the window cannot be certified in this way, None while it can.
         coarse: the server was seen to filter by whole days.
         shuffled: rows with equal times were seen in another order.
+        doubtful: the job to do instead, should it turn out later that equal times have no order.
     """
 
     rows: tuple[T, ...] = ()
@@ -142,6 +145,7 @@ class Step(Generic[T]):
     failed: str | None = None
     coarse: bool = False
     shuffled: bool = False
+    doubtful: Job[T] | None = None
 
 
 def total_of(page: Page[T]) -> int:

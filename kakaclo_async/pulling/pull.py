@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Generic, Self, TypeAlias, TypeVar
 
@@ -34,6 +35,9 @@ _LARGEST_WINDOW = 9_000
 
 _SMALLEST_WINDOW = 40
 """Pages below which a window is not cut for the sake of more lanes."""
+
+_MOST_DOUBTS = 16
+"""Windows kept in mind whose rows moved while they were read, should their order prove unreliable."""
 
 _BETWEEN_PAGES = 1.0
 """Seconds to leave between two pages of one window, so that they meet replicas in the same state."""
@@ -94,6 +98,7 @@ class Pull(Generic[T]):
         self._source = source
         self._coarse = coarse
         self._shuffled = False
+        self._doubtful: deque[Job[T]] = deque(maxlen=_MOST_DOUBTS)
         checkpoints = [Checkpoint(window=window)] if isinstance(window, Window) else window
         self._ready: list[Job[T]] = [self._job(checkpoint) for checkpoint in checkpoints]
         self._lanes = lanes
@@ -195,7 +200,7 @@ class Pull(Generic[T]):
             rows=step.rows,
             done=done,
             left=left,
-            gap=stepped.window if step.failed and not judged else None,
+            gap=stepped.window if stepped.window in self._certificate.gaps else None,
             rows_left=sum(job.rows_left for job in waiting),
         )
 
@@ -247,19 +252,27 @@ class Pull(Generic[T]):
         if step.coarse:
             self._coarse = True
             self._ready = [waiting.by_number() for waiting in self._ready]  # keys do not tell parts of a day
-        self._shuffled = self._shuffled or step.shuffled
         if step.failed is None:
             if not step.left:
                 self._count(windows=1)
+            if step.doubtful:
+                self._doubtful.append(step.doubtful)
             return tuple(left.by_number() for left in step.left) if self._coarse else step.left
+        revived: tuple[Job[T], ...] = ()
+        if step.shuffled and not self._shuffled:
+            # What was certified by the order of rows before it was known that they have none.
+            self._shuffled = True
+            revived = tuple(self._doubtful)
+            self._count(windows=-len(revived))
+        failed = step.left[0]
         halves = job.window.halves(self._grid)
         if halves is not None:
-            return tuple(step.left[0].part(half, None) for half in reversed(halves))
-        again = step.left[0].again()
+            return (*revived, *(failed.part(half, None) for half in reversed(halves)))
+        again = failed.again()
         if again is None:
             gaps = (*self._certificate.gaps, job.window)
             self._certificate = attrs.evolve(self._certificate, gaps=gaps)
-        return () if again is None else (again,)
+        return revived if again is None else (*revived, again)
 
     def _count(self, *, windows: int = 0, requests: int = 0, rereads: int = 0) -> None:
         now = self._certificate

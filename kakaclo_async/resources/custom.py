@@ -10,13 +10,17 @@ from kakaclo_async.codec import encode, to_millis
 from kakaclo_async.models import Design, DesignModel, DesignModelDetail, NewDesign, Page
 from kakaclo_async.protocol import Request, path
 from kakaclo_async.resources.checks import check_codes, check_number
+from kakaclo_async.resources.design_writes import DesignWrites, Unrecorded, design_key
 from kakaclo_async.resources.listing import Listing
+from kakaclo_async.resources.polling import poll
+from kakaclo_async.resources.products import Products
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable
     from datetime import datetime
 
     from kakaclo_async.caller import Caller
+    from kakaclo_async.resources.writes import WriteJournal
 
 __all__ = ["Custom"]
 
@@ -126,26 +130,57 @@ class Custom:
         where = "/v1/product/custom/customDesigned/search"
         return self._listing(search, where, Page[Design], "designs").rows()
 
-    async def add_design(self, design: NewDesign) -> None:
-        """Add a design: one POST, never repeated once it may have arrived.
+    async def add_design(
+        self,
+        design: NewDesign,
+        *,
+        journal: WriteJournal | None = None,
+        timeout: float | None = 900.0,  # noqa: ASYNC109 - the error says what is in doubt
+    ) -> Design:
+        """Add a design and return it when it can be ordered: at most once, with a journal exactly once.
 
-        KakaClo answers with an empty string; the new design shows up in `designs`, and its SKUs in the
-        product look-up by its `spu`.
+        KakaClo answers with an empty string: the design is found as the one that was not there before. With a
+        journal equal designs are one, whoever adds them how often.
 
-        `POST /v1/product/custom/customDesigned/addProduct`
+        `POST /v1/product/custom/customDesigned/addProduct`, between searches of the designs
+
+        Args:
+            design: the model, and what is printed on it.
+            journal: a `kakaclo_async.ordering.Journal`.
+            timeout: seconds to wait until the design shows up, and again until it can be ordered; None for as long
+                as it takes.
+
+        Returns:
+            The design; its SKUs are those of `products.get(design.spu)`.
 
         Raises:
-            OutcomeUnknown: the request left and no clear answer came; look for it in `designs`.
+            OutcomeUnknown: no clear answer came, or it was taken and did not show up in time.
+            DeadlineExceeded: it was added, and cannot be ordered yet.
         """
-        await self._caller.send(
-            Request(
-                method="POST",
-                path="/v1/product/custom/customDesigned/addProduct",
-                body=encode(design),
-                result=object,
-                writes=True,
-            )
+        writes, payload = DesignWrites(self, timeout), encode(design)
+        key = design_key(payload)
+        if journal is None:
+            number = await writes.send(Unrecorded(key, payload))
+        else:
+            number = await journal.once(writes, key, payload, timeout=timeout)
+        added = await poll(
+            lambda: self._orderable(design.model_id, number),
+            lambda found: found is not None,
+            timeout=timeout,
+            too_late=lambda _: f"design {number} was added, and cannot be ordered",
         )
+        assert added is not None  # noqa: S101 - what poll waited for
+        return added
+
+    async def _orderable(self, model_id: str, number: str) -> Design | None:
+        """Return a design if its product is on sale."""
+        model = await self.model(int(model_id))
+        codes = None if model.model_code is None else [model.model_code]
+        designs = [design async for design in self.designs(model_codes=codes) if str(design.id) == number]
+        if not designs or designs[0].spu is None:
+            return None
+        products = await Products(self._caller).get_many(spus=[designs[0].spu])
+        return designs[0] if products and products[0].sku_details else None
 
     def _listing(self, search: _Search, where: str, result: type[Page[R]], name: str) -> Listing[R]:
         caller = self._caller.bulk()

@@ -349,21 +349,18 @@ async def test_a_design_is_added_found_and_can_be_ordered(kk, sandbox):
     details = [await kk.custom.model(model.id) for model in models]
     model = next(detail for detail in details if detail.status is ModelStatus.ON_SHELF)
     image = "https://img.example/a.png"
-    assert (
-        await kk.custom.add_design(
-            NewDesign(
-                model_id=model.id,
-                en_name="Dinosaur",
-                image_url=image,
-                back_image_url=image,
-                material_images=[MaterialImage("a", image)],
-                color_value="#A72525",
-            )
+    added = await kk.custom.add_design(
+        NewDesign(
+            model_id=model.id,
+            en_name="Dinosaur",
+            image_url=image,
+            back_image_url=image,
+            material_images=[MaterialImage("a", image)],
+            color_value="#A72525",
         )
-        is None
     )
-    sandbox.skip(3600)
     (design,) = [found async for found in kk.custom.designs(search_content="Dinosaur")]
+    assert design == added
     assert design.en_name == "Dinosaur"
     product = await kk.products.get(design.spu)
     assert product.sku_details[0].sku

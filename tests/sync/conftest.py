@@ -19,17 +19,19 @@ HERE = Path(__file__).parent
 def script():
     """Run a script in a process of its own; whatever it writes to stderr, a warning too, fails the test.
 
-    It is sent a Ctrl-C as soon as `interrupt_when` says so.
+    It is sent a Ctrl-C as soon as `interrupt_when` says so. Unmeasured, it runs without coverage, which has locks
+    of its own to hang on.
     """
 
-    def run(code, *, status=0, env=None, interrupt_when=None):
+    def run(code, *, status=0, env=None, interrupt_when=None, measured=True):
+        variables = {name: value for name, value in os.environ.items() if measured or "COVERAGE" not in name}
         process = subprocess.Popen(
             [sys.executable, "-W", "error", "-c", textwrap.dedent(code)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
             cwd=HERE,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)} | (env or {}),
+            env=variables | {"PYTHONPATH": os.pathsep.join(sys.path)} | (env or {}),
         )
         with process:
             try:

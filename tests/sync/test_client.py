@@ -130,8 +130,9 @@ def test_print_on_demand(kk, sandbox):
     design = NewDesign(
         model_id=detail.id, en_name="Mug", image_url="https://img.example/mug.png", material_images=[image]
     )
-    kk.custom.add_design(design)
-    sandbox.skip(3600)
+    sandbox.design_delay = 0.0
+    added = kk.custom.add_design(design)
+    assert added.en_name == "Mug"
     assert [design.en_name for design in kk.custom.designs(model_codes=[detail.model_code])] == ["Mug"]
 
 

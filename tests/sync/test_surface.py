@@ -16,8 +16,8 @@ import kakaclo_sync
 import kakaclo_sync.resources
 
 RENAMED = {"aclose": "close", "__aenter__": "__enter__", "__aexit__": "__exit__"}
-# `kk.orders.submit` awaits it on the client's loop.
-STAYS_ASYNC = {(kakaclo_sync.Journal, "once")}
+# `kk.orders.submit` and its like await them on the client's loop.
+STAYS_ASYNC = {(kakaclo_sync.Journal, "once"), (kakaclo_sync.Journal, "recall")}
 RESOURCES = [
     *["Categories", "Custom", "Freight", "Orders", "Payment", "Products", "Refunds", "Stocks", "Warehouses"],
     *["V1", "OrdersV1", "FreightV1", "RefundsV1"],

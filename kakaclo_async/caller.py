@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from kakaclo_async.config import Caching, Options
     from kakaclo_async.exchange import Exchange
+    from kakaclo_async.guards import Guard
     from kakaclo_async.models import FreightQuote, FreightRequest
     from kakaclo_async.protocol import Request
 
@@ -34,6 +35,7 @@ class Shared:
         rate: requests per second that the shop may send in the long run.
         eta: tells the seconds that a call in a lane would wait for its marble.
         caching: how long answers are kept.
+        guard: refuses what the client must not do.
     """
 
     def __init__(
@@ -44,8 +46,10 @@ class Shared:
         rate: float,
         eta: Callable[[Lane], float],
         caching: Caching,
+        guard: Guard,
     ) -> None:
         self.exchange = exchange
+        self.guard = guard
         self.emit = emit
         self.rate = rate
         self.eta = eta
@@ -74,7 +78,7 @@ class Caller:
 
     async def send(self, request: Request[T] | Callable[[], Request[T]]) -> T:
         """Send one request, or the one that `request()` makes once its marble is there."""
-        return await self.shared.exchange.call(request, self.options)
+        return await self.shared.exchange.call(self.shared.guard.watch(request), self.options)
 
     async def look_up(self, request: Request[T]) -> T:
         """Return the answer to a request about what seldom changes; kept for a day unless set otherwise."""

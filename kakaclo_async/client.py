@@ -13,6 +13,7 @@ from kakaclo_async.caller import Caller, Shared
 from kakaclo_async.config import Caching, Options, Token, choose_base_url
 from kakaclo_async.events import Event, Lane
 from kakaclo_async.exchange import Exchange
+from kakaclo_async.guards import Guard, Guards
 from kakaclo_async.resources.categories import Categories
 from kakaclo_async.resources.custom import Custom
 from kakaclo_async.resources.freight import Freight
@@ -66,6 +67,7 @@ class KakaClo:
         max_attempts: requests that one call may cost when they fail.
         bucket: a bucket shared with other processes (`RedisBucket`) instead of one of its own.
         caching: how long freight quotes and reference data are kept.
+        guards: what this client refuses to do; nothing by default.
         session: an aiohttp session to use; it is not closed by the client.
 
     Raises:
@@ -85,6 +87,7 @@ class KakaClo:
         max_attempts: int = 5,
         bucket: Bucket | None = None,
         caching: Caching = Caching(),  # noqa: B008 - frozen
+        guards: Guards = Guards(),  # noqa: B008 - frozen
         session: aiohttp.ClientSession | None = None,
     ) -> None:
         options = Options(timeout=timeout, max_wait=max_wait, max_attempts=max_attempts)
@@ -106,6 +109,7 @@ class KakaClo:
             rate=source.rate.per_second,
             eta=self._gate.eta,
             caching=caching,
+            guard=Guard(guards, self._base_url),
         )
         self._caller = Caller(shared, options)
 

@@ -15,7 +15,7 @@ from kakaclo_async.events import Lane
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-__all__ = ["ENVIRONMENTS", "MAX_BODY", "Caching", "Options", "Token", "__version__", "choose_base_url"]
+__all__ = ["ENVIRONMENTS", "MAX_BODY", "Caching", "Options", "Token", "__version__", "choose_base_url", "is_loopback"]
 
 __version__ = "0.1.0"
 
@@ -145,12 +145,13 @@ def choose_base_url(environment: str, base_url: str | None) -> str:
         raise ConfigurationError(f"base_url is no address: {error}") from None
     if not host or parts.scheme not in {"http", "https"} or parts.username or parts.query or parts.fragment:
         raise ConfigurationError("base_url must look like https://host/path, without user, query or fragment")
-    if parts.scheme == "http" and not _is_loopback(host):
+    if parts.scheme == "http" and not is_loopback(host):
         raise ConfigurationError(f"base_url must be HTTPS: over plain HTTP {host} would see the token")
     return url
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Tell whether a host is this machine."""
     if host == "localhost":
         return True
     try:

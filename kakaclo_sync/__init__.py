@@ -32,6 +32,9 @@ from kakaclo_async.events import (
     Throttled,
     Waited,
 )
+from kakaclo_async.guards import (
+    Guards,
+)
 from kakaclo_async.models import (
     Address,
     Attributes,
@@ -106,6 +109,17 @@ from kakaclo_async.pulling.windows import (
 from kakaclo_async.resources.freight import (
     FreightMatrix,
 )
+from kakaclo_async.resources.order_check import (
+    OrderCheck,
+    OrderProblem,
+)
+from kakaclo_async.resources.order_family import (
+    Family,
+    FamilyStatus,
+)
+from kakaclo_async.resources.refund_lines import (
+    RefundPlan,
+)
 from kakaclo_async.stats import (
     LaneStats,
     Stats,
@@ -146,6 +160,8 @@ __all__ = [
     "DesignModel",
     "DesignModelDetail",
     "Event",
+    "Family",
+    "FamilyStatus",
     "FinancialStatus",
     "FreightMatrix",
     "FreightOption",
@@ -155,6 +171,7 @@ __all__ = [
     "Fulfillment",
     "FulfillmentStatus",
     "FulfillmentV1",
+    "Guards",
     "IncompletePull",
     "InvalidRequest",
     "Item",
@@ -176,8 +193,10 @@ __all__ = [
     "OpenStrEnum",
     "Option",
     "Order",
+    "OrderCheck",
     "OrderItem",
     "OrderItemV1",
+    "OrderProblem",
     "OrderStatus",
     "OrderStatusV1",
     "OrderV1",
@@ -193,6 +212,7 @@ __all__ = [
     "RedisBucket",
     "Refund",
     "RefundItem",
+    "RefundPlan",
     "RefundReason",
     "RefundState",
     "RefundStatus",

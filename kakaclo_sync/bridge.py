@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from kakaclo_async.errors import ClientClosed
-from kakaclo_sync.loop_thread import LoopThread
+from kakaclo_sync.loop_thread import LoopThread, prepare_exit_after_fork
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -105,6 +105,7 @@ class Bridge(Generic[T]):
             # Freed, sockets would leave the epoll that the parent still waits on, and databases roll back.
             found = [face._forget() for face in self._faces]  # noqa: SLF001 - users see faces, too
             _immortalise((self._thread, self._root, found))
+            prepare_exit_after_fork()
             self._thread = self._root = None
 
     def at_exit(self) -> None:

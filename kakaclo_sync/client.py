@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Concatenate, Literal, ParamSpec, Self, cast
 
 from kakaclo_async import client as async_client
 from kakaclo_async.config import Caching
+from kakaclo_async.guards import Guards
 from kakaclo_async.resources import v1
 from kakaclo_async.traffic import RateLimit
 from kakaclo_sync.bridge import Bridge
@@ -94,6 +95,7 @@ class KakaClo(Face[async_client.KakaClo]):
         max_attempts: requests that one call may cost when they fail.
         bucket: a bucket shared with other processes (`RedisBucket`) instead of one of its own.
         caching: how long freight quotes and reference data are kept.
+        guards: what this client refuses to do; nothing by default.
 
     Raises:
         ConfigurationError: a missing token, an address that is not HTTPS, a limit that cannot work.
@@ -112,6 +114,7 @@ class KakaClo(Face[async_client.KakaClo]):
         max_attempts: int = 5,
         bucket: Bucket | None = None,
         caching: Caching = Caching(),  # noqa: B008 - frozen
+        guards: Guards = Guards(),  # noqa: B008 - frozen
     ) -> None:
         make = partial(
             async_client.KakaClo,
@@ -125,6 +128,7 @@ class KakaClo(Face[async_client.KakaClo]):
             max_attempts=max_attempts,
             bucket=bucket,
             caching=caching,
+            guards=guards,
         )
         self._listeners = listeners = _Listeners()
         bridge = Bridge(lambda: listeners.attach(make()), async_client.KakaClo.aclose)

@@ -7,9 +7,11 @@ call from the loop's own thread is refused, for it would wait for itself; no scr
 from __future__ import annotations
 
 import asyncio
+import atexit
 import sys
 import threading
 import warnings
+from asyncio import _get_running_loop  # for most callers there is none, and `get_running_loop` would raise
 from importlib import import_module
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -20,7 +22,7 @@ from kakaclo_sync.call import Call
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-__all__ = ["LoopThread", "new_loop"]
+__all__ = ["LoopThread", "new_loop", "prepare_exit_after_fork"]
 
 T = TypeVar("T")
 
@@ -150,12 +152,9 @@ class LoopThread:
                 "a blocking call on the client's own event loop would wait for itself; in an event callback,"
                 " hand the work to another thread"
             )
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            return
-        message = "this blocking call holds up the event loop of its thread; kakaclo_async would not"
-        warnings.warn(message, RuntimeWarning, stacklevel=4)
+        if _get_running_loop() is not None:
+            message = "this blocking call holds up the event loop of its thread; kakaclo_async would not"
+            warnings.warn(message, RuntimeWarning, stacklevel=4)
 
     def _park_daemons(self) -> None:
         # Whatever a daemon thread was told when the interpreter is ending, it would print a traceback.
@@ -182,11 +181,26 @@ class LoopThread:
 def new_loop() -> asyncio.AbstractEventLoop:
     """Return uvloop's event loop, if that is installed, or asyncio's."""
     try:
-        from kakaclo_sync import fast  # noqa: PLC0415 - an extra, loaded by the first call
+        import uvloop  # noqa: PLC0415 - an extra, loaded by the first call
     except ImportError:
         # Not `new_event_loop`: whatever policy the process has, it is not about this loop.
         return asyncio.SelectorEventLoop()
-    return fast.Loop()
+    return uvloop.new_event_loop()
+
+
+def prepare_exit_after_fork() -> None:
+    """See to it that a forked child which inherited loops can end.
+
+    At the end of a process, libuv joins the threads of its pool, and in a child these exist only once it has used the
+    pool itself: before, it would crash there.
+    """
+    uvloop = sys.modules.get("uvloop")
+    if uvloop is not None:
+        atexit.register(lambda: uvloop.run(_use_pool()))
+
+
+async def _use_pool() -> None:
+    await asyncio.get_running_loop().getaddrinfo("127.0.0.1", None)
 
 
 def _refuse_green_threads() -> None:

@@ -87,6 +87,9 @@ class Orders(Face[orders.Orders]):
 
     create = blocking(orders.Orders.create)
     submit = blocking(orders.Orders.submit)
+    check = blocking(orders.Orders.check)
+    family = blocking(orders.Orders.family)
+    wait = blocking(orders.Orders.wait)
     get = blocking(orders.Orders.get)
     get_many = blocking(orders.Orders.get_many)
     page = blocking(orders.Orders.page)

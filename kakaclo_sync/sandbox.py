@@ -127,30 +127,32 @@ class Sandbox(Settings):
             RuntimeError: it listens already.
             OSError: the port is taken.
         """
+        self._start()
+
+    def _start(self) -> LoopThread:
         if self._bridge is not None:
             raise RuntimeError("the sandbox is running already")
         core = self._core
         self._bridge = Bridge(lambda: core, sandbox.Sandbox.aclose)
         try:
-            self._thread = self._bridge.thread()
-            self._thread.run(core.start)
+            self._thread = thread = self._bridge.thread()
+            thread.run(core.start)
         except BaseException:
             self.close()
             raise
         self.port = core.port
+        return thread
 
     def serve_forever(self) -> None:
         """Listen until Ctrl-C."""
-        if self._thread is None:
-            self.start()
+        thread = self._thread or self._start()
         try:
-            if self._thread is not None:
-                self._thread.run(self._core.serve_forever)
+            thread.run(self._core.serve_forever)
         finally:
             self.close()
 
     def close(self) -> None:
         """Stop listening; requests without an answer are cut off. Harmless when stopped."""
-        bridge, self._bridge, self._thread = self._bridge, None, None
-        if bridge is not None:
-            bridge.close()
+        if self._bridge is not None:
+            self._bridge.close()
+        self._bridge = self._thread = None

@@ -16,7 +16,7 @@ from kakaclo_async.catalog.migrations import check_version, migrate
 from kakaclo_async.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
 
     from sqlalchemy.engine import Connection
     from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -78,7 +78,10 @@ class Database:
             raise
 
     async def close(self) -> None:
-        """Close all connections and give the lock back."""
+        """Close all connections and give the lock back, even if the caller is cancelled meanwhile."""
+        await _to_its_end(self._close())
+
+    async def _close(self) -> None:
         writer, self._writer = self._writer, None
         lock, self._lock = self._lock, None
         if writer is not None:
@@ -91,16 +94,7 @@ class Database:
 
         It ends before a cancellation goes on: a driver that is interrupted may keep its lock.
         """
-        task = asyncio.ensure_future(self._write(work))
-        try:
-            return await asyncio.shield(task)
-        except asyncio.CancelledError:
-            while not task.done():
-                with suppress(asyncio.CancelledError):
-                    await asyncio.wait([task])
-            if not task.cancelled():
-                task.exception()  # the cancellation is what the caller asked for
-            raise
+        return await _to_its_end(self._write(work))
 
     async def _write(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         if self._writer is None:
@@ -190,6 +184,20 @@ class WriterLock:
                 return False
             raise
         return True
+
+
+async def _to_its_end(work: Coroutine[object, object, T]) -> T:
+    task = asyncio.create_task(work)
+    try:
+        await asyncio.wait((task,))
+    finally:
+        while not task.done():  # cancelled
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait((task,))
+        failure = task.exception()
+    if failure is not None:
+        raise failure
+    return task.result()
 
 
 def _parse(url: str) -> URL:

@@ -69,22 +69,23 @@ class Follower:
         if self._task is not None:
             raise InvalidRequest("this mirror is following already")
         self._stopping = False
-        self._task = asyncio.create_task(self._cycles(run, tell, every, after))
+        self._task = task = asyncio.create_task(self._cycles(run, tell, every, after))
         try:
             with _stopped_by_signals(self.stop) if signals else nullcontext():
-                await self._task
-        except asyncio.CancelledError:
-            me = asyncio.current_task()
-            if not self._stopping or (me is not None and me.cancelling()):
-                raise
+                await asyncio.wait((task,))
         finally:
             self._task = None
+            if not task.done():  # this call itself was cancelled: end in order
+                task.cancel()
+                await asyncio.wait((task,))
+        if not (task.cancelled() and self._stopping):
+            task.result()
 
     def stop(self) -> None:
         """End it, after at most one transaction."""
+        if self._task is not None and not self._stopping:
+            self._task.cancel()  # once: a second one would interrupt the clearing up
         self._stopping = True
-        if self._task is not None:
-            self._task.cancel()
 
     async def tell(self, on_change: Callable[[Change], object], changes: AsyncGenerator[Change, None]) -> int:
         """Hand on changes; return the id of the last one, 0 when there was none."""

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from kakaclo_async import KakaCloError, __version__
-from kakaclo_async.cli import catalog, orders
+from kakaclo_async.cli import catalog, order_bulk, orders
 from kakaclo_async.cli.command import Command, answering
 from kakaclo_async.cli.demo import demo
 from kakaclo_async.cli.errors import EXIT_CODES, FAILED, USAGE, exit_code, fault, say, sentence
@@ -60,6 +60,7 @@ for command in _COMMANDS:
 for command in _ORDER_COMMANDS:
     order.command()(answering(command))
 app.add_typer(order, name="order")
+app.add_typer(order_bulk.orders, name="orders")
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from sqlalchemy import create_engine, event, inspect, insert, select, text
+from sqlalchemy import create_engine, event, insert, inspect, select, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -60,13 +60,17 @@ class Database:
     def __str__(self) -> str:
         return self._url.set(drivername=self._url.get_backend_name()).render_as_string(hide_password=True)
 
-    async def run(self, work: Callable[[Connection], T]) -> T:
+    async def run(self, work: Callable[[Connection], T], *, make: bool = True) -> T:
         """Do some work in one transaction; what was begun is finished, even when the caller is cancelled.
 
+        Args:
+            work: is given a connection, in a thread if need be.
+            make: whether to make a journal where there is none.
+
         Raises:
-            ConfigurationError: the database cannot be reached or written.
+            ConfigurationError: the database cannot be reached or written, or there is no journal.
         """
-        job = asyncio.create_task(self._run(work), name="kakaclo journal")
+        job = asyncio.create_task(self._run(work, make=make), name="kakaclo journal")
         try:
             return await asyncio.shield(job)
         except asyncio.CancelledError:
@@ -75,22 +79,34 @@ class Database:
                 job.exception()  # asked for, so that nobody complains that it was not
             raise
 
-    async def _run(self, work: Callable[[Connection], T]) -> T:
-        with self._errors():
-            if not self._is_sqlite:
-                return await self._run_on_postgresql(work)
-            # SQLite lets others in one by one anyway, but wakes them in no order, and late.
-            async with self._turn.get():
-                return await asyncio.to_thread(self._run_on_sqlite, work)
+    async def _run(self, work: Callable[[Connection], T], *, make: bool) -> T:
+        def prepared(connection: Connection) -> T:
+            if not self._made:
+                _make_tables(connection, make=make)
+            return work(connection)
 
-    def _run_on_sqlite(self, work: Callable[[Connection], T]) -> T:
+        with self._errors():
+            if self._is_sqlite:
+                result = await self._run_on_sqlite(prepared, make=make)
+            else:
+                result = await self._run_on_postgresql(prepared)
+        self._made = True
+        return result
+
+    async def _run_on_sqlite(self, work: Callable[[Connection], T], *, make: bool) -> T:
         if not self._made:
-            _check_file(Path(self._url.database or ""))
-        engine = create_engine(self._url, poolclass=NullPool, connect_args={"timeout": _PATIENCE})
-        event.listen(engine, "connect", _set_up)
-        event.listen(engine, "begin", _begin)
-        with engine.begin() as connection:
-            return self._work(connection, work)
+            _check_file(Path(self._url.database or ""), make=make)
+
+        def run() -> T:
+            engine = create_engine(self._url, poolclass=NullPool, connect_args={"timeout": _PATIENCE})
+            event.listen(engine, "connect", _set_up)
+            event.listen(engine, "begin", _begin)
+            with engine.begin() as connection:
+                return work(connection)
+
+        # SQLite lets others in one by one anyway, but wakes them in no order, and late.
+        async with self._turn.get():
+            return await asyncio.to_thread(run)
 
     async def _run_on_postgresql(self, work: Callable[[Connection], T]) -> T:
         settings = {"synchronous_commit": "on", "application_name": "kakaclo journal"}
@@ -98,14 +114,7 @@ class Database:
             self._url, poolclass=NullPool, connect_args={"server_settings": settings, "timeout": _PATIENCE}
         )
         async with engine.begin() as connection:
-            return await connection.run_sync(self._work, work)
-
-    def _work(self, connection: Connection, work: Callable[[Connection], T]) -> T:
-        if not self._made:
-            _make_tables(connection)
-        result = work(connection)
-        self._made = True
-        return result
+            return await connection.run_sync(work)
 
     @contextmanager
     def _errors(self) -> Generator[None, None, None]:
@@ -135,12 +144,14 @@ def _parse(url: str) -> URL:
     raise ConfigurationError(f"a journal lives in sqlite:/// or postgresql://, not in {parsed.drivername}")
 
 
-def _check_file(path: Path) -> None:
+def _check_file(path: Path, *, make: bool) -> None:
     if path.is_dir():
         raise ConfigurationError(f"{path} is a folder, not a database file")
     if not path.parent.is_dir():
         raise ConfigurationError(f"the folder {path.parent} does not exist")
     if not path.exists():
+        if not make:
+            raise ConfigurationError(f"there is no journal in {path}")
         # It holds addresses: only for its owner, unless somebody decides otherwise.
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
 
@@ -159,10 +170,12 @@ def _begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
-def _make_tables(connection: Connection) -> None:
+def _make_tables(connection: Connection, *, make: bool) -> None:
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MAKING})
     if not inspect(connection).has_table(version.name):
+        if not make:
+            raise ConfigurationError("there is no journal in this database")
         metadata.create_all(connection)
         connection.execute(insert(version).values(version=_VERSION))
         return

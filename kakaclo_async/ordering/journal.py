@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Journal"]
 
+
 class Journal:
     """Writes down what shall be carried out exactly once, before it is sent.
 

@@ -15,7 +15,9 @@ write = Table(
     Column("kind", String, primary_key=True),
     Column("key", String, primary_key=True),
     Column("digest", String(64), nullable=False),
-    Column("payload", LargeBinary, nullable=False, comment="the JSON body, without its address once it is done"),
+    Column(
+        "payload", LargeBinary, nullable=False, comment="the JSON body, without its address once it is done"
+    ),
     Column("notes", Text, comment="what the endpoint noted on the way"),
     Column("state", String, nullable=False, comment="ready, sent or done"),
     Column("outcome", String, comment="the number that KakaClo gave"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from kakaclo_async.errors import KakaCloError
@@ -20,6 +21,7 @@ __all__ = ["Search", "Searches", "look"]
 _FIRST_PAUSE = 1.0
 _PAUSE_GROWTH = 1.5
 _LONGEST_PAUSE = 30.0
+_TIMES_AS_LONG = 4.0  # as the last look took: a shop with many orders has others to look after
 
 
 async def look(store: Store, writes: Writes) -> None:
@@ -73,19 +75,29 @@ class Search:
         self._longest_pause = max(_FIRST_PAUSE, min(_LONGEST_PAUSE, quiet_time / 10))
         self._waiting: dict[asyncio.Future[KakaCloError | None], Writes] = {}
         self._task: asyncio.Task[None] | None = None
+        self._ripe = asyncio.Event()
 
-    async def next_look(self, writes: Writes, timeout: float | None) -> KakaCloError | None:  # noqa: ASYNC109 - ends the wait without an error
+    async def next_look(
+        self,
+        writes: Writes,
+        *,
+        ripe_in: float,
+        timeout: float | None,  # noqa: ASYNC109 - ends the wait without an error
+    ) -> KakaCloError | None:
         """Wait for the end of the next look that begins from now on.
 
         Args:
             writes: how to look.
+            ripe_in: seconds after which a look is sure to tell.
             timeout: seconds to wait at most.
 
         Returns:
             What the look failed with; None when it succeeded, and after `timeout`.
         """
-        done: asyncio.Future[KakaCloError | None] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[KakaCloError | None] = loop.create_future()
         self._waiting[done] = writes
+        alarm = loop.call_later(max(0.0, ripe_in), self._ripe.set)
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run(), name="kakaclo journal search")
         try:
@@ -94,16 +106,20 @@ class Search:
         except TimeoutError:
             return None
         finally:
+            alarm.cancel()
             self._waiting.pop(done, None)
 
     async def _run(self) -> None:
         pause = _FIRST_PAUSE
+        took = 0.0
+        clock = asyncio.get_running_loop().time
         while True:
-            await asyncio.sleep(pause)
+            await self._rest(pause, max(_FIRST_PAUSE, took * _TIMES_AS_LONG))
             pause = min(self._longest_pause, pause * _PAUSE_GROWTH)
             if not self._waiting:
                 return
             waiting = dict(self._waiting)
+            began = clock()
             try:
                 await look(self._store, next(reversed(waiting.values())))
             except KakaCloError as error:
@@ -112,6 +128,15 @@ class Search:
                 _tell(waiting, None, fault)
             else:
                 _tell(waiting, None)
+            took = clock() - began
+
+    async def _rest(self, pause: float, least: float) -> None:
+        """Pause between two looks, and shorter if one of those who wait can be told sooner."""
+        await asyncio.sleep(least)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(pause - least):
+                await self._ripe.wait()
+        self._ripe.clear()
 
 
 class Searches:

@@ -58,15 +58,19 @@ class Store:
             connection.execute(_insert(connection).values(new).on_conflict_do_nothing())
             row = connection.execute(select(write).where(_is(kind, key)).with_for_update()).one()
             if row.state == _READY:
-                claimed = update(write).where(_is(kind, key)).values(
-                    **values,
-                    notes=None,
-                    state=_SENT,
-                    attempts=row.attempts + 1,
-                    holder=lease.token,
-                    held_until=lease.until,
-                    sent_from=now if row.sent_from is None else row.sent_from,
-                    sent_until=lease.until + lease.timeout,
+                claimed = (
+                    update(write)
+                    .where(_is(kind, key))
+                    .values(
+                        **values,
+                        notes=None,
+                        state=_SENT,
+                        attempts=row.attempts + 1,
+                        holder=lease.token,
+                        held_until=lease.until,
+                        sent_from=now if row.sent_from is None else row.sent_from,
+                        sent_until=lease.until + lease.timeout,
+                    )
                 )
                 connection.execute(claimed)
             return self._entry(row, now)
@@ -102,7 +106,12 @@ class Store:
     async def release(self, token: str, why: str | None) -> None:
         """Give a claim up, for nothing was carried out."""
         await self._update(
-            write.c.holder == token, state=_READY, holder=None, held_until=None, sent_until=None, why=_short(why)
+            write.c.holder == token,
+            state=_READY,
+            holder=None,
+            held_until=None,
+            sent_until=None,
+            why=_short(why),
         )
 
     async def settle(
@@ -131,7 +140,10 @@ class Store:
             for entry in absent:
                 # Not if somebody has sent it again since, which only those do who looked as well.
                 same = and_(
-                    _is(kind, entry.key), sent, write.c.attempts == entry.attempts, self._free(self._seconds())
+                    _is(kind, entry.key),
+                    sent,
+                    write.c.attempts == entry.attempts,
+                    self._free(self._seconds()),
                 )
                 ready = {"state": _READY, "holder": None, "held_until": None, "sent_until": None}
                 why = "KakaClo did not get it"
@@ -143,11 +155,13 @@ class Store:
         """Return the entries that are being sent or in doubt, oldest first."""
 
         def work(connection: Connection) -> tuple[Entry, ...]:
-            of_kind = write.c.state == _SENT if kind is None else and_(write.c.state == _SENT, write.c.kind == kind)
+            of_kind = (
+                write.c.state == _SENT if kind is None else and_(write.c.state == _SENT, write.c.kind == kind)
+            )
             rows = connection.execute(select(write).where(of_kind).order_by(write.c.created_at, write.c.key))
             return tuple(self._entry(row, self._seconds()) for row in rows)
 
-        return await self._database.run(work)
+        return await self._database.run(work, make=False)
 
     async def find(self, kind: str, key: str) -> Entry | None:
         """Return an entry, if there is one."""
@@ -159,7 +173,9 @@ class Store:
         return await self._database.run(work)
 
     async def _update(self, which: ColumnElement[bool], **values: object) -> None:
-        await self._database.run(lambda connection: connection.execute(update(write).where(which).values(values)))
+        await self._database.run(
+            lambda connection: connection.execute(update(write).where(which).values(values))
+        )
 
     def _outcome(self, outcome: str, payload: bytes) -> dict[str, object]:
         return {
@@ -191,7 +207,7 @@ class Store:
             attempts=row.attempts,
             sent_from=None if row.sent_from is None else moment(row.sent_from),
             sent_until=None if row.sent_until is None else moment(row.sent_until),
-            settles_at=moment(row.sent_until + self._quiet_time) if in_doubt else None,
+            settles_at=moment((row.sent_until or now) + self._quiet_time) if in_doubt else None,
             created_at=moment(row.created_at),
             seen_at=moment(now),
             payload=bytes(row.payload),
@@ -205,8 +221,7 @@ def _is(kind: str, key: str) -> ColumnElement[bool]:
 
 
 def _insert(connection: Connection) -> postgresql.Insert | sqlite.Insert:
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    return dialect.insert(write)
+    return sqlite.insert(write) if connection.dialect.name == "sqlite" else postgresql.insert(write)
 
 
 def _short(why: str | None) -> str | None:

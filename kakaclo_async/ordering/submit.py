@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from kakaclo_async.errors import KakaCloError, OutcomeUnknown
 from kakaclo_async.ordering.attempt import Attempt
 from kakaclo_async.ordering.entry import Entry, Standing, digest_of
 
 if TYPE_CHECKING:
+    from kakaclo_async.errors import KakaCloError, OutcomeUnknown
     from kakaclo_async.ordering.leases import Leases
     from kakaclo_async.ordering.search import Search
     from kakaclo_async.ordering.store import Store
@@ -89,7 +89,8 @@ async def submit(
         if entry.standing is Standing.SENDING:
             await patience.pause()
         else:
-            failure = await search.next_look(writes, left)
+            ripe_in = ((entry.settles_at or entry.seen_at) - entry.seen_at).total_seconds()
+            failure = await search.next_look(writes, ripe_in=ripe_in, timeout=left)
             # A look that began when it could tell, and did not: no other will, unless KakaClo recovers.
             looked = entry.may_be_settled
 

@@ -87,7 +87,9 @@ class DesignWrites:
             await attempt.note(json.dumps({"before": before, "taken": True}))
             return await self._appeared(attempt.payload, before)
         except (KakaCloError, asyncio.CancelledError) as error:
-            raise self.in_doubt(attempt.key, f"KakaClo took it, and it is not seen yet ({error})", None) from error
+            raise self.in_doubt(
+                attempt.key, f"KakaClo took it, and it is not seen yet ({error})", None
+            ) from error
 
     async def _appeared(self, payload: bytes, before: Sequence[str]) -> str:
         async def look() -> list[Design]:

@@ -14,6 +14,7 @@ from kakaclo_async.protocol import Request
 from kakaclo_async.pulling import IncompletePull
 from kakaclo_async.resources.listing import Listing
 from kakaclo_async.resources.order_family import pieces
+from kakaclo_async.resources.order_price import check_price
 from kakaclo_async.resources.writes import Findings
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class OrderWrites:
 
     async def send(self, attempt: Attempt) -> str:
         """Place an order and return its number."""
+        await check_price(self._caller, attempt.key, attempt.payload)
 
         def build() -> Request[str]:
             attempt.may_leave()
@@ -150,4 +152,3 @@ def _fits(order: Order, asked: Counter[str]) -> bool:
 def by_number(order: Order) -> tuple[int, str]:
     """Sort orders by their numbers, which grow: the first of a family is the one that KakaClo answers with."""
     return (len(order.id), order.id)
-

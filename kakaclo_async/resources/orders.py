@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import aclosing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import attrs
 
 from kakaclo_async.codec import encode
-from kakaclo_async.errors import InvalidRequest, NotFound
+from kakaclo_async.errors import InvalidRequest, NotFound, Rejected
 from kakaclo_async.models import CreatedOrder, NewOrder, Order, Page
 from kakaclo_async.protocol import Request
 from kakaclo_async.resources.checks import (
@@ -19,15 +20,30 @@ from kakaclo_async.resources.checks import (
     time_range,
 )
 from kakaclo_async.resources.codes import Codes
+from kakaclo_async.resources.freight import Freight
 from kakaclo_async.resources.listing import Listing
-from kakaclo_async.resources.order_ids import new_custom_order_id
-from kakaclo_async.resources.order_writes import ORDERS_PATH, OrderWrites, place_request
+from kakaclo_async.resources.order_check import OrderCheck, judge, read_order
+from kakaclo_async.resources.order_family import Family
+from kakaclo_async.resources.order_ids import made_at, new_custom_order_id
+from kakaclo_async.resources.order_price import check_price
+from kakaclo_async.resources.order_watch import STAGES, OrderWatch, Stage
+from kakaclo_async.resources.order_writes import (
+    ORDERS_PATH,
+    OrderWrites,
+    asked_items,
+    by_number,
+    orders_since,
+    place_request,
+)
+from kakaclo_async.resources.payment import Payment
+from kakaclo_async.resources.products import Products
+from kakaclo_async.resources.stocks import Stocks
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterable
+    from collections.abc import AsyncGenerator, Iterable, Mapping
 
     from kakaclo_async.caller import Caller
-    from kakaclo_async.models import OrderStatus
+    from kakaclo_async.models import FreightQuote, Item, OrderStatus
     from kakaclo_async.resources.writes import WriteJournal
 
 __all__ = ["Orders", "create_request", "orders_query"]
@@ -77,6 +93,14 @@ def _named(order: NewOrder) -> tuple[NewOrder, str]:
     return attrs.evolve(order, custom_order_id=custom_order_id), custom_order_id
 
 
+def _no_later(custom_order_id: str, sent_from: datetime | None) -> datetime:
+    """Return a time that is surely before an order was made, on KakaClo's clock as on ours."""
+    made = made_at(custom_order_id)
+    if sent_from is None and made is None:
+        return datetime.now(UTC) - timedelta(days=30)
+    return (sent_from or datetime.fromtimestamp(made or 0.0, UTC)) - timedelta(days=1)
+
+
 def _order_id(order_id: str | int) -> str:
     return check_code(str(order_id), "order id")
 
@@ -108,7 +132,9 @@ class Orders:
             Rejected: KakaClo declined: an unknown SKU, too little balance.
         """
         order, custom_order_id = _named(order)
-        order_id = await self._caller.send(create_request(_PATH, order))
+        request = create_request(_PATH, order)
+        await check_price(self._caller, custom_order_id, request.body or b"")
+        order_id = await self._caller.send(request)
         return CreatedOrder(order_id, custom_order_id)
 
     async def submit(
@@ -143,6 +169,115 @@ class Orders:
         writes = OrderWrites(self._caller)
         order_id = await journal.once(writes, custom_order_id, encode(order), timeout=timeout)
         return CreatedOrder(order_id, custom_order_id)
+
+    async def check(self, order: NewOrder | Mapping[str, object]) -> OrderCheck:
+        """Find everything that KakaClo could decline about an order, before it is placed.
+
+        SKUs on sale and in stock, address, country, freight for the channel type, balance. Nothing is sent about an
+        order that breaks a documented limit. Stock and balance may change until the order is placed.
+
+        `GET /v1/product/products`, `GET /v1/product/stocks`, `POST /v2/order/orders/channel/automationSplit` and
+        `GET /v1/payment/balance`, at once; concurrent checks share requests
+
+        Args:
+            order: the order, or plain data by the names of `NewOrder`, `Address` and `Item`: there several limits may
+                be broken at once.
+
+        Returns:
+            All problems by field, with the price, the freight and the balance.
+        """
+        if not isinstance(order, NewOrder):
+            built, problems = read_order(order)
+            if built is None:
+                return OrderCheck(problems=problems)
+            order = built
+        items, country = order.items, order.address.country
+        skus = list(dict.fromkeys(item.sku for item in items))
+        tasks = (
+            asyncio.create_task(Products(self._caller).get_many(skus=skus)),
+            asyncio.create_task(Stocks(self._caller).get_many(skus)),
+            asyncio.create_task(self._freight(items, country)),
+            asyncio.create_task(Payment(self._caller).balance()),
+        )
+        try:
+            products, stocks, freight, balance = await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+        return judge(order, products, stocks, freight, balance.amount)
+
+    async def _freight(self, items: tuple[Item, ...], country: str) -> FreightQuote | str:
+        try:
+            return await Freight(self._caller).quote(items, country)
+        except (Rejected, InvalidRequest) as refusal:
+            return str(refusal)
+
+    async def family(
+        self,
+        custom_order_id: str,
+        *,
+        asked: Iterable[Item] | None = None,
+        created_from: datetime | None = None,
+        journal: WriteJournal | None = None,
+    ) -> Family:
+        """Return all orders that KakaClo made of one request, as one: added up, with one status.
+
+        `GET /v2/order/orders?createStartTime=`, 250 rows per request, in the bulk lane
+
+        Args:
+            custom_order_id: your own number, as it was sent.
+            asked: the items that were asked for; by default what the journal knows.
+            created_from: no later than the order was made, aware; by default what the journal knows, or what the id
+                tells if this package made it, less a day; else 30 days ago.
+            journal: a `kakaclo_async.ordering.Journal` that the order was submitted with.
+
+        Returns:
+            The family; `problems` says what is missing. Orders show up within 5 minutes of being made.
+        """
+        check_code(custom_order_id, "custom_order_id")
+        known = None if journal is None else await journal.recall(OrderWrites.kind, custom_order_id)
+        if asked is None and known is not None:
+            asked = asked_items(known.payload)
+        start = created_from or _no_later(custom_order_id, None if known is None else known.sent_from)
+        orders = [
+            order
+            async for order in orders_since(self._caller, start).rows()
+            if order.custom_order_id == custom_order_id
+        ]
+        return Family(
+            custom_order_id=custom_order_id,
+            orders=tuple(sorted(orders, key=by_number)),
+            asked=None if asked is None else tuple(asked),
+        )
+
+    async def wait(
+        self,
+        order_id: str,
+        until: Stage = "shipped",
+        timeout: float | None = None,  # noqa: ASYNC109 - the error says how far the order is
+    ) -> Order:
+        """Wait until an order is paid, shipped or completed, looking in the bulk lane with growing pauses.
+
+        One poller serves all who wait. Nothing but the order's number is needed to go on after a restart.
+
+        `GET /v2/order/orders?ids=`, for up to 30 orders per request
+
+        Args:
+            order_id: the order's number.
+            until: "paid", "partially_shipped", "shipped" (all of it) or "completed".
+            timeout: seconds to wait at most; None for as long as it takes.
+
+        Returns:
+            The order. One that is cancelled comes at once, whatever was waited for: look at its `status`.
+
+        Raises:
+            DeadlineExceeded: it is not so far after `timeout`.
+        """
+        if until not in STAGES:
+            raise InvalidRequest(f"until must be one of {', '.join(STAGES)}, not {until!r}")
+        bulk = self._caller.bulk()
+        watch = bulk.shared.part(("order watch", bulk.options), lambda: OrderWatch(Orders(bulk).get_many))
+        return await watch.wait(_order_id(order_id), until, timeout)
 
     async def get(self, order_id: str) -> Order:
         """Return one order by its number; concurrent calls share requests of 30 numbers.

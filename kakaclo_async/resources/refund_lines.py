@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from kakaclo_async.errors import InvalidRequest, Rejected
-from kakaclo_async.models import FulfillmentStatus, NewRefund, OrderStatus, RefundItem, RefundState
+from kakaclo_async.models import FulfillmentStatus, NewRefund, OrderStatus, RefundItem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

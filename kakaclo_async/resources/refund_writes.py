@@ -26,7 +26,15 @@ if TYPE_CHECKING:
     from kakaclo_async.models import NewRefund
     from kakaclo_async.resources.writes import Attempt, Doubt
 
-__all__ = ["REFUNDS_PATH", "REFUND_PATH", "RefundWrites", "marked", "post_refund", "refund_key", "refunds_query"]
+__all__ = [
+    "REFUNDS_PATH",
+    "REFUND_PATH",
+    "RefundWrites",
+    "marked",
+    "post_refund",
+    "refund_key",
+    "refunds_query",
+]
 
 REFUND_PATH: Final = "/v2/order/orders/{}/refund"
 REFUNDS_PATH: Final = "/v2/order/orders/refund/{}"

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from kakaclo_async.caller import Caller
-    from kakaclo_async.models import Page, Refund
+    from kakaclo_async.models import Refund
     from kakaclo_async.protocol import Request
     from kakaclo_async.resources.writes import WriteJournal
 
@@ -142,10 +142,7 @@ class Refunds:
 
         `GET /v2/order/orders/refund/{id}`
         """
-        return (await self._page(order_id)).list
-
-    async def _page(self, order_id: str) -> Page[Refund]:
-        return await self._caller.send(refunds_query(REFUNDS_PATH, order_id))
+        return (await self._caller.send(refunds_query(REFUNDS_PATH, order_id))).list
 
     async def wait(self, order_id: str, timeout: float | None = None) -> tuple[Refund, ...]:  # noqa: ASYNC109 - the deadline is part of the promise, and its error says what is still pending
         """Wait until no refund of an order is pending, looking in the bulk lane with growing pauses.
@@ -185,7 +182,7 @@ def _listed(items: Iterable[Item | RefundItem] | None) -> tuple[Item | RefundIte
     listed = tuple(items)
     if not listed:
         raise InvalidRequest("pass items=None to refund the whole order, or at least one item")
-    if not all(isinstance(item, (Item, RefundItem)) for item in listed):
+    if not {type(item) for item in listed} <= {Item, RefundItem}:
         raise InvalidRequest("items must be Item or RefundItem")
     return listed
 

@@ -3,29 +3,16 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
+from ordering_kit import ADDRESS, client
 
-from kakaclo_async import Address, Item, KakaClo, NewOrder, RateLimit
+from kakaclo_async import Item, NewOrder
 from kakaclo_async.ordering import Journal
 from kakaclo_async.sandbox import Sandbox
-
-UNLIMITED = RateLimit(100_000, 50_000.0)
-ADDRESS = Address(
-    country="US",
-    province="Florida",
-    recipient="Nobody Shall-See",
-    phone="555 0100 999",
-    street1="1 Secret St",
-    city="Orlando",
-)
-
-
-def client(sandbox, **settings):
-    return KakaClo(sandbox.token, base_url=sandbox.url, rate_limit=UNLIMITED, **settings)
 
 
 @pytest.fixture
 async def sandbox():
-    async with Sandbox(products=60, capacity=1e9, per_second=1e9, balance=Decimal("1e9")) as sandbox:
+    async with Sandbox(products=60, capacity=1e9, per_second=1e9, balance=Decimal(10**9)) as sandbox:
         yield sandbox
 
 
@@ -60,3 +47,11 @@ def order(sandbox):
         )
 
     return make
+
+
+@pytest.fixture
+def two_countries(sandbox):
+    """Items that need a warehouse in each country: CN cannot serve the second."""
+    in_cn = set(sandbox.catalog.selling("CN", pieces=1))
+    only_us = next(sku for sku in sandbox.catalog.selling("US", pieces=3) if sku not in in_cn)
+    return [Item(next(iter(sandbox.catalog.selling("CN", pieces=3))), 2), Item(only_us, 1)]

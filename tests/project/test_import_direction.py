@@ -19,7 +19,7 @@ LAYERS: list[set[str]] = [
     {"kakaclo_async.resources"},
     {"kakaclo_async.caller", "kakaclo_async.fan_out", "kakaclo_async.pulling"},
     {"kakaclo_async.exchange"},
-    {"kakaclo_async.stats", "kakaclo_async.traffic", "kakaclo_async.transport"},
+    {"kakaclo_async.guards", "kakaclo_async.stats", "kakaclo_async.traffic", "kakaclo_async.transport"},
     {"kakaclo_async.protocol", "kakaclo_async.retry"},
     {"kakaclo_async.config"},
     {"kakaclo_async.codec"},

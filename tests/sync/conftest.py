@@ -39,7 +39,7 @@ def script():
                     while not interrupt_when() and process.poll() is None:
                         time.sleep(0.001)
                     process.send_signal(signal.SIGINT)
-                output, complaints = process.communicate(timeout=60)
+                output, complaints = process.communicate(timeout=100)
             finally:
                 process.kill()
         assert complaints == ""

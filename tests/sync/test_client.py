@@ -323,3 +323,47 @@ def test_a_forked_child_has_a_session_of_its_own_and_keeps_views_and_listeners(c
 def test_a_script_may_end_without_closing_its_client(client_script):
     assert client_script("print(type(kk.payment.balance()).__name__)") == ["Balance"]
     assert client_script("print(type(next(kk.orders.query(), None)).__name__)") == ["NoneType"]
+
+
+@pytest.mark.slow
+def test_64_threads_for_30_seconds_leave_no_thread_socket_or_task(client_script):
+    assert client_script("""
+        import asyncio, os, threading, time
+        from datetime import UTC, datetime, timedelta
+        now = datetime.now(UTC)
+        everything = now - timedelta(days=3650), now
+
+        def sockets():
+            links = [os.readlink(link.path) for link in os.scandir("/proc/self/fd") if os.path.islink(link.path)]
+            return sum("socket:" in link for link in links)
+
+        before = sockets()
+        products = list(kk.products.updated(*everything))
+        end = time.monotonic() + 30
+        calls = []
+
+        def work(seed):
+            turn = seed
+            while time.monotonic() < end:
+                turn += 1
+                product = products[turn % len(products)]
+                assert kk.products.get(product.spu) == product
+                if turn % 20 == 0:
+                    rows = kk.products.updated(*everything)
+                    assert next(rows).spu
+                    if turn % 40 == 0:
+                        rows.close()
+            calls.append(turn - seed)
+
+        threads = [threading.Thread(target=work, args=(seed,)) for seed in range(64)]
+        for thread in threads: thread.start()
+        for thread in threads: thread.join()
+
+        async def tasks():
+            for _ in range(100): await asyncio.sleep(0)
+            return len(asyncio.all_tasks())
+
+        print(len(calls), kk._bridge.thread().run(tasks))
+        kk.close()
+        print(threading.active_count(), sockets() - before)
+    """) == ["64", "2", "1", "0"]

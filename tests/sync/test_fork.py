@@ -221,3 +221,19 @@ with multiprocessing.get_context("fork").Pool(2) as pool:
 print(shop.echo("parent"))
 """
     ) == ["0", "2", "4", "6", "parent"]
+
+
+def test_a_child_that_inherits_uvloops_thread_pool_ends_in_order(script):
+    pytest.importorskip("uvloop")
+    assert script(
+        FORK
+        + """
+import asyncio
+async def look_up():
+    return len(await asyncio.get_running_loop().getaddrinfo("localhost", 80)) > 0
+print(shop._bridge.thread().run(look_up))
+def child():
+    print(in_child(lambda: None), "grandchild", flush=True)
+print(in_child(child), in_child(lambda: shop._bridge.thread().run(look_up)), shop.echo("parent"))
+"""
+    ) == ["True", "0", "grandchild", "0", "0", "parent"]

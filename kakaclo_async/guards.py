@@ -1,0 +1,146 @@
+"""Guards: what a client refuses to do, whatever it is told to. All are off by default."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from decimal import Decimal
+from typing import TYPE_CHECKING, Final, TypeVar
+from urllib.parse import urlsplit
+
+import attrs
+
+from kakaclo_async.config import ENVIRONMENTS, is_loopback
+from kakaclo_async.errors import ConfigurationError, InvalidRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from kakaclo_async.protocol import Request
+
+__all__ = ["Guard", "Guards"]
+
+T = TypeVar("T")
+
+_HOUR: Final = 3600.0
+
+
+def _amount(amount: Decimal | int | str | None) -> Decimal | None:
+    if isinstance(amount, float):
+        raise ConfigurationError("max_order_amount must be a Decimal, an int or a str: floats are not exact")
+    return None if amount is None else Decimal(amount)
+
+
+def _names(names: Iterable[str] | None) -> frozenset[str] | None:
+    if isinstance(names, str):
+        raise ConfigurationError("environments must be a set of names, not one str")
+    return None if names is None else frozenset(names)
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class Guards:
+    """What a client refuses to do.
+
+    Attributes:
+        read_only: nothing that changes anything at KakaClo is sent.
+        max_order_amount: US dollars that one order may cost, freight included; an order that costs more, or whose
+            price cannot be told, is refused. Costs two requests for each order: its products and its freight.
+        max_orders_per_hour: requests that place orders, in any 60 minutes, of this client and all its views.
+        environments: where the client may talk to: "production", "test", "local" (this machine), or a base URL.
+    """
+
+    read_only: bool = False
+    max_order_amount: Decimal | None = attrs.field(default=None, converter=_amount)
+    max_orders_per_hour: int | None = None
+    environments: frozenset[str] | None = attrs.field(default=None, converter=_names)
+
+    def __attrs_post_init__(self) -> None:
+        for name in ("max_order_amount", "max_orders_per_hour"):
+            value: Decimal | int | None = getattr(self, name)
+            if value is not None and not value >= 0:
+                raise ConfigurationError(f"{name} must be at least 0, not {value}")
+
+
+class Guard:
+    """Applies the guards of one client.
+
+    Args:
+        guards: what to refuse.
+        base_url: where the client talks to.
+
+    Raises:
+        ConfigurationError: it may not talk to there.
+    """
+
+    def __init__(self, guards: Guards, base_url: str) -> None:
+        self._guards = guards
+        self._placed: deque[float] = deque()
+        allowed = guards.environments
+        if allowed is not None and not {_environment(base_url), base_url} & allowed:
+            raise ConfigurationError(
+                f"this client's guards allow {', '.join(sorted(allowed)) or 'no environment'},"
+                f" not {_environment(base_url)}"
+            )
+
+    @property
+    def max_order_amount(self) -> Decimal | None:
+        """US dollars that one order may cost."""
+        return self._guards.max_order_amount
+
+    def watch(self, request: Request[T] | Callable[[], Request[T]]) -> Request[T] | Callable[[], Request[T]]:
+        """Return what to send in place of a request, or of the function that builds one.
+
+        Raises:
+            InvalidRequest: the guards refuse it; here, or when it is built.
+        """
+        if self._guards == _OFF:
+            return request
+        if not callable(request):
+            self._admit(request)
+            return request
+        build = request
+
+        def admitted() -> Request[T]:
+            built = build()
+            self._admit(built)
+            return built
+
+        return admitted
+
+    def _admit(self, request: Request[object]) -> None:
+        if not request.writes:
+            return
+        if self._guards.read_only:
+            raise InvalidRequest(f"{request.method} {request.path} was not sent: this client is read-only")
+        if request.custom_order_id is None:
+            return
+        if self._guards.max_order_amount is not None and request.path.startswith("/v1/"):
+            raise InvalidRequest(
+                f"order {request.custom_order_id!r} was not sent: max_order_amount guards kk.orders, not kk.v1"
+            )
+        self._count(request.custom_order_id)
+
+    def _count(self, custom_order_id: str) -> None:
+        limit = self._guards.max_orders_per_hour
+        if limit is None:
+            return
+        now = asyncio.get_running_loop().time()
+        while self._placed and self._placed[0] <= now - _HOUR:
+            self._placed.popleft()
+        if len(self._placed) >= limit:
+            wait = f" in {self._placed[0] + _HOUR - now:.0f} s" if self._placed else ""
+            raise InvalidRequest(
+                f"order {custom_order_id!r} was not sent: this client's guards allow {limit} orders per hour;"
+                f" submit it again{wait}"
+            )
+        self._placed.append(now)
+
+
+_OFF: Final = Guards()
+
+
+def _environment(base_url: str) -> str:
+    host = urlsplit(base_url).hostname or ""
+    if is_loopback(host):
+        return "local"
+    return next((name for name, url in ENVIRONMENTS.items() if url == base_url), base_url)

@@ -1,0 +1,250 @@
+"""A worker dies at any point: whoever comes next finishes its orders, each once."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+
+import pytest
+from ordering_kit import POST, Killed, client, kill_at
+
+from kakaclo_async import OutcomeUnknown
+from kakaclo_async.ordering import Journal, Standing
+from kakaclo_async.sandbox import Fault
+
+pytestmark = pytest.mark.stepped
+
+
+async def die(sandbox, url, order, number, when):
+    """Submit an order in a worker that dies before or after its transaction of this number."""
+    doomed = Journal(url, now=sandbox.now)
+    kill_at(doomed, number, when)
+    async with client(sandbox) as kk:
+        with pytest.raises(Killed):
+            await kk.orders.submit(order, journal=doomed, timeout=None)
+
+
+async def finish(sandbox, url, order):
+    """Submit it in another worker; the number must be that of the only order that KakaClo got."""
+    async with client(sandbox) as kk:
+        created = await kk.orders.submit(order, journal=Journal(url, now=sandbox.now), timeout=None)
+    [placed] = sandbox.journal
+    assert placed.orders == (created.id,)
+
+
+async def test_before_the_intent_nothing_was_sent_and_nothing_is_known(sandbox, url, order):
+    await die(sandbox, url, order(), 1, "before")
+
+    assert sandbox.requests.total() == 0
+    start = sandbox.now()
+    await finish(sandbox, url, order())
+    assert (sandbox.now() - start).total_seconds() < 60
+
+
+async def test_between_intent_and_sending_the_order_is_in_doubt_and_sent_by_the_next(sandbox, url, order):
+    await die(sandbox, url, order(), 1, "after")
+
+    assert sandbox.requests.total() == 0
+    [entry] = await Journal(url, now=sandbox.now).pending()
+    assert entry.standing is Standing.SENDING
+    await finish(sandbox, url, order())
+
+
+async def test_after_sending_the_order_is_found_by_the_next(sandbox, url, order):
+    sandbox.faults.add(Fault("reset_after", **POST))
+    await die(sandbox, url, order(), 2, "before")
+
+    assert len(sandbox.journal) == 1
+    await finish(sandbox, url, order())
+
+
+async def test_between_the_answer_and_its_record_the_order_is_found_by_the_next(sandbox, url, order):
+    await die(sandbox, url, order(), 2, "before")
+
+    assert len(sandbox.journal) == 1
+    await finish(sandbox, url, order())
+
+
+async def test_after_the_record_the_next_needs_no_request(sandbox, url, order):
+    await die(sandbox, url, order(), 2, "after")
+
+    requests = sandbox.requests.total()
+    await finish(sandbox, url, order())
+    assert sandbox.requests.total() == requests
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("number", [2, 3, 4, 5, 6, 7])
+@pytest.mark.parametrize("kind", ["reset_before", "reset_after"])
+async def test_no_moment_of_a_search_is_a_bad_one_to_die(sandbox, url, order, kind, number, when):
+    sandbox.faults.add(Fault(kind, **POST))
+    await die(sandbox, url, order(), number, when)
+
+    await finish(sandbox, url, order())
+
+
+async def test_dying_again_and_again_places_one_order(sandbox, url, order):
+    sandbox.faults.add(Fault("reset_before", times=2, **POST))
+    for number in (2, 1, 3, 1):
+        sandbox.skip(700)
+        doomed = Journal(url, now=sandbox.now)
+        kill_at(doomed, number, "after")
+        async with client(sandbox) as kk:
+            with pytest.raises(Killed):
+                await kk.orders.submit(order(), journal=doomed, timeout=None)
+
+    await finish(sandbox, url, order())
+
+
+async def test_a_request_that_arrives_after_its_worker_died_is_found_within_the_quiet_time(
+    sandbox, url, order
+):
+    """The connection outlives the client by minutes: what travels arrives, and is no second order."""
+    road = await LongRoad.build(sandbox, seconds=250.0)
+    try:
+        async with client(sandbox) as kk:
+            kk._exchange._transport._base_url = road.url
+            with pytest.raises(OutcomeUnknown):
+                await kk.orders.submit(order(), journal=Journal(url, now=sandbox.now), timeout=0)
+        assert sandbox.journal == []
+        await finish(sandbox, url, order())
+    finally:
+        await road.close()
+
+
+class LongRoad:
+    """Carries requests on to the sandbox after a while, whether or not anybody waits for the answer."""
+
+    @classmethod
+    async def build(cls, sandbox, seconds):
+        self = cls()
+        self._sandbox, self._seconds, self._tasks = sandbox, seconds, set()
+        self._server = await asyncio.start_server(self._carry, "127.0.0.1", 0)
+        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/openapi"
+        return self
+
+    async def _carry(self, reader, writer):
+        request = await reader.readuntil(b"\r\n\r\n")
+        size = int(request.lower().split(b"content-length:")[1].split(b"\r\n")[0])
+        request += await reader.readexactly(size)
+        await asyncio.sleep(self._seconds)
+        _, onward = await asyncio.open_connection("127.0.0.1", self._sandbox.port)
+        onward.write(request)
+        await onward.drain()
+        await asyncio.sleep(1)
+        onward.close()
+        writer.close()
+
+    async def close(self):
+        self._server.close()
+        await self._server.wait_closed()
+
+
+async def test_two_workers_with_the_same_order_place_it_once(sandbox, url, order):
+    async with client(sandbox) as one, client(sandbox) as other:
+        created = await asyncio.gather(
+            *(
+                kk.orders.submit(order(), journal=Journal(url, now=sandbox.now))
+                for kk in (one, other)
+                for _ in range(10)
+            )
+        )
+
+    [placed] = sandbox.journal
+    assert {c.id for c in created} == set(placed.orders)
+
+
+async def test_a_second_worker_waits_for_the_first_and_takes_its_outcome(sandbox, url, order):
+    sandbox.faults.add(Fault("delay", seconds=20.0, **POST))
+    async with client(sandbox) as one, client(sandbox) as other:
+        first = asyncio.create_task(one.orders.submit(order(), journal=Journal(url, now=sandbox.now)))
+        while not sandbox.journal:
+            await asyncio.sleep(0)
+        journal = Journal(url, now=sandbox.now)
+        with pytest.raises(OutcomeUnknown, match="another worker is sending it"):
+            await other.orders.submit(order(), journal=journal, timeout=5)
+        assert await other.orders.submit(order(), journal=journal) == await first
+
+    assert len(sandbox.journal) == 1
+
+
+async def test_a_worker_that_waits_long_for_its_turn_keeps_its_claim(sandbox, url, order):
+    async with client(sandbox) as one, client(sandbox) as other:
+        one._gate._bucket.throttled = None
+        gate = one._gate
+        real, free = gate.enter, asyncio.Event()
+
+        async def enter(*arguments, **options):
+            await free.wait()
+            return await real(*arguments, **options)
+
+        gate.enter = enter
+        first = asyncio.create_task(one.orders.submit(order(), journal=Journal(url, now=sandbox.now)))
+        await asyncio.sleep(300)
+        with pytest.raises(OutcomeUnknown, match="another worker"):
+            await other.orders.submit(order(), journal=Journal(url, now=sandbox.now), timeout=5)
+        free.set()
+        await first
+
+    assert len(sandbox.journal) == 1
+
+
+async def test_a_worker_that_lost_its_claim_while_it_stood_still_sends_nothing(sandbox, url, order):
+    journal = Journal(url, now=sandbox.now)
+    async with client(sandbox) as one, client(sandbox) as other:
+        real, free = one._gate.enter, asyncio.Event()
+
+        async def enter(*arguments, **options):
+            await free.wait()
+            return await real(*arguments, **options)
+
+        one._gate.enter = enter
+        first = asyncio.create_task(one.orders.submit(order(), journal=journal, timeout=None))
+        await asyncio.sleep(1)
+        leases = journal._leases.get()
+        leases._keeper.cancel()  # as if the machine had been asleep
+        sandbox.skip(100)
+        second = await other.orders.submit(order(), journal=Journal(url, now=sandbox.now), timeout=None)
+        free.set()
+        assert await first == second
+
+    assert len(sandbox.journal) == 1
+
+
+WORKER = """
+import asyncio, sys
+from kakaclo_async import Address, Item, KakaClo, NewOrder
+from kakaclo_async.ordering import Journal
+
+async def main(url, token, database, sku):
+    address = Address(country="US", phone="1", recipient="A", province="B")
+    order = NewOrder(address=address, items=[Item(sku, 1)], custom_order_id="SHOP-1")
+    async with KakaClo(token, base_url=url) as kk:
+        created = await kk.orders.submit(
+            order, journal=Journal(database, quiet_time=1.0, lease=1.0), timeout=None
+        )
+        print(created.id)
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+async def test_kill_9_between_the_commit_and_the_answer_leaves_one_order(sandbox, url, order):
+    sku = order().items[0].sku
+    arguments = [sys.executable, "-c", WORKER, sandbox.url, sandbox.token, url, sku]
+    sandbox.index_lag = 0
+    sandbox.faults.add(Fault("silence", **POST))
+    first = await asyncio.create_subprocess_exec(*arguments)
+    while not sandbox.journal:
+        await asyncio.sleep(0.01)
+    os.kill(first.pid, signal.SIGKILL)
+    await first.wait()
+
+    second = await asyncio.create_subprocess_exec(*arguments, stdout=asyncio.subprocess.PIPE)
+    output, _ = await second.communicate()
+
+    [placed] = sandbox.journal
+    assert placed.orders == (output.decode().strip(),)

@@ -126,12 +126,16 @@ class KakaClo(Face[async_client.KakaClo]):
             timeout=timeout,
             max_wait=max_wait,
             max_attempts=max_attempts,
-            bucket=bucket,
             caching=caching,
             guards=guards,
         )
         self._listeners = listeners = _Listeners()
-        bridge = Bridge(lambda: listeners.attach(make()), async_client.KakaClo.aclose)
+
+        def make_anew() -> async_client.KakaClo:
+            # A forked child must not talk over the connections of its parent's bucket.
+            return listeners.attach(make(bucket=None if bucket is None else bucket.renewed()))
+
+        bridge = Bridge(make_anew, async_client.KakaClo.aclose)
         super().__init__(bridge, lambda root: root)
 
     @cached_property

@@ -122,6 +122,10 @@ class Bucket(Protocol):
         """Note the probe's end: it was let through, or nothing is known of it."""
         ...
 
+    def renewed(self) -> Bucket:
+        """Return an equal bucket with no connections yet, for another event loop or process."""
+        ...
+
     async def aclose(self) -> None:
         """Let go of connections."""
         ...

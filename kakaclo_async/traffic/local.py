@@ -33,6 +33,7 @@ class LocalBucket:
 
     def __init__(self, rate: RateLimit, *, random: Callable[[], float] = random.random) -> None:
         self._rate = rate
+        self._random = random
         self._limiter = _Limiter(rate.burst, rate.burst / rate.per_second)
         self._throttle = Throttle(rate.per_second, random)
         self._skipped = 0
@@ -106,6 +107,10 @@ class LocalBucket:
             self._throttle.passed()
         else:
             self._throttle.lost()
+
+    def renewed(self) -> LocalBucket:
+        """Return an equal bucket, with all its marbles; see `Bucket.renewed`."""
+        return LocalBucket(self._rate, random=self._random)
 
     async def aclose(self) -> None:
         """Do nothing: it holds no connection."""

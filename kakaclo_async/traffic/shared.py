@@ -7,6 +7,7 @@ import contextlib
 import random
 import uuid
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING, Literal, cast
 
 import attrs
@@ -60,6 +61,9 @@ class RedisBucket:
     ) -> None:
         if fallback not in {"error", "local"}:
             raise ConfigurationError(f'fallback must be "error" or "local", not {fallback!r}')
+        self._renew = partial(
+            RedisBucket, url, key=key, rate_limit=rate_limit, fallback=fallback, random=random
+        )
         self._remote = Remote(url, key, rate_limit)
         self._local = LocalBucket(rate_limit, random=random) if fallback == "local" else None
         self._alone_until: float | None = None
@@ -175,6 +179,10 @@ class RedisBucket:
     async def _send_reports(self) -> None:
         while self._reports:
             await self._remote.run(*self._reports.popleft())
+
+    def renewed(self) -> RedisBucket:
+        """Return the same bucket with no connections yet; see `Bucket.renewed`."""
+        return self._renew()
 
     async def aclose(self) -> None:
         """Send what is still to be reported, and close the connection."""

@@ -2,15 +2,12 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from contextlib import asynccontextmanager, closing
+from contextlib import closing
 
 import pytest
+from serving import served
 
-from kakaclo_async import KakaClo, RateLimit
 from kakaclo_async.catalog import Mirror
-from kakaclo_async.sandbox import Sandbox
-
-UNLIMITED = RateLimit(100_000, 50_000.0)
 
 
 async def no_pause(_seconds):
@@ -21,17 +18,6 @@ async def no_pause(_seconds):
 def without_pauses():
     """A `sleep` for pulls that yields to the others and takes no time."""
     return no_pause
-
-
-@asynccontextmanager
-async def served(**settings):
-    """A sandbox without a rate limit, and a client of it."""
-    settings = {"products": 60, "capacity": 1e9, "per_second": 1e9} | settings
-    async with (
-        Sandbox(**settings) as sandbox,
-        KakaClo(sandbox.token, base_url=sandbox.url, rate_limit=UNLIMITED, max_attempts=1) as kk,
-    ):
-        yield sandbox, kk
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ from itertools import count
 from random import Random
 
 import pytest
-from conftest import served
 from crashing import run_and_kill
+from serving import served
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import create_async_engine
 

@@ -8,7 +8,7 @@ import signal
 from decimal import Decimal
 
 import pytest
-from conftest import served
+from serving import served
 
 from kakaclo_async import InvalidRequest, Unauthorized
 from kakaclo_async.catalog import ChangeKind

@@ -7,7 +7,7 @@ from random import Random
 
 import attrs
 import pytest
-from conftest import served
+from serving import served
 
 from kakaclo_async import Sent
 from kakaclo_async.catalog.reading import product_source, stock_source

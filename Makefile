@@ -3,7 +3,7 @@ PYTHON ?= $(firstword $(shell command -v python3.11 python3.12 python3.13 python
 BIN := .venv/bin
 PACKAGES := kakaclo_async kakaclo_sync
 
-.PHONY: demo test test-slow lint format bench docs build lock clean
+.PHONY: demo test test-slow fuzz lint format bench docs build lock clean
 
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "kakaclo needs Python 3.11 or newer")'
@@ -24,6 +24,9 @@ test: .venv/ready  ## the fast suite with its coverage
 
 test-slow: .venv/ready  ## the long campaigns
 	$(BIN)/pytest -m slow --timeout 3600
+
+fuzz: .venv/ready  ## the property tests with many new cases
+	HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest -n auto -m 'not slow' --timeout 1800 tests/codec tests/core tests/models tests/resources
 
 lint: .venv/ready  ## style, types, import directions
 	$(BIN)/ruff check .

@@ -10,7 +10,7 @@ from kakaclo_async.events import Event, Lane
 from kakaclo_async.traffic import Cache
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable, Hashable, Iterable
 
     from kakaclo_async.config import Caching, Options
     from kakaclo_async.exchange import Exchange
@@ -56,6 +56,11 @@ class Shared:
         self.freight: Cache[FreightRequest, FreightQuote] = Cache(caching.freight, size=caching.size)
         self.reference: Cache[Request[Any], Any] = Cache(caching.reference, size=caching.size)
         self._parts: dict[Hashable, object] = {}
+
+    def drop_quotes(self, skus: Iterable[str]) -> None:
+        """Forget the freight quotes of carts with these SKUs: their stock, and so the warehouses, changed."""
+        changed = frozenset(skus)
+        self.freight.drop(lambda cart: any(item.sku in changed for item in cart.items))
 
     def part(self, key: Hashable, make: Callable[[], T]) -> T:
         """Return the one object under this key, made at its first use."""

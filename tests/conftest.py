@@ -1,8 +1,16 @@
 from __future__ import annotations
 
 import asyncio
+import os
+
+from hypothesis import settings
 
 from kakaclo_async.testing import SteppedLoop
+
+# The suite is the same in every run; `make fuzz` looks for new cases.
+settings.register_profile("suite", derandomize=True, deadline=None)
+settings.register_profile("fuzz", max_examples=2000, deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 
 
 def pytest_configure(config):

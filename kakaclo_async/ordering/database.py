@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -25,8 +26,9 @@ from kakaclo_async.ordering.schema import metadata, version
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from sqlalchemy.engine import Connection
+    from sqlalchemy.engine import Connection, Engine
     from sqlalchemy.engine.interfaces import DBAPIConnection
+    from sqlalchemy.ext.asyncio import AsyncEngine
     from sqlalchemy.pool import ConnectionPoolEntry
 
 __all__ = ["Database"]
@@ -98,10 +100,7 @@ class Database:
             _check_file(Path(self._url.database or ""), make=make)
 
         def run() -> T:
-            engine = create_engine(self._url, poolclass=NullPool, connect_args={"timeout": _PATIENCE})
-            event.listen(engine, "connect", _set_up)
-            event.listen(engine, "begin", _begin)
-            with engine.begin() as connection:
+            with self._sqlite.begin() as connection:
                 return work(connection)
 
         # SQLite lets others in one by one anyway, but wakes them in no order, and late.
@@ -109,12 +108,22 @@ class Database:
             return await asyncio.to_thread(run)
 
     async def _run_on_postgresql(self, work: Callable[[Connection], T]) -> T:
+        async with self._postgresql.begin() as connection:
+            return await connection.run_sync(work)
+
+    @cached_property
+    def _sqlite(self) -> Engine:
+        engine = create_engine(self._url, poolclass=NullPool, connect_args={"timeout": _PATIENCE})
+        event.listen(engine, "connect", _set_up)
+        event.listen(engine, "begin", _begin)
+        return engine
+
+    @cached_property
+    def _postgresql(self) -> AsyncEngine:
         settings = {"synchronous_commit": "on", "application_name": "kakaclo journal"}
-        engine = create_async_engine(
+        return create_async_engine(
             self._url, poolclass=NullPool, connect_args={"server_settings": settings, "timeout": _PATIENCE}
         )
-        async with engine.begin() as connection:
-            return await connection.run_sync(work)
 
     @contextmanager
     def _errors(self) -> Generator[None, None, None]:

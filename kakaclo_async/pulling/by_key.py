@@ -6,9 +6,10 @@ part skipped was wholly on the page just read. No ranks are used, so neither mov
 can hurt.
 
 The inclusive end asks for at least one row twice. While a window stands still that is waste, so page numbers are
-used as long as they are as good as keys: rows only ever leave a window, so an equal total means an equal state,
-and where the times of two pages differ at their border, no order among equal times can hide a row between them.
-The first page that fails this is asked for by key, and once rows were seen to leave, so is the rest.
+used as long as they are as good as keys: rows only ever leave a window, so an equal total means an equal state, in
+which each place of the list is looked at once. Rows of one second may stand there in another order for each page;
+they are all seen when no row of that second was met twice. The first page that fails this is asked for by key, and
+so is the rest of the window.
 """
 
 from __future__ import annotations
@@ -42,12 +43,14 @@ class _Numbered:
         page: the next one.
         total: what every page must tell.
         covered: rows on the pages before.
+        met: keys of the last second that these pages have come to.
     """
 
     window: Window
     page: int
     total: int
     covered: int
+    met: frozenset[str]
 
 
 @attrs.frozen(kw_only=True)
@@ -58,7 +61,7 @@ class ByKey(Generic[T]):
         window: what is left; some rows of its last second may have been read.
         seen: keys of those.
         total: rows left, as far as known.
-        moved: rows were seen to leave, so page numbers do not pay any more.
+        moved: rows were seen to leave, or equal times to have no order: page numbers do not pay any more.
     """
 
     window: Window
@@ -108,38 +111,45 @@ class ByKey(Generic[T]):
             return Step(left=(self.by_number(),), total=total, reread=True)
         if any(time not in asked for time in times):
             return Step(left=(self.by_number(),), total=total, reread=True, coarse=True)
-        if self.numbered and not (times and total == self.numbered.total and times[0] < self.window.end):
-            moved = self.moved or total != self.numbered.total
-            return Step(left=(attrs.evolve(self, numbered=None, moved=moved),), total=total, reread=True)
-        covered = len(times) + (self.numbered.covered if self.numbered else 0)
-        rows = tuple(row for row in page.list if source.key(row) not in self.seen)
+        keys = [source.key(row) for row in page.list]
+        if self.numbered and (
+            not keys or total != self.numbered.total or self.numbered.met.intersection(keys)
+        ):
+            return Step(left=(attrs.evolve(self, numbered=None, moved=True),), total=total, reread=True)
+        covered = len(keys) + (self.numbered.covered if self.numbered else 0)
+        rows = tuple(row for row, key in zip(page.list, keys, strict=True) if key not in self.seen)
         if covered == total:
             return Step(rows=rows, total=total)
-        if not times or covered > total:
-            given = self.seen.union(map(source.key, rows))
+        if not keys or covered > total:
             failed = f"{covered} rows were shown where {total} are counted"
-            return Step(
-                rows=rows, left=(attrs.evolve(self, seen=given, numbered=None),), total=total, failed=failed
+            job = attrs.evolve(self, seen=self.seen.union(keys), numbered=None)
+            return Step(rows=rows, left=(job,), total=total, failed=failed)
+        return Step(rows=rows, left=self._rest(asked, number, keys, times, covered, total), total=total)
+
+    def _rest(
+        self, asked: Window, number: int, keys: list[str], times: list[datetime], covered: int, total: int
+    ) -> tuple[Job[T], ...]:
+        """Return what is left after a page."""
+        oldest = times[-1]
+        met = frozenset(key for key, time in zip(keys, times, strict=True) if time == oldest)
+        seen = met | self.seen if oldest == self.window.end else met
+        if self.moved or total >= EXACT_TOTALS:
+            numbered = None
+            if times[0] == oldest:
+                return self._after_tie(oldest, seen, total - covered)
+        else:
+            before = self.numbered.met if self.numbered and oldest == self.window.end else frozenset[str]()
+            numbered = _Numbered(
+                window=asked, page=number + 1, total=total, covered=covered, met=met | before
             )
-        keys = frozenset(
-            source.key(row) for row, time in zip(page.list, times, strict=True) if time == times[-1]
-        )
-        if times[0] == times[-1]:
-            return Step(
-                rows=rows, left=self._after_tie(times[0], keys | self.seen, total - covered), total=total
-            )
-        tied = times[-2] == times[-1]
-        steady = not (self.moved or tied or total >= EXACT_TOTALS)
         left = ByKey[T](
-            window=Window(self.window.start, times[-1]),
-            seen=keys,
-            total=total - covered + len(keys),
+            window=Window(self.window.start, oldest),
+            seen=seen,
+            total=total - covered + len(met),
             moved=self.moved,
-            numbered=_Numbered(window=asked, page=number + 1, total=total, covered=covered)
-            if steady
-            else None,
+            numbered=numbered,
         )
-        return Step(rows=rows, left=(left,), total=total)
+        return (left,)
 
     def _after_tie(self, second: datetime, keys: frozenset[str], total: int) -> tuple[Job[T], ...]:
         # A page that shares one second leaves no key to go on by: the second is read on its own.

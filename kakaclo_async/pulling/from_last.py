@@ -52,7 +52,7 @@ class FromLast(Generic[T]):
         known: keys that were given out by an earlier reading of this window.
         found: keys of this reading; shared by its steps, because it grows with each of them.
         before: rows counted by this reading before a crash.
-        left_over: rows that left, less rows that were met again: never below 0 while the order is one.
+        carry: the most rows ahead of `page` that were seen before they moved there, after a page full of such.
         stale: answers in a row from before the clock.
         round: how often the window was read in vain.
     """
@@ -67,7 +67,7 @@ class FromLast(Generic[T]):
     known: frozenset[str] = frozenset()
     found: set[str] = attrs.field(factory=set[str], repr=False)
     before: int = 0
-    left_over: int = 0
+    carry: int = 0
     stale: int = 0
     round: int = 0
 
@@ -155,11 +155,12 @@ class FromLast(Generic[T]):
         following = min(self.page - 1, _pages(total, self.page_size))
         if following == 1 and first == total:
             following = 0  # page 1 is known in this very state
-        left_over = self.left_over + (self.clock or total) - total - repeated
-        job = attrs.evolve(self, page=following, clock=total, first=first, left_over=left_over, stale=0)
+        moved = self.carry + (self.clock or total) - total
+        carry = max(0, moved - repeated) if repeated == self.page_size else 0
+        job = attrs.evolve(self, page=following, clock=total, first=first, carry=carry, stale=0)
         # A row met again moved forward because another left; any more of them hide rows that were not met.
         reordered = self.page == 1 and not _same_order(self.top, [source.key(row) for row in page.list])
-        if (left_over < 0 or reordered) and not self.round:
+        if (repeated > moved or reordered) and not self.round:
             failed = "rows with equal times came in another order"
             return Step(rows=rows, left=(job,), total=total, failed=failed, shuffled=True)
         if following < 1 or job.has_all:

@@ -296,5 +296,5 @@ class Pull(Generic[T]):
     def _limit(self) -> int:
         """The rows above which a window is cut: small enough to keep all lanes busy."""
         total = self._total or 0
-        share = _LARGEST_WINDOW // 2 if total >= EXACT_TOTALS else total // (2 * (self._lanes or MIN_LANES))
+        share = _LARGEST_WINDOW if total >= EXACT_TOTALS else total // (2 * (self._lanes or MIN_LANES))
         return min(_LARGEST_WINDOW, max(_SMALLEST_WINDOW * self._page_size, share))

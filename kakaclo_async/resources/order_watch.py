@@ -9,7 +9,7 @@ import attrs
 
 from kakaclo_async.errors import DeadlineExceeded, KakaCloError
 from kakaclo_async.models import FinancialStatus, FulfillmentStatus, OrderStatus
-from kakaclo_async.resources.polling import FIRST_PAUSE, LONGEST_PAUSE, PAUSE_GROWTH, may_pass
+from kakaclo_async.resources.polling import FIRST_PAUSE, PAUSE_GROWTH, may_pass
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from kakaclo_async.models import Order
 
 __all__ = ["STAGES", "OrderWatch", "Stage", "has_reached"]
+
+_LONGEST_PAUSE: Final = 600.0  # seconds; orders take hours and days
 
 Stage = Literal["paid", "partially_shipped", "shipped", "completed"]
 
@@ -86,6 +88,7 @@ class OrderWatch:
             self._waiters.discard(waiter)
             if not self._waiters:
                 task.cancel()
+                self._task = None
 
     async def _run(self) -> None:
         clock = asyncio.get_running_loop().time
@@ -105,7 +108,7 @@ class OrderWatch:
             await self._poll(due)
             for waiter in due:
                 waiter.due = clock() + waiter.pause
-                waiter.pause = min(LONGEST_PAUSE, waiter.pause * PAUSE_GROWTH)
+                waiter.pause = min(_LONGEST_PAUSE, waiter.pause * PAUSE_GROWTH)
 
     async def _poll(self, due: list[_Waiter]) -> None:
         try:

@@ -134,7 +134,10 @@ class Orders:
         order, custom_order_id = _named(order)
         request = create_request(_PATH, order)
         await check_price(self._caller, custom_order_id, request.body or b"")
-        order_id = await self._caller.send(request)
+        try:
+            order_id = await self._caller.send(request)
+        finally:
+            self._caller.shared.drop_quotes(item.sku for item in order.items)
         return CreatedOrder(order_id, custom_order_id)
 
     async def submit(
@@ -167,7 +170,10 @@ class Orders:
         order, custom_order_id = _named(order)
         check_code(custom_order_id, "custom_order_id")
         writes = OrderWrites(self._caller)
-        order_id = await journal.once(writes, custom_order_id, encode(order), timeout=timeout)
+        try:
+            order_id = await journal.once(writes, custom_order_id, encode(order), timeout=timeout)
+        finally:
+            self._caller.shared.drop_quotes(item.sku for item in order.items)
         return CreatedOrder(order_id, custom_order_id)
 
     async def check(self, order: NewOrder | Mapping[str, object]) -> OrderCheck:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from kakaclo_async import Address, ConfigurationError, KakaClo, RateLimit
 
 POST = {"path": "/v2/order/orders", "method": "POST"}
@@ -25,17 +27,34 @@ def client(sandbox, **settings):
 
 
 def kill_at(journal, number, when, *, error=None):
-    """Let a worker die before or after its transaction of this number, counted from 1; or its database fail."""
-    run, done = journal._database.run, 0
+    """Let a worker die before or after its transaction of this number, counted from 1; or its database fail.
+
+    Returns an event that tells when it is dead.
+    """
+    run, done, dead = journal._database.run, 0, asyncio.Event()
 
     async def mortal(work, **options):
         nonlocal done
         done += 1
-        if done > number or (done == number and when == "before"):
-            raise ConfigurationError(error) if error else Killed
-        result = await run(work, **options)
-        if done == number:
+        mine, result = done, None
+        if not dead.is_set() and (mine < number or (mine == number and when == "after")):
+            result = await run(work, **options)
+        if mine >= number:
+            dead.set()
+        if dead.is_set():
             raise ConfigurationError(error) if error else Killed
         return result
 
     journal._database.run = mortal
+    return dead
+
+
+async def submit_until_dead(kk, order, journal, dead):
+    """Submit in a worker that dies; return what it heard, or the exception that it died of."""
+    task = asyncio.create_task(kk.orders.submit(order, journal=journal, timeout=None))
+    end = asyncio.create_task(dead.wait())
+    await asyncio.wait([task, end], return_when=asyncio.FIRST_COMPLETED)
+    for job in (task, end):
+        job.cancel()
+    heard, _ = await asyncio.gather(task, end, return_exceptions=True)
+    return heard

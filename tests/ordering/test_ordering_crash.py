@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 import sys
 
 import pytest
-from ordering_kit import POST, Killed, client, kill_at
+from ordering_kit import POST, client, kill_at, submit_until_dead
 
 from kakaclo_async import OutcomeUnknown
 from kakaclo_async.ordering import Journal, Standing
@@ -21,10 +20,9 @@ pytestmark = pytest.mark.stepped
 async def die(sandbox, url, order, number, when):
     """Submit an order in a worker that dies before or after its transaction of this number."""
     doomed = Journal(url, now=sandbox.now)
-    kill_at(doomed, number, when)
+    dead = kill_at(doomed, number, when)
     async with client(sandbox) as kk:
-        with pytest.raises(Killed):
-            await kk.orders.submit(order, journal=doomed, timeout=None)
+        await submit_until_dead(kk, order, doomed, dead)
 
 
 async def finish(sandbox, url, order):
@@ -77,7 +75,7 @@ async def test_after_the_record_the_next_needs_no_request(sandbox, url, order):
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("number", [2, 3, 4, 5, 6, 7])
+@pytest.mark.parametrize("number", [2, 3, 5])
 @pytest.mark.parametrize("kind", ["reset_before", "reset_after"])
 async def test_no_moment_of_a_search_is_a_bad_one_to_die(sandbox, url, order, kind, number, when):
     sandbox.faults.add(Fault(kind, **POST))
@@ -90,11 +88,7 @@ async def test_dying_again_and_again_places_one_order(sandbox, url, order):
     sandbox.faults.add(Fault("reset_before", times=2, **POST))
     for number in (2, 1, 3, 1):
         sandbox.skip(700)
-        doomed = Journal(url, now=sandbox.now)
-        kill_at(doomed, number, "after")
-        async with client(sandbox) as kk:
-            with pytest.raises(Killed):
-                await kk.orders.submit(order(), journal=doomed, timeout=None)
+        await die(sandbox, url, order(), number, "after")
 
     await finish(sandbox, url, order())
 

@@ -197,9 +197,7 @@ async def test_being_cancelled_after_it_was_sent_is_a_doubt_told_at_once(kk, san
     assert sandbox.requests.total() == 1
 
 
-async def test_kakaclo_being_down_when_the_doubt_could_be_settled_leaves_it_a_doubt(
-    sandbox, journal, order
-):
+async def test_kakaclo_being_down_when_the_doubt_could_be_settled_leaves_it_a_doubt(sandbox, journal, order):
     sandbox.faults.add(Fault("reset_before", **POST))
     sandbox.faults.add(Fault("bad_gateway", method="GET", times=None))
     async with client(sandbox) as kk:
@@ -328,7 +326,9 @@ async def test_an_outcome_that_cannot_be_recorded_is_told_and_found_later(kk, sa
     with pytest.raises(OutcomeUnknown, match=r"carried out as \d+, .* disk is full"):
         await kk.orders.submit(order(), journal=journal)
 
-    created = await kk.orders.submit(order(), journal=Journal(journal_url(journal), now=sandbox.now), timeout=None)
+    created = await kk.orders.submit(
+        order(), journal=Journal(journal_url(journal), now=sandbox.now), timeout=None
+    )
     [placed] = sandbox.journal
     assert placed.orders == (created.id,)
 

@@ -8,6 +8,7 @@ from itertools import islice
 import pytest
 
 from kakaclo_async import (
+    Address,
     Caching,
     DeadlineExceeded,
     FreightRequest,
@@ -15,6 +16,7 @@ from kakaclo_async import (
     KakaClo,
     KakaCloError,
     Lane,
+    NewOrder,
     NotFound,
     RateLimit,
     Rejected,
@@ -154,6 +156,17 @@ async def test_a_quote_is_kept_for_ten_minutes(kk, sandbox):
     await asyncio.sleep(601)
     await kk.freight.quote([Item(sku, 2)], "US")
     assert sandbox.requests[FREIGHT] == 2
+
+
+async def test_placing_an_order_drops_the_quotes_of_its_skus_alone(kk, sandbox):
+    ordered, other = islice(sandbox.catalog.selling("CN", pieces=3), 2)
+    for sku in (ordered, other):
+        await kk.freight.quote([Item(sku, 1)], "US")
+    address = Address(country="US", province="Florida", recipient="A", phone="1")
+    await kk.orders.create(NewOrder(address=address, items=[Item(ordered, 1)]))
+    for sku in (ordered, other):
+        await kk.freight.quote([Item(sku, 1)], "US")
+    assert sandbox.requests[FREIGHT] == 3
 
 
 async def test_reference_data_is_kept_for_a_day(kk, sandbox):

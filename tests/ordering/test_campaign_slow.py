@@ -1,0 +1,116 @@
+"""10,000 orders through a KakaClo that fails 30 % of them; two processes at once, killed again and again."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import sys
+from contextlib import suppress
+from decimal import Decimal
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from ordering_campaign import check_books, duplicates, fail_30_percent, faults_met
+from ordering_kit import client
+
+from kakaclo_async import KakaCloError
+from kakaclo_async.ordering import Journal
+from kakaclo_async.sandbox import Sandbox
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
+
+ORDERS = 10_000
+BATCH = 500
+SPEED = 200.0  # so that the index lag of 5 minutes takes 1.5 s
+QUIET_TIME = 4.0
+WORKER = Path(__file__).with_name("campaign_worker.py")
+
+
+@pytest.fixture
+async def sandbox():
+    settings = {
+        "capacity": 1e9,
+        "per_second": 1e9,
+        "balance": Decimal(10**9),
+        "speed": SPEED,
+        "log_size": None,
+    }
+    async with Sandbox(products=60, **settings) as sandbox:
+        for sku, warehouse, _ in list(sandbox.catalog.stock_rows()):
+            sandbox.catalog.set_stock(sku, warehouse, 10**6)
+        yield sandbox
+
+
+async def test_exactly_once_holds_for_10_000_orders_under_kill_9(sandbox, url, tmp_path):
+    asyncio.get_running_loop().set_debug(False)
+    fail_30_percent(sandbox)
+    ids = [f"SHOP-{number:05d}" for number in range(ORDERS)]
+    numbers: dict[str, str] = {}
+    deaths = 0
+    for first, last in pairwise(range(0, ORDERS + 1, BATCH)):
+        batch = ids[first:last]
+        deaths += sum(
+            await asyncio.gather(
+                *(
+                    live_and_die(sandbox, url, tmp_path / f"{seed}.json", batch, numbers, seed)
+                    for seed in (1, 2)
+                )
+            )
+        )
+
+    check_books(sandbox, numbers)
+    assert len(numbers) == ORDERS
+    assert await Journal(url).pending() == ()
+    assert deaths >= 40
+    met = faults_met(sandbox)
+    assert len(met) == 7
+    assert sum(met.values()) >= 0.25 * ORDERS
+    print(f"{ORDERS} orders, {deaths} kills, {dict(met)}, {sandbox.requests.total()} requests")  # noqa: T201
+
+
+async def live_and_die(sandbox, url, file, batch, numbers, seed):
+    """Start a worker for what is left of a batch, kill it at a random moment, again until one has finished."""
+    dice = random.Random(seed)
+    sku = next(iter(sandbox.catalog.selling()))
+    deaths = 0
+    while left := [key for key in batch if key not in numbers]:
+        file.write_text(json.dumps({"ids": left, "sku": sku, "quiet_time": QUIET_TIME}))
+        worker = await asyncio.create_subprocess_exec(
+            *[sys.executable, WORKER, sandbox.url, sandbox.token, url, file], stdout=asyncio.subprocess.PIPE
+        )
+        heard = asyncio.create_task(hear(worker, numbers))
+        if deaths < 2:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(dice.uniform(1.0, 4.0)):
+                    await worker.wait()
+            if worker.returncode is None:
+                worker.kill()
+                deaths += 1
+        await heard
+        assert await worker.wait() in {0, -9}
+    return deaths
+
+
+async def hear(worker, numbers):
+    async for line in worker.stdout:
+        if line.endswith(b"\n"):
+            key, number = line.decode().split()
+            assert numbers.setdefault(key, number) == number
+
+
+async def test_a_naive_client_orders_twice(sandbox, order):
+    asyncio.get_running_loop().set_debug(False)
+    fail_30_percent(sandbox)
+
+    async def one(kk, number):
+        for _ in range(5):
+            with suppress(KakaCloError):
+                return await kk.orders.create(order(f"NAIVE-{number}"))
+        return None
+
+    async with client(sandbox, timeout=1.0) as kk:
+        await asyncio.gather(*(one(kk, number) for number in range(1000)))
+
+    assert len(duplicates(sandbox)) >= 100

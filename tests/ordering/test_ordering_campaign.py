@@ -1,0 +1,100 @@
+"""300 orders through a KakaClo that fails 30 % of them, two workers at once, and workers that die."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from contextlib import suppress
+from decimal import Decimal
+
+import pytest
+from ordering_campaign import check_books, duplicates, fail_30_percent, faults_met
+from ordering_kit import client, kill_at
+
+from kakaclo_async import KakaCloError, OutcomeUnknown
+from kakaclo_async.ordering import Journal
+from kakaclo_async.sandbox import Sandbox
+
+pytestmark = pytest.mark.stepped
+
+ORDERS = 300
+
+
+@pytest.fixture
+async def sandbox():
+    async with Sandbox(products=60, capacity=1e9, per_second=1e9, balance=Decimal(10**9)) as sandbox:
+        for sku, warehouse, _ in list(sandbox.catalog.stock_rows()):
+            sandbox.catalog.set_stock(sku, warehouse, 10**6)
+        fail_30_percent(sandbox)
+        yield sandbox
+
+
+async def test_exactly_once_holds_for_300_orders_while_a_naive_client_orders_twice(sandbox, url, order):
+    asyncio.get_running_loop().set_debug(False)  # a stack for each of its callbacks takes half the time
+    orders = {f"SHOP-{number:03d}": order(f"SHOP-{number:03d}") for number in range(ORDERS)}
+    numbers: dict[str, str] = {}
+    deaths = await asyncio.gather(
+        *(worker(sandbox, url, orders, numbers, random.Random(seed)) for seed in range(2))
+    )
+    naive = {f"NAIVE-{number:03d}": order(f"NAIVE-{number:03d}") for number in range(ORDERS)}
+
+    check_books(sandbox, numbers)
+    assert len(numbers) == ORDERS
+    assert await Journal(url, now=sandbox.now).pending() == ()
+    assert min(deaths) >= 3
+    assert len(faults_met(sandbox)) == 7
+
+    await retry_naively(sandbox, naive.values())
+    assert len(duplicates(sandbox)) >= 20
+
+
+async def worker(sandbox, url, orders, numbers, dice):
+    """Submit all orders in lives that end at random moments, the last one excepted."""
+    deaths = 0
+    while left := [order for order in orders.values() if order.custom_order_id not in numbers]:
+        dice.shuffle(left)
+        journal = Journal(url, now=sandbox.now)
+        dead = asyncio.Event()
+        if deaths < 8:
+            dead = kill_at(journal, dice.randint(1, 150), dice.choice(["before", "after"]))
+        life = asyncio.create_task(live(sandbox, journal, left, numbers))
+        end = asyncio.create_task(dead.wait())
+        await asyncio.wait([life, end], return_when=asyncio.FIRST_COMPLETED)
+        life.cancel()
+        end.cancel()
+        with suppress(asyncio.CancelledError):
+            await life
+        deaths += dead.is_set()
+    return deaths
+
+
+async def live(sandbox, journal, orders, numbers):
+    turn = asyncio.Semaphore(16)
+
+    async def one(kk, order, timeout):
+        async with turn:
+            created = await kk.orders.submit(order, journal=journal, timeout=timeout)
+            numbers[order.custom_order_id] = created.id
+
+    async with client(sandbox) as kk:
+        for timeout in (0.0, None):
+            rest = [order for order in orders if order.custom_order_id not in numbers]
+            heard = await asyncio.gather(*(one(kk, order, timeout) for order in rest), return_exceptions=True)
+            assert all(isinstance(error, OutcomeUnknown | None) for error in heard if not _died(error))
+
+
+def _died(error):
+    return isinstance(error, BaseException) and not isinstance(error, Exception)
+
+
+async def retry_naively(sandbox, orders):
+    """What people write first."""
+
+    async def one(kk, order):
+        for _ in range(5):
+            with suppress(KakaCloError):
+                return await kk.orders.create(order)
+        return None
+
+    async with client(sandbox, timeout=5.0) as kk:
+        await asyncio.gather(*(one(kk, order) for order in orders))

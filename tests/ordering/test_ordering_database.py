@@ -1,0 +1,124 @@
+"""Databases that cannot be used: one clear error each, before anything is sent."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from contextlib import closing
+
+import pytest
+
+from kakaclo_async import ConfigurationError
+from kakaclo_async.ordering import Journal
+
+pytestmark = pytest.mark.stepped
+
+
+@pytest.mark.parametrize(
+    ("url", "sentence"),
+    [
+        ("orders.db", "cannot be read: it looks like sqlite:///orders.db"),
+        ("mysql://root@localhost/shop", "not in mysql"),
+        ("sqlite+aiosqlite:///orders.db", "not in sqlite\\+aiosqlite"),
+        ("sqlite://", "needs a file"),
+        ("sqlite:///:memory:", "needs a file"),
+        ("postgresql+psycopg://localhost/shop", "not in postgresql\\+psycopg"),
+    ],
+)
+def test_a_url_that_is_no_database_of_ours_is_refused_at_once(url, sentence):
+    with pytest.raises(ConfigurationError, match=sentence):
+        Journal(url)
+
+
+@pytest.mark.parametrize("settings", [{"quiet_time": -1}, {"lease": 0}, {"quiet_time": float("nan")}])
+def test_times_that_cannot_be_are_refused(settings):
+    with pytest.raises(ConfigurationError, match="quiet_time must be"):
+        Journal("sqlite:///orders.db", **settings)
+
+
+async def refused(kk, sandbox, order, url, sentence):
+    with pytest.raises(ConfigurationError, match=sentence):
+        await kk.orders.submit(order(), journal=Journal(url))
+    assert sandbox.requests.total() == 0
+
+
+async def test_a_folder_that_does_not_exist_is_named(kk, sandbox, order, tmp_path):
+    await refused(kk, sandbox, order, f"sqlite:///{tmp_path}/nowhere/orders.db", "nowhere does not exist")
+
+
+async def test_a_folder_is_no_database(kk, sandbox, order, tmp_path):
+    await refused(kk, sandbox, order, f"sqlite:///{tmp_path}", "is a folder")
+
+
+async def test_a_file_of_something_else_is_left_as_it_is(kk, sandbox, order, tmp_path):
+    (tmp_path / "orders.db").write_text("id;price\n" * 20)
+
+    await refused(kk, sandbox, order, f"sqlite:///{tmp_path}/orders.db", "file is not a database")
+
+    assert (tmp_path / "orders.db").read_text().startswith("id;price")
+
+
+async def test_a_journal_of_a_newer_version_is_left_to_a_newer_package(kk, sandbox, order, url, tmp_path):
+    await kk.orders.submit(order(), journal=Journal(url))
+    sandbox.requests.clear()
+    with closing(sqlite3.connect(tmp_path / "orders.db")) as connection:
+        connection.execute("UPDATE kakaclo_journal SET version = 99")
+        connection.commit()
+
+    await refused(kk, sandbox, order, url, "of version 99; this package knows up to 1: update kakaclo")
+
+
+async def test_a_journal_may_stand_beside_other_tables(kk, order, url, tmp_path):
+    with closing(sqlite3.connect(tmp_path / "orders.db")) as connection:
+        connection.execute("CREATE TABLE invoice (id INTEGER)")
+
+    created = await kk.orders.submit(order(), journal=Journal(url))
+
+    assert (await Journal(url).find("SHOP-1")).outcome == created.id
+
+
+@pytest.mark.parametrize("there", [True, False])
+async def test_a_journal_that_is_not_there_has_nothing_to_tell_and_is_not_made(url, tmp_path, there):
+    path = tmp_path / "orders.db"
+    if there:
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("CREATE TABLE invoice (id INTEGER)")
+
+    with pytest.raises(ConfigurationError, match="there is no journal in"):
+        await Journal(url).pending()
+
+    assert path.exists() is there
+
+
+async def test_an_error_of_the_database_shows_no_address(kk, order, url, tmp_path):
+    await kk.orders.submit(order(), journal=Journal(url))
+    with closing(sqlite3.connect(tmp_path / "orders.db")) as connection:
+        connection.execute("DROP TABLE kakaclo_write")
+        connection.commit()
+
+    with pytest.raises(ConfigurationError, match="no such table") as caught:
+        await kk.orders.submit(order("SHOP-2"), journal=Journal(url))
+
+    assert "Shall-See" not in str(caught.value)
+
+
+async def test_orders_are_durable_before_they_are_sent(url, monkeypatch):
+    seen = []
+
+    def look(connection):
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        seen.append(connection.exec_driver_sql("PRAGMA synchronous").scalar())
+        seen.append(connection.exec_driver_sql("PRAGMA journal_mode").scalar())
+
+    monkeypatch.setattr("kakaclo_async.ordering.database._begin", look)
+    await Journal(url).find("SHOP-1")
+
+    assert seen == [3, "delete"]
+
+
+def test_a_journal_belongs_to_no_event_loop(url):
+    journal = Journal(url)
+
+    assert asyncio.run(journal.find("SHOP-1")) is None
+    assert asyncio.run(journal.find("SHOP-1")) is None
+    assert len(journal._database._turn._made) == 1

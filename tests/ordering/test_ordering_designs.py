@@ -1,0 +1,150 @@
+"""Designed products: KakaClo answers nothing, and still each is added once, found and returned."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from ordering_kit import client, kill_at
+
+from kakaclo_async import DeadlineExceeded, Item, ModelStatus, NewDesign, OutcomeUnknown, Rejected
+from kakaclo_async.errors import Conflict
+from kakaclo_async.ordering import Journal
+from kakaclo_async.resources.design_writes import DesignWrites
+from kakaclo_async.sandbox import Fault
+
+pytestmark = pytest.mark.stepped
+PATH = "/v1/product/custom/customDesigned/addProduct"
+IMAGE = "https://img.example/a.png"
+
+
+@pytest.fixture
+async def model(kk):
+    models = [await kk.custom.model(found.id) async for found in kk.custom.models()]
+    return next(detail for detail in models if detail.status is ModelStatus.ON_SHELF)
+
+
+@pytest.fixture
+def design(model):
+    def make(name="Dinosaur", **changes):
+        return NewDesign(**{"model_id": model.id, "en_name": name, "image_url": IMAGE, **changes})
+
+    return make
+
+
+async def added(kk):
+    return [design async for design in kk.custom.designs()]
+
+
+async def test_a_design_is_returned_when_it_can_be_ordered(kk, sandbox, design, order):
+    new = await kk.custom.add_design(design())
+
+    assert [new] == await added(kk)
+    product = await kk.products.get(new.spu)
+    sandbox.skip(400)
+    assert (await kk.orders.check(order("A", Item(product.sku_details[0].sku, 1)))).ok
+
+
+async def test_an_equal_design_without_a_journal_is_another(kk, sandbox, design):
+    one = await kk.custom.add_design(design())
+    two = await kk.custom.add_design(design())
+
+    assert one.id != two.id
+    assert {found.id for found in await added(kk)} == {one.id, two.id}
+
+
+async def test_with_a_journal_an_equal_design_is_the_same(kk, sandbox, journal, design):
+    one = await kk.custom.add_design(design(), journal=journal)
+    two = await kk.custom.add_design(design(), journal=journal)
+    other = await kk.custom.add_design(design("Mammoth"), journal=journal)
+
+    assert one == two
+    assert len(await added(kk)) == sandbox.requests[PATH] == 2
+    assert other.en_name == "Mammoth"
+
+
+@pytest.mark.parametrize("kind", ["reset_after", "reset_before", "server_error", "silence"])
+async def test_with_a_journal_a_design_in_doubt_is_settled(kk, sandbox, journal, design, kind):
+    before = await kk.custom.add_design(design())
+    sandbox.faults.add(Fault(kind, path=PATH))
+
+    new = await kk.custom.add_design(design(), journal=journal, timeout=None)
+
+    assert {found.id for found in await added(kk)} == {before.id, new.id}
+    assert await journal.pending() == ()
+
+
+async def test_without_a_journal_a_design_in_doubt_is_sent_once(kk, sandbox, design):
+    sandbox.faults.add(Fault("reset_after", path=PATH))
+
+    with pytest.raises(OutcomeUnknown, match="look for it in custom.designs"):
+        await kk.custom.add_design(design())
+
+    assert sandbox.requests[PATH] == 1
+
+
+async def test_a_design_that_was_taken_and_does_not_show_up_is_never_sent_again(kk, sandbox, journal, design):
+    sandbox.design_delay = 7200.0
+
+    with pytest.raises(OutcomeUnknown, match="KakaClo took it"):
+        await kk.custom.add_design(design(), journal=journal, timeout=60.0)
+    sandbox.skip(3600)
+    [entry] = await journal.settle(kk)
+    assert "does not show up" in entry.why
+    sandbox.skip(7200)
+
+    new = await kk.custom.add_design(design(), journal=journal)
+
+    assert [new] == await added(kk)
+    assert sandbox.requests[PATH] == 1
+
+
+async def test_being_cancelled_while_it_does_not_show_up_is_a_doubt(kk, sandbox, journal, design):
+    task = asyncio.create_task(kk.custom.add_design(design(), journal=journal))
+    await asyncio.sleep(10)
+    task.cancel()
+
+    with pytest.raises((OutcomeUnknown, asyncio.CancelledError)):
+        await task
+
+    assert [entry.kind for entry in await journal.pending()] == ["design"]
+    assert await kk.custom.add_design(design(), journal=journal)
+    assert sandbox.requests[PATH] == 1
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+async def test_a_worker_that_dies_leaves_one_design(kk, sandbox, url, design, number):
+    doomed = Journal(url, now=sandbox.now)
+    dead = kill_at(doomed, number, "after")
+    async with client(sandbox) as other:
+        task = asyncio.create_task(other.custom.add_design(design(), journal=doomed))
+        await dead.wait()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    new = await kk.custom.add_design(design(), journal=Journal(url, now=sandbox.now), timeout=None)
+
+    assert [new] == await added(kk)
+
+
+async def test_a_design_that_is_declined_is_told_so(kk, sandbox, journal, design):
+    with pytest.raises(Rejected):
+        await kk.custom.add_design(design(model_id=10**6), journal=journal)
+
+    assert await journal.pending() == ()
+
+
+async def test_a_design_that_cannot_be_ordered_in_time_is_told_by_its_number(
+    kk, sandbox, design, monkeypatch
+):
+    async def nothing(*_arguments, **_options):
+        return ()
+
+    monkeypatch.setattr("kakaclo_async.resources.products.Products.get_many", nothing)
+
+    with pytest.raises(DeadlineExceeded, match=r"design \d+ was added, and cannot be ordered"):
+        await kk.custom.add_design(design(), timeout=300)
+
+
+async def test_a_conflict_names_the_design(kk):
+    assert isinstance(DesignWrites(kk.custom).conflict("K"), Conflict)

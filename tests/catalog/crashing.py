@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import sys
 
+LANES = 2
+
 SCRIPT = """
 import asyncio, sys
 from datetime import datetime
 from kakaclo_async import KakaClo, RateLimit
 from kakaclo_async.catalog import Mirror
 
-async def main(url, token, database, until):
+async def main(url, token, database, until, lanes):
     async with KakaClo(token, base_url=url, rate_limit=RateLimit(100_000, 50_000.0)) as kk:
-        await Mirror(kk, database, lanes=4).run(until=datetime.fromisoformat(until))
+        await Mirror(kk, database, lanes=int(lanes)).run(until=datetime.fromisoformat(until))
 
 asyncio.run(main(*sys.argv[1:]))
 """
@@ -21,7 +23,7 @@ asyncio.run(main(*sys.argv[1:]))
 
 async def start_mirror(sandbox, database, until):
     return await asyncio.create_subprocess_exec(
-        sys.executable, "-c", SCRIPT, sandbox.url, sandbox.token, database, until.isoformat()
+        sys.executable, "-c", SCRIPT, sandbox.url, sandbox.token, database, until.isoformat(), str(LANES)
     )
 
 

@@ -62,7 +62,10 @@ async def test_parquet_has_typed_columns_and_exact_decimals(mirrored, tmp_path):
     assert set(table.column("price").to_pylist()) == {Decimal("6.16")}
     products = await export(mirrored.url, "product", tmp_path / "p", format=ExportFormat.PARQUET)
     table = pq.read_table(tmp_path / "p")
-    assert (table.num_rows, str(table.schema.field("update_time").type)) == (products, "timestamp[ms, tz=UTC]")
+    assert (table.num_rows, str(table.schema.field("update_time").type)) == (
+        products,
+        "timestamp[ms, tz=UTC]",
+    )
     assert str(table.schema.field("retired").type) == "bool"
 
 

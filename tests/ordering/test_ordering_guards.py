@@ -18,7 +18,7 @@ async def test_a_read_only_client_changes_nothing(sandbox, journal, order):
         assert (await kk.orders.check(order())).ok
         requests = sandbox.requests.total()
         design = NewDesign(model_id=1, en_name="A", image_url="https://img.example/a.png")
-        with pytest.warns(DeprecationWarning):
+        with pytest.warns(DeprecationWarning, match="V1"):
             v1 = kk.v1
         for write in (
             kk.orders.create(order()),
@@ -56,7 +56,10 @@ async def test_a_limit_of_money_is_not_gone_round_by_an_unknown_price_or_by_v1(s
     async with client(sandbox, guards=Guards(max_order_amount=10**6)) as kk:
         with pytest.raises(InvalidRequest, match="price cannot be told"):
             await kk.orders.create(order())
-        with pytest.warns(DeprecationWarning), pytest.raises(InvalidRequest, match="kk.orders, not kk.v1"):
+        with (
+            pytest.warns(DeprecationWarning, match="V1"),
+            pytest.raises(InvalidRequest, match="kk.orders, not kk.v1"),
+        ):
             await kk.v1.orders.create(order())
 
     assert sandbox.journal == []

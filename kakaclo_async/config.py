@@ -15,7 +15,16 @@ from kakaclo_async.events import Lane
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-__all__ = ["ENVIRONMENTS", "MAX_BODY", "Caching", "Options", "Token", "__version__", "choose_base_url", "is_loopback"]
+__all__ = [
+    "ENVIRONMENTS",
+    "MAX_BODY",
+    "Caching",
+    "Options",
+    "Token",
+    "__version__",
+    "choose_base_url",
+    "is_loopback",
+]
 
 __version__ = "0.1.0"
 

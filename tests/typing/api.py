@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
 from decimal import Decimal
-from typing import assert_type
+from typing import TYPE_CHECKING, assert_type
 
 from kakaclo_async import (
     Address,
@@ -38,6 +37,9 @@ from kakaclo_async import (
     StockLevel,
     Warehouse,
 )
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 
 async def construction() -> None:

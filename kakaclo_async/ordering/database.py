@@ -37,6 +37,8 @@ T = TypeVar("T")
 
 _VERSION = 1
 _PATIENCE = 30.0  # seconds to wait for other workers' transactions, each of which takes a few milliseconds
+# EXTRA also makes the end of a transaction durable; secure_delete wipes the addresses that are dropped.
+_PRAGMAS = ("synchronous = EXTRA", "secure_delete = ON")
 _MAKING = 0x6B616B61  # the advisory lock under which PostgreSQL's tables are made
 
 
@@ -169,8 +171,7 @@ def _set_up(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
     # The driver would begin a transaction at the first write only; ours begin when they are told to.
     connection.isolation_level = None
     cursor = connection.cursor()
-    # EXTRA also makes the end of a transaction durable; secure_delete wipes the addresses that are dropped.
-    for pragma in ("synchronous = EXTRA", "secure_delete = ON"):
+    for pragma in _PRAGMAS:
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

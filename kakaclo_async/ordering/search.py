@@ -11,8 +11,6 @@ from kakaclo_async.ordering.entry import Entry, Standing
 from kakaclo_async.resources.writes import Doubt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from kakaclo_async.ordering.store import Store
     from kakaclo_async.resources.writes import Writes
 
@@ -31,12 +29,11 @@ async def look(store: Store, writes: Writes) -> None:
         KakaCloError: KakaClo could not be asked.
     """
     entries = [entry for entry in await store.open(writes.kind) if entry.standing is Standing.IN_DOUBT]
-    doubts = [doubt for entry in entries if (doubt := _doubt(entry)) is not None]
-    if not doubts:
+    if not entries:
         return
     # Before the look: what it does not show was absent then, and could not arrive any more.
     ripe = [entry for entry in entries if entry.may_be_settled]
-    findings = await writes.look(doubts, thorough=bool(ripe))
+    findings = await writes.look(list(map(_doubt, entries)), thorough=bool(ripe))
     kept = {entry.key: writes.spare(entry.payload) for entry in entries}
     await store.settle(
         writes.kind,
@@ -50,15 +47,13 @@ async def look(store: Store, writes: Writes) -> None:
     )
 
 
-def _doubt(entry: Entry) -> Doubt | None:
-    if entry.sent_from is None or entry.sent_until is None:
-        return None
+def _doubt(entry: Entry) -> Doubt:
     return Doubt(
         key=entry.key,
         payload=entry.payload,
         notes=entry.notes,
-        sent_from=entry.sent_from,
-        sent_until=entry.sent_until,
+        sent_from=entry.sent_from or entry.created_at,
+        sent_until=entry.sent_until or entry.seen_at,
     )
 
 
@@ -73,7 +68,7 @@ class Search:
     def __init__(self, store: Store, quiet_time: float) -> None:
         self._store = store
         self._longest_pause = max(_FIRST_PAUSE, min(_LONGEST_PAUSE, quiet_time / 10))
-        self._waiting: dict[asyncio.Future[KakaCloError | None], Writes] = {}
+        self._waiting: dict[asyncio.Future[Exception | None], Writes] = {}
         self._task: asyncio.Task[None] | None = None
         self._ripe = asyncio.Event()
 
@@ -95,19 +90,20 @@ class Search:
             What the look failed with; None when it succeeded, and after `timeout`.
         """
         loop = asyncio.get_running_loop()
-        done: asyncio.Future[KakaCloError | None] = loop.create_future()
+        done: asyncio.Future[Exception | None] = loop.create_future()
         self._waiting[done] = writes
         alarm = loop.call_later(max(0.0, ripe_in), self._ripe.set)
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run(), name="kakaclo journal search")
         try:
-            async with asyncio.timeout(timeout):
-                return await done
-        except TimeoutError:
-            return None
+            await asyncio.wait([done], timeout=timeout)
+            failure = done.result() if done.done() else None
         finally:
             alarm.cancel()
             self._waiting.pop(done, None)
+        if failure is None or isinstance(failure, KakaCloError):
+            return failure
+        raise failure
 
     async def _run(self) -> None:
         pause = _FIRST_PAUSE
@@ -120,15 +116,15 @@ class Search:
                 return
             waiting = dict(self._waiting)
             began = clock()
+            failure: Exception | None = None
             try:
                 await look(self._store, next(reversed(waiting.values())))
-            except KakaCloError as error:
-                _tell(waiting, error)
-            except Exception as fault:  # noqa: BLE001 - whatever it is, those who wait must not wait for ever
-                _tell(waiting, None, fault)
-            else:
-                _tell(waiting, None)
+            except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must not wait for ever
+                failure = error
             took = clock() - began
+            for done in waiting:
+                if not done.done():
+                    done.set_result(failure)
 
     async def _rest(self, pause: float, least: float) -> None:
         """Pause between two looks, and shorter if one of those who wait can be told sooner."""
@@ -155,17 +151,3 @@ class Searches:
     def of(self, kind: str) -> Search:
         """Return the search for a kind."""
         return self._by_kind.setdefault(kind, Search(self._store, self._quiet_time))
-
-
-def _tell(
-    waiting: Iterable[asyncio.Future[KakaCloError | None]],
-    error: KakaCloError | None,
-    fault: Exception | None = None,
-) -> None:
-    for done in waiting:
-        if done.done():
-            continue
-        if fault is None:
-            done.set_result(error)
-        else:
-            done.set_exception(fault)

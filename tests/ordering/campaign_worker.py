@@ -25,7 +25,7 @@ async def main(url, token, database, ids):
         order = NewOrder(address=address, items=[Item(ids["sku"], 1)], custom_order_id=custom_order_id)
         async with turn:
             try:
-                created = await kk.orders.submit(order, journal=journal, timeout=timeout)
+                created = await kk.bulk().orders.submit(order, journal=journal, timeout=timeout)
             except OutcomeUnknown:
                 return custom_order_id
             sys.stdout.write(f"{custom_order_id} {created.id}\n")

@@ -22,6 +22,14 @@ async def kk(sandbox):
         yield kk
 
 
+@pytest.fixture(autouse=True)
+def quick_disk(request, monkeypatch):
+    """No test but those of durability waits for the disk: they kill processes, not machines."""
+    if "durable" not in request.node.name:
+        pragmas = ("synchronous = OFF", "secure_delete = ON")
+        monkeypatch.setattr("kakaclo_async.ordering.database._PRAGMAS", pragmas)
+
+
 @pytest.fixture
 def url(tmp_path):
     return f"sqlite:///{tmp_path}/orders.db"

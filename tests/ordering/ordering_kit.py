@@ -57,4 +57,14 @@ async def submit_until_dead(kk, order, journal, dead):
     for job in (task, end):
         job.cancel()
     heard, _ = await asyncio.gather(task, end, return_exceptions=True)
+    await bury(journal)
     return heard
+
+
+async def bury(journal):
+    """Take note of what the tasks of a dead worker died of, for nobody else will."""
+    searches = journal._searches.get()._by_kind.values()
+    tasks = [task for search in searches if (task := search._task)]
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from ordering_kit import client, kill_at
+from ordering_kit import bury, client, kill_at
 
 from kakaclo_async import DeadlineExceeded, Item, ModelStatus, NewDesign, OutcomeUnknown, Rejected
 from kakaclo_async.errors import Conflict
@@ -20,8 +20,9 @@ IMAGE = "https://img.example/a.png"
 
 @pytest.fixture
 async def model(kk):
-    models = [await kk.custom.model(found.id) async for found in kk.custom.models()]
-    return next(detail for detail in models if detail.status is ModelStatus.ON_SHELF)
+    models = [found async for found in kk.custom.models()]
+    details = [await kk.custom.model(found.id) for found in models[:3]]
+    return next(detail for detail in details if detail.status is ModelStatus.ON_SHELF)
 
 
 @pytest.fixture
@@ -121,6 +122,7 @@ async def test_a_worker_that_dies_leaves_one_design(kk, sandbox, url, design, nu
         await dead.wait()
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+        await bury(doomed)
 
     new = await kk.custom.add_design(design(), journal=Journal(url, now=sandbox.now), timeout=None)
 

@@ -27,7 +27,7 @@ class Journal(Face[ordering.Journal]):
     """Writes down what shall be carried out exactly once, before it is sent.
 
     Threads, processes and machines may share one. It holds the payloads, addresses among them, until they were
-    carried out. Nothing is kept open between two calls: there is nothing to close.
+    carried out or declined. Nothing is kept open between two calls: there is nothing to close.
 
     Args:
         url: `sqlite:///orders.db` or `postgresql://user:password@host/name`.
@@ -56,9 +56,9 @@ class Journal(Face[ordering.Journal]):
     find = blocking(ordering.Journal.find)
 
     def settle(self, kk: KakaClo) -> tuple[Entry, ...]:
-        """Look once at KakaClo for everything in doubt, and return what still is.
+        """Look once at KakaClo for everything in doubt, and return what is pending still.
 
-        What KakaClo surely did not get is not sent here, but when it is submitted again.
+        Nothing is sent: what KakaClo did not get is lost until it is submitted again, or `finish` sends it.
 
         Raises:
             ConfigurationError: there is no journal.
@@ -66,6 +66,17 @@ class Journal(Face[ordering.Journal]):
         """
         # On the client's loop: an async client knows no other, and a journal any.
         return kk._bridge.thread().run(lambda: self._target().settle(kk._target()))  # noqa: SLF001 - a face, too
+
+    def finish(self, kk: KakaClo) -> tuple[Entry, ...]:
+        """Settle everything that can be by now, send again what is lost, and return what is pending still.
+
+        For what was submitted by workers that will not come back: it is sent as the journal has it.
+
+        Raises:
+            ConfigurationError: there is no journal.
+            KakaCloError: KakaClo could not be asked, or declined one; the others wait for the next call.
+        """
+        return kk._bridge.thread().run(lambda: self._target().finish(kk._target()))  # noqa: SLF001 - a face, too
 
     async def once(self, writes: Writes, key: str, payload: bytes, *, timeout: float | None = None) -> str:  # noqa: ASYNC109 - see below
         """Carry a write out on the client's loop; it is `kk.orders.submit` that calls and blocks."""

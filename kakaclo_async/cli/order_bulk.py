@@ -81,13 +81,19 @@ async def pending(
     settle: Annotated[
         bool, typer.Option("--settle", help="First look at KakaClo, and record what became of them.")
     ] = False,
+    finish: Annotated[
+        bool, typer.Option("--finish", help="Settle, and then place again what KakaClo did not get.")
+    ] = False,
     quiet_time: _QuietTime = 600.0,
 ) -> Answer:
-    """List what is being sent or in doubt, and why."""
+    """List what is being sent, in doubt or lost, and why."""
     from kakaclo_async.ordering import Journal
 
     book = Journal(journal, quiet_time=quiet_time)
-    entries = await (book.settle(kk) if settle else book.pending())
+    if finish:
+        entries = await book.finish(kk)
+    else:
+        entries = await (book.settle(kk) if settle else book.pending())
     columns = ("Kind", "Id", "Stands", "Since", "Can be settled", "Attempts", "Why")
     rows = [
         (entry.kind, entry.key, entry.standing, entry.sent_from, entry.settles_at, entry.attempts, entry.why)

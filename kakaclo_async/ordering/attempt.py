@@ -40,7 +40,7 @@ class Attempt:
         """Write the intent down unless it is there, and claim it if it may be sent.
 
         Returns:
-            The entry; it was claimed if and only if it is READY.
+            The entry as it was; it was claimed if and only if it might be sent.
         """
         try:
             return await self._store.enter(self._writes.kind, self.key, self.payload, digest, self._lease)

@@ -16,7 +16,9 @@ class Standing(StrEnum):
     """Where a write stands."""
 
     READY = "ready"
-    """It was surely not carried out, and may be sent."""
+    """It was surely not carried out, and who submitted it was told; it may be submitted again."""
+    LOST = "lost"
+    """KakaClo surely did not get it, and nobody has submitted it again since that was found out."""
     SENDING = "sending"
     """A worker holds it; a request may be on its way."""
     IN_DOUBT = "in doubt"
@@ -32,7 +34,7 @@ class Entry:
     Attributes:
         kind: "order", "refund" or "design".
         key: an order's custom order id; for a refund, what starts with KakaClo's order number.
-        standing: where it stands, at `seen_at`.
+        standing: where it stood, at `seen_at`.
         outcome: the number that KakaClo gave, once it is done.
         why: what the last attempt, or the last look, ended with.
         attempts: requests that may have left.
@@ -57,6 +59,11 @@ class Entry:
     payload: bytes = attrs.field(repr=False)
     digest: str = attrs.field(repr=False)
     notes: str | None = attrs.field(repr=False)
+
+    @property
+    def may_be_sent(self) -> bool:
+        """Whether it was surely not carried out."""
+        return self.standing in {Standing.READY, Standing.LOST}
 
     @property
     def may_be_settled(self) -> bool:

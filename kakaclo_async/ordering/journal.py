@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from kakaclo_async.errors import ConfigurationError
+from kakaclo_async.errors import ConfigurationError, OutcomeUnknown
 from kakaclo_async.ordering.database import Database
 from kakaclo_async.ordering.entry import Entry, Standing
 from kakaclo_async.ordering.leases import Leases
@@ -30,7 +31,7 @@ class Journal:
     """Writes down what shall be carried out exactly once, before it is sent.
 
     Workers, processes and machines may share one. It holds the payloads, addresses among them, until they were
-    carried out. Nothing is kept open between two calls: there is nothing to close.
+    carried out or declined. Nothing is kept open between two calls: there is nothing to close.
 
     Args:
         url: `sqlite:///orders.db` or `postgresql://user:password@host/name`.
@@ -65,7 +66,7 @@ class Journal:
         return f"<Journal {self._database}>"
 
     async def pending(self) -> tuple[Entry, ...]:
-        """Return what is being sent or in doubt, oldest first, with the reasons.
+        """Return what is being sent, in doubt or lost, oldest first, with the reasons.
 
         Raises:
             ConfigurationError: there is no journal.
@@ -84,20 +85,35 @@ class Journal:
             key: which one.
         """
         entry = await self._store.find(kind, key)
-        return None if entry is None or entry.standing is Standing.READY else entry
+        return None if entry is None or entry.may_be_sent else entry
 
     async def settle(self, kk: KakaClo) -> tuple[Entry, ...]:
-        """Look once at KakaClo for everything in doubt, and return what still is.
+        """Look once at KakaClo for everything in doubt, and return what is pending still.
 
-        What KakaClo surely did not get is not sent here, but when it is submitted again.
+        Nothing is sent: what KakaClo did not get is lost until it is submitted again, or `finish` sends it.
 
         Raises:
             ConfigurationError: there is no journal.
             KakaCloError: KakaClo could not be asked.
         """
-        caller = kk._caller  # noqa: SLF001 - packages share privates
-        for writes in (OrderWrites(caller), RefundWrites(caller), DesignWrites(kk.custom)):
+        for writes in _all_writes(kk):
             await look(self._store, writes)
+        return await self.pending()
+
+    async def finish(self, kk: KakaClo) -> tuple[Entry, ...]:
+        """Settle everything that can be by now, send again what is lost, and return what is pending still.
+
+        For what was submitted by workers that will not come back: it is sent as the journal has it.
+
+        Raises:
+            ConfigurationError: there is no journal.
+            KakaCloError: KakaClo could not be asked, or declined one; the others wait for the next call.
+        """
+        by_kind = {writes.kind: writes for writes in _all_writes(kk)}
+        for entry in await self.settle(kk):
+            if entry.standing is Standing.LOST:
+                with suppress(OutcomeUnknown):  # pending again, and returned
+                    await self.once(by_kind[entry.kind], entry.key, entry.payload, timeout=0.0)
         return await self.pending()
 
     async def once(self, writes: Writes, key: str, payload: bytes, *, timeout: float | None = None) -> str:  # noqa: ASYNC109 - the error says what is in doubt
@@ -123,3 +139,8 @@ class Journal:
             search=self._searches.get().of(writes.kind),
             timeout=timeout,
         )
+
+
+def _all_writes(kk: KakaClo) -> tuple[Writes, ...]:
+    caller = kk._caller  # noqa: SLF001 - packages share privates
+    return OrderWrites(caller), RefundWrites(caller), DesignWrites(kk.custom)

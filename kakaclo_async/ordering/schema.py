@@ -19,7 +19,7 @@ write = Table(
         "payload", LargeBinary, nullable=False, comment="the JSON body, without its address once it is done"
     ),
     Column("notes", Text, comment="what the endpoint noted on the way"),
-    Column("state", String, nullable=False, comment="ready, sent or done"),
+    Column("state", String, nullable=False, comment="ready, lost, sent or done"),
     Column("outcome", String, comment="the number that KakaClo gave"),
     Column("why", Text, comment="what the last attempt or look ended with"),
     Column("attempts", Integer, nullable=False),

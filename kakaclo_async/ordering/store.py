@@ -1,7 +1,7 @@
 """What a journal writes down, a transaction each.
 
-`ready` entries were surely not carried out; `sent` ones may have been; `done` ones were. Only a claim makes a
-ready entry sent, and only with it does a request leave; a claim ends with its transaction's successor or its time.
+`ready` and `lost` entries were surely not carried out; `sent` ones may have been; `done` ones were. Only a claim makes
+an entry sent, and only with it does a request leave; it ends with the record of what came of it, or with its time.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Store"]
 
-_READY, _SENT, _DONE = "ready", "sent", "done"
+_READY, _LOST, _SENT, _DONE = "ready", "lost", "sent", "done"
+_STANDINGS = {_READY: Standing.READY, _LOST: Standing.LOST, _DONE: Standing.DONE}
 _SAID_AT_MOST = 500  # characters of a reason that are kept
 
 
@@ -48,7 +49,7 @@ class Store:
         """Write an intent down unless it is there, and claim it if it may be sent.
 
         Returns:
-            The entry; the claim was made if and only if it is READY.
+            The entry as it was; the claim was made if and only if it might be sent.
         """
 
         def work(connection: Connection) -> Entry:
@@ -57,7 +58,7 @@ class Store:
             new = {"kind": kind, "key": key, "state": _READY, "attempts": 0, "created_at": now, **values}
             connection.execute(_insert(connection).values(new).on_conflict_do_nothing())
             row = connection.execute(select(write).where(_is(kind, key)).with_for_update()).one()
-            if row.state == _READY:
+            if row.state in {_READY, _LOST}:
                 claimed = (
                     update(write)
                     .where(_is(kind, key))
@@ -104,10 +105,11 @@ class Store:
         )
 
     async def release(self, token: str, why: str | None) -> None:
-        """Give a claim up, for nothing was carried out."""
+        """Give a claim up, for nothing was carried out; who submitted it is told, and has the payload."""
         await self._update(
             write.c.holder == token,
             state=_READY,
+            payload=b"",
             holder=None,
             held_until=None,
             sent_until=None,
@@ -145,20 +147,20 @@ class Store:
                     write.c.attempts == entry.attempts,
                     self._free(self._seconds()),
                 )
-                ready = {"state": _READY, "holder": None, "held_until": None, "sent_until": None}
+                lost = {"state": _LOST, "holder": None, "held_until": None, "sent_until": None}
                 why = "KakaClo did not get it"
-                connection.execute(update(write).where(same).values(**ready, why=why))
+                connection.execute(update(write).where(same).values(**lost, why=why))
 
         await self._database.run(work)
 
     async def open(self, kind: str | None = None) -> tuple[Entry, ...]:
-        """Return the entries that are being sent or in doubt, oldest first."""
+        """Return the entries that are being sent, in doubt or lost, oldest first."""
 
         def work(connection: Connection) -> tuple[Entry, ...]:
-            of_kind = (
-                write.c.state == _SENT if kind is None else and_(write.c.state == _SENT, write.c.kind == kind)
-            )
-            rows = connection.execute(select(write).where(of_kind).order_by(write.c.created_at, write.c.key))
+            found = select(write).where(write.c.state.in_([_SENT, _LOST]))
+            if kind is not None:
+                found = found.where(write.c.kind == kind)
+            rows = connection.execute(found.order_by(write.c.created_at, write.c.key))
             return tuple(self._entry(row, self._seconds()) for row in rows)
 
         return await self._database.run(work, make=False)
@@ -194,10 +196,10 @@ class Store:
         return or_(write.c.holder.is_(None), write.c.held_until <= now)
 
     def _entry(self, row: Row[tuple[object, ...]], now: float) -> Entry:
-        standing = {_READY: Standing.READY, _DONE: Standing.DONE}.get(row.state, Standing.IN_DOUBT)
-        if standing is Standing.IN_DOUBT and row.holder is not None and row.held_until > now:
+        in_doubt = row.state == _SENT
+        standing = _STANDINGS.get(row.state, Standing.IN_DOUBT)
+        if in_doubt and row.holder is not None and row.held_until > now:
             standing = Standing.SENDING
-        in_doubt = standing in {Standing.IN_DOUBT, Standing.SENDING}
         return Entry(
             kind=row.kind,
             key=row.key,

@@ -74,7 +74,7 @@ async def submit(
     while True:
         attempt = Attempt(writes, key, payload, store, leases)
         entry = await attempt.claim(digest)
-        if entry.standing is Standing.READY:
+        if entry.may_be_sent:
             if (outcome := await attempt.carry_out()) is not None:
                 return outcome
             attempts, looked = attempts + 1, False

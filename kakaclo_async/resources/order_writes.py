@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Final, cast
 
 from kakaclo_async.codec import to_wire_time
 from kakaclo_async.errors import Conflict, OutcomeUnknown
-from kakaclo_async.models import Item, Order, Page
-from kakaclo_async.protocol import Request
+from kakaclo_async.models import Item
 from kakaclo_async.pulling import IncompletePull
 from kakaclo_async.resources.listing import Listing
 from kakaclo_async.resources.order_family import pieces
 from kakaclo_async.resources.order_price import check_price
+from kakaclo_async.resources.order_requests import ORDERS_PATH, PAGE_SIZE, page_request, place_request
 from kakaclo_async.resources.writes import Findings
 
 if TYPE_CHECKING:
@@ -22,25 +22,17 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from kakaclo_async.caller import Caller
+    from kakaclo_async.models import Order, Page
+    from kakaclo_async.protocol import Request
     from kakaclo_async.resources.writes import Attempt, Doubt
 
-__all__ = ["ORDERS_PATH", "OrderWrites", "asked_items", "by_number", "orders_since", "place_request"]
-
-ORDERS_PATH: Final = "/v2/order/orders"
-_PAGE_SIZE: Final = 250
+__all__ = ["OrderWrites", "asked_items", "by_number", "orders_since"]
 
 _MARGIN: Final = timedelta(minutes=10)
 """How far KakaClo's clock may be behind ours for a quick look to find an order."""
 
 _THOROUGH_MARGIN: Final = timedelta(days=1)
 """The same for the look that decides: times in a wrong zone must not make an order absent."""
-
-
-def place_request(path: str, body: bytes, custom_order_id: str | None) -> Request[str]:
-    """Build the request that places an order, in either version of the API."""
-    return Request(
-        method="POST", path=path, body=body, result=str, writes=True, custom_order_id=custom_order_id
-    )
 
 
 class OrderWrites:
@@ -125,9 +117,9 @@ def orders_since(caller: Caller, start: datetime) -> Listing[Order]:
         query = (
             ("createStartTime", to_wire_time(start)),
             ("pageNumber", str(number)),
-            ("pageSize", str(_PAGE_SIZE)),
+            ("pageSize", str(PAGE_SIZE)),
         )
-        return await bulk.send(Request(method="GET", path=ORDERS_PATH, query=query, result=Page[Order]))
+        return await bulk.send(page_request(query))
 
     return Listing("orders", read, lambda order: order.id)
 

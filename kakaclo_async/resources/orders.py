@@ -11,14 +11,8 @@ import attrs
 
 from kakaclo_async.codec import encode
 from kakaclo_async.errors import InvalidRequest, NotFound, Rejected
-from kakaclo_async.models import CreatedOrder, NewOrder, Order, Page
-from kakaclo_async.protocol import Request
-from kakaclo_async.resources.checks import (
-    check_code,
-    check_codes,
-    check_number,
-    time_range,
-)
+from kakaclo_async.models import CreatedOrder, NewOrder
+from kakaclo_async.resources.checks import check_code
 from kakaclo_async.resources.codes import Codes
 from kakaclo_async.resources.freight import Freight
 from kakaclo_async.resources.listing import Listing
@@ -26,15 +20,16 @@ from kakaclo_async.resources.order_check import OrderCheck, judge, read_order
 from kakaclo_async.resources.order_family import Family
 from kakaclo_async.resources.order_ids import made_at, new_custom_order_id
 from kakaclo_async.resources.order_price import check_price
-from kakaclo_async.resources.order_watch import STAGES, OrderWatch, Stage
-from kakaclo_async.resources.order_writes import (
+from kakaclo_async.resources.order_requests import (
     ORDERS_PATH,
-    OrderWrites,
-    asked_items,
-    by_number,
-    orders_since,
-    place_request,
+    PAGE_SIZE,
+    check_order_id,
+    create_request,
+    orders_query,
+    page_request,
 )
+from kakaclo_async.resources.order_watch import STAGES, OrderWatch, Stage
+from kakaclo_async.resources.order_writes import OrderWrites, asked_items, by_number, orders_since
 from kakaclo_async.resources.payment import Payment
 from kakaclo_async.resources.products import Products
 from kakaclo_async.resources.stocks import Stocks
@@ -43,46 +38,11 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable, Mapping
 
     from kakaclo_async.caller import Caller
-    from kakaclo_async.models import FreightQuote, Item, OrderStatus
+    from kakaclo_async.models import FreightQuote, Item, Order, OrderStatus, Page
+    from kakaclo_async.protocol import Request
     from kakaclo_async.resources.writes import WriteJournal
 
-__all__ = ["Orders", "create_request", "orders_query"]
-
-_PATH = ORDERS_PATH
-_PAGE_SIZE = 250
-"""The most orders that one page of a query holds."""
-
-
-def create_request(path: str, order: NewOrder) -> Request[str]:
-    """Build the request that places an order, in either version of the API."""
-    return place_request(path, encode(order), order.custom_order_id)
-
-
-def orders_query(
-    *,
-    ids: Iterable[str] | None = None,
-    created_from: datetime | None = None,
-    created_to: datetime | None = None,
-    updated_from: datetime | None = None,
-    updated_to: datetime | None = None,
-    page_number: int = 1,
-    page_size: int = _PAGE_SIZE,
-) -> tuple[tuple[str, str], ...]:
-    """Build the query string of an order query, in either version of the API."""
-    query: list[tuple[str, str]] = []
-    if ids is not None:
-        query.append(("ids", ",".join(check_codes(map(_order_id, ids), "order id", at_most=_PAGE_SIZE))))
-    for start, end, what, wire in (
-        (created_from, created_to, "created", "create"),
-        (updated_from, updated_to, "updated", "update"),
-    ):
-        if (window := time_range(start, end, what)) is not None:
-            query += [(f"{wire}StartTime", window[0]), (f"{wire}EndTime", window[1])]
-    query += [
-        ("pageNumber", str(check_number(page_number, "page_number"))),
-        ("pageSize", str(check_number(page_size, "page_size", at_most=_PAGE_SIZE))),
-    ]
-    return tuple(query)
+__all__ = ["Orders"]
 
 
 def _named(order: NewOrder) -> tuple[NewOrder, str]:
@@ -99,10 +59,6 @@ def _no_later(custom_order_id: str, sent_from: datetime | None) -> datetime:
     if sent_from is None and made is None:
         return datetime.now(UTC) - timedelta(days=30)
     return (sent_from or datetime.fromtimestamp(made or 0.0, UTC)) - timedelta(days=1)
-
-
-def _order_id(order_id: str | int) -> str:
-    return check_code(str(order_id), "order id")
 
 
 class Orders:
@@ -132,7 +88,7 @@ class Orders:
             Rejected: KakaClo declined: an unknown SKU, too little balance.
         """
         order, custom_order_id = _named(order)
-        request = create_request(_PATH, order)
+        request = create_request(ORDERS_PATH, order)
         await check_price(self._caller, custom_order_id, request.body or b"")
         try:
             order_id = await self._caller.send(request)
@@ -283,7 +239,7 @@ class Orders:
             raise InvalidRequest(f"until must be one of {', '.join(STAGES)}, not {until!r}")
         bulk = self._caller.bulk()
         watch = bulk.shared.part(("order watch", bulk.options), lambda: OrderWatch(Orders(bulk).get_many))
-        return await watch.wait(_order_id(order_id), until, timeout)
+        return await watch.wait(check_order_id(order_id), until, timeout)
 
     async def get(self, order_id: str) -> Order:
         """Return one order by its number; concurrent calls share requests of 30 numbers.
@@ -293,7 +249,7 @@ class Orders:
         Raises:
             NotFound: no such order; a new one shows up within 5 minutes.
         """
-        return await self._by_id.one(_order_id(order_id))
+        return await self._by_id.one(check_order_id(order_id))
 
     async def get_many(self, ids: Iterable[str]) -> tuple[Order, ...]:
         """Return any number of orders by their numbers, 30 per request.
@@ -305,7 +261,7 @@ class Orders:
         """
         if isinstance(ids, str):
             raise InvalidRequest("pass a list of order numbers, not one str")
-        numbers = tuple(dict.fromkeys(map(_order_id, ids)))
+        numbers = tuple(dict.fromkeys(map(check_order_id, ids)))
         return tuple((await self._by_id.many(numbers)).values())
 
     async def page(
@@ -317,7 +273,7 @@ class Orders:
         updated_from: datetime | None = None,
         updated_to: datetime | None = None,
         page_number: int = 1,
-        page_size: int = _PAGE_SIZE,
+        page_size: int = PAGE_SIZE,
     ) -> Page[Order]:
         """Return one page of orders; one request, for those who page by themselves.
 
@@ -341,7 +297,7 @@ class Orders:
             page_number=page_number,
             page_size=page_size,
         )
-        return await self._caller.send(_page_request(query))
+        return await self._caller.send(page_request(query))
 
     async def query(
         self,
@@ -404,10 +360,6 @@ class Orders:
         return tuple([order async for order in orders if order.custom_order_id == custom_order_id])
 
 
-def _page_request(query: tuple[tuple[str, str], ...]) -> Request[Page[Order]]:
-    return Request(method="GET", path=_PATH, query=query, result=Page[Order])
-
-
 def _id(order: Order) -> str:
     return order.id
 
@@ -417,9 +369,9 @@ def _ids(order: Order) -> tuple[str, ...]:
 
 
 def _of_ids(ids: tuple[str, ...]) -> Request[Page[Order]]:
-    return _page_request(orders_query(ids=ids, page_size=len(ids)))
+    return page_request(orders_query(ids=ids, page_size=len(ids)))
 
 
 def _no_order(order_id: str) -> NotFound:
     text = f"no order has the number {order_id} (new orders show up within 5 minutes)"
-    return NotFound(text, status=200, path=_PATH)
+    return NotFound(text, status=200, path=ORDERS_PATH)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kakaclo_async.codec import encode
-from kakaclo_async.errors import InvalidRequest, NotFound
+from kakaclo_async.errors import InvalidRequest, NotFound, Rejected
 from kakaclo_async.models import Item, NewRefund, RefundItem, RefundReason, RefundStatus
 from kakaclo_async.resources.orders import Orders
 from kakaclo_async.resources.polling import poll
@@ -130,11 +130,18 @@ class Refunds:
             return await self._caller.send(post_refund(REFUND_PATH, order_id, encode(plan.refund)))
         key = refund_key(str(order_id), wanted, str(reason), remark, again)
         known = await journal.recall(RefundWrites.kind, key)
-        if known is None:
-            plan = await self._plan(order_id, wanted, str(reason), remark)
-            payload = encode(marked(plan.refund, key))
-        else:
-            payload = known.payload
+        payload = None if known is None else known.payload
+        if payload is None:
+            try:
+                plan = await self._plan(order_id, wanted, str(reason), remark)
+            except (InvalidRequest, Rejected):
+                # The order may show the very refund that another worker has asked for meanwhile.
+                known = await journal.recall(RefundWrites.kind, key)
+                if known is None:
+                    raise
+                payload = known.payload
+            else:
+                payload = encode(marked(plan.refund, key))
         return await journal.once(RefundWrites(self._caller), key, payload, timeout=timeout)
 
     async def of(self, order_id: str) -> tuple[Refund, ...]:

@@ -21,7 +21,7 @@ from kakaclo_async.protocol import Request
 from kakaclo_async.resources.checks import check_codes
 from kakaclo_async.resources.freight import channels_request
 from kakaclo_async.resources.order_ids import new_custom_order_id
-from kakaclo_async.resources.orders import create_request, orders_query
+from kakaclo_async.resources.order_requests import create_request, orders_query
 from kakaclo_async.resources.refunds import refund_request, refunds_query
 
 if TYPE_CHECKING:

@@ -148,6 +148,21 @@ def test_what_stays_in_doubt_is_listed_by_pending_and_settled_there(kakaclo, hos
     assert len(hosted.call(lambda: list(hosted.sandbox.journal))) == 1
 
 
+def test_what_was_lost_is_listed_and_placed_by_finish(kakaclo, hosted, file):
+    add = hosted.sandbox.faults.add
+    hosted.call(add, Fault("reset_before", path="/v2/order/orders", method="POST"))
+    hosted.call(add, Fault("rejected", path="/v2/order/orders", method="GET", times=None))
+    kakaclo("orders", "submit", file(*ids(1)), "--quiet-time", "0.1")
+    hosted.call(hosted.sandbox.faults.clear)
+
+    listed = kakaclo("orders", "pending", "--settle", "--quiet-time", "0", "--json")
+
+    assert [entry["standing"] for entry in json.loads(listed.out)] == ["lost"]
+    assert placed(hosted) == {}
+    assert json.loads(kakaclo("orders", "pending", "--finish", "--json").out) == []
+    assert list(placed(hosted)) == ["SHOP-0"]
+
+
 def test_pending_refuses_a_journal_that_is_not_there(kakaclo):
     outcome = kakaclo("orders", "pending")
 

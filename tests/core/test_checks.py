@@ -7,7 +7,7 @@ import pytest
 from kakaclo_async.errors import InvalidRequest
 from kakaclo_async.resources import checks
 from kakaclo_async.resources.order_ids import new_custom_order_id
-from kakaclo_async.resources.orders import orders_query
+from kakaclo_async.resources.order_requests import orders_query
 from kakaclo_async.resources.products import products_request
 from kakaclo_async.resources.stocks import stocks_request
 

@@ -317,6 +317,25 @@ async def test_looks_grow_rare(kk, sandbox, order):
     assert sandbox.requests[f"/v2/order/orders/refund/{created.id}"] <= 40
 
 
+async def test_a_worker_that_comes_a_little_later_takes_the_refund_that_the_order_already_shows(
+    sandbox, url, kk, order
+):
+    created = await kk.orders.create(order())
+    late = Journal(url, now=sandbox.now)
+    recall, first = late.recall, []
+
+    async def recall_too_early(kind, key):
+        if not first:
+            first.append(await kk.refunds.request(created.id, journal=Journal(url, now=sandbox.now)))
+            return None
+        return await recall(kind, key)
+
+    late.recall = recall_too_early
+
+    assert await kk.refunds.request(created.id, journal=late) == first[0]
+    assert list(sandbox.ledger.refunds) == first
+
+
 async def test_two_workers_with_the_same_refund_ask_once(sandbox, url, kk, order):
     created = await kk.orders.create(order())
     async with client(sandbox) as other:

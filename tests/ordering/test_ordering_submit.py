@@ -261,11 +261,55 @@ async def test_settling_sends_nothing_again(kk, sandbox, journal, order):
     assert [entry.key for entry in await journal.settle(kk)] == ["SHOP-1"]
     sandbox.skip(700)
 
-    assert await journal.settle(kk) == ()
+    [entry] = await journal.settle(kk)
 
+    assert (entry.standing, entry.settles_at, entry.why) == (Standing.LOST, None, "KakaClo did not get it")
     assert sandbox.journal == []
     await kk.orders.submit(order(), journal=journal)
     assert len(sandbox.journal) == 1
+    assert await journal.pending() == ()
+
+
+async def test_orders_whose_submitters_never_come_back_are_finished_from_the_journal(
+    kk, sandbox, journal, order
+):
+    for number, kind in enumerate(["reset_before", "reset_after", "bad_gateway"]):
+        sandbox.faults.add(Fault(kind, **POST))
+        with pytest.raises(OutcomeUnknown):
+            await kk.orders.submit(order(f"SHOP-{number}"), journal=journal, timeout=0)
+    assert len(await journal.finish(kk)) == 3
+    assert len(sandbox.journal) == 1
+    sandbox.skip(700)
+    sandbox.faults.add(Fault("reset_after", **POST))
+
+    [left] = await journal.finish(kk)
+
+    assert left.standing is Standing.IN_DOUBT
+    sandbox.skip(400)
+    assert await journal.finish(kk) == ()
+    assert sorted(placed.custom_order_id for placed in sandbox.journal) == ["SHOP-0", "SHOP-1", "SHOP-2"]
+    assert {(await journal.find(placed.custom_order_id)).outcome for placed in sandbox.journal} == {
+        placed.orders[0] for placed in sandbox.journal
+    }
+
+
+async def test_a_lost_order_may_be_replaced_by_another(kk, sandbox, journal, order):
+    sandbox.faults.add(Fault("reset_before", **POST))
+    with pytest.raises(OutcomeUnknown):
+        await kk.orders.submit(order(), journal=journal, timeout=0)
+    sandbox.skip(700)
+    await journal.settle(kk)
+
+    await kk.orders.submit(order(remark="another"), journal=journal)
+
+    assert len(sandbox.journal) == 1
+
+
+async def test_the_address_of_a_declined_order_leaves_the_journal(kk, sandbox, journal, order, tmp_path):
+    with pytest.raises(Rejected):
+        await kk.orders.submit(order("A", Item("NOSUCH", 1)), journal=journal)
+
+    assert b"Shall-See" not in (tmp_path / "orders.db").read_bytes()
 
 
 @pytest.mark.parametrize("ahead", [timedelta(hours=-14), timedelta(days=400)])

@@ -1,0 +1,79 @@
+"""The requests of the order area, in either version of the API."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from kakaclo_async.codec import encode
+from kakaclo_async.models import Order, Page
+from kakaclo_async.protocol import Request
+from kakaclo_async.resources.checks import check_code, check_codes, check_number, time_range
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from kakaclo_async.models import NewOrder
+
+__all__ = [
+    "ORDERS_PATH",
+    "PAGE_SIZE",
+    "check_order_id",
+    "create_request",
+    "orders_query",
+    "page_request",
+    "place_request",
+]
+
+ORDERS_PATH: Final = "/v2/order/orders"
+PAGE_SIZE: Final = 250
+"""The most orders that one page of a query holds."""
+
+
+def create_request(path: str, order: NewOrder) -> Request[str]:
+    """Build the request that places an order."""
+    return place_request(path, encode(order), order.custom_order_id)
+
+
+def place_request(path: str, body: bytes, custom_order_id: str | None) -> Request[str]:
+    """Build the request that places an order whose body is written already."""
+    return Request(
+        method="POST", path=path, body=body, result=str, writes=True, custom_order_id=custom_order_id
+    )
+
+
+def orders_query(
+    *,
+    ids: Iterable[str] | None = None,
+    created_from: datetime | None = None,
+    created_to: datetime | None = None,
+    updated_from: datetime | None = None,
+    updated_to: datetime | None = None,
+    page_number: int = 1,
+    page_size: int = PAGE_SIZE,
+) -> tuple[tuple[str, str], ...]:
+    """Build the query string of an order query."""
+    query: list[tuple[str, str]] = []
+    if ids is not None:
+        query.append(("ids", ",".join(check_codes(map(check_order_id, ids), "order id", at_most=PAGE_SIZE))))
+    for start, end, what, wire in (
+        (created_from, created_to, "created", "create"),
+        (updated_from, updated_to, "updated", "update"),
+    ):
+        if (window := time_range(start, end, what)) is not None:
+            query += [(f"{wire}StartTime", window[0]), (f"{wire}EndTime", window[1])]
+    query += [
+        ("pageNumber", str(check_number(page_number, "page_number"))),
+        ("pageSize", str(check_number(page_size, "page_size", at_most=PAGE_SIZE))),
+    ]
+    return tuple(query)
+
+
+def page_request(query: tuple[tuple[str, str], ...]) -> Request[Page[Order]]:
+    """Build the request for a page of orders, V2."""
+    return Request(method="GET", path=ORDERS_PATH, query=query, result=Page[Order])
+
+
+def check_order_id(order_id: str | int) -> str:
+    """Return an order number as a text that can stand in a comma-separated list, or refuse it."""
+    return check_code(str(order_id), "order id")

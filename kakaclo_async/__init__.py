@@ -1,132 +1,115 @@
 """The KakaClo dropshipping Open API on asyncio: the public names, and nothing else."""
 
-from kakaclo_async.client import (
-    KakaClo,
-)
-from kakaclo_async.config import Caching, __version__
-from kakaclo_async.errors import (
-    APIError,
-    ClientClosed,
-    ConfigurationError,
-    Conflict,
-    ConnectionFailed,
-    DeadlineExceeded,
-    DecodeError,
-    InvalidRequest,
-    KakaCloError,
-    NotFound,
-    OutcomeUnknown,
-    RateLimited,
-    Rejected,
-    ServerError,
-    Unauthorized,
-)
-from kakaclo_async.events import (
-    Event,
-    Lane,
-    PageDone,
-    Retried,
-    Sent,
-    Throttled,
-    Waited,
-)
-from kakaclo_async.guards import (
-    Guards,
-)
-from kakaclo_async.models import (
-    Address,
-    Attributes,
-    Balance,
-    CarrierType,
-    Category,
-    ChannelsRequest,
-    ChannelType,
-    CreatedOrder,
-    Design,
-    DesignModel,
-    DesignModelDetail,
-    FinancialStatus,
-    FreightOption,
-    FreightQuote,
-    FreightRequest,
-    FrozenMapping,
-    Fulfillment,
-    FulfillmentStatus,
-    FulfillmentV1,
-    Item,
-    LogisticsChannel,
-    MaterialImage,
-    ModelStatus,
-    ModelVariant,
-    NewDesign,
-    NewOrder,
-    NewRefund,
-    OpenIntEnum,
-    OpenStrEnum,
-    Option,
-    Order,
-    OrderItem,
-    OrderItemV1,
-    OrderStatus,
-    OrderStatusV1,
-    OrderV1,
-    PackageStatus,
-    Page,
-    Product,
-    ProductStatus,
-    Refund,
-    RefundItem,
-    RefundReason,
-    RefundState,
-    RefundStatus,
-    SalePlatform,
-    ShippingAddress,
-    SizeContent,
-    SizeRow,
-    SizeSheet,
-    SizeValue,
-    Sku,
-    SkuImages,
-    SortBy,
-    SortType,
-    StockLevel,
-    StockStatus,
-    SupplierLevel,
-    TrackingInfo,
-    Warehouse,
-    WarehouseStatus,
-    WarehouseStock,
-)
-from kakaclo_async.pulling.certificate import (
-    Certificate,
-    IncompletePull,
-)
-from kakaclo_async.pulling.windows import (
-    Window,
-)
-from kakaclo_async.resources.freight import (
-    FreightMatrix,
-)
-from kakaclo_async.resources.order_check import (
-    OrderCheck,
-    OrderProblem,
-)
-from kakaclo_async.resources.order_family import (
-    Family,
-    FamilyStatus,
-)
-from kakaclo_async.resources.refund_lines import (
-    RefundPlan,
-)
-from kakaclo_async.stats import (
-    LaneStats,
-    Stats,
-)
-from kakaclo_async.traffic import (
-    Bucket,
-    RateLimit,
-)
-from kakaclo_async.traffic.shared import RedisBucket
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kakaclo_async.lazy import lazy_names
+from kakaclo_async.names import HOMES
+
+if TYPE_CHECKING:
+    from kakaclo_async.client import KakaClo
+    from kakaclo_async.config import Caching, __version__
+    from kakaclo_async.errors import (
+        APIError,
+        ClientClosed,
+        ConfigurationError,
+        Conflict,
+        ConnectionFailed,
+        DeadlineExceeded,
+        DecodeError,
+        InvalidRequest,
+        KakaCloError,
+        NotFound,
+        OutcomeUnknown,
+        RateLimited,
+        Rejected,
+        ServerError,
+        Unauthorized,
+    )
+    from kakaclo_async.events import (
+        Event,
+        Lane,
+        PageDone,
+        Retried,
+        Sent,
+        Throttled,
+        Waited,
+    )
+    from kakaclo_async.guards import Guards
+    from kakaclo_async.models import (
+        Address,
+        Attributes,
+        Balance,
+        CarrierType,
+        Category,
+        ChannelsRequest,
+        ChannelType,
+        CreatedOrder,
+        Design,
+        DesignModel,
+        DesignModelDetail,
+        FinancialStatus,
+        FreightOption,
+        FreightQuote,
+        FreightRequest,
+        FrozenMapping,
+        Fulfillment,
+        FulfillmentStatus,
+        FulfillmentV1,
+        Item,
+        LogisticsChannel,
+        MaterialImage,
+        ModelStatus,
+        ModelVariant,
+        NewDesign,
+        NewOrder,
+        NewRefund,
+        OpenIntEnum,
+        OpenStrEnum,
+        Option,
+        Order,
+        OrderItem,
+        OrderItemV1,
+        OrderStatus,
+        OrderStatusV1,
+        OrderV1,
+        PackageStatus,
+        Page,
+        Product,
+        ProductStatus,
+        Refund,
+        RefundItem,
+        RefundReason,
+        RefundState,
+        RefundStatus,
+        SalePlatform,
+        ShippingAddress,
+        SizeContent,
+        SizeRow,
+        SizeSheet,
+        SizeValue,
+        Sku,
+        SkuImages,
+        SortBy,
+        SortType,
+        StockLevel,
+        StockStatus,
+        SupplierLevel,
+        TrackingInfo,
+        Warehouse,
+        WarehouseStatus,
+        WarehouseStock,
+    )
+    from kakaclo_async.pulling.certificate import Certificate, IncompletePull
+    from kakaclo_async.pulling.windows import Window
+    from kakaclo_async.resources.freight import FreightMatrix
+    from kakaclo_async.resources.order_check import OrderCheck, OrderProblem
+    from kakaclo_async.resources.order_family import Family, FamilyStatus
+    from kakaclo_async.resources.refund_lines import RefundPlan
+    from kakaclo_async.stats import LaneStats, Stats
+    from kakaclo_async.traffic import Bucket, RateLimit
+    from kakaclo_async.traffic.shared import RedisBucket
 
 __all__ = [
     "APIError",
@@ -232,3 +215,6 @@ __all__ = [
     "Window",
     "__version__",
 ]
+
+if not TYPE_CHECKING:  # type checkers would let every name pass
+    __getattr__, __dir__ = lazy_names(__name__, {name: HOMES[name] for name in __all__})

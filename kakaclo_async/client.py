@@ -4,26 +4,17 @@ from __future__ import annotations
 
 import random
 import warnings
-from functools import cached_property
 from typing import TYPE_CHECKING, Literal, Self
 
 import attrs
 
+from kakaclo_async import resources
 from kakaclo_async.caller import Caller, Shared
 from kakaclo_async.config import Caching, Options, Token, choose_base_url
 from kakaclo_async.events import Event, Lane
 from kakaclo_async.exchange import Exchange
 from kakaclo_async.guards import Guard, Guards
-from kakaclo_async.resources.categories import Categories
-from kakaclo_async.resources.custom import Custom
-from kakaclo_async.resources.freight import Freight
-from kakaclo_async.resources.orders import Orders
-from kakaclo_async.resources.payment import Payment
-from kakaclo_async.resources.products import Products
-from kakaclo_async.resources.refunds import Refunds
-from kakaclo_async.resources.stocks import Stocks
-from kakaclo_async.resources.v1 import V1
-from kakaclo_async.resources.warehouses import Warehouses
+from kakaclo_async.lazy import lazy_property
 from kakaclo_async.stats import Broadcast, Stats
 from kakaclo_async.traffic import Bucket, Gate, LocalBucket, RateLimit
 from kakaclo_async.transport import Transport
@@ -113,60 +104,60 @@ class KakaClo:
         )
         self._caller = Caller(shared, options)
 
-    @cached_property
-    def categories(self) -> Categories:
+    @lazy_property
+    def categories(self) -> resources.Categories:
         """The category tree."""
-        return Categories(self._caller)
+        return resources.Categories(self._caller)
 
-    @cached_property
-    def warehouses(self) -> Warehouses:
+    @lazy_property
+    def warehouses(self) -> resources.Warehouses:
         """The warehouses and their countries."""
-        return Warehouses(self._caller)
+        return resources.Warehouses(self._caller)
 
-    @cached_property
-    def products(self) -> Products:
+    @lazy_property
+    def products(self) -> resources.Products:
         """Products with their SKUs."""
-        return Products(self._caller)
+        return resources.Products(self._caller)
 
-    @cached_property
-    def stocks(self) -> Stocks:
+    @lazy_property
+    def stocks(self) -> resources.Stocks:
         """Stock per SKU and warehouse."""
-        return Stocks(self._caller)
+        return resources.Stocks(self._caller)
 
-    @cached_property
-    def freight(self) -> Freight:
+    @lazy_property
+    def freight(self) -> resources.Freight:
         """Freight quotes."""
-        return Freight(self._caller)
+        return resources.Freight(self._caller)
 
-    @cached_property
-    def orders(self) -> Orders:
+    @lazy_property
+    def orders(self) -> resources.Orders:
         """Orders."""
-        return Orders(self._caller)
+        return resources.Orders(self._caller)
 
-    @cached_property
-    def refunds(self) -> Refunds:
+    @lazy_property
+    def refunds(self) -> resources.Refunds:
         """Refunds of orders."""
-        return Refunds(self._caller)
+        return resources.Refunds(self._caller)
 
-    @cached_property
-    def custom(self) -> Custom:
+    @lazy_property
+    def custom(self) -> resources.Custom:
         """Print on demand: models and designs."""
-        return Custom(self._caller)
+        return resources.Custom(self._caller)
 
-    @cached_property
-    def payment(self) -> Payment:
+    @lazy_property
+    def payment(self) -> resources.Payment:
         """The balance."""
-        return Payment(self._caller)
+        return resources.Payment(self._caller)
 
     @property
-    def v1(self) -> V1:
+    def v1(self) -> resources.V1:
         """The outdated order area."""
         warnings.warn(
             "KakaClo's V1 order area is outdated: use kk.orders, kk.freight and kk.refunds",
             DeprecationWarning,
             stacklevel=2,
         )
-        return V1(self._caller)
+        return resources.V1(self._caller)
 
     def with_options(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import urlsplit
 
@@ -28,7 +28,15 @@ _HOUR: Final = 3600.0
 def _amount(amount: Decimal | int | str | None) -> Decimal | None:
     if isinstance(amount, float):
         raise ConfigurationError("max_order_amount must be a Decimal, an int or a str: floats are not exact")
-    return None if amount is None else Decimal(amount)
+    try:
+        exact = None if amount is None else Decimal(amount)
+    except (InvalidOperation, TypeError, ValueError):
+        raise ConfigurationError(
+            f"max_order_amount must be an amount of US dollars, not {amount!r}"
+        ) from None
+    if exact is not None and exact.is_nan():
+        raise ConfigurationError("max_order_amount must be an amount of US dollars, not NaN")
+    return exact
 
 
 def _names(names: Iterable[str] | None) -> frozenset[str] | None:
@@ -45,7 +53,8 @@ class Guards:
         read_only: nothing that changes anything at KakaClo is sent.
         max_order_amount: US dollars that one order may cost, freight included; an order that costs more, or whose
             price cannot be told, is refused. Costs two requests for each order: its products and its freight.
-        max_orders_per_hour: requests that place orders, in any 60 minutes, of this client and all its views.
+        max_orders_per_hour: orders that are sent, in any 60 minutes, by this client and all its views; other clients
+            and processes count their own. An order that is sent again because it was in doubt counts again.
         environments: where the client may talk to: "production", "test", "local" (this machine), or a base URL.
     """
 
@@ -99,10 +108,14 @@ class Guard:
             self._admit(request)
             return request
         build = request
+        known = False
 
         def admitted() -> Request[T]:
+            nonlocal known
             built = build()
-            self._admit(built)
+            if not known:  # what one call sends again was surely not carried out before
+                self._admit(built)
+                known = True
             return built
 
         return admitted

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from kakaclo_sync.derive import Face
 
-__all__ = ["Bridge"]
+__all__ = ["Bridge", "no_fork"]
 
 T = TypeVar("T")
 
@@ -64,7 +64,7 @@ class Bridge(Generic[T]):
         return self._remake() if root is None else root
 
     def _remake(self) -> T:
-        with _starting:
+        with no_fork:
             if self._root is None:
                 self._root = self._make()
             return self._root
@@ -80,10 +80,10 @@ class Bridge(Generic[T]):
 
     def _start(self) -> LoopThread:
         root = self.root()
-        with _starting:
-            if self._closed:
-                raise ClientClosed("the client is closed; make a new one")
+        with no_fork:
             if self._thread is None:
+                if self._closed:
+                    raise ClientClosed("the client is closed; make a new one")
                 self._thread = LoopThread(partial(self._close, root))
             return self._thread
 
@@ -93,7 +93,7 @@ class Bridge(Generic[T]):
         Raises:
             RuntimeError: the caller is on the loop's own thread.
         """
-        with _starting:
+        with no_fork:
             self._closed = True
         if self._thread is not None:
             self._thread.close()
@@ -125,20 +125,18 @@ def _close_all() -> None:
         bridge.at_exit()
 
 
-# A fork waits for loops that are being started: the child would inherit the locks of half-done imports.
-_starting = threading.RLock()
+no_fork = threading.RLock()
+"""A fork waits for those who hold it: the child would inherit the locks of half-done imports."""
 
 
 def _after_fork() -> None:
     for bridge in tuple(_bridges):
         bridge.after_fork()
-    _starting.release()
+    no_fork.release()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=_starting.acquire, after_in_parent=_starting.release, after_in_child=_after_fork
-    )
+    os.register_at_fork(before=no_fork.acquire, after_in_parent=no_fork.release, after_in_child=_after_fork)
 
 
 def _immortalise(thing: object) -> None:

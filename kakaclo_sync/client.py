@@ -3,28 +3,18 @@
 from __future__ import annotations
 
 import warnings
-from functools import cached_property, partial, wraps
+from functools import partial, wraps
 from typing import TYPE_CHECKING, Concatenate, Literal, ParamSpec, Self, cast
 
 from kakaclo_async import client as async_client
+from kakaclo_async import resources as async_resources
 from kakaclo_async.config import Caching
 from kakaclo_async.guards import Guards
-from kakaclo_async.resources import v1
+from kakaclo_async.lazy import lazy_property
 from kakaclo_async.traffic import RateLimit
+from kakaclo_sync import resources
 from kakaclo_sync.bridge import Bridge
 from kakaclo_sync.derive import Face, Method, immediate
-from kakaclo_sync.resources import (
-    V1,
-    Categories,
-    Custom,
-    Freight,
-    Orders,
-    Payment,
-    Products,
-    Refunds,
-    Stocks,
-    Warehouses,
-)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -138,53 +128,53 @@ class KakaClo(Face[async_client.KakaClo]):
         bridge = Bridge(make_anew, async_client.KakaClo.aclose)
         super().__init__(bridge, lambda root: root)
 
-    @cached_property
-    def categories(self) -> Categories:
+    @lazy_property
+    def categories(self) -> resources.Categories:
         """The category tree."""
-        return self._part(Categories, lambda kk: kk.categories)
+        return self._part(lambda: resources.Categories, lambda kk: kk.categories)
 
-    @cached_property
-    def warehouses(self) -> Warehouses:
+    @lazy_property
+    def warehouses(self) -> resources.Warehouses:
         """The warehouses and their countries."""
-        return self._part(Warehouses, lambda kk: kk.warehouses)
+        return self._part(lambda: resources.Warehouses, lambda kk: kk.warehouses)
 
-    @cached_property
-    def products(self) -> Products:
+    @lazy_property
+    def products(self) -> resources.Products:
         """Products with their SKUs."""
-        return self._part(Products, lambda kk: kk.products)
+        return self._part(lambda: resources.Products, lambda kk: kk.products)
 
-    @cached_property
-    def stocks(self) -> Stocks:
+    @lazy_property
+    def stocks(self) -> resources.Stocks:
         """Stock per SKU and warehouse."""
-        return self._part(Stocks, lambda kk: kk.stocks)
+        return self._part(lambda: resources.Stocks, lambda kk: kk.stocks)
 
-    @cached_property
-    def freight(self) -> Freight:
+    @lazy_property
+    def freight(self) -> resources.Freight:
         """Freight quotes."""
-        return self._part(Freight, lambda kk: kk.freight)
+        return self._part(lambda: resources.Freight, lambda kk: kk.freight)
 
-    @cached_property
-    def orders(self) -> Orders:
+    @lazy_property
+    def orders(self) -> resources.Orders:
         """Orders."""
-        return self._part(Orders, lambda kk: kk.orders)
+        return self._part(lambda: resources.Orders, lambda kk: kk.orders)
 
-    @cached_property
-    def refunds(self) -> Refunds:
+    @lazy_property
+    def refunds(self) -> resources.Refunds:
         """Refunds of orders."""
-        return self._part(Refunds, lambda kk: kk.refunds)
+        return self._part(lambda: resources.Refunds, lambda kk: kk.refunds)
 
-    @cached_property
-    def custom(self) -> Custom:
+    @lazy_property
+    def custom(self) -> resources.Custom:
         """Print on demand: models and designs."""
-        return self._part(Custom, lambda kk: kk.custom)
+        return self._part(lambda: resources.Custom, lambda kk: kk.custom)
 
-    @cached_property
-    def payment(self) -> Payment:
+    @lazy_property
+    def payment(self) -> resources.Payment:
         """The balance."""
-        return self._part(Payment, lambda kk: kk.payment)
+        return self._part(lambda: resources.Payment, lambda kk: kk.payment)
 
     @property
-    def v1(self) -> V1:
+    def v1(self) -> resources.V1:
         """The outdated order area."""
         warnings.warn(
             "KakaClo's V1 order area is outdated: use kk.orders, kk.freight and kk.refunds",
@@ -192,7 +182,7 @@ class KakaClo(Face[async_client.KakaClo]):
             stacklevel=2,
         )
         # `kk.v1` would warn again, on the loop's thread.
-        return self._part(V1, lambda kk: v1.V1(kk._caller))  # noqa: SLF001
+        return self._part(lambda: resources.V1, lambda kk: async_resources.V1(kk._caller))  # noqa: SLF001
 
     with_options = _view(async_client.KakaClo.with_options)
     bulk = _view(async_client.KakaClo.bulk)

@@ -8,6 +8,7 @@ from functools import wraps
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, cast, overload
 
+from kakaclo_sync.bridge import no_fork
 from kakaclo_sync.stream import Pull, Stream
 
 if TYPE_CHECKING:
@@ -62,7 +63,12 @@ class Face(Generic[A]):
         find = self._find  # not `self`: the parts that a face caches must not keep it alive
         return lambda root: pick(find(root))
 
-    def _part(self, face: Callable[[Bridge[Any], Callable[[Any], B]], F], pick: Callable[[A], B]) -> F:
+    def _part(
+        self, load: Callable[[], Callable[[Bridge[Any], Callable[[Any], B]], F]], pick: Callable[[A], B]
+    ) -> F:
+        """Return the face of what `pick` takes from this face's async object; `load` imports its class."""
+        with no_fork:
+            face = load()
         return face(self._bridge, self._through(pick))
 
     def _target(self) -> A:

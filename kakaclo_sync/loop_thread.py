@@ -93,6 +93,7 @@ class LoopThread:
         error, call.error = call.error, None
         if error is None:
             return call.value
+        self._park_daemons()
         try:
             raise error
         finally:

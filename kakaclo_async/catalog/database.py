@@ -1,4 +1,4 @@
-"""Open a mirror's database: SQLite or PostgreSQL, one writer at a time, errors in one sentence."""
+"""A mirror's database: one writer at a time, whole transactions, errors in one sentence."""
 
 from __future__ import annotations
 
@@ -7,35 +7,35 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from sqlalchemy import event, text
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from kakaclo_async.catalog.migrations import check_version, migrate
-from kakaclo_async.errors import ConfigurationError
+from kakaclo_async.catalog.engines import (
+    DatabaseAway,
+    is_sqlite,
+    parse_url,
+    postgresql_engine,
+    shown,
+    sqlite_engine,
+    sqlite_thread_engine,
+)
+from kakaclo_async.catalog.migrations import check_version, migrate, refuse_foreign
+from kakaclo_async.catalog.writers import LoopWriter, ThreadWriter
+from kakaclo_async.errors import ClientClosed, ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
+    from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 
-    from sqlalchemy.engine import Connection
-    from sqlalchemy.engine.interfaces import DBAPIConnection
+    from sqlalchemy.engine import URL, Connection
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
-    from sqlalchemy.pool import ConnectionPoolEntry
 
-__all__ = ["Database"]
+    from kakaclo_async.catalog.writers import Writer
+
+__all__ = ["Database", "to_its_end"]
 
 T = TypeVar("T")
 
-_DRIVERS = {
-    "sqlite": "sqlite+aiosqlite",
-    "postgresql": "postgresql+asyncpg",
-    "postgres": "postgresql+asyncpg",
-}
-
 _WRITER_PRAGMAS = ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON")
-
-_WRITER_LOCK = 0x6B616B61636C6F  # "kakaclo": the advisory lock that a mirror holds on PostgreSQL
 
 
 class Database:
@@ -45,65 +45,96 @@ class Database:
         url: `sqlite:///path` or `postgresql://user:password@host/name`.
 
     Raises:
-        ConfigurationError: no such kind of database, or a path that cannot be one.
+        ConfigurationError: no such kind of database.
     """
 
     def __init__(self, url: str) -> None:
-        self._url = _parse(url)
-        self.is_sqlite = self._url.drivername.startswith("sqlite")
-        self._writer: AsyncEngine | None = None
-        self._lock: WriterLock | None = None
+        self._url = parse_url(url)
+        self.is_sqlite = is_sqlite(self._url)
+        self._users = 0
+        self._door = asyncio.Lock()
+        self._writer: Writer | None = None
+        self._lock: FileLock | None = None
         self._turn = asyncio.Lock()
 
     def __repr__(self) -> str:
-        return f"<Database {_shown(self._url)}>"
+        return f"<Database {shown(self._url)}>"
 
     async def open(self) -> None:
-        """Connect, become the only writer, and make or migrate the tables.
+        """Connect, become the only writer, and make or migrate the tables; or share what is open already.
 
         Raises:
             ConfigurationError: the database cannot be reached or written, is not ours, is newer than this
                 package, or another mirror writes to it.
         """
-        self._lock = WriterLock(self._url)
-        try:
-            with self.errors():
-                if self.is_sqlite:
-                    check_file(Path(self._url.database or ""))
-                await self._lock.take()
-                self._writer = make_engine(self._url, "BEGIN IMMEDIATE", *_WRITER_PRAGMAS)
-                await self.write(lambda connection: connection.run_sync(migrate))
-        except BaseException:
-            await self.close()
-            raise
+        async with self._door:
+            if self._writer is None:
+                try:
+                    await self._open()
+                except BaseException:
+                    await to_its_end(self._release())
+                    raise
+            self._users += 1
 
-    async def close(self) -> None:
-        """Close all connections and give the lock back, even if the caller is cancelled meanwhile."""
-        await _to_its_end(self._close())
+    async def _open(self) -> None:
+        with self.errors(OSError):
+            if self.is_sqlite:
+                path = await asyncio.to_thread(check_path, self._url)
+                if path.is_file():  # before a lock file appears beside a file that is not ours
+                    await self._look(refuse_foreign)
+                lock_file = path.with_name(f"{path.name}.lock")
+                self._lock = FileLock(self._url.set(database=str(lock_file)))
+                await asyncio.to_thread(create, lock_file)
+                if not await self._lock.take():
+                    raise DatabaseAway(f"another mirror is writing to {shown(self._url)}")
+                self._writer = ThreadWriter(
+                    sqlite_thread_engine(self._url, "BEGIN IMMEDIATE", *_WRITER_PRAGMAS)
+                )
+            else:
+                self._writer = LoopWriter(postgresql_engine(self._url, sole_writer=True))
+        await self.write(migrate)
+
+    async def close(self, *, for_all: bool = False) -> None:
+        """Close the connections when nobody else uses them, even if the caller is cancelled meanwhile.
+
+        Args:
+            for_all: close them whoever uses them.
+        """
+        self._users = 0 if for_all else max(0, self._users - 1)
+        await to_its_end(self._close())
 
     async def _close(self) -> None:
-        writer, self._writer = self._writer, None
-        lock, self._lock = self._lock, None
-        if writer is not None:
-            await writer.dispose()
-        if lock is not None:
-            await lock.release()
+        async with self._door:
+            if not self._users:
+                await self._release()
 
-    async def write(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+    async def _release(self) -> None:
+        async with self._turn:  # not under a transaction: its connection would be left over
+            writer, self._writer = self._writer, None
+            lock, self._lock = self._lock, None
+            if writer is not None:
+                await writer.close()
+            if lock is not None:
+                await lock.release()
+
+    async def write(self, work: Callable[[Connection], T]) -> T:
         """Run `work` in a transaction: stored as a whole or not at all, one at a time.
 
         It ends before a cancellation goes on: a driver that is interrupted may keep its lock.
-        """
-        return await _to_its_end(self._write(work))
 
-    async def _write(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
-        if self._writer is None:
-            raise RuntimeError("the database is not open for writing")
+        Raises:
+            ConfigurationError: the database cannot be written any more.
+            ClientClosed: it was closed meanwhile.
+        """
+        return await to_its_end(self._write(work))
+
+    async def _write(self, work: Callable[[Connection], T]) -> T:
         # Waiting here leaves the event loop free; waiting for SQLite's own lock is a thread that sleeps.
         async with self._turn:
-            with self.errors():
-                async with self._writer.begin() as connection:
-                    return await work(connection)
+            if self._writer is None:
+                raise ClientClosed("the mirror was closed")
+            with self.errors(OSError):
+                return await self._writer.run(work)
 
     @asynccontextmanager
     async def reading(self) -> AsyncGenerator[AsyncConnection, None]:
@@ -114,8 +145,10 @@ class Database:
         """
         with self.errors():
             if self.is_sqlite:
-                check_file(Path(self._url.database or ""), must_exist=True)
-            engine = make_engine(self._url, "BEGIN")
+                path = await asyncio.to_thread(check_path, self._url)
+                if not path.is_file() or not path.stat().st_size:
+                    raise ConfigurationError(f"there is no mirror in {path} yet: run one first")
+            engine = self._reader()
             try:
                 async with engine.connect() as connection:
                     await connection.run_sync(check_version)
@@ -123,59 +156,51 @@ class Database:
             finally:
                 await engine.dispose()
 
+    def _reader(self) -> AsyncEngine:
+        return sqlite_engine(self._url, "BEGIN") if self.is_sqlite else postgresql_engine(self._url)
+
+    async def _look(self, check: Callable[[Connection], object]) -> None:
+        engine = self._reader()
+        try:
+            async with engine.connect() as connection:
+                await connection.run_sync(check)
+        finally:
+            await engine.dispose()
+
     @contextmanager
-    def errors(self) -> Generator[None, None, None]:
-        """Turn what the database complains about into one clear error."""
+    def errors(self, *also: type[Exception]) -> Generator[None, None, None]:
+        """Turn what the database complains about into one clear error.
+
+        Args:
+            also: further errors that can only be the database's, where no caller's code runs.
+        """
+        kinds: tuple[type[Exception], ...] = (SQLAlchemyError, *also)
         try:
             yield
         except DBAPIError as error:
+            away = error.connection_invalidated or "database is locked" in str(error.orig)
+            kind = DatabaseAway if away else ConfigurationError
             # `orig` alone: the full text shows the SQL with its parameters.
-            raise ConfigurationError(f"the database {_shown(self._url)} refused: {error.orig}") from error
-        except (SQLAlchemyError, OSError) as error:
-            raise ConfigurationError(f"the database {_shown(self._url)} cannot be used: {error}") from error
+            raise kind(f"the database {shown(self._url)} refused: {error.orig}") from error
+        except kinds as error:
+            raise ConfigurationError(f"the database {shown(self._url)} cannot be used: {error}") from error
 
 
-class WriterLock:
-    """Keeps a second mirror out; the system gives it back when the process dies.
+class FileLock:
+    """Keeps a second mirror out of an SQLite file; the system gives it back when the process dies.
+
+    It is an open transaction on a file beside the database, so that readers of the database are not held.
 
     Args:
-        url: the database.
+        url: that file.
     """
 
     def __init__(self, url: URL) -> None:
-        self._url = url
-        self._engine: AsyncEngine | None = None
+        self._engine = sqlite_engine(url, "BEGIN EXCLUSIVE", timeout=0)
         self._holder: AsyncConnection | None = None
 
-    async def take(self) -> None:
-        """Become the only writer.
-
-        Raises:
-            ConfigurationError: another mirror is.
-        """
-        if self._url.drivername == _DRIVERS["sqlite"]:
-            taken = await self._take_file()
-        else:
-            self._engine = make_engine(self._url, "")
-            self._holder = await self._engine.connect()
-            taken = await self._holder.scalar(
-                text("SELECT pg_try_advisory_lock(:key)"), {"key": _WRITER_LOCK}
-            )
-            await self._holder.commit()
-        if not taken:
-            raise ConfigurationError(f"another mirror is writing to {_shown(self._url)}")
-
-    async def release(self) -> None:
-        """Let others write."""
-        if self._holder is not None:
-            await self._holder.close()
-        if self._engine is not None:
-            await self._engine.dispose()
-
-    async def _take_file(self) -> bool:
-        # An open transaction on a file beside the database, so that readers of the database are not held.
-        url = URL.create(self._url.drivername, database=f"{self._url.database}.lock")
-        self._engine = make_engine(url, "BEGIN EXCLUSIVE", timeout=0)
+    async def take(self) -> bool:
+        """Try to become the only writer."""
         try:
             self._holder = await self._engine.connect()
             await self._holder.execute(text("SELECT 1"))
@@ -185,8 +210,15 @@ class WriterLock:
             raise
         return True
 
+    async def release(self) -> None:
+        """Let others write."""
+        if self._holder is not None:
+            await self._holder.close()
+        await self._engine.dispose()
 
-async def _to_its_end(work: Coroutine[object, object, T]) -> T:
+
+async def to_its_end(work: Coroutine[object, object, T]) -> T:
+    """Await `work`; a cancellation goes on only once it has ended."""
     task = asyncio.create_task(work)
     try:
         await asyncio.wait((task,))
@@ -200,71 +232,34 @@ async def _to_its_end(work: Coroutine[object, object, T]) -> T:
     return task.result()
 
 
-def _parse(url: str) -> URL:
-    try:
-        parsed = make_url(url)
-    except (ArgumentError, ValueError):
-        raise ConfigurationError(
-            "the database URL cannot be read: it looks like sqlite:///catalog.db"
-            " or postgresql://user:password@host/name"
-        ) from None
-    kind, _, driver = parsed.drivername.partition("+")
-    wanted = _DRIVERS.get(kind)
-    if wanted is None or (driver and f"{kind}+{driver}" != wanted):
-        raise ConfigurationError(f"a mirror lives in sqlite:/// or postgresql://, not in {parsed.drivername}")
-    if kind == "sqlite" and parsed.database in {None, "", ":memory:"}:
-        raise ConfigurationError("a mirror needs a file: sqlite:///catalog.db")
-    return parsed.set(drivername=wanted)
+def check_path(url: URL) -> Path:
+    """Return the file of an SQLite database, its links followed: a mirror has one lock, not one per name.
 
+    The file itself is left to SQLite. To open and close it here would drop the locks that this process holds on
+    it: they belong to the process, not to the one who took them.
 
-def _shown(url: URL) -> str:
-    return url.set(drivername=url.get_backend_name()).render_as_string(hide_password=True)
-
-
-def check_file(path: Path, *, must_exist: bool = False) -> None:
-    """Refuse a path that cannot be an SQLite database, before anything is made there.
-
-    Args:
-        path: the file.
-        must_exist: there has to be a database already.
+    Raises:
+        ConfigurationError: no database can be there.
     """
+    path = Path(url.database or "")
     if path.is_dir():
         raise ConfigurationError(f"{path} is a folder, not a database file")
     if not path.parent.is_dir():
         raise ConfigurationError(f"the folder {path.parent} does not exist")
-    size = path.stat().st_size if path.is_file() else 0
-    if size:
-        with path.open("rb") as file:
-            if file.read(16) != b"SQLite format 3\0":
-                raise ConfigurationError(f"{path} is not an SQLite database")
-    elif must_exist:
-        raise ConfigurationError(f"there is no mirror in {path} yet: run one first")
+    return path.resolve()
 
 
-def make_engine(url: URL, begin: str, *pragmas: str, timeout: float = 30.0) -> AsyncEngine:
-    """Make an engine.
+def create(lock_file: Path) -> None:
+    """Make the lock's file, unless it is there: then it is not touched, for the reason given in `check_path`.
 
-    Args:
-        url: the database.
-        begin: how SQLite's transactions begin.
-        pragmas: settings of each SQLite connection.
-        timeout: seconds to wait for SQLite's own locks.
+    Raises:
+        ConfigurationError: its folder cannot be written.
     """
-    if url.drivername != _DRIVERS["sqlite"]:
-        return create_async_engine(url, pool_pre_ping=True)
-    engine = create_async_engine(url, connect_args={"timeout": timeout})
-
-    @event.listens_for(engine.sync_engine, "connect")
-    def set_up(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:  # pyright: ignore[reportUnusedFunction]
-        # The driver would begin a transaction at the first write only; ours begin when they are told to.
-        connection.isolation_level = None
-        cursor = connection.cursor()
-        for pragma in pragmas:
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
-
-    @event.listens_for(engine.sync_engine, "begin")
-    def start(connection: Connection) -> None:  # pyright: ignore[reportUnusedFunction]
-        connection.exec_driver_sql(begin)
-
-    return engine
+    try:
+        lock_file.touch(exist_ok=False)
+    except FileExistsError:
+        return
+    except OSError as error:
+        raise ConfigurationError(
+            f"{lock_file} cannot be written, which keeps a second mirror out: {error.strerror}"
+        ) from error

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import io
 import os
+import re
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from decimal import Decimal
 from enum import StrEnum
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, Protocol
+from uuid import uuid4
 
 import msgspec
 from sqlalchemy import BigInteger, Boolean, Integer, select
 
 from kakaclo_async.catalog import schema
-from kakaclo_async.catalog.database import Database
+from kakaclo_async.catalog.database import Database, to_its_end
 from kakaclo_async.catalog.types import ExactDecimal, UtcTime
 from kakaclo_async.errors import ConfigurationError, InvalidRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
     from sqlalchemy import Column, Table
 
@@ -32,9 +37,13 @@ EXPORTED: Final = {table.name: table for table in (schema.product, schema.sku, s
 """The tables that can be exported, by their names."""
 
 _BATCH = 1000
+"""Rows in memory at a time."""
 
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
-"""What a spreadsheet takes for the start of a formula."""
+_ROW_GROUP = 20
+"""Batches in a row group of Parquet: small ones make large, slow files."""
+
+_FORMULA: Final = re.compile(r"[\t\r\n]|[\s\0\u200b\ufeff]*[=+\-@\uff1d\uff0b\uff0d\uff20]")
+"""What a spreadsheet takes for the start of a formula, also behind blanks and in full width."""
 
 _DECIMAL_DIGITS: Final = (38, 10)
 
@@ -56,7 +65,7 @@ class _Writer(Protocol):
 async def export(
     url: str,
     table: str,
-    path: str | Path,
+    path: str | Path | BinaryIO,
     *,
     format: ExportFormat | str | None = None,  # noqa: A002 - its name on the command line
 ) -> int:
@@ -65,8 +74,8 @@ async def export(
     Args:
         url: the mirror's database; it may be written to meanwhile.
         table: product, sku, stock or change.
-        path: the file; one that exists is replaced.
-        format: csv, jsonl or parquet (`pip install kakaclo[export]`); None: by the file's ending.
+        path: the file, one that exists is replaced; or a binary stream, which stays open.
+        format: csv, jsonl or parquet (`pip install 'kakaclo[export]'`); None: by the file's ending.
 
     Returns:
         The rows written.
@@ -77,80 +86,127 @@ async def export(
     """
     if table not in EXPORTED:
         raise InvalidRequest(f"table must be one of {', '.join(EXPORTED)}, not {table!r}")
-    path = Path(path)
-    kind = format or path.suffix.removeprefix(".")
+    target = Path(path) if isinstance(path, (str, Path)) else None
+    kind = format or (target.suffix.removeprefix(".").lower() if target else "")
     if kind not in set(ExportFormat):
         raise InvalidRequest(f"format must be one of {', '.join(ExportFormat)}, not {kind!r}")
-    source = EXPORTED[table]
-    partial = path.with_name(f"{path.name}.part")
-    count = 0
-    try:
-        writer = await asyncio.to_thread(_WRITERS[ExportFormat(kind)], partial, source)
+    make = _WRITERS[ExportFormat(kind)]
+    if target is None:
+        assert not isinstance(path, (str, Path))  # noqa: S101 - tells the type checkers
+        return await _copy(url, EXPORTED[table], path, make)
+    if target.is_dir():
+        raise ConfigurationError(f"{target} is a folder, not a file")
+    partial = target.with_name(f".{target.name}.{uuid4().hex}.part")
+    with _errors_of(target):
         try:
-            async with Database(url).reading() as connection:
-                found = await connection.stream(select(source).order_by(*source.primary_key))
-                async for batch in found.mappings().partitions(_BATCH):
-                    await asyncio.to_thread(writer.write, [dict(row) for row in batch])
-                    count += len(batch)
+            file = await asyncio.to_thread(partial.open, "xb")
+            try:
+                count = await _copy(url, EXPORTED[table], file, make)
+                await to_its_end(asyncio.to_thread(os.fsync, file.fileno()))
+            finally:
+                await to_its_end(asyncio.to_thread(file.close))
+            await asyncio.to_thread(partial.replace, target)
         finally:
-            await asyncio.to_thread(writer.close)
-        await asyncio.to_thread(os.replace, partial, path)
-    except OSError as error:
-        raise ConfigurationError(f"{path} cannot be written: {error.strerror or error}") from error
-    finally:
-        await asyncio.to_thread(partial.unlink, missing_ok=True)
+            await to_its_end(asyncio.to_thread(partial.unlink, missing_ok=True))
     return count
 
 
+async def _copy(url: str, source: Table, file: BinaryIO, make: Callable[[BinaryIO, Table], _Writer]) -> int:
+    count = 0
+    async with Database(url).reading() as connection:
+        # Each step in a thread ends before a cancellation goes on: nobody may close a file under a writer.
+        writer = await to_its_end(asyncio.to_thread(make, file, source))
+        try:
+            found = await connection.stream(select(source).order_by(*source.primary_key))
+            async for batch in found.mappings().partitions(_BATCH):
+                await to_its_end(asyncio.to_thread(writer.write, [dict(row) for row in batch]))
+                count += len(batch)
+        finally:
+            await to_its_end(asyncio.to_thread(writer.close))
+    return count
+
+
+@contextmanager
+def _errors_of(path: Path) -> Generator[None, None, None]:
+    try:
+        yield
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be written: {error.strerror or error}") from error
+
+
 class _Csv:
-    def __init__(self, path: Path, table: Table) -> None:
-        self._file = path.open("w", newline="", encoding="utf-8")
-        self._writer = csv.DictWriter(self._file, [column.name for column in table.c])
+    def __init__(self, file: BinaryIO, table: Table) -> None:
+        self._text = io.TextIOWrapper(file, encoding="utf-8", newline="")
+        self._writer = csv.DictWriter(self._text, [column.name for column in table.c])
         self._writer.writeheader()
 
     def write(self, rows: Sequence[Row]) -> None:
         self._writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
 
     def close(self) -> None:
-        self._file.close()
+        self._text.detach()  # and flush; the file stays open
 
 
 def _cell(value: object) -> object:
-    if isinstance(value, datetime):
-        return _iso(value)
-    # A quote in front makes text of it; figures are never text here, so a minus sign stays one.
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+    match value:
+        case datetime():
+            return f"{value.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+        case Decimal():
+            return format(value, "f")
+        case bool():
+            return "true" if value else "false"
+        # A quote in front makes text of it; figures are never text here, so a minus sign stays one.
+        case str() if _FORMULA.match(value):
+            return f"'{value}"
+        case _:
+            return value
 
 
 class _JsonLines:
-    def __init__(self, path: Path, _: Table) -> None:
-        self._file = path.open("wb")
+    def __init__(self, file: BinaryIO, _: Table) -> None:
+        self._file = file
         self._encode = msgspec.json.Encoder(decimal_format="number").encode_lines
 
     def write(self, rows: Sequence[Row]) -> None:
         self._file.write(self._encode(rows))
 
     def close(self) -> None:
-        self._file.close()
+        self._file.flush()
 
 
 class _Parquet:
-    def __init__(self, path: Path, table: Table) -> None:
+    def __init__(self, file: BinaryIO, table: Table) -> None:
         try:
             # An extra that the other formats do without, and that publishes no types.
-            arrow: Any = import_module("pyarrow")
+            self._arrow: Any = import_module("pyarrow")
             parquet: Any = import_module("pyarrow.parquet")
         except ImportError:
-            raise ConfigurationError("Parquet needs pyarrow: pip install kakaclo[export]") from None
-        self._make = arrow.RecordBatch.from_pylist
-        self._schema = arrow.schema([(column.name, _arrow_type(column, arrow)) for column in table.c])
-        self._writer = parquet.ParquetWriter(path, self._schema)
+            raise ConfigurationError("Parquet needs pyarrow: pip install 'kakaclo[export]'") from None
+        self._name = table.name
+        self._schema = self._arrow.schema(
+            [(column.name, _arrow_type(column, self._arrow)) for column in table.c]
+        )
+        self._writer = parquet.ParquetWriter(file, self._schema)
+        self._waiting: list[object] = []
 
     def write(self, rows: Sequence[Row]) -> None:
-        self._writer.write_batch(self._make(rows, schema=self._schema))
+        try:
+            self._waiting.append(self._arrow.RecordBatch.from_pylist(rows, schema=self._schema))
+        except self._arrow.ArrowException as error:
+            raise ConfigurationError(
+                f"a row of {self._name} does not fit into Parquet, CSV and JSON lines hold it: {error}"
+            ) from None
+        if len(self._waiting) == _ROW_GROUP:
+            self._flush()
 
     def close(self) -> None:
+        self._flush()
         self._writer.close()
+
+    def _flush(self) -> None:
+        if self._waiting:
+            self._writer.write_table(self._arrow.Table.from_batches(self._waiting))
+            self._waiting.clear()
 
 
 def _arrow_type(column: Column[Any], arrow: Any) -> object:
@@ -163,11 +219,7 @@ def _arrow_type(column: Column[Any], arrow: Any) -> object:
     return arrow.int64() if isinstance(column.type, (Integer, BigInteger)) else arrow.string()
 
 
-def _iso(moment: datetime) -> str:
-    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
-
-
-_WRITERS: Final[dict[ExportFormat, Callable[[Path, Table], _Writer]]] = {
+_WRITERS: Final[dict[ExportFormat, Callable[[BinaryIO, Table], _Writer]]] = {
     ExportFormat.CSV: _Csv,
     ExportFormat.JSONL: _JsonLines,
     ExportFormat.PARQUET: _Parquet,

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
+import math
 import signal
 from contextlib import aclosing, contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Final
 
+from kakaclo_async.catalog.engines import DatabaseAway
 from kakaclo_async.errors import (
     ConnectionFailed,
     DeadlineExceeded,
@@ -27,11 +29,14 @@ __all__ = ["Follower"]
 
 _log = logging.getLogger("kakaclo.mirror")
 
-_PASSES: Final = (ConnectionFailed, DeadlineExceeded, DecodeError, RateLimited, ServerError)
+_PASSES: Final = (ConnectionFailed, DatabaseAway, DeadlineExceeded, DecodeError, RateLimited, ServerError)
 """What waiting mends."""
 
 _LONGEST_PAUSE: Final = 600.0
 """Seconds between two tries while the network is down."""
+
+_DOUBLINGS: Final = 10
+"""After these even a pause of 1 second is the longest; an outage of weeks must not count on."""
 
 
 class Follower:
@@ -45,11 +50,13 @@ class Follower:
         self._sleep = sleep
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
+        self._told = 0
 
     async def follow(
         self,
         run: Callable[[], Awaitable[object]],
-        tell: Callable[[int], Awaitable[int]],
+        changes: Callable[[int], AsyncGenerator[Change, None]],
+        on_change: Callable[[Change], object] | None,
         *,
         every: float,
         after: int,
@@ -59,17 +66,19 @@ class Follower:
 
         Args:
             run: one cycle.
-            tell: hands on the changes after an id, and returns the last one's.
+            changes: what changed after an id.
+            on_change: told of each.
             every: seconds from start to start.
             after: the id of the last change handed on.
             signals: SIGTERM and SIGINT stop it.
         """
-        if every < 1:
+        if not 1 <= every < math.inf:
             raise InvalidRequest(f"every must be at least 1 second, not {every!r}")
         if self._task is not None:
             raise InvalidRequest("this mirror is following already")
         self._stopping = False
-        self._task = task = asyncio.create_task(self._cycles(run, tell, every, after))
+        self._told = after
+        self._task = task = asyncio.create_task(self._cycles(run, changes, on_change, every))
         try:
             with _stopped_by_signals(self.stop) if signals else nullcontext():
                 await asyncio.wait((task,))
@@ -87,38 +96,50 @@ class Follower:
             self._task.cancel()  # once: a second one would interrupt the clearing up
         self._stopping = True
 
-    async def tell(self, on_change: Callable[[Change], object], changes: AsyncGenerator[Change, None]) -> int:
-        """Hand on changes; return the id of the last one, 0 when there was none."""
-        last = 0
-        async with aclosing(changes):
-            async for change in changes:
-                result = on_change(change)
-                if inspect.isawaitable(result):
-                    await result
-                last = change.id
-        return last
-
     async def _cycles(
         self,
         run: Callable[[], Awaitable[object]],
-        tell: Callable[[int], Awaitable[int]],
+        changes: Callable[[int], AsyncGenerator[Change, None]],
+        on_change: Callable[[Change], object] | None,
         every: float,
-        after: int,
     ) -> None:
         clock = asyncio.get_running_loop().time
         failures = 0
         while True:
             started = clock()
+            failure: Exception | None = None
             try:
                 await run()
-                failures = 0
             except _PASSES as error:
-                failures += 1
-                _log.warning("mirroring failed and will be tried again (%d in a row): %s", failures, error)
-            # What was stored before a failure is told, too.
-            after = max(after, await tell(after))
-            pause = min(every * 2**failures, max(every, _LONGEST_PAUSE)) if failures else every
+                failure = error
+            if on_change is not None:  # what was stored before a failure is told, too
+                failure = await self._tell(on_change, changes) or failure
+            failures = failures + 1 if failure else 0
+            if failure:
+                _log.warning("mirroring failed and will be tried again (%d in a row): %s", failures, failure)
+            pause = min(every * 2 ** min(failures, _DOUBLINGS), max(every, _LONGEST_PAUSE))
             await self._sleep(max(0.0, pause - (clock() - started)))
+
+    async def _tell(
+        self, on_change: Callable[[Change], object], changes: Callable[[int], AsyncGenerator[Change, None]]
+    ) -> Exception | None:
+        """Hand on what is new; return why the database could not be read.
+
+        Only `on_change` returning moves the cursor, and what it raises ends the following: a change that was not
+        handled is told again.
+        """
+        async with aclosing(changes(self._told)) as news:
+            while True:
+                try:
+                    change = await anext(news)
+                except StopAsyncIteration:
+                    return None
+                except DatabaseAway as error:
+                    return error
+                result = on_change(change)
+                if inspect.isawaitable(result):
+                    await result
+                self._told = change.id
 
 
 @contextmanager

@@ -14,10 +14,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection
 
-__all__ = ["STEPS", "check_version", "migrate"]
-
-STEPS: list[Callable[[Connection], None]] = []
-"""What changed since version 1, in order: the first step leads to version 2. Steps are never edited."""
+__all__ = ["STEPS", "check_version", "migrate", "refuse_foreign"]
 
 
 def migrate(connection: Connection) -> None:
@@ -26,17 +23,37 @@ def migrate(connection: Connection) -> None:
     Raises:
         ConfigurationError: the database belongs to something else, or to a newer version.
     """
-    present = set(inspect(connection).get_table_names())
-    if mirror_schema.name not in present:
-        _refuse_foreign(present if connection.dialect.name == "sqlite" else present & set(metadata.tables))
+    refuse_foreign(connection)
+    if not inspect(connection).has_table(mirror_schema.name):
         metadata.create_all(connection)
         connection.execute(insert(mirror_schema).values(version=_newest()))
         return
-    version = check_version(connection)
-    for step in STEPS[version - 1 :]:
+    for step in STEPS[check_version(connection) - 1 :]:
         step(connection)
-    if version < _newest():
-        connection.execute(update(mirror_schema).values(version=_newest()))
+    # Also when it is the newest already: a database that cannot be written is found out before a request is spent.
+    connection.execute(update(mirror_schema).values(version=_newest()))
+    if lost := set(metadata.tables) - set(inspect(connection).get_table_names()):
+        raise ConfigurationError(
+            f"the mirror's tables {', '.join(sorted(lost))} are missing: restore them, or make a new mirror"
+        )
+
+
+def refuse_foreign(connection: Connection) -> None:
+    """Refuse a database that belongs to something else; read only.
+
+    In SQLite any table of others is a reason, in PostgreSQL one with a name of ours.
+
+    Raises:
+        ConfigurationError: it does, or it is of a newer version.
+    """
+    present = set(inspect(connection).get_table_names())
+    if mirror_schema.name in present:
+        check_version(connection)
+    elif foreign := present if connection.dialect.name == "sqlite" else present & set(metadata.tables):
+        raise ConfigurationError(
+            f"the database holds tables that no mirror made ({', '.join(sorted(foreign)[:3])}):"
+            " give the mirror a database of its own"
+        )
 
 
 def check_version(connection: Connection) -> int:
@@ -48,7 +65,11 @@ def check_version(connection: Connection) -> int:
     if not inspect(connection).has_table(mirror_schema.name):
         raise ConfigurationError("there is no mirror in the database yet: run one first")
     version = connection.scalar(select(mirror_schema.c.version)) or 0
-    if not 1 <= version <= _newest():
+    if version < 1:
+        raise ConfigurationError(
+            f"no mirror made the table {mirror_schema.name}: give it a database of its own"
+        )
+    if version > _newest():
         raise ConfigurationError(
             f"the database is of version {version}; this package knows up to {_newest()}: update kakaclo"
         )
@@ -59,9 +80,22 @@ def _newest() -> int:
     return 1 + len(STEPS)
 
 
-def _refuse_foreign(tables: set[str]) -> None:
-    if tables:
-        raise ConfigurationError(
-            f"the database holds tables that no mirror made ({', '.join(sorted(tables)[:3])}):"
-            " give the mirror a database of its own"
-        )
+def _to_2(connection: Connection) -> None:
+    """Index prices; hold numbers that 32 bits do not."""
+    lite = connection.dialect.name == "sqlite"
+    price = "CAST(price AS REAL)" if lite else "price"
+    for table in ("product", "sku"):
+        connection.exec_driver_sql(f"CREATE INDEX ix_{table}_price ON {table} ({price})")
+    if lite:  # there every number has 64
+        return
+    for table, columns in {
+        "product": ("spu_status", "sales_volume", "stock"),
+        "sku": ("sku_status", "stock"),
+        "stock": ("qty",),
+    }.items():
+        wider = ", ".join(f"ALTER COLUMN {column} TYPE bigint" for column in columns)
+        connection.exec_driver_sql(f"ALTER TABLE {table} {wider}")
+
+
+STEPS: list[Callable[[Connection], None]] = [_to_2]
+"""What changed since version 1, in order: the first step leads to version 2. Steps are never edited."""

@@ -42,7 +42,7 @@ class Mirror:
     Args:
         kk: the client; the mirror's requests queue in its bulk lane.
         url: `sqlite:///catalog.db` or `postgresql://user:password@host/name`.
-        progress: called with the report so far after each page.
+        progress: called with the report so far after each page, and with the whole one when a run has finished.
         lanes: windows read at once, 2 to 16; None: by latency and rate.
         now: tells the time, aware.
         sleep: waits some seconds, between the cycles of `follow`.
@@ -67,7 +67,6 @@ class Mirror:
         self._progress = progress
         self._lanes = lanes
         self._now = now
-        self._users = 0
         self._turn = asyncio.Lock()
         self._follower = Follower(sleep)
 
@@ -75,23 +74,17 @@ class Mirror:
         return f"<Mirror {self._database!r}>"
 
     async def __aenter__(self) -> Self:
-        async with self._turn:
-            if self._users == 0:
-                await self._database.open()
-            self._users += 1
+        await self._database.open()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._users -= 1
-        if self._users == 0:
-            await self._database.close()
+        await self._database.close()
 
     async def aclose(self) -> None:
         """Close the database, whoever uses it; harmless when it is closed."""
-        self._users = 0
-        await self._database.close()
+        await self._database.close(for_all=True)
 
     async def run(self, since: datetime | None = None, until: datetime | None = None) -> MirrorReport:
         """Pull what was updated in a range of times and is not stored yet.
@@ -111,7 +104,7 @@ class Mirror:
         async with self, self._one_run() as run:
             caller = self._kk._caller  # noqa: SLF001 - for rows that no resource would return
             await run.pull(product_source(caller), stock_source(caller), window)
-            return run.finish()
+            return self._finish(run)
 
     async def verify(self) -> MirrorReport:
         """Read the whole catalog again, repair what differs, and mark what is gone.
@@ -131,7 +124,7 @@ class Mirror:
             await run.pull(product_source(caller), stock_source(caller), window, all_again=True)
             if not run.report.gaps:
                 await run.confirm_missing(self._look_up)
-            return run.finish()
+            return self._finish(run)
 
     async def follow(
         self,
@@ -144,7 +137,8 @@ class Mirror:
     ) -> None:
         """Run again and again, until it is cancelled or `stop` is called; a cycle without news costs 2 requests.
 
-        A network that fails, or a server in trouble, is waited for, however long it takes.
+        A network that fails, a server in trouble, or a database that is locked or restarts, is waited for, however
+        long it takes.
 
         Args:
             every: seconds from the start of one cycle to the start of the next.
@@ -158,17 +152,16 @@ class Mirror:
             InvalidRequest: `every` is less than a second.
             KakaCloError: what waiting does not mend: a token that is refused, a database that cannot be used.
         """
-
-        async def tell(last: int) -> int:
-            if on_change is None:
-                return last
-            return await self._follower.tell(on_change, changes_after(self._database, last))
-
         async with self:
             if after is None:
                 after = await self._database.write(last_change)
             await self._follower.follow(
-                lambda: self.run(since), tell, every=every, after=after, signals=stop_on_signals
+                lambda: self.run(since),
+                self.changes,
+                on_change,
+                every=every,
+                after=after,
+                signals=stop_on_signals,
             )
 
     def stop(self) -> None:
@@ -218,6 +211,12 @@ class Mirror:
         if window.end > now:
             raise InvalidRequest(f"until {window.end.isoformat()} is in the future")
         return window
+
+    def _finish(self, run: Run) -> MirrorReport:
+        report = run.finish()
+        if self._progress is not None:
+            self._progress(report)
+        return report
 
     def _tell(self, report: MirrorReport, event: PageDone) -> None:
         self._kk._caller.shared.emit(event)  # noqa: SLF001 - the client's listeners hear of the mirror's pages

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from sqlalchemy import Table
+    from sqlalchemy.engine import Connection
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from kakaclo_async.catalog.database import Database
@@ -51,20 +52,20 @@ async def changes_after(database: Database, after: int) -> AsyncGenerator[Change
         after = rows[-1].id
 
 
-async def last_change(connection: AsyncConnection) -> int:
+def last_change(connection: Connection) -> int:
     """Return the newest id, 0 when nothing has changed yet."""
-    return await connection.scalar(select(func.max(schema.change.c.id))) or 0
+    return connection.scalar(select(func.max(schema.change.c.id))) or 0
 
 
 async def status_of(connection: AsyncConnection) -> MirrorStatus:
     """Count what is there."""
-    products = await PullState.load(connection, "products")
-    stock = await PullState.load(connection, "stock")
+    products = await connection.run_sync(PullState.load, "products")
+    stock = await connection.run_sync(PullState.load, "stock")
     return MirrorStatus(
         products=await _count(connection, schema.product),
         skus=await _count(connection, schema.sku),
         stock=await _count(connection, schema.stock),
-        last_change=await last_change(connection),
+        last_change=await connection.run_sync(last_change),
         undecodable=await _count(connection, schema.mirror_undecodable),
         products_until=products.watermark,
         stock_until=stock.watermark,

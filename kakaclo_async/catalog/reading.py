@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 import attrs
 import msgspec
 
-from kakaclo_async.codec.converter import converter
+from kakaclo_async.codec import Unread
 from kakaclo_async.codec.scalars import Unreadable, read_time
 from kakaclo_async.models import Page, Product, StockLevel
 from kakaclo_async.pulling import Source, Window
@@ -20,96 +20,69 @@ if TYPE_CHECKING:
     from kakaclo_async.caller import Caller
     from kakaclo_async.protocol import Request
 
-__all__ = ["Received", "product_source", "stock_source"]
+__all__ = ["product_source", "raw_json", "row_key", "stock_source"]
 
 M = TypeVar("M", Product, StockLevel)
 
 _to_json: Final = msgspec.json.Encoder(decimal_format="number").encode
 
 
-@attrs.frozen(kw_only=True)
-class Received(Generic[M]):
-    """A row as it came.
-
-    Attributes:
-        key: its SPU or SKU; its text when even that cannot be read.
-        model: what it means; None when it cannot be read.
-        problem: why not, with the path inside the row.
-        raw: its JSON text, kept only when it cannot be read.
-        time: its update time, if it has one.
-    """
-
-    key: str
-    model: M | None
-    problem: str = ""
-    raw: str = ""
-    time: datetime | None = None
-
-
-def product_source(caller: Caller) -> Source[Received[Product]]:
+def product_source(caller: Caller) -> Source[Product | Unread]:
     """Return where a mirror's products come from.
 
     `GET /v1/product/products`
     """
 
-    async def read(window: Window, page_number: int) -> Page[Received[Product]]:
+    async def read(window: Window, page_number: int) -> Page[Product | Unread]:
         request = products_request(updated_from=window.start, updated_to=window.end, page_number=page_number)
-        return await _page(caller, request, Product, "spu")
+        return await caller.send(_whatever_its_rows_are(request, Page[Product | Unread]))
 
-    return Source(name="products", read=read, key=_key, time=_time)
+    return Source(name="products", read=read, key=row_key, time=_time)
 
 
-def stock_source(caller: Caller) -> Source[Received[StockLevel]]:
+def stock_source(caller: Caller) -> Source[StockLevel | Unread]:
     """Return where a mirror's stock comes from.
 
     `GET /v1/product/stocks`
     """
 
-    async def read(window: Window, page_number: int) -> Page[Received[StockLevel]]:
+    async def read(window: Window, page_number: int) -> Page[StockLevel | Unread]:
         request = stocks_request(updated_from=window.start, updated_to=window.end, page_number=page_number)
-        return await _page(caller, request, StockLevel, "sku")
+        return await caller.send(_whatever_its_rows_are(request, Page[StockLevel | Unread]))
 
-    return Source(name="stock", read=read, key=_key)
-
-
-async def _page(caller: Caller, request: Request[Page[M]], kind: type[M], key: str) -> Page[Received[M]]:
-    rows = await caller.send(attrs.evolve(request, result=cast("type[Page[M]]", Page[object])))
-    received = tuple(_receive(row, kind, key) for row in cast("Page[object]", rows))
-    return Page(
-        list=received,
-        total=rows.total,
-        page_number=rows.page_number,
-        page_size=rows.page_size,
-        extra=rows.extra,
-    )
+    return Source(name="stock", read=read, key=row_key)
 
 
-def _receive(row: object, kind: type[M], key: str) -> Received[M]:
+def _whatever_its_rows_are(
+    request: Request[Page[M]], result: type[Page[M | Unread]]
+) -> Request[Page[M | Unread]]:
+    return cast("Request[Page[M | Unread]]", attrs.evolve(request, result=cast("type[Page[M]]", result)))
+
+
+def row_key(row: Product | StockLevel | Unread) -> str:
+    """Return the SPU or SKU code of a row; its JSON text when even that cannot be read."""
+    if isinstance(row, Product):
+        return row.spu
+    if isinstance(row, StockLevel):
+        return row.sku
+    fields = _fields(row)
+    return str(fields.get("spu") or fields.get("sku") or raw_json(row))
+
+
+def raw_json(row: Unread) -> str:
+    """Return a row that cannot be read as it came."""
+    return _to_json(row.document).decode()
+
+
+def _time(row: Product | Unread) -> datetime | None:
+    if isinstance(row, Product):
+        return row.update_time
     try:
-        model = converter.structure(row, kind)
-    except Unreadable as error:
-        problem = error.where(kind.__name__) + f" {error.reason}"
-    else:
-        if isinstance(model, Product):
-            return Received(key=model.spu, model=model, time=model.update_time)
-        return Received(key=model.sku, model=model)
-    raw = _to_json(row).decode()
-    fields = cast("dict[str, object]", row) if isinstance(row, dict) else {}
-    return Received(
-        key=str(fields.get(key) or raw), model=None, problem=problem, raw=raw, time=_own_time(fields)
-    )
-
-
-def _own_time(fields: dict[str, object]) -> datetime | None:
-    try:
-        return read_time(fields.get("updateTime"))
+        return read_time(_fields(row).get("updateTime"))
     except Unreadable:
         return None
 
 
-def _key(row: Received[M]) -> str:
-    return row.key
-
-
-def _time(row: Received[Product]) -> datetime | None:
-    return row.time
+def _fields(row: Unread) -> dict[str, object]:
+    document = row.document
+    return cast("dict[str, object]", document) if isinstance(document, dict) else {}

@@ -86,19 +86,23 @@ def stock_rows(level: StockLevel, *, as_of: datetime) -> list[Row]:
     """Return the rows of a SKU's stock, one per warehouse.
 
     Args:
-        level: the stock of one SKU.
+        level: the stock of one SKU; what a warehouse holds in several entries is summed, as `level.qty` is.
         as_of: the end of the window that told it.
     """
-    return [
-        {
+    rows: dict[str, Row] = {}
+    held: dict[str, int | None] = {}
+    for at in level.warehouses:
+        code = at.warehouse_code or ""
+        qty = held.get(code)
+        held[code] = at.qty if qty is None else qty + (at.qty or 0)
+        rows[code] = {
             "sku": level.sku,
-            "warehouse_code": at.warehouse_code or "",
+            "warehouse_code": code,
             "country_code": at.country_code,
-            "qty": at.qty,
+            "qty": held[code],
             "as_of": as_of,
         }
-        for at in level.warehouses
-    ]
+    return list(rows.values())
 
 
 def _number(status: ProductStatus | None) -> int | None:

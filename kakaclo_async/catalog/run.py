@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 from contextlib import aclosing
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import attrs
 from sqlalchemy import insert
 
+from kakaclo_async.catalog.reading import raw_json, row_key
 from kakaclo_async.catalog.report import Gap, MirrorReport
 from kakaclo_async.catalog.schema import mirror_undecodable
 from kakaclo_async.catalog.state import PullState
+from kakaclo_async.codec import Unread
 from kakaclo_async.events import PageDone
 from kakaclo_async.fan_out import gather_in_order
 from kakaclo_async.models import Product, StockLevel
@@ -22,16 +24,18 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
     from datetime import datetime
 
-    from sqlalchemy.ext.asyncio import AsyncConnection
+    from sqlalchemy.engine import Connection
 
     from kakaclo_async.catalog.database import Database
-    from kakaclo_async.catalog.reading import Received
     from kakaclo_async.catalog.store import Store
     from kakaclo_async.pulling import Certificate, Progress, Source, Window
 
 __all__ = ["Run"]
 
 M = TypeVar("M", Product, StockLevel)
+
+_Counts: TypeAlias = dict[str, int]
+"""What a transaction adds to the report's numbers, by their names."""
 
 _MOST_PAGES = 4
 """Pages stored in one transaction, when they come faster than they are stored; it keeps the event loop free."""
@@ -80,8 +84,8 @@ class Run:
 
     async def pull(
         self,
-        products: Source[Received[Product]],
-        stock: Source[Received[StockLevel]],
+        products: Source[Product | Unread],
+        stock: Source[StockLevel | Unread],
         window: Window,
         *,
         all_again: bool = False,
@@ -95,14 +99,14 @@ class Run:
             all_again: what is stored already is read again, too.
         """
 
-        async def put_products(connection: AsyncConnection, models: Sequence[Product]) -> None:
+        def put_products(connection: Connection, models: Sequence[Product], seen_at: datetime) -> _Counts:
             skus = sum(len(product.sku_details) for product in models)
-            changes = await self._put_products(connection, models)
-            self._add(products=len(models), skus=skus, changes=changes)
+            changes = self._put_products(connection, models, seen_at)
+            return {"products": len(models), "skus": skus, "changes": changes}
 
-        async def put_stock(connection: AsyncConnection, models: Sequence[StockLevel]) -> None:
-            changes = await self._store.put_stock(connection, models, as_of=window.end, seen_at=self._now())
-            self._add(stock=len(models), changes=changes)
+        def put_stock(connection: Connection, models: Sequence[StockLevel], seen_at: datetime) -> _Counts:
+            changes = self._store.put_stock(connection, models, as_of=window.end, seen_at=seen_at)
+            return {"stock": len(models), "changes": changes}
 
         await gather_in_order(
             (
@@ -125,16 +129,16 @@ class Run:
             last = spus[-1]
             found = await look_up(spus)
             self._look_ups += 1
-            await self._database.write(partial(self._confirm, spus, found))
+            self._add(await self._database.write(partial(self._confirm, spus, found, self._now())))
 
-    async def _confirm(
-        self, spus: Sequence[str], found: Sequence[Product], connection: AsyncConnection
-    ) -> None:
+    def _confirm(
+        self, spus: Sequence[str], found: Sequence[Product], seen_at: datetime, connection: Connection
+    ) -> _Counts:
         known = {product.spu for product in found}
         gone = [spu for spu in spus if spu not in known]
-        changes = await self._put_products(connection, found)
-        await self._store.mark_gone(connection, gone, since=self._now())
-        self._add(changes=changes + len(gone), gone=len(gone))
+        changes = self._put_products(connection, found, seen_at)
+        self._store.mark_gone(connection, gone, since=seen_at)
+        return {"changes": changes + len(gone), "gone": len(gone)}
 
     def finish(self) -> MirrorReport:
         """Return the final report."""
@@ -142,16 +146,14 @@ class Run:
         self.report = attrs.evolve(self.report, finished=True, rows_left=0)
         return self.report
 
-    async def _put_products(self, connection: AsyncConnection, products: Sequence[Product]) -> int:
-        return await self._store.put_products(
-            connection, products, seen_at=self._now(), seen_in=self._seen_in
-        )
+    def _put_products(self, connection: Connection, products: Sequence[Product], seen_at: datetime) -> int:
+        return self._store.put_products(connection, products, seen_at=seen_at, seen_in=self._seen_in)
 
     async def _pull(
         self,
-        source: Source[Received[M]],
+        source: Source[M | Unread],
         window: Window,
-        put: Callable[[AsyncConnection, Sequence[M]], Awaitable[None]],
+        put: Callable[[Connection, Sequence[M], datetime], _Counts],
         *,
         all_again: bool,
     ) -> None:
@@ -160,19 +162,24 @@ class Run:
         pull = Pull(source, plan, lanes=self._lanes, rate=self._rate)
         self._certificates[pull.name] = pull.certificate
 
-        async def store(
-            pages: Sequence[Progress[Received[M]]], rows: Sequence[Received[M]], connection: AsyncConnection
-        ) -> None:
-            await put(connection, [row.model for row in rows if row.model is not None])
-            await self._set_aside(connection, source.name, rows)
+        def store(
+            pages: Sequence[Progress[M | Unread]],
+            rows: Sequence[M | Unread],
+            seen_at: datetime,
+            connection: Connection,
+        ) -> _Counts:
+            counts = put(connection, [row for row in rows if not isinstance(row, Unread)], seen_at)
+            bad = [row for row in rows if isinstance(row, Unread)]
+            _set_aside(connection, source.name, bad, seen_at)
             if not all_again:
-                await state.record(connection, pages)
+                state.record(connection, pages)
+            return counts | {"undecodable": len(bad)}
 
         done = 0
         async with aclosing(pull.batches(_MOST_PAGES)) as batches:
             async for pages in batches:
                 rows = [row for page in pages for row in page.rows]
-                await self._database.write(partial(store, pages, rows))
+                self._add(await self._database.write(partial(store, pages, rows, self._now())))
                 done += len(rows)
                 self._certificates[pull.name] = pull.certificate
                 self._rows_left[pull.name] = left = pages[-1].rows_left
@@ -181,30 +188,9 @@ class Run:
                 self._tell(self.report, event)
         self._certificates[pull.name] = pull.certificate
 
-    async def _set_aside(
-        self, connection: AsyncConnection, endpoint: str, rows: Sequence[Received[M]]
-    ) -> None:
-        bad = [row for row in rows if row.model is None]
-        if bad:
-            seen_at = self._now()
-            await connection.execute(
-                insert(mirror_undecodable),
-                [
-                    {
-                        "endpoint": endpoint,
-                        "key": row.key,
-                        "reason": row.problem,
-                        "raw": row.raw,
-                        "seen_at": seen_at,
-                    }
-                    for row in bad
-                ],
-            )
-            self._add(undecodable=len(bad))
-
-    def _add(self, **counts: int) -> None:
-        now = attrs.asdict(self.report, recurse=False)
-        self.report = attrs.evolve(self.report, **{name: now[name] + count for name, count in counts.items()})
+    def _add(self, counts: _Counts) -> None:
+        sums = {name: getattr(self.report, name) + count for name, count in counts.items()}
+        self.report = attrs.evolve(self.report, **sums)
 
     def _count(self) -> None:
         certificates = self._certificates
@@ -216,4 +202,21 @@ class Run:
             gaps=tuple(Gap(name, gap) for name, each in certificates.items() for gap in each.gaps),
             rows_left=sum(self._rows_left.values()),
             seconds=self._clock() - self._started,
+        )
+
+
+def _set_aside(connection: Connection, endpoint: str, rows: Sequence[Unread], seen_at: datetime) -> None:
+    if rows:
+        connection.execute(
+            insert(mirror_undecodable),
+            [
+                {
+                    "endpoint": endpoint,
+                    "key": row_key(row),
+                    "reason": row.problem,
+                    "raw": raw_json(row),
+                    "seen_at": seen_at,
+                }
+                for row in rows
+            ],
         )

@@ -7,6 +7,7 @@ Columns that hold what KakaClo sends are named as its fields are, in snake case.
 from __future__ import annotations
 
 from sqlalchemy import (
+    REAL,
     BigInteger,
     Boolean,
     Column,
@@ -16,11 +17,11 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
-    Text,
+    cast,
     false,
 )
 
-from kakaclo_async.catalog.types import ExactDecimal, UtcTime
+from kakaclo_async.catalog.types import AnyCode, AnyText, ExactDecimal, UtcTime
 
 __all__ = [
     "change",
@@ -36,28 +37,28 @@ __all__ = [
 
 metadata = MetaData()
 
-# SQLite numbers rows by itself only in a column that is declared INTEGER.
+# In SQLite, where every number has 64 bits, INTEGER is what numbers rows by itself.
 _Number = BigInteger().with_variant(Integer(), "sqlite")
 
 product = Table(
     "product",
     metadata,
-    Column("spu", String, primary_key=True),
+    Column("spu", AnyCode, primary_key=True),
     Column("kk_product_id", BigInteger),
-    Column("product_name", Text),
-    Column("description", Text),
-    Column("size_image_path", Text),
-    Column("spu_status", Integer, index=True),
+    Column("product_name", AnyText),
+    Column("description", AnyText),
+    Column("size_image_path", AnyText),
+    Column("spu_status", _Number, index=True),
     Column("category_id", BigInteger, index=True),
-    Column("full_category_name", Text),
-    Column("sales_volume", Integer),
-    Column("attributes_json", Text),
+    Column("full_category_name", AnyText),
+    Column("sales_volume", _Number),
+    Column("attributes_json", AnyText),
     Column("price", ExactDecimal),
-    Column("stock", Integer, index=True, comment="the sum over the product's SKUs"),
-    Column("supplier_level", String),
+    Column("stock", _Number, index=True, comment="the sum over the product's SKUs"),
+    Column("supplier_level", AnyCode),
     Column("create_time", UtcTime),
     Column("update_time", UtcTime, index=True),
-    Column("sku_img_url", Text, comment="JSON, as KakaClo sends it"),
+    Column("sku_img_url", AnyText, comment="JSON, as KakaClo sends it"),
     Column(
         "retired", Boolean, nullable=False, server_default=false(), comment="spu_status is 2 or 3: for good"
     ),
@@ -69,22 +70,22 @@ product = Table(
 sku = Table(
     "sku",
     metadata,
-    Column("sku", String, primary_key=True),
-    Column("spu", String, ForeignKey("product.spu"), nullable=False, index=True),
-    Column("sku_name", Text),
-    Column("main_img", Text),
+    Column("sku", AnyCode, primary_key=True),
+    Column("spu", AnyCode, ForeignKey("product.spu"), nullable=False, index=True),
+    Column("sku_name", AnyText),
+    Column("main_img", AnyText),
     Column("package_length", ExactDecimal, comment="cm"),
     Column("package_width", ExactDecimal, comment="cm"),
     Column("package_height", ExactDecimal, comment="cm"),
     Column("package_weight", ExactDecimal, comment="g"),
     Column("cost", ExactDecimal, comment="USD"),
     Column("price", ExactDecimal, comment="USD"),
-    Column("stock", Integer, index=True, comment="the sum over the warehouses, once stock was pulled"),
-    Column("option1", Text, comment="JSON, as KakaClo sends it"),
-    Column("option2", Text),
-    Column("option3", Text),
-    Column("material", Text),
-    Column("sku_status", Integer, index=True),
+    Column("stock", _Number, index=True, comment="the sum over the warehouses, once stock was pulled"),
+    Column("option1", AnyText, comment="JSON, as KakaClo sends it"),
+    Column("option2", AnyText),
+    Column("option3", AnyText),
+    Column("material", AnyText),
+    Column("sku_status", _Number, index=True),
     Column(
         "retired", Boolean, nullable=False, server_default=false(), comment="sku_status is 2 or 3: for good"
     ),
@@ -95,10 +96,10 @@ stock = Table(
     "stock",
     metadata,
     # No foreign key: stock may arrive before its product, which was updated a moment ago.
-    Column("sku", String, primary_key=True),
-    Column("warehouse_code", String, primary_key=True),
-    Column("country_code", String),
-    Column("qty", Integer),
+    Column("sku", AnyCode, primary_key=True),
+    Column("warehouse_code", AnyCode, primary_key=True),
+    Column("country_code", AnyCode),
+    Column("qty", _Number),
     Column("as_of", UtcTime, nullable=False, comment="the end of the window that told it: newer wins"),
 )
 
@@ -108,10 +109,10 @@ change = Table(
     Column("id", _Number, primary_key=True, autoincrement=True),
     Column("at", UtcTime, nullable=False, comment="when the mirror saw it"),
     Column("kind", String, nullable=False),
-    Column("spu", String),
-    Column("sku", String),
-    Column("old", Text),
-    Column("new", Text),
+    Column("spu", AnyCode),
+    Column("sku", AnyCode),
+    Column("old", AnyText),
+    Column("new", AnyText),
     Index("ix_change_sku", "sku"),
     sqlite_autoincrement=True,  # a cursor must never meet a number for the second time
 )
@@ -149,8 +150,13 @@ mirror_undecodable = Table(
     metadata,
     Column("id", _Number, primary_key=True, autoincrement=True),
     Column("endpoint", String, nullable=False),
-    Column("key", String, comment="SPU or SKU, where it could be read"),
-    Column("reason", Text, nullable=False),
-    Column("raw", Text, nullable=False),
+    Column("key", AnyCode, comment="SPU or SKU, where it could be read"),
+    Column("reason", AnyText, nullable=False),
+    Column("raw", AnyText, nullable=False),
     Column("seen_at", UtcTime, nullable=False),
 )
+
+for _priced in (product, sku):
+    # Texts sort by their first digits: SQLite compares prices as `CAST(price AS REAL)`, and so does its index.
+    Index(f"ix_{_priced.name}_price", cast(_priced.c.price, REAL)).ddl_if("sqlite")
+    Index(f"ix_{_priced.name}_price", _priced.c.price).ddl_if("postgresql")

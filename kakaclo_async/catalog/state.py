@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from sqlalchemy.ext.asyncio import AsyncConnection
+    from sqlalchemy.engine import Connection
 
     from kakaclo_async.catalog.rows import Row
     from kakaclo_async.pulling import Progress
@@ -54,10 +54,10 @@ class PullState:
     open: dict[datetime, Checkpoint] = attrs.field(factory=dict["datetime", Checkpoint])
 
     @classmethod
-    async def load(cls, connection: AsyncConnection, endpoint: str) -> PullState:
+    def load(cls, connection: Connection, endpoint: str) -> PullState:
         """Read the state."""
-        finished = await connection.execute(select(mirror_done).where(mirror_done.c.endpoint == endpoint))
-        under_way = await connection.execute(select(mirror_open).where(mirror_open.c.endpoint == endpoint))
+        finished = connection.execute(select(mirror_done).where(mirror_done.c.endpoint == endpoint))
+        under_way = connection.execute(select(mirror_open).where(mirror_open.c.endpoint == endpoint))
         return cls(
             endpoint,
             merged(Window(row.start, row.end) for row in finished),
@@ -102,7 +102,7 @@ class PullState:
         fresh = subtract(left, [checkpoint.window for checkpoint in resumed])
         return [*(Checkpoint(window=part) for part in fresh), *resumed]
 
-    async def record(self, connection: AsyncConnection, pages: Sequence[Progress[T]]) -> None:
+    def record(self, connection: Connection, pages: Sequence[Progress[T]]) -> None:
         """Note what pages have brought about."""
         done = self.done
         for page in pages:
@@ -110,18 +110,18 @@ class PullState:
             unread += [page.gap] if page.gap else []
             # Not only of this window: what was thought to be read may be left after all.
             done = subtract(merged((*done, page.done.checkpoint.window)), unread)
-        await self._set_done(connection, done)
+        self._set_done(connection, done)
 
         starts = [page.done.checkpoint.window.start for page in pages]
         closed = [{"of": self.endpoint, "at": start} for start in starts if self.open.pop(start, None)]
         if closed:
-            await connection.execute(_FORGET_OPEN, closed)
+            connection.execute(_FORGET_OPEN, closed)
         left = [job.checkpoint for page in pages for job in page.left if job.checkpoint.page is not None]
         if left:
             self.open |= {checkpoint.window.start: checkpoint for checkpoint in left}
-            await connection.execute(_ADD_OPEN, [self._row(checkpoint) for checkpoint in left])
+            connection.execute(_ADD_OPEN, [self._row(checkpoint) for checkpoint in left])
 
-    async def _set_done(self, connection: AsyncConnection, done: tuple[Window, ...]) -> None:
+    def _set_done(self, connection: Connection, done: tuple[Window, ...]) -> None:
         before, self.done = self.done, done
         dropped = [{"of": self.endpoint, "at": window.start} for window in before if window not in done]
         added = [
@@ -130,9 +130,9 @@ class PullState:
             if window not in before
         ]
         if dropped:
-            await connection.execute(_FORGET_DONE, dropped)
+            connection.execute(_FORGET_DONE, dropped)
         if added:
-            await connection.execute(_ADD_DONE, added)
+            connection.execute(_ADD_DONE, added)
 
     def _row(self, checkpoint: Checkpoint) -> Row:
         return {

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from sqlalchemy import Executable
-    from sqlalchemy.ext.asyncio import AsyncConnection
+    from sqlalchemy.engine import Connection
 
     from kakaclo_async.models import Product, StockLevel
 
@@ -103,8 +103,8 @@ class Store:
         self._put_sku = _upsert(schema.sku, is_sqlite=is_sqlite)
         self._put_stock = _upsert(schema.stock, is_sqlite=is_sqlite)
 
-    async def put_products(
-        self, connection: AsyncConnection, products: Sequence[Product], *, seen_at: datetime, seen_in: int
+    def put_products(
+        self, connection: Connection, products: Sequence[Product], *, seen_at: datetime, seen_in: int
     ) -> int:
         """Store products with their SKUs, unless something newer is there.
 
@@ -120,12 +120,10 @@ class Store:
         if not products:
             return 0
         spus = [product.spu for product in products]
-        before = await _rows_by("spu", connection, _PRODUCTS_BEFORE, spus=spus)
+        before = _rows_by("spu", connection, _PRODUCTS_BEFORE, spus=spus)
         fresh = [product for product in products if not _is_older(product, before.get(product.spu))]
-        skus_before = await _rows_by("sku", connection, _SKUS_OF_PRODUCTS, spus=spus)
-        sums = await self._stock_sums(
-            connection, [sku.sku for product in fresh for sku in product.sku_details]
-        )
+        skus_before = _rows_by("sku", connection, _SKUS_OF_PRODUCTS, spus=spus)
+        sums = self._stock_sums(connection, [sku.sku for product in fresh for sku in product.sku_details])
 
         product_rows: list[Row] = []
         sku_rows: dict[str, Row] = {}
@@ -150,15 +148,15 @@ class Store:
         missing = _missing(skus_before.values(), {product.spu for product in fresh}, sku_rows)
         changes += [gone(row) for row in missing]
 
-        await _run(connection, self._put_product, sorted(product_rows, key=itemgetter("spu")))
-        await _run(connection, self._put_sku, sorted(sku_rows.values(), key=itemgetter("sku")))
-        await _run(connection, _MARK_SKU_GONE, [{"of_sku": row["sku"], "since": seen_at} for row in missing])
-        await self._note(connection, changes, seen_at)
+        _run(connection, self._put_product, sorted(product_rows, key=itemgetter("spu")))
+        _run(connection, self._put_sku, sorted(sku_rows.values(), key=itemgetter("sku")))
+        _run(connection, _MARK_SKU_GONE, [{"of_sku": row["sku"], "since": seen_at} for row in missing])
+        self._note(connection, changes, seen_at)
         return len(changes)
 
-    async def put_stock(
+    def put_stock(
         self,
-        connection: AsyncConnection,
+        connection: Connection,
         levels: Sequence[StockLevel],
         *,
         as_of: datetime,
@@ -180,12 +178,12 @@ class Store:
         codes = [level.sku for level in levels]
         stored: dict[str, set[str]] = {}
         newer: set[str] = set()
-        for code, warehouse, version in await connection.execute(_STOCK_BEFORE, {"skus": codes}):
+        for code, warehouse, version in connection.execute(_STOCK_BEFORE, {"skus": codes}):
             stored.setdefault(code, set()).add(warehouse)
             if version > as_of:
                 newer.add(code)
         fresh = [level for level in levels if level.sku not in newer]
-        skus_before = await _rows_by("sku", connection, _SKUS_BY_CODE, skus=codes)
+        skus_before = _rows_by("sku", connection, _SKUS_BY_CODE, skus=codes)
 
         rows: list[Row] = []
         dropped: list[Row] = []
@@ -201,38 +199,38 @@ class Store:
                 moved.append(old | {"stock": level.qty})
                 changes += stock_change(old, moved[-1])
 
-        await _run(connection, self._put_stock, sorted(rows, key=itemgetter("sku", "warehouse_code")))
-        await _run(connection, _DROP_WAREHOUSE, dropped)
-        await _run(connection, _SET_SKU_STOCK, [{"of_sku": row["sku"], "qty": row["stock"]} for row in moved])
+        _run(connection, self._put_stock, sorted(rows, key=itemgetter("sku", "warehouse_code")))
+        _run(connection, _DROP_WAREHOUSE, dropped)
+        _run(connection, _SET_SKU_STOCK, [{"of_sku": row["sku"], "qty": row["stock"]} for row in moved])
         if moved:
-            await connection.execute(_SUM_PRODUCT_STOCK, {"spus": sorted({str(row["spu"]) for row in moved})})
-        await self._note(connection, changes, seen_at)
+            connection.execute(_SUM_PRODUCT_STOCK, {"spus": sorted({str(row["spu"]) for row in moved})})
+        self._note(connection, changes, seen_at)
         return len(changes)
 
-    async def verifications(self, connection: AsyncConnection) -> int:
+    def verifications(self, connection: Connection) -> int:
         """Return how many verifications have begun to store what they met."""
-        return await connection.scalar(select(func.max(schema.product.c.seen_in))) or 0
+        return connection.scalar(select(func.max(schema.product.c.seen_in))) or 0
 
-    async def not_seen(self, connection: AsyncConnection, *, before: int, after: str) -> list[str]:
+    def not_seen(self, connection: Connection, *, before: int, after: str) -> list[str]:
         """Return up to 30 SPUs in order that no verification since `before` has met, from `after` on."""
-        found = await connection.execute(_NOT_SEEN, {"before": before, "after": after})
+        found = connection.execute(_NOT_SEEN, {"before": before, "after": after})
         return [row.spu for row in found]
 
-    async def mark_gone(self, connection: AsyncConnection, spus: Sequence[str], *, since: datetime) -> None:
+    def mark_gone(self, connection: Connection, spus: Sequence[str], *, since: datetime) -> None:
         """Flag products that KakaClo was asked for by code, and did not know."""
         if not spus:
             return
-        await connection.execute(_MARK_GONE, {"spus": spus, "since": since})
-        await self._note(connection, [gone({"spu": spu}) for spu in spus], since)
+        connection.execute(_MARK_GONE, {"spus": spus, "since": since})
+        self._note(connection, [gone({"spu": spu}) for spu in spus], since)
 
-    async def _stock_sums(self, connection: AsyncConnection, skus: list[str]) -> dict[str, int]:
+    def _stock_sums(self, connection: Connection, skus: list[str]) -> dict[str, int]:
         if not skus:
             return {}
-        found = await connection.execute(_STOCK_SUMS, {"skus": skus})
+        found = connection.execute(_STOCK_SUMS, {"skus": skus})
         return {code: int(qty or 0) for code, qty in found}
 
-    async def _note(self, connection: AsyncConnection, changes: Sequence[Row], at: datetime) -> None:
-        await _run(connection, _ADD_CHANGES, [{**change, "at": at} for change in changes])
+    def _note(self, connection: Connection, changes: Sequence[Row], at: datetime) -> None:
+        _run(connection, _ADD_CHANGES, [{**change, "at": at} for change in changes])
 
 
 def _upsert(table: Table, *, is_sqlite: bool) -> Executable:
@@ -246,15 +244,13 @@ def _upsert(table: Table, *, is_sqlite: bool) -> Executable:
     return statement.on_conflict_do_update(index_elements=keys, set_=replaced)
 
 
-async def _run(connection: AsyncConnection, statement: Executable, rows: Sequence[Row]) -> None:
+def _run(connection: Connection, statement: Executable, rows: Sequence[Row]) -> None:
     if rows:
-        await connection.execute(statement, rows)
+        connection.execute(statement, rows)
 
 
-async def _rows_by(
-    key: str, connection: AsyncConnection, statement: Executable, **codes: list[str]
-) -> dict[str, Row]:
-    found = await connection.execute(statement, codes)
+def _rows_by(key: str, connection: Connection, statement: Executable, **codes: list[str]) -> dict[str, Row]:
+    found = connection.execute(statement, codes)
     return {str(row[key]): dict(row) for row in found.mappings()}
 
 

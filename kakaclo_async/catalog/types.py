@@ -6,14 +6,37 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from sqlalchemy import DateTime, Numeric, String
+from sqlalchemy import DateTime, Numeric, String, Text
 from sqlalchemy.types import TypeDecorator
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
     from sqlalchemy.types import TypeEngine
 
-__all__ = ["ExactDecimal", "UtcTime"]
+__all__ = ["AnyCode", "AnyText", "ExactDecimal", "UtcTime"]
+
+
+class _AsSent(TypeDecorator[str]):
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """Write."""
+        del dialect
+        return value if value is None or "\0" not in value else value.replace("\0", "\ufffd")
+
+
+class AnyText(_AsSent):
+    """A text as KakaClo sends it; a NUL, which PostgreSQL has no room for, becomes a replacement character."""
+
+    impl = Text
+    cache_ok = True
+
+
+class AnyCode(_AsSent):
+    """Likewise, for codes of products, SKUs and warehouses."""
+
+    impl = String
+    cache_ok = True
 
 
 class ExactDecimal(TypeDecorator[Decimal]):

@@ -9,14 +9,17 @@ import typer
 
 from kakaclo_async import KakaCloError, __version__
 from kakaclo_async.cli import catalog, order_bulk, orders
+from kakaclo_async.cli.changes import changes
 from kakaclo_async.cli.command import Command, answering
 from kakaclo_async.cli.demo import demo
 from kakaclo_async.cli.errors import EXIT_CODES, FAILED, USAGE, exit_code, fault, say, sentence
+from kakaclo_async.cli.export import export
 from kakaclo_async.cli.freight import freight
 from kakaclo_async.cli.mirror import mirror
 from kakaclo_async.cli.order_create import create
 from kakaclo_async.cli.payment import balance
 from kakaclo_async.cli.sandbox import sandbox
+from kakaclo_async.cli.status import status
 from kakaclo_async.cli.text import one_line
 
 __all__ = ["app", "run"]
@@ -24,7 +27,6 @@ __all__ = ["app", "run"]
 _EPILOG = "\n".join(["Exit codes:", *(f"{code:>5}  {meaning}" for code, meaning in EXIT_CODES.items())])
 
 _COMMANDS: tuple[Command, ...] = (
-    mirror,
     catalog.product,
     catalog.stock,
     catalog.categories,
@@ -55,6 +57,10 @@ def root(
 
 app.command()(demo)
 app.command()(sandbox)
+app.command()(answering(mirror))
+app.command()(status)
+app.command()(changes)
+app.command()(export)
 for command in _COMMANDS:
     app.command()(answering(command))
 for command in _ORDER_COMMANDS:

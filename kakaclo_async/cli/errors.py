@@ -10,6 +10,7 @@ from typing import Final
 from kakaclo_async.cli.text import one_line
 from kakaclo_async.errors import (
     ConfigurationError,
+    Conflict,
     ConnectionFailed,
     DeadlineExceeded,
     InvalidRequest,
@@ -38,11 +39,13 @@ EXIT_CODES: Final = {
     6: "no answer in time, or too many requests: try again later",
     7: "a write is in doubt: look it up before sending it again",
     INTERRUPTED: "ended by Ctrl-C",
+    TERMINATED: "ended by SIGTERM",
 }
 """Every exit code and its meaning, as `kakaclo --help` shows them."""
 
 _CODES: Final[tuple[tuple[type[Exception], int], ...]] = (
     (ConfigurationError, USAGE),
+    (Conflict, USAGE),
     (InvalidRequest, USAGE),
     (NotFound, 3),
     (Unauthorized, 4),

@@ -7,7 +7,7 @@ from typing import Annotated
 import attrs
 import typer
 
-from kakaclo_async import KakaClo, KakaCloError, OutcomeUnknown
+from kakaclo_async import InvalidRequest, KakaClo, KakaCloError, OutcomeUnknown
 from kakaclo_async.cli.command import Command, answering
 from kakaclo_async.cli.order_dry_run import dry_run_of
 from kakaclo_async.cli.order_file import read_orders
@@ -47,7 +47,8 @@ async def submit(
 
     CSV: one item per row, with the columns custom_order_id, sku, quantity, country, recipient, phone, province, and if
     wanted city, street1, street2, zip, ioss, vat, channel_type, remark, sale_platform. Rows with the same
-    custom_order_id are one order. JSON lines: an order each, as `kakaclo order create --help` shows it.
+    custom_order_id are one order. JSON lines: an order each, as `kakaclo order create --help` shows it. A file with a
+    bad row is refused whole, before anything is sent, with all that is wrong in it.
 
     The journal knows what was placed, by custom_order_id: keep it. It holds the addresses of orders until they are
     placed.
@@ -55,6 +56,9 @@ async def submit(
     found = read_orders(file)
     if dry_run:
         return await dry_run_of(kk, found)
+    if problems := [entry.tell(problem) for entry in found for problem in entry.problems]:
+        # Nothing of it is placed: what is wrong with one row may well be wrong with others, unseen.
+        return Answer(data={"problems": problems}, tables=(), errors=tuple(map(InvalidRequest, problems)))
     from kakaclo_async.ordering import Journal
 
     target = results or file.with_name(f"{file.stem}.results.csv")
@@ -67,7 +71,7 @@ async def submit(
         errors=tuple(
             OutcomeUnknown(f"order {line.custom_order_id!r} is in doubt: run this again later")
             if line.result == IN_DOUBT
-            else KakaCloError(f"order {line.custom_order_id!r} was not placed: {line.reason}")
+            else KakaCloError(line.reason)
             for line in lines
             if line.result != "placed"
         ),

@@ -41,11 +41,7 @@ async def dry_run_of(kk: KakaClo, found: Sequence[FileOrder]) -> Answer:
         for entry in found
     ]
     problems = [
-        *(
-            f"line {entry.line}, order {entry.custom_order_id!r}: {text}"
-            for entry, check in rows
-            for text in check.problems
-        ),
+        *(entry.tell(problem) for entry, check in rows for problem in check.problems),
         *_shortages(good, {level.sku: level.qty for level in stocks}),
     ]
     total = sum((check.total or Decimal(0) for check in judged), Decimal(0))

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import csv
 import json
-from typing import TYPE_CHECKING, cast
+import re
+from typing import TYPE_CHECKING, Final, cast
 
 import attrs
 
 from kakaclo_async.errors import InvalidRequest
 from kakaclo_async.models import Address, NewOrder
+from kakaclo_async.resources.checks import check_code
 from kakaclo_async.resources.order_check import OrderProblem, read_order
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 __all__ = ["FileOrder", "read_orders"]
 
-_ADDRESS = tuple(attrs.fields_dict(Address))
-_ORDER = ("custom_order_id", "channel_type", "remark", "sale_platform")
-_COLUMNS = {*_ORDER, "sku", "quantity", *_ADDRESS}
+_ADDRESS: Final = tuple(attrs.fields_dict(Address))
+_ORDER: Final = ("custom_order_id", "channel_type", "remark", "sale_platform")
+_COLUMNS: Final = (*_ORDER, "sku", "quantity", *_ADDRESS)
 
 
 @attrs.frozen(kw_only=True)
@@ -29,22 +31,41 @@ class FileOrder:
 
     Attributes:
         line: where it begins, from 1.
+        item_lines: where each of its items stands.
         custom_order_id: its number; empty when it has none.
         order: None when it has problems.
         problems: all of them.
     """
 
     line: int
+    item_lines: tuple[int, ...] = ()
     custom_order_id: str
     order: NewOrder | None
     problems: tuple[OrderProblem, ...]
+
+    def tell(self, problem: OrderProblem) -> str:
+        """Return a problem in a sentence, with the line that it is in."""
+        item = re.match(r"items\[(\d+)\]", problem.field)
+        place = int(item[1]) if item else len(self.item_lines)
+        line = self.item_lines[place] if place < len(self.item_lines) else self.line
+        return f"line {line}, order {self.custom_order_id!r}: {problem}"
+
+
+@attrs.define
+class _Draft:
+    """An order as the file has it; None where it is no document."""
+
+    line: int
+    document: dict[str, object] | None = None
+    item_lines: list[int] = attrs.field(factory=list[int])
+    problems: list[OrderProblem] = attrs.field(factory=list[OrderProblem])
 
 
 def read_orders(path: Path) -> tuple[FileOrder, ...]:
     """Read a file of orders; its name ends in .csv, or in .jsonl.
 
-    CSV: one item per row, by the names of `NewOrder`, `Address` and `Item`; rows with the same custom_order_id are one
-    order, whose address and the rest stand in its first row.
+    CSV: one item per row, by the names of `NewOrder`, `Address` and `Item`. Rows with the same custom_order_id are one
+    order, whose address and the rest stand in its first row; what its other rows repeat must be the same.
 
     Raises:
         InvalidRequest: no such file, or one that cannot be read at all.
@@ -54,59 +75,96 @@ def read_orders(path: Path) -> tuple[FileOrder, ...]:
         raise InvalidRequest(f"{path} is neither .csv nor .jsonl")
     try:
         with path.open(encoding="utf-8-sig", newline="") as lines:
-            found = tuple(_file_order(line, document) for line, document in read(lines))
+            found = [_file_order(draft) for draft in read(lines)]
     except OSError as error:
         raise InvalidRequest(f"{path} cannot be read: {error.strerror}") from None
-    except (UnicodeDecodeError, csv.Error, json.JSONDecodeError) as error:
+    except (UnicodeDecodeError, csv.Error) as error:
         raise InvalidRequest(f"{path} cannot be read: {error}") from None
     return tuple(_without_doubles(found))
 
 
-def _jsonl(lines: Iterable[str]) -> Iterator[tuple[int, Mapping[str, object]]]:
+def _jsonl(lines: Iterable[str]) -> Iterator[_Draft]:
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
-        document: object = json.loads(line)
-        if not isinstance(document, dict):
-            raise InvalidRequest(f"line {number} is no JSON object")
-        yield number, cast("Mapping[str, object]", document)
+        draft = _Draft(number)
+        try:
+            document: object = json.loads(line)
+        except json.JSONDecodeError as error:
+            draft.problems.append(OrderProblem(f"column {error.colno}", f"no JSON: {error.msg}"))
+        else:
+            if isinstance(document, dict):
+                draft.document = cast("dict[str, object]", document)
+            else:
+                draft.problems.append(OrderProblem("column 1", "no JSON object"))
+        yield draft
 
 
-def _csv(lines: Iterable[str]) -> Iterator[tuple[int, Mapping[str, object]]]:
+def _csv(lines: Iterable[str]) -> Iterable[_Draft]:
     rows = csv.DictReader(lines)
     if unknown := [name for name in rows.fieldnames or () if name not in _COLUMNS]:
-        raise InvalidRequest(
-            f"the column {unknown[0]!r} is none of {', '.join((*_ORDER, 'sku', 'quantity', *_ADDRESS))}"
-        )
-    orders: dict[str, tuple[int, dict[str, object]]] = {}
+        raise InvalidRequest(f"the column {unknown[0]!r} is none of {', '.join(_COLUMNS)}")
+    drafts: dict[str | int, _Draft] = {}
     for row in rows:
         given = {name: value for name, value in row.items() if isinstance(value, str) and value != ""}
-        key = given.get("custom_order_id") or f"line {rows.line_num}"
-        if key not in orders:
-            address = {name: given[name] for name in _ADDRESS if name in given}
-            rest = {name: given[name] for name in _ORDER if name in given}
-            orders[key] = rows.line_num, {**rest, "address": address, "items": []}
-        items = cast("list[object]", orders[key][1]["items"])
-        items.append({name: _number(given[name]) for name in ("sku", "quantity") if name in given})
-    yield from orders.values()
+        facts = {name: value for name, value in given.items() if name not in {"sku", "quantity"}}
+        draft = drafts.setdefault(given.get("custom_order_id", rows.line_num), _Draft(rows.line_num))
+        if draft.document is None:
+            draft.document = {
+                **{name: value for name, value in facts.items() if name in _ORDER},
+                "address": {name: value for name, value in facts.items() if name in _ADDRESS},
+                "items": [],
+            }
+        _add_item(draft, draft.document, rows.line_num, given, facts)
+        if None in row:  # as after a comma without quotes, which moves all that follows it
+            problem = OrderProblem(
+                f"items[{len(draft.item_lines) - 1}]", "its row has more cells than columns"
+            )
+            draft.problems.append(problem)
+    return drafts.values()
+
+
+def _add_item(
+    draft: _Draft, document: dict[str, object], line: int, given: dict[str, str], facts: dict[str, str]
+) -> None:
+    first = {**document, **cast("dict[str, str]", document["address"])}
+    items = cast("list[object]", document["items"])
+    for name, value in facts.items():
+        if value != first.get(name):
+            text = f"{name} is not that of the order's first row, line {draft.line}"
+            draft.problems.append(OrderProblem(f"items[{len(items)}]", text))
+    items.append({name: _number(given[name]) for name in ("sku", "quantity") if name in given})
+    draft.item_lines.append(line)
 
 
 def _number(text: str) -> int | str:
     return int(text) if text.isdecimal() and text.isascii() else text
 
 
-def _file_order(line: int, document: Mapping[str, object]) -> FileOrder:
-    order, problems = read_order(document)
-    custom_order_id = document.get("custom_order_id")
-    if not custom_order_id:
-        # Without one of its own, an order could not be told again when the file is run again.
-        problems = (OrderProblem("custom_order_id", "it is missing"), *problems)
+def _file_order(draft: _Draft) -> FileOrder:
+    order, custom_order_id, problems = None, None, draft.problems
+    if draft.document is not None:
+        custom_order_id = draft.document.get("custom_order_id")
+        order, found = read_order(draft.document)
+        problems = [*_id_problems(custom_order_id), *problems, *found]
     return FileOrder(
-        line=line,
+        line=draft.line,
+        item_lines=tuple(draft.item_lines),
         custom_order_id=str(custom_order_id or ""),
         order=None if problems else order,
-        problems=problems,
+        problems=tuple(problems),
     )
+
+
+def _id_problems(custom_order_id: object) -> Iterator[OrderProblem]:
+    if not custom_order_id:
+        # Without one of its own, an order could not be told again when the file is run again.
+        yield OrderProblem("custom_order_id", "it is missing")
+    elif isinstance(custom_order_id, str):
+        try:
+            check_code(custom_order_id, "it")
+        except InvalidRequest as error:
+            yield OrderProblem("custom_order_id", str(error))
 
 
 def _without_doubles(orders: Iterable[FileOrder]) -> Iterator[FileOrder]:

@@ -80,7 +80,7 @@ async def place(
 
     Args:
         kk: the client; orders queue in its bulk lane.
-        found: the orders.
+        found: the orders, none of them with a problem.
         journal: knows what was placed before.
         result_file: takes each result as it comes.
     """
@@ -91,10 +91,6 @@ async def place(
         result_file.write(line)
         kk._caller.emit(PageDone(what="orders", rows=1, rows_done=len(lines), rows_total=len(found)))  # noqa: SLF001 - this package's own command
 
-    for place, entry in enumerate(found):
-        if entry.order is None:
-            reason = "; ".join(f"line {entry.line}: {problem}" for problem in entry.problems)
-            done(place, Line(custom_order_id=entry.custom_order_id, result="invalid", reason=reason))
     good = {place: entry.order for place, entry in enumerate(found) if entry.order is not None}
     doubts: dict[int, NewOrder] = {}
     try:
@@ -148,7 +144,7 @@ async def _result(kk: KakaClo, order: NewOrder, journal: Journal, timeout: float
     except OutcomeUnknown as error:
         return Line(custom_order_id=custom_order_id, result=IN_DOUBT, reason=str(error))
     except Rejected as error:
-        return Line(custom_order_id=custom_order_id, result="declined", reason=error.message or str(error))
+        return Line(custom_order_id=custom_order_id, result="declined", reason=str(error))
     except Conflict as error:
         return Line(custom_order_id=custom_order_id, result="conflict", reason=str(error))
     except KakaCloError as error:

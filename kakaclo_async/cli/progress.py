@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from typing import TextIO
 
     from kakaclo_async import KakaClo
+    from kakaclo_async.catalog import MirrorReport
 
-__all__ = ["Bars", "Lines", "Pace", "progress"]
+__all__ = ["Bars", "Lines", "Meter", "Pace", "progress", "summary"]
 
 _WINDOW: Final = 30.0
 """Seconds over which a rate is measured: the first burst soon says nothing about the rest."""
@@ -64,13 +65,17 @@ class Pace:
             return None
         return max(0, self.total - self.done) / self.per_second
 
-    def facts(self, requests: int) -> str:
+    def facts(self, requests: int, *, rereads: int = 0, gaps: int = 0) -> str:
         """Say it all in one line."""
         rows = f"{self.done:,} rows" if self.total is None else f"{self.done:,} of {self.total:,} rows"
         rate = None if self.per_second is None else f"{self.per_second:,.0f} rows/s"
         left = None if self.left is None else f"{_duration(self.left)} left"
-        sent = f"{requests:,} request{'' if requests == 1 else 's'}"
-        return ", ".join(part for part in (rows, sent, rate, left) if part)
+        again, holes = (
+            _counted(rereads, "re-read") if rereads else None,
+            _counted(gaps, "gap") if gaps else None,
+        )
+        parts = (rows, _counted(requests, "request"), rate, left, again, holes)
+        return ", ".join(part for part in parts if part)
 
 
 def _duration(seconds: float) -> str:
@@ -79,21 +84,60 @@ def _duration(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-class _Meter:
-    """Turns events into paces; the subclasses show them."""
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
+def summary(report: MirrorReport) -> str:
+    """Say in one line what a cycle of a mirror did; what did not happen is left out."""
+    counts = (
+        (report.products, "product"),
+        (report.skus, "SKU"),
+        (report.stock, "stock level"),
+        (report.changes, "change"),
+        (report.gone, "lost product"),
+        (report.undecodable, "unreadable row"),
+        (report.rereads, "re-read"),
+        (len(report.gaps), "gap"),
+    )
+    news = [_counted(count, what) for count, what in counts if count]
+    return ", ".join([*(news or ["nothing new"]), _counted(report.requests, "request")])
+
+
+class Meter:
+    """Turns events into paces; the subclasses show them.
+
+    Args:
+        clock: tells seconds.
+    """
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._requests = 0
+        self._rereads = 0
+        self._gaps = 0
         self._paces: dict[str, Pace] = {}
 
     def __call__(self, event: Event) -> None:
+        """Take note of an event."""
         if isinstance(event, Sent):
             self._requests += 1
         elif isinstance(event, PageDone):
             pace = self._paces.setdefault(event.what, Pace(event.what))
             pace.mark(self._clock(), event)
             self.show(pace)
+
+    def report(self, report: MirrorReport) -> None:
+        """Take note of what no event tells: what was read again, and what is missing."""
+        self._rereads, self._gaps = report.rereads, len(report.gaps)
+
+    def cycle(self, report: MirrorReport) -> None:
+        """Show what a cycle did, and begin another."""
+        raise NotImplementedError
+
+    def facts(self, pace: Pace) -> str:
+        """Return the line about a pace."""
+        return pace.facts(self._requests, rereads=self._rereads, gaps=self._gaps)
 
     def show(self, pace: Pace) -> None:
         """Show a pace that has changed."""
@@ -104,7 +148,7 @@ class _Meter:
         raise NotImplementedError
 
 
-class Bars(_Meter):
+class Bars(Meter):
     """A bar for each piece of work, on a terminal."""
 
     def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
@@ -123,15 +167,23 @@ class Bars(_Meter):
         if pace.what not in self._tasks:
             self._tasks[pace.what] = self._drawing.add_task(pace.what, total=pace.total, facts="")
         self._drawing.update(
-            self._tasks[pace.what], completed=pace.done, total=pace.total, facts=pace.facts(self._requests)
+            self._tasks[pace.what], completed=pace.done, total=pace.total, facts=self.facts(pace)
         )
+
+    def cycle(self, report: MirrorReport) -> None:
+        """Put a line above the bars, which begin again."""
+        for task in self._tasks.values():
+            self._drawing.remove_task(task)
+        self._tasks.clear()
+        self._paces.clear()
+        self._drawing.console.print(summary(report), markup=False)
 
     def close(self) -> None:
         """Leave the bars as they are, and the cursor below them."""
         self._drawing.stop()
 
 
-class Lines(_Meter):
+class Lines(Meter):
     """A line every few seconds, for logs."""
 
     def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
@@ -145,6 +197,13 @@ class Lines(_Meter):
         if pace.what not in self._shown or now - self._shown[pace.what][0] >= _BETWEEN_LINES:
             self._write(pace, now)
 
+    def cycle(self, report: MirrorReport) -> None:
+        """Write one line; the next cycle has more only when it takes long."""
+        self._shown = dict.fromkeys(self._paces, (self._clock(), 0))
+        self._paces.clear()
+        self._stream.write(f"{summary(report)}\n")
+        self._stream.flush()
+
     def close(self) -> None:
         """Write the last state of what has moved since its last line."""
         for pace in self._paces.values():
@@ -153,17 +212,17 @@ class Lines(_Meter):
 
     def _write(self, pace: Pace, now: float) -> None:
         self._shown[pace.what] = now, pace.done
-        self._stream.write(f"{pace.what}: {pace.facts(self._requests)}\n")
+        self._stream.write(f"{pace.what}: {self.facts(pace)}\n")
         self._stream.flush()
 
 
 @contextmanager
-def progress(kk: KakaClo) -> Generator[None]:
+def progress(kk: KakaClo) -> Generator[Meter]:
     """Show on stderr how the client's streams and mirrors get on."""
     meter = Bars(sys.stderr) if is_terminal(sys.stderr) else Lines(sys.stderr)
     stop = kk.on_event(meter)
     try:
-        yield
+        yield meter
     finally:
         stop()
         meter.close()

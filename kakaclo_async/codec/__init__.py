@@ -14,9 +14,11 @@ from kakaclo_async.codec.converter import converter
 from kakaclo_async.codec.incoming import Envelope, decode, decode_body, read_envelope
 from kakaclo_async.codec.outgoing import encode, to_json
 from kakaclo_async.codec.times import to_millis, to_wire_time
+from kakaclo_async.codec.unread import Unread
 
 __all__ = [
     "Envelope",
+    "Unread",
     "converter",
     "decode",
     "decode_body",

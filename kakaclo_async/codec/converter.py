@@ -20,6 +20,7 @@ from kakaclo_async.codec.scalars import (
     read_time,
 )
 from kakaclo_async.codec.times import to_wire_time
+from kakaclo_async.codec.unread import is_readable_or_not, readable_or_not_hook
 from kakaclo_async.models import (
     Attributes,
     Balance,
@@ -83,6 +84,10 @@ def _record_hook(kind: object) -> Hook:
     return record_hook(kind, hook_of)
 
 
+def _readable_or_not_hook(kind: object) -> Hook:
+    return readable_or_not_hook(kind, hook_of)
+
+
 for _kind in _READERS:
     converter.register_structure_hook(_kind, _reader_hook(_kind))
 converter.register_structure_hook_func(lambda kind: kind is object, lambda value, _: value)
@@ -92,6 +97,7 @@ converter.register_structure_hook_factory(_is(tuple), _list_hook)
 converter.register_structure_hook_factory(_is(list), _list_hook)
 converter.register_structure_hook_factory(_is(Record), _record_hook)
 converter.register_structure_hook_factory(_is(Page), _page_hook)
+converter.register_structure_hook_factory(is_readable_or_not, _readable_or_not_hook)
 
 
 def _write_request(request: attrs.AttrsInstance) -> dict[str, object]:

@@ -20,6 +20,7 @@ import msgspec
 
 from kakaclo_async.codec.records import UNKNOWN_NAMES, HookOf, WireField, type_of, wire_fields
 from kakaclo_async.codec.scalars import DECIMALS, WHOLE_DECIMALS, Memo
+from kakaclo_async.codec.unread import readable
 from kakaclo_async.models import Attributes, FrozenMapping, OpenIntEnum, OpenStrEnum, Option, Record
 from kakaclo_async.models.common import NO_EXTRA
 
@@ -180,7 +181,7 @@ def _way(kind: object, hook_of: HookOf, outer: tuple[object, ...]) -> _Way:
     if kind == tuple[str, ...]:
         return _Way(tuple[str, ...] | None, "value", absent="()")
     rows = get_origin(kind) is tuple
-    row = cast("object", get_args(kind)[0]) if rows else kind
+    row = readable(cast("object", get_args(kind)[0])) if rows else kind
     # A category holds categories: inside itself it takes the long way.
     if issubclass(type_of(row), Record) and row not in outer:
         struct, build = _struct_and_builder(row, hook_of, outer)

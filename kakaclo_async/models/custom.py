@@ -1,6 +1,6 @@
 """Custom products: the models that can be printed on, and the designs made of them."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 
@@ -8,6 +8,7 @@ import attrs
 
 from kakaclo_async.models._checks import as_tuple, each, optional_text, text
 from kakaclo_async.models.common import OpenIntEnum, Record
+from kakaclo_async.models.size import SizeContent
 
 __all__ = [
     "Design",
@@ -17,10 +18,6 @@ __all__ = [
     "ModelStatus",
     "ModelVariant",
     "NewDesign",
-    "SizeContent",
-    "SizeRow",
-    "SizeSheet",
-    "SizeValue",
 ]
 
 
@@ -57,52 +54,6 @@ class ModelVariant(Record):
 
     size: str | None = None
     weight: Decimal | None = None
-
-
-@attrs.frozen
-class SizeValue:
-    """One cell of a size chart: a size's name, and its measure (a Decimal if it is a number)."""
-
-    name: str | None = None
-    value: Decimal | str | None = None
-
-
-@attrs.frozen
-class SizeRow:
-    """One row of a size chart: "Sleeve Length" of every size."""
-
-    name: str | None = None
-    size_value: tuple[SizeValue, ...] = ()
-
-
-@attrs.frozen
-class SizeSheet:
-    """One size chart."""
-
-    sheet_name: str | None = None
-    size: tuple[SizeRow, ...] = ()
-
-
-@attrs.frozen
-class SizeContent:
-    """The size charts of a model; iterable, with a length, indexable.
-
-    Attributes:
-        sheets: empty when the text could not be read.
-        raw: the JSON text as it came.
-    """
-
-    sheets: tuple[SizeSheet, ...]
-    raw: str = attrs.field(eq=False, repr=False)
-
-    def __iter__(self) -> Iterator[SizeSheet]:
-        return iter(self.sheets)
-
-    def __len__(self) -> int:
-        return len(self.sheets)
-
-    def __getitem__(self, index: int) -> SizeSheet:
-        return self.sheets[index]
 
 
 @attrs.frozen(kw_only=True)

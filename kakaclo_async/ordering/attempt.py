@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from kakaclo_async.errors import ConfigurationError, KakaCloError, OutcomeUnknown
+from kakaclo_async.errors import ConfigurationError, KakaCloError, OutcomeUnknown, Rejected
 from kakaclo_async.ordering.leases import LeaseLost
 
 if TYPE_CHECKING:
@@ -26,11 +26,15 @@ class Attempt:
     Attributes:
         key: which write.
         payload: the JSON body to send.
+        orphan: whether the journal alone has the payload, and keeps it unless KakaClo declines it.
     """
 
-    def __init__(self, writes: Writes, key: str, payload: bytes, store: Store, leases: Leases) -> None:
+    def __init__(
+        self, writes: Writes, key: str, payload: bytes, store: Store, leases: Leases, *, orphan: bool = False
+    ) -> None:
         self.key = key
         self.payload = payload
+        self.orphan = orphan
         self._writes = writes
         self._store = store
         self._leases = leases
@@ -44,8 +48,8 @@ class Attempt:
         """
         try:
             return await self._store.enter(self._writes.kind, self.key, self.payload, digest, self._lease)
-        except asyncio.CancelledError:
-            await self._store.release(self._lease.token, "cancelled before it was sent")
+        except asyncio.CancelledError as error:
+            await self._release(error)
             raise
 
     def may_leave(self) -> None:
@@ -69,14 +73,14 @@ class Attempt:
         self._leases.keep(self._lease)
         try:
             outcome = await self._writes.send(self)
-        except LeaseLost:
-            await self._release("the worker was held up before it was sent")
+        except LeaseLost as error:
+            await self._release(error)
             return None
         except OutcomeUnknown as error:
             await self._doubt(error)
             return None
         except (KakaCloError, asyncio.CancelledError) as error:
-            await self._release(str(error) or "cancelled before it was sent")
+            await self._release(error)
             raise
         else:
             await self._record(outcome)
@@ -84,9 +88,12 @@ class Attempt:
         finally:
             self._leases.drop(self._lease)
 
-    async def _release(self, why: str) -> None:
+    async def _release(self, error: BaseException) -> None:
+        why = str(error) or "cancelled before it was sent"
         try:
-            await self._store.release(self._lease.token, why)
+            await self._store.release(
+                self._lease.token, why, lost=self.orphan and not isinstance(error, Rejected)
+            )
         except ConfigurationError:
             return  # the claim runs out, and the write counts as in doubt until a look clears it
 

@@ -10,6 +10,7 @@ import asyncio
 import os
 from contextlib import contextmanager
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -62,7 +63,9 @@ class Database:
         return f"<Database {self}>"
 
     def __str__(self) -> str:
-        return self._url.set(drivername=self._url.get_backend_name()).render_as_string(hide_password=True)
+        # Without its query, which may hold a password as well.
+        bare = self._url.set(drivername=self._url.get_backend_name(), query={})
+        return bare.render_as_string(hide_password=True)
 
     async def run(self, work: Callable[[Connection], T], *, make: bool = True) -> T:
         """Do some work in one transaction; what was begun is finished, even when the caller is cancelled.
@@ -115,16 +118,36 @@ class Database:
 
     @cached_property
     def _sqlite(self) -> Engine:
-        engine = create_engine(self._url, poolclass=NullPool, connect_args={"timeout": _PATIENCE})
+        engine = create_engine(
+            self._url, poolclass=NullPool, hide_parameters=True, connect_args={"timeout": _PATIENCE}
+        )
         event.listen(engine, "connect", _set_up)
         event.listen(engine, "begin", _begin)
         return engine
 
     @cached_property
     def _postgresql(self) -> AsyncEngine:
+        try:
+            asyncpg = import_module("asyncpg")
+        except ImportError:
+            raise ConfigurationError("a journal in PostgreSQL needs: pip install kakaclo[postgres]") from None
+        # Not by SQLAlchemy: so the URL's query is read as PostgreSQL's own programs read it.
+        address = self._url.set(drivername="postgresql").render_as_string(hide_password=False)
         settings = {"synchronous_commit": "on", "application_name": "kakaclo journal"}
+
+        async def connect() -> object:
+            try:
+                return await asyncpg.connect(address, server_settings=settings, timeout=_PATIENCE)
+            except (asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
+                raise ConfigurationError(f"the journal {self} cannot be used: {error}") from None
+
         return create_async_engine(
-            self._url, poolclass=NullPool, connect_args={"server_settings": settings, "timeout": _PATIENCE}
+            self._url,
+            poolclass=NullPool,
+            hide_parameters=True,
+            # Rows are locked before they are judged: under a stricter level others' commits would be errors.
+            isolation_level="READ COMMITTED",
+            async_creator=connect,
         )
 
     @contextmanager
@@ -133,7 +156,9 @@ class Database:
             yield
         except DBAPIError as error:
             # `orig` alone: the full text shows the SQL with its parameters, an address among them.
-            raise ConfigurationError(f"the journal {self} refused: {error.orig}") from None
+            # Its further lines may quote a row.
+            reason = str(error.orig).partition("\n")[0]
+            raise ConfigurationError(f"the journal {self} refused: {reason}") from None
         except (SQLAlchemyError, OSError) as error:
             raise ConfigurationError(f"the journal {self} cannot be used: {error}") from None
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import cast
 
 import attrs
 
@@ -72,9 +73,23 @@ class Entry:
 
 
 def digest_of(payload: bytes) -> str:
-    """Return what equal payloads have in common, whatever the order of their fields."""
-    plain = json.dumps(json.loads(payload), sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(plain.encode()).hexdigest()
+    """Return what equal payloads have in common, whatever the order of their fields and of their items."""
+    return hashlib.sha256(_text(_unordered(json.loads(payload))).encode()).hexdigest()
+
+
+def _unordered(value: object) -> object:
+    match value:
+        case dict():
+            fields = cast("dict[str, object]", value)
+            return {name: _unordered(part) for name, part in fields.items()}
+        case list():
+            return sorted(map(_unordered, cast("list[object]", value)), key=_text)
+        case _:
+            return value
+
+
+def _text(value: object) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
 def moment(seconds: float) -> datetime:

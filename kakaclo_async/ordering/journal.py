@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from kakaclo_async.errors import ConfigurationError, OutcomeUnknown
+from kakaclo_async.errors import ConfigurationError, OutcomeUnknown, Rejected
 from kakaclo_async.ordering.database import Database
 from kakaclo_async.ordering.entry import Entry, Standing
 from kakaclo_async.ordering.leases import Leases
@@ -107,13 +106,26 @@ class Journal:
 
         Raises:
             ConfigurationError: there is no journal.
-            KakaCloError: KakaClo could not be asked, or declined one; the others wait for the next call.
+            Rejected: KakaClo declined some of it, which is not pending any more; the others were sent.
+            KakaCloError: KakaClo could not be asked; what was not sent is lost until the next call.
         """
         by_kind = {writes.kind: writes for writes in _all_writes(kk)}
+        declined: Rejected | None = None
         for entry in await self.settle(kk):
             if entry.standing is Standing.LOST:
-                with suppress(OutcomeUnknown):  # pending again, and returned
-                    await self.once(by_kind[entry.kind], entry.key, entry.payload, timeout=0.0)
+                try:
+                    await self._submit(
+                        by_kind[entry.kind], entry.key, entry.payload, timeout=0.0, orphan=True
+                    )
+                except OutcomeUnknown:
+                    continue  # pending again, and returned
+                except Rejected as error:
+                    if declined is None:
+                        declined = error
+                    else:
+                        declined.add_note(str(error))
+        if declined is not None:
+            raise declined
         return await self.pending()
 
     async def once(self, writes: Writes, key: str, payload: bytes, *, timeout: float | None = None) -> str:  # noqa: ASYNC109 - the error says what is in doubt
@@ -130,6 +142,17 @@ class Journal:
             OutcomeUnknown: it is still in doubt.
             KakaCloError: it was surely not carried out.
         """
+        return await self._submit(writes, key, payload, timeout=timeout)
+
+    async def _submit(
+        self,
+        writes: Writes,
+        key: str,
+        payload: bytes,
+        *,
+        timeout: float | None,  # noqa: ASYNC109 - see `once`
+        orphan: bool = False,
+    ) -> str:
         return await submit(
             writes,
             key,
@@ -138,6 +161,7 @@ class Journal:
             leases=self._leases.get(),
             search=self._searches.get().of(writes.kind),
             timeout=timeout,
+            orphan=orphan,
         )
 
 

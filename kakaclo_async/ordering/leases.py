@@ -77,6 +77,7 @@ class Leases:
         self._held.pop(lease.token, None)
         if not self._held and self._keeper is not None:
             self._keeper.cancel()
+            self._keeper = None  # it ends a little later, and must not be counted on by then
 
     def check(self, lease: Lease) -> None:
         """Raise `LeaseLost` unless a claim still holds."""

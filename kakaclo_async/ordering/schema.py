@@ -2,9 +2,38 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Double, Index, Integer, LargeBinary, MetaData, String, Table, Text
+from sqlalchemy import (
+    Column,
+    Dialect,
+    Double,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+)
 
 __all__ = ["metadata", "version", "write"]
+
+
+class _Unseen(bytes):
+    """Bytes that SQLAlchemy does not write into its log of rows."""
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} bytes>"
+
+
+class _Payload(TypeDecorator[bytes]):
+    impl = LargeBinary
+    cache_ok = True
+
+    def process_result_value(self, value: bytes | None, dialect: Dialect) -> bytes | None:
+        del dialect
+        return None if value is None else _Unseen(value)
+
 
 metadata = MetaData()
 
@@ -15,9 +44,7 @@ write = Table(
     Column("kind", String, primary_key=True),
     Column("key", String, primary_key=True),
     Column("digest", String(64), nullable=False),
-    Column(
-        "payload", LargeBinary, nullable=False, comment="the JSON body, without its address once it is done"
-    ),
+    Column("payload", _Payload, nullable=False, comment="the JSON body, without its address once it is done"),
     Column("notes", Text, comment="what the endpoint noted on the way"),
     Column("state", String, nullable=False, comment="ready, lost, sent or done"),
     Column("outcome", String, comment="the number that KakaClo gave"),

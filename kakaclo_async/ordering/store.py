@@ -28,6 +28,7 @@ __all__ = ["Store"]
 
 _READY, _LOST, _SENT, _DONE = "ready", "lost", "sent", "done"
 _STANDINGS = {_READY: Standing.READY, _LOST: Standing.LOST, _DONE: Standing.DONE}
+_UNSENT = {"holder": None, "held_until": None, "sent_until": None}
 _SAID_AT_MOST = 500  # characters of a reason that are kept
 
 
@@ -87,7 +88,8 @@ class Store:
         held = write.c.holder.in_(list(tokens))
 
         def work(connection: Connection) -> set[str]:
-            kept = set(connection.scalars(select(write.c.holder).where(held).with_for_update()))
+            locked = select(write.c.holder).where(held).order_by(write.c.key).with_for_update()
+            kept = set(connection.scalars(locked))
             later = write.c.sent_until + (until - write.c.held_until)
             connection.execute(update(write).where(held).values(held_until=until, sent_until=later))
             return {token for token in kept if token is not None}
@@ -104,17 +106,16 @@ class Store:
             write.c.holder == token, holder=None, held_until=None, sent_until=self._seconds(), why=_short(why)
         )
 
-    async def release(self, token: str, why: str | None) -> None:
-        """Give a claim up, for nothing was carried out; who submitted it is told, and has the payload."""
-        await self._update(
-            write.c.holder == token,
-            state=_READY,
-            payload=b"",
-            holder=None,
-            held_until=None,
-            sent_until=None,
-            why=_short(why),
-        )
+    async def release(self, token: str, why: str, *, lost: bool) -> None:
+        """Give a claim up, for nothing was carried out.
+
+        Args:
+            token: the claim's.
+            why: nothing was.
+            lost: whether nobody who has the payload is told: it is kept.
+        """
+        fate = {"state": _LOST} if lost else {"state": _READY, "payload": b""}
+        await self._update(write.c.holder == token, **fate, **_UNSENT, why=_short(why))
 
     async def settle(
         self,
@@ -131,25 +132,25 @@ class Store:
             unclear: why nobody can tell, by key.
             absent: what was surely not carried out, as it was when the look began.
         """
+        gone = {entry.key: entry for entry in absent}
 
         def work(connection: Connection) -> None:
             sent = write.c.state == _SENT
+            # Those whom two looks have in common are locked in one order, lest they wait for each other.
+            same = and_(write.c.kind == kind, write.c.key.in_([*found, *unclear, *gone]), sent)
+            connection.execute(select(write.c.key).where(same).order_by(write.c.key).with_for_update())
             for key, (outcome, payload) in found.items():
                 done = update(write).where(and_(_is(kind, key), sent)).values(self._outcome(outcome, payload))
                 connection.execute(done)
             for key, why in unclear.items():
                 connection.execute(update(write).where(and_(_is(kind, key), sent)).values(why=_short(why)))
-            for entry in absent:
+            for key, entry in gone.items():
                 # Not if somebody has sent it again since, which only those do who looked as well.
-                same = and_(
-                    _is(kind, entry.key),
-                    sent,
-                    write.c.attempts == entry.attempts,
-                    self._free(self._seconds()),
+                still = and_(
+                    _is(kind, key), sent, write.c.attempts == entry.attempts, self._free(self._seconds())
                 )
-                lost = {"state": _LOST, "holder": None, "held_until": None, "sent_until": None}
-                why = "KakaClo did not get it"
-                connection.execute(update(write).where(same).values(**lost, why=why))
+                lost = {"state": _LOST, **_UNSENT, "why": "KakaClo did not get it"}
+                connection.execute(update(write).where(still).values(lost))
 
         await self._database.run(work)
 

@@ -58,8 +58,19 @@ async def submit(
     leases: Leases,
     search: Search,
     timeout: float | None,  # noqa: ASYNC109 - the error says what is in doubt
+    orphan: bool = False,
 ) -> str:
     """Carry a write out exactly once, and return its number.
+
+    Args:
+        writes: how it is sent, and looked for.
+        key: which one.
+        payload: the JSON body.
+        store: the journal's entries.
+        leases: the claims of this worker.
+        search: looks for what is in doubt.
+        timeout: seconds to go on while it is in doubt.
+        orphan: whether the journal alone has the payload, and keeps it unless KakaClo declines it.
 
     Raises:
         Conflict: the key came with another payload, which may have been sent.
@@ -72,7 +83,7 @@ async def submit(
     attempts = 0
     looked = False
     while True:
-        attempt = Attempt(writes, key, payload, store, leases)
+        attempt = Attempt(writes, key, payload, store, leases, orphan=orphan)
         entry = await attempt.claim(digest)
         if entry.may_be_sent:
             if (outcome := await attempt.carry_out()) is not None:

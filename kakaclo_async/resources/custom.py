@@ -146,7 +146,7 @@ class Custom:
 
         Args:
             design: the model, and what is printed on it.
-            journal: a `kakaclo_async.ordering.Journal`.
+            journal: a `Journal`.
             timeout: seconds to wait until the design shows up, and again until it can be ordered; None for as long
                 as it takes.
 

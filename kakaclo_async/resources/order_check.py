@@ -101,8 +101,8 @@ def _address_problems(address: object) -> Iterator[OrderProblem]:
     if isinstance(country, str) and country.strip():
         try:
             check_country(country)
-        except InvalidRequest as error:
-            yield OrderProblem("address.country", str(error))
+        except InvalidRequest:  # whose text shows what it got: another part of the address, perhaps
+            yield OrderProblem("address.country", "it must be a two-letter code such as 'US'")
 
 
 def _item_problems(items: object) -> Iterator[OrderProblem]:

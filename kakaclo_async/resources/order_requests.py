@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from kakaclo_async.codec import encode
+from kakaclo_async.codec import encode, to_wire_time
 from kakaclo_async.models import Order, Page
 from kakaclo_async.protocol import Request
 from kakaclo_async.resources.checks import check_code, check_codes, check_number, time_range
@@ -51,8 +51,9 @@ def orders_query(
     updated_to: datetime | None = None,
     page_number: int = 1,
     page_size: int = PAGE_SIZE,
+    open_end: bool = False,
 ) -> tuple[tuple[str, str], ...]:
-    """Build the query string of an order query."""
+    """Build the query string of an order query; with `open_end` a time range may do without its end."""
     query: list[tuple[str, str]] = []
     if ids is not None:
         query.append(("ids", ",".join(check_codes(map(check_order_id, ids), "order id", at_most=PAGE_SIZE))))
@@ -60,7 +61,9 @@ def orders_query(
         (created_from, created_to, "created", "create"),
         (updated_from, updated_to, "updated", "update"),
     ):
-        if (window := time_range(start, end, what)) is not None:
+        if open_end and start is not None and end is None:
+            query.append((f"{wire}StartTime", to_wire_time(start)))
+        elif (window := time_range(start, end, what)) is not None:
             query += [(f"{wire}StartTime", window[0]), (f"{wire}EndTime", window[1])]
     query += [
         ("pageNumber", str(check_number(page_number, "page_number"))),

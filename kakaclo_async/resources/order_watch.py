@@ -129,4 +129,6 @@ class OrderWatch:
 def _standing(order: Order | None) -> str:
     if order is None:
         return "not seen yet"
+    if order.status is OrderStatus.ABNORMAL_ORDER:
+        return str(order.status)
     return str(order.fulfillment_status or order.status)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from datetime import timedelta
+from itertools import combinations
 from typing import TYPE_CHECKING, Final, cast
 
 from kakaclo_async.codec import to_wire_time
@@ -12,13 +13,14 @@ from kakaclo_async.errors import Conflict, OutcomeUnknown
 from kakaclo_async.models import Item
 from kakaclo_async.pulling import IncompletePull
 from kakaclo_async.resources.listing import Listing
+from kakaclo_async.resources.order_errors import about_order
 from kakaclo_async.resources.order_family import pieces
 from kakaclo_async.resources.order_price import check_price
-from kakaclo_async.resources.order_requests import ORDERS_PATH, PAGE_SIZE, page_request, place_request
+from kakaclo_async.resources.order_requests import ORDERS_PATH, orders_query, page_request, place_request
 from kakaclo_async.resources.writes import Findings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from kakaclo_async.caller import Caller
@@ -26,13 +28,16 @@ if TYPE_CHECKING:
     from kakaclo_async.protocol import Request
     from kakaclo_async.resources.writes import Attempt, Doubt
 
-__all__ = ["OrderWrites", "asked_items", "by_number", "orders_since"]
+__all__ = ["OrderWrites", "asked_items", "by_number", "orders_since", "place"]
 
 _MARGIN: Final = timedelta(minutes=10)
 """How far KakaClo's clock may be behind ours for a quick look to find an order."""
 
 _THOROUGH_MARGIN: Final = timedelta(days=1)
 """The same for the look that decides: times in a wrong zone must not make an order absent."""
+
+_LARGEST_FAMILY: Final = 12
+"""Orders of one custom order id that are tried in all combinations: more than there are warehouses."""
 
 
 class OrderWrites:
@@ -50,13 +55,7 @@ class OrderWrites:
 
     async def send(self, attempt: Attempt) -> str:
         """Place an order and return its number."""
-        await check_price(self._caller, attempt.key, attempt.payload)
-
-        def build() -> Request[str]:
-            attempt.may_leave()
-            return place_request(ORDERS_PATH, attempt.payload, attempt.key)
-
-        return await self._caller.send(build)
+        return await place(self._caller, attempt.key, attempt.payload, may_leave=attempt.may_leave)
 
     async def look(self, doubts: Sequence[Doubt], *, thorough: bool) -> Findings:
         """Read the orders made since the oldest doubt, and match custom order ids and items.
@@ -77,12 +76,12 @@ class OrderWrites:
         found: dict[str, str] = {}
         unclear: dict[str, str] = {}
         for doubt in doubts:
-            family = families.get(doubt.key, [])
-            asked = Counter({item.sku: item.quantity for item in asked_items(doubt.payload)})
-            if fitting := [order for order in family if _fits(order, asked)]:
-                found[doubt.key] = min(fitting, key=by_number).id
-            elif family:
-                unclear[doubt.key] = f"order {family[0].id} carries this custom order id, with other items"
+            orders = sorted(families.get(doubt.key, []), key=by_number)
+            if ours := _made_of(doubt.payload, orders):
+                found[doubt.key] = ours[0].id
+            elif orders:
+                numbers = ", ".join(order.id for order in orders)
+                unclear[doubt.key] = f"order {numbers} carries this custom order id, with other items"
         return Findings(found=found, unclear=unclear, complete=complete)
 
     def spare(self, payload: bytes) -> bytes:
@@ -106,6 +105,34 @@ class OrderWrites:
         )
 
 
+async def place(
+    caller: Caller, custom_order_id: str, body: bytes, *, may_leave: Callable[[], None] = lambda: None
+) -> str:
+    """Place an order with one POST, and return its number.
+
+    Args:
+        caller: sends it.
+        custom_order_id: names the order.
+        body: of the request.
+        may_leave: raises if the request must not leave any more; called when its marble is there.
+    """
+
+    def build() -> Request[str]:
+        may_leave()
+        return place_request(ORDERS_PATH, body, custom_order_id)
+
+    with about_order(custom_order_id, body):
+        await check_price(caller, custom_order_id, body)
+        number = await caller.send(build)
+        if not number.strip():
+            raise OutcomeUnknown(
+                f"KakaClo took order {custom_order_id!r} and named no number: look for this custom order id before"
+                " sending it again",
+                custom_order_id=custom_order_id,
+            )
+    return number
+
+
 def orders_since(caller: Caller, start: datetime) -> Listing[Order]:
     """List the orders made from `start` on, without an end, in the bulk lane.
 
@@ -114,12 +141,9 @@ def orders_since(caller: Caller, start: datetime) -> Listing[Order]:
     bulk = caller.bulk()
 
     async def read(number: int) -> Page[Order]:
-        query = (
-            ("createStartTime", to_wire_time(start)),
-            ("pageNumber", str(number)),
-            ("pageSize", str(PAGE_SIZE)),
+        return await bulk.send(
+            page_request(orders_query(created_from=start, page_number=number, open_end=True))
         )
-        return await bulk.send(page_request(query))
 
     return Listing("orders", read, lambda order: order.id)
 
@@ -136,9 +160,18 @@ def _lines(payload: bytes) -> list[dict[str, object]]:
     return cast("list[dict[str, object]]", json.loads(payload)["orderItemsList"])
 
 
-def _fits(order: Order, asked: Counter[str]) -> bool:
-    """Whether an order can be one of those that were made of what was asked; one may hold a part of it."""
-    return pieces([order]) <= asked
+def _made_of(payload: bytes, orders: Sequence[Order]) -> tuple[Order, ...]:
+    """Return the first orders that together hold what was asked, and nothing else; none if there are no such.
+
+    Others may use the same custom order id, and a part of a family may not show yet.
+    """
+    asked = Counter({item.sku: item.quantity for item in asked_items(payload)})
+    parts = [order for order in orders if pieces([order]) <= asked][:_LARGEST_FAMILY]
+    for size in range(1, len(parts) + 1):
+        for family in combinations(parts, size):
+            if pieces(family) == asked:
+                return family
+    return ()
 
 
 def by_number(order: Order) -> tuple[int, str]:

@@ -3,43 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import attrs
 
 from kakaclo_async.codec import encode
-from kakaclo_async.errors import InvalidRequest, NotFound, Rejected
+from kakaclo_async.errors import InvalidRequest, Rejected
 from kakaclo_async.models import CreatedOrder, NewOrder
 from kakaclo_async.resources.checks import check_code
-from kakaclo_async.resources.codes import Codes
 from kakaclo_async.resources.freight import Freight
-from kakaclo_async.resources.listing import Listing
 from kakaclo_async.resources.order_check import OrderCheck, judge, read_order
 from kakaclo_async.resources.order_family import Family
 from kakaclo_async.resources.order_ids import made_at, new_custom_order_id
-from kakaclo_async.resources.order_price import check_price
-from kakaclo_async.resources.order_requests import (
-    ORDERS_PATH,
-    PAGE_SIZE,
-    check_order_id,
-    create_request,
-    orders_query,
-    page_request,
-)
+from kakaclo_async.resources.order_reads import OrderReads
+from kakaclo_async.resources.order_requests import check_order_id
 from kakaclo_async.resources.order_watch import STAGES, OrderWatch, Stage
-from kakaclo_async.resources.order_writes import OrderWrites, asked_items, by_number, orders_since
+from kakaclo_async.resources.order_writes import OrderWrites, asked_items, by_number, orders_since, place
 from kakaclo_async.resources.payment import Payment
 from kakaclo_async.resources.products import Products
 from kakaclo_async.resources.stocks import Stocks
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
-    from kakaclo_async.caller import Caller
-    from kakaclo_async.models import FreightQuote, Item, Order, OrderStatus, Page
-    from kakaclo_async.protocol import Request
+    from kakaclo_async.models import FreightQuote, Item, Order
     from kakaclo_async.resources.writes import WriteJournal
 
 __all__ = ["Orders"]
@@ -61,12 +49,8 @@ def _no_later(custom_order_id: str, sent_from: datetime | None) -> datetime:
     return (sent_from or datetime.fromtimestamp(made or 0.0, UTC)) - timedelta(days=1)
 
 
-class Orders:
+class Orders(OrderReads):
     """`kk.orders`."""
-
-    def __init__(self, caller: Caller) -> None:
-        self._caller = caller
-        self._by_id = Codes(caller, "order", _of_ids, _ids, _no_order)
 
     async def create(self, order: NewOrder) -> CreatedOrder:
         """Place an order: one POST, which is never repeated once it may have arrived.
@@ -88,10 +72,8 @@ class Orders:
             Rejected: KakaClo declined: an unknown SKU, too little balance.
         """
         order, custom_order_id = _named(order)
-        request = create_request(ORDERS_PATH, order)
-        await check_price(self._caller, custom_order_id, request.body or b"")
         try:
-            order_id = await self._caller.send(request)
+            order_id = await place(self._caller, custom_order_id, encode(order))
         finally:
             self._caller.shared.drop_quotes(item.sku for item in order.items)
         return CreatedOrder(order_id, custom_order_id)
@@ -114,7 +96,7 @@ class Orders:
         Args:
             order: what, where to and how. Give it a `custom_order_id` that you can tell again after a crash; one is
                 made if it has none, and only `journal.settle` can then find out about an order in doubt.
-            journal: a `kakaclo_async.ordering.Journal`.
+            journal: a `Journal`.
             timeout: seconds to go on while the order is in doubt; None: until that can be settled, a little more than
                 the journal's quiet time. Submit the order again later to go on.
 
@@ -171,8 +153,10 @@ class Orders:
     async def _freight(self, items: tuple[Item, ...], country: str) -> FreightQuote | str:
         try:
             return await Freight(self._caller).quote(items, country)
-        except (Rejected, InvalidRequest) as refusal:
-            return str(refusal)
+        except InvalidRequest:
+            return "it is no two-letter code such as 'US'"
+        except Rejected as refusal:
+            return refusal.message or str(refusal)
 
     async def family(
         self,
@@ -191,7 +175,7 @@ class Orders:
             asked: the items that were asked for; by default what the journal knows.
             created_from: no later than the order was made, aware; by default what the journal knows, or what the id
                 tells if this package made it, less a day; else 30 days ago.
-            journal: a `kakaclo_async.ordering.Journal` that the order was submitted with.
+            journal: the `Journal` that the order was submitted with.
 
         Returns:
             The family; `problems` says what is missing. Orders show up within 5 minutes of being made.
@@ -240,138 +224,3 @@ class Orders:
         bulk = self._caller.bulk()
         watch = bulk.shared.part(("order watch", bulk.options), lambda: OrderWatch(Orders(bulk).get_many))
         return await watch.wait(check_order_id(order_id), until, timeout)
-
-    async def get(self, order_id: str) -> Order:
-        """Return one order by its number; concurrent calls share requests of 30 numbers.
-
-        `GET /v2/order/orders?ids=`
-
-        Raises:
-            NotFound: no such order; a new one shows up within 5 minutes.
-        """
-        return await self._by_id.one(check_order_id(order_id))
-
-    async def get_many(self, ids: Iterable[str]) -> tuple[Order, ...]:
-        """Return any number of orders by their numbers, 30 per request.
-
-        `GET /v2/order/orders?ids=`
-
-        Returns:
-            The orders found, in the order of the numbers; unknown numbers are left out.
-        """
-        if isinstance(ids, str):
-            raise InvalidRequest("pass a list of order numbers, not one str")
-        numbers = tuple(dict.fromkeys(map(check_order_id, ids)))
-        return tuple((await self._by_id.many(numbers)).values())
-
-    async def page(
-        self,
-        *,
-        ids: Iterable[str] | None = None,
-        created_from: datetime | None = None,
-        created_to: datetime | None = None,
-        updated_from: datetime | None = None,
-        updated_to: datetime | None = None,
-        page_number: int = 1,
-        page_size: int = PAGE_SIZE,
-    ) -> Page[Order]:
-        """Return one page of orders; one request, for those who page by themselves.
-
-        `GET /v2/order/orders`
-
-        Args:
-            ids: only these order numbers, at most 250.
-            created_from: only orders made in this range of aware times; needs `created_to`.
-            created_to: its end.
-            updated_from: only orders updated in this range; needs `updated_to`.
-            updated_to: its end.
-            page_number: from 1.
-            page_size: 1 to 250.
-        """
-        query = orders_query(
-            ids=ids,
-            created_from=created_from,
-            created_to=created_to,
-            updated_from=updated_from,
-            updated_to=updated_to,
-            page_number=page_number,
-            page_size=page_size,
-        )
-        return await self._caller.send(page_request(query))
-
-    async def query(
-        self,
-        *,
-        created_from: datetime | None = None,
-        created_to: datetime | None = None,
-        updated_from: datetime | None = None,
-        updated_to: datetime | None = None,
-        statuses: Iterable[OrderStatus | str] | None = None,
-    ) -> AsyncGenerator[Order, None]:
-        """Iterate over orders, all of them by default, none twice.
-
-        `GET /v2/order/orders`, 250 rows per request, in the bulk lane
-
-        Args:
-            created_from: only orders made in this range of aware times; the end is now by default.
-            created_to: its end.
-            updated_from: only orders updated in this range; the end is now by default.
-            updated_to: its end.
-            statuses: only orders with one of these; sorted out here, for V2 cannot be asked for a status.
-
-        Raises:
-            InvalidRequest: a naive time, an end without a start.
-            IncompletePull: after the last order, when the list moved too much to be sure of all.
-        """
-        now = datetime.now(UTC)
-        created = (created_from, created_to or (now if created_from else None))
-        updated = (updated_from, updated_to or (now if updated_from else None))
-        wanted = None if statuses is None else set(map(str, statuses))
-        bulk = Orders(self._caller.bulk())
-
-        async def read(number: int) -> Page[Order]:
-            return await bulk.page(
-                created_from=created[0],
-                created_to=created[1],
-                updated_from=updated[0],
-                updated_to=updated[1],
-                page_number=number,
-            )
-
-        async with aclosing(Listing("orders", read, _id).rows()) as orders:
-            async for order in orders:
-                if wanted is None or order.status in wanted:
-                    yield order
-
-    async def find(
-        self, custom_order_id: str, created_from: datetime, created_to: datetime | None = None
-    ) -> tuple[Order, ...]:
-        """Return all orders with this custom order id, for one request may become several orders.
-
-        `GET /v2/order/orders`, 250 rows per request
-
-        Args:
-            custom_order_id: your own number, as it was sent.
-            created_from: no later than the order was made.
-            created_to: now by default; an order shows up within 5 minutes of being made.
-        """
-        check_code(custom_order_id, "custom_order_id")
-        orders = self.query(created_from=created_from, created_to=created_to)
-        return tuple([order async for order in orders if order.custom_order_id == custom_order_id])
-
-
-def _id(order: Order) -> str:
-    return order.id
-
-
-def _ids(order: Order) -> tuple[str, ...]:
-    return (order.id,)
-
-
-def _of_ids(ids: tuple[str, ...]) -> Request[Page[Order]]:
-    return page_request(orders_query(ids=ids, page_size=len(ids)))
-
-
-def _no_order(order_id: str) -> NotFound:
-    text = f"no order has the number {order_id} (new orders show up within 5 minutes)"
-    return NotFound(text, status=200, path=ORDERS_PATH)

@@ -163,7 +163,7 @@ class Products:
         """Iterate over all products that were updated in a range of times: complete, concurrent, no row twice.
 
         Read by key in several windows at once, in the bulk lane; a slow consumer holds the pull. The iterator's
-        `certificate` says how it knows that it saw every row. Close it (`contextlib.aclosing`) to stop early.
+        `certificate` says how it knows that it saw every row. Close it to stop early.
 
         `GET /v1/product/products`
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import attrs
 
 from kakaclo_async.errors import InvalidRequest, Rejected
-from kakaclo_async.models import FulfillmentStatus, NewRefund, OrderStatus, RefundItem
+from kakaclo_async.models import FulfillmentStatus, NewRefund, OrderStatus, PackageStatus, RefundItem
+from kakaclo_async.resources.order_errors import order_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -26,11 +27,13 @@ class RefundPlan:
         order_id: KakaClo's order number.
         refund: the body; without items it means the whole order.
         amount: US dollars that should come back, freight only with the whole order; None when the order does not say.
+        custom_order_id: your own number; None when the order has none, or was not queried.
     """
 
     order_id: str
     refund: NewRefund
     amount: Decimal | None
+    custom_order_id: str | None = None
 
 
 def check_refundable(order: Order) -> None:
@@ -45,7 +48,8 @@ def check_refundable(order: Order) -> None:
         raise _too_late(order, "all of it is refunded")
     if order.refundable_amount is not None and order.refundable_amount <= 0:
         raise _too_late(order, "nothing is left to refund")
-    if order.fulfillments or order.fulfillment_status in _SHIPPED or order.status is OrderStatus.COMPLETED:
+    left = any(package.status is not PackageStatus.PREPARING for package in order.fulfillments)
+    if left or order.fulfillment_status in _SHIPPED or order.status is OrderStatus.COMPLETED:
         shipped = order.fulfillment_status or order.status
         raise _too_late(order, f"it is shipped ({shipped}): ask KakaClo's staff, or have it returned")
     if order.order_items and all(_is_spoken_for(line) for line in order.order_items):
@@ -59,10 +63,13 @@ _SHIPPED = {
 }
 
 
+def _named(order: Order) -> str:
+    return order_name(order.id, order.custom_order_id)
+
+
 def _too_late(order: Order, reason: str) -> Rejected:
     return Rejected(
-        f"order {order.id} (custom order id {order.custom_order_id!r}) cannot be refunded: {reason};"
-        " nothing was sent",
+        f"{_named(order)} cannot be refunded: {reason}; nothing was sent",
         status=200,
         message=reason,
     )
@@ -87,7 +94,8 @@ def fill_lines(order: Order, items: Iterable[Item]) -> tuple[RefundItem, ...]:
 def _lines_of(order: Order, sku: str, quantity: int) -> Sequence[RefundItem]:
     bought = [line for line in order.order_items if line.sku_code == sku]
     if not bought:
-        raise InvalidRequest(f"order {order.id} holds no SKU {sku!r}")
+        others = ", ".join(dict.fromkeys(line.sku_code for line in order.order_items if line.sku_code))
+        raise InvalidRequest(f"{_named(order)} holds no SKU {sku!r}; it holds {others or 'none'}")
     lines: list[RefundItem] = []
     missing = quantity
     for line in bought:
@@ -106,10 +114,12 @@ def _lines_of(order: Order, sku: str, quantity: int) -> Sequence[RefundItem]:
         held = sum(line.product_num or 0 for line in bought)
         if quantity <= held:
             raise InvalidRequest(
-                f"order {order.id}: at most {quantity - missing} of the {held} bought of SKU {sku!r} are left beside"
-                f" earlier refunds, not the {quantity} to refund"
+                f"{_named(order)}: at most {quantity - missing} of the {held} bought of SKU {sku!r} are left beside"
+                f" earlier refunds; ask for fewer than {quantity}"
             )
-        raise InvalidRequest(f"order {order.id} holds {held} of SKU {sku!r}, not the {quantity} to refund")
+        raise InvalidRequest(
+            f"{_named(order)} holds {held} of SKU {sku!r}; ask for no more, not for {quantity}"
+        )
     return lines
 
 
@@ -144,6 +154,7 @@ def expected_amount(order: Order, lines: Iterable[RefundItem]) -> Decimal | None
         amount += prices[0] * line.quantity
     if order.refundable_amount is not None and amount > order.refundable_amount:
         raise InvalidRequest(
-            f"order {order.id}: {order.refundable_amount} USD are refundable, and these items cost {amount}"
+            f"{_named(order)}: {order.refundable_amount} USD are refundable, and these items cost {amount};"
+            " ask for fewer"
         )
     return amount

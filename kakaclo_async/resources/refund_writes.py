@@ -16,10 +16,11 @@ from kakaclo_async.errors import Conflict, OutcomeUnknown
 from kakaclo_async.models import Item, Page, Refund, RefundItem
 from kakaclo_async.protocol import Request, path
 from kakaclo_async.resources.checks import check_code
+from kakaclo_async.resources.order_errors import naming, order_name
 from kakaclo_async.resources.writes import Findings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from kakaclo_async.caller import Caller
@@ -30,6 +31,7 @@ __all__ = [
     "REFUNDS_PATH",
     "REFUND_PATH",
     "RefundWrites",
+    "ask",
     "marked",
     "post_refund",
     "refund_key",
@@ -49,6 +51,47 @@ def post_refund(template: str, order_id: str, body: bytes) -> Request[str]:
         result=str,
         writes=True,
         order_id=str(order_id),
+    )
+
+
+async def ask(
+    caller: Caller,
+    order_id: str,
+    body: bytes,
+    *,
+    custom_order_id: str | None,
+    may_leave: Callable[[], None] = lambda: None,
+) -> str:
+    """Ask for a refund with one POST, and return its number.
+
+    Args:
+        caller: sends it.
+        order_id: KakaClo's order number.
+        body: of the request.
+        custom_order_id: your own number, for errors; None when it is not known.
+        may_leave: raises if the request must not leave any more; called when its marble is there.
+    """
+
+    def build() -> Request[str]:
+        may_leave()
+        return post_refund(REFUND_PATH, order_id, body)
+
+    order = order_name(order_id, custom_order_id)
+    try:
+        with naming(f"no refund of {order} was asked for"):
+            number = await caller.send(build)
+    except OutcomeUnknown as error:
+        raise _unknown(order, str(error.__cause__ or error), order_id, custom_order_id) from error.__cause__
+    if not number.strip():
+        raise _unknown(order, "KakaClo named no number", order_id, custom_order_id)
+    return number
+
+
+def _unknown(order: str, why: str, order_id: str, custom_order_id: str | None) -> OutcomeUnknown:
+    return OutcomeUnknown(
+        f"a refund of {order} may or may not have been asked for: {why}; look at refunds.of before asking again",
+        custom_order_id=custom_order_id,
+        order_id=order_id,
     )
 
 
@@ -77,12 +120,18 @@ def _mark(key: str) -> str:
 
 
 class RefundWrites:
-    """Asks for refunds; a key is what `refund_key` makes, a payload the body of the POST."""
+    """Asks for refunds; a key is what `refund_key` makes, a payload the body of the POST.
+
+    Args:
+        caller: sends, and looks.
+        custom_order_id: your own number of the one order that they are about, if it is known.
+    """
 
     kind = "refund"
 
-    def __init__(self, caller: Caller) -> None:
+    def __init__(self, caller: Caller, custom_order_id: str | None = None) -> None:
         self._caller = caller
+        self._custom_order_id = custom_order_id
 
     @property
     def timeout(self) -> float:
@@ -91,12 +140,13 @@ class RefundWrites:
 
     async def send(self, attempt: Attempt) -> str:
         """Ask for the refund and return its number."""
-
-        def build() -> Request[str]:
-            attempt.may_leave()
-            return post_refund(REFUND_PATH, _order_id(attempt.key), attempt.payload)
-
-        return await self._caller.send(build)
+        return await ask(
+            self._caller,
+            _order_id(attempt.key),
+            attempt.payload,
+            custom_order_id=self._custom_order_id,
+            may_leave=attempt.may_leave,
+        )
 
     async def look(self, doubts: Sequence[Doubt], *, thorough: bool) -> Findings:
         """Read the refunds of the orders concerned, and match the marks in their remarks.
@@ -125,8 +175,9 @@ class RefundWrites:
         """Make the error for a refund in doubt."""
         order_id = _order_id(key)
         return OutcomeUnknown(
-            f"a refund of order {order_id} may or may not have been asked for: {text}; ask for it again with the"
-            f" same journal: it can be settled at {to_wire_time(settles_at)}",
+            f"a refund of {order_name(order_id, self._custom_order_id)} may or may not have been asked for: {text};"
+            f" ask for it again with the same journal: it can be settled at {to_wire_time(settles_at)}",
+            custom_order_id=self._custom_order_id,
             order_id=order_id,
             settles_at=settles_at,
         )
@@ -135,7 +186,9 @@ class RefundWrites:
         """Make the error for a refund that the journal has with other lines."""
         order_id = _order_id(key)
         return Conflict(
-            f"the journal has the same refund of order {order_id} with other lines: the order has changed since",
+            f"the journal has the same refund of {order_name(order_id, self._custom_order_id)} with other lines:"
+            " the order has changed since; look at refunds.of, and pass again= if another is meant",
+            custom_order_id=self._custom_order_id,
             order_id=order_id,
         )
 

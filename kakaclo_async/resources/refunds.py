@@ -11,9 +11,9 @@ from kakaclo_async.resources.orders import Orders
 from kakaclo_async.resources.polling import poll
 from kakaclo_async.resources.refund_lines import RefundPlan, check_refundable, expected_amount, fill_lines
 from kakaclo_async.resources.refund_writes import (
-    REFUND_PATH,
     REFUNDS_PATH,
     RefundWrites,
+    ask,
     marked,
     post_refund,
     refund_key,
@@ -71,7 +71,7 @@ class Refunds:
     ) -> RefundPlan:
         ready = tuple(item for item in items or () if isinstance(item, RefundItem))
         named = [item for item in items or () if isinstance(item, Item)]
-        lines, amount = ready, None
+        lines, amount, custom_order_id = ready, None, None
         if named or items is None:
             try:
                 order = await Orders(self._caller).get(order_id)
@@ -81,10 +81,13 @@ class Refunds:
                 # The index may not know a new order yet, and KakaClo needs no lines to refund all of it.
             else:
                 check_refundable(order)
+                custom_order_id = order.custom_order_id
                 lines += fill_lines(order, named)
                 amount = order.refundable_amount if items is None else expected_amount(order, lines)
         refund = NewRefund(remark=remark or reason, refund_reason=reason, order_items=lines)
-        return RefundPlan(order_id=str(order_id), refund=refund, amount=amount)
+        return RefundPlan(
+            order_id=str(order_id), refund=refund, amount=amount, custom_order_id=custom_order_id
+        )
 
     async def request(
         self,
@@ -111,7 +114,7 @@ class Refunds:
                 order is then queried once to fill in item id and country. A `RefundItem` is sent as it is.
             reason: one of `RefundReason`.
             remark: free text for KakaClo's staff; the reason by default.
-            journal: a `kakaclo_async.ordering.Journal`.
+            journal: a `Journal`.
             again: with a journal: any text that tells this refund from an equal one before, when both are meant.
             timeout: with a journal: seconds to go on while it is in doubt; None: until that can be settled.
 
@@ -127,10 +130,12 @@ class Refunds:
         wanted = _listed(items)
         if journal is None:
             plan = await self._plan(order_id, wanted, str(reason), remark)
-            return await self._caller.send(post_refund(REFUND_PATH, order_id, encode(plan.refund)))
+            body = encode(plan.refund)
+            return await ask(self._caller, plan.order_id, body, custom_order_id=plan.custom_order_id)
         key = refund_key(str(order_id), wanted, str(reason), remark, again)
         known = await journal.recall(RefundWrites.kind, key)
         payload = None if known is None else known.payload
+        custom_order_id = None
         if payload is None:
             try:
                 plan = await self._plan(order_id, wanted, str(reason), remark)
@@ -141,8 +146,8 @@ class Refunds:
                     raise
                 payload = known.payload
             else:
-                payload = encode(marked(plan.refund, key))
-        return await journal.once(RefundWrites(self._caller), key, payload, timeout=timeout)
+                payload, custom_order_id = encode(marked(plan.refund, key)), plan.custom_order_id
+        return await journal.once(RefundWrites(self._caller, custom_order_id), key, payload, timeout=timeout)
 
     async def of(self, order_id: str) -> tuple[Refund, ...]:
         """Return the refunds of an order, none if none was asked for.

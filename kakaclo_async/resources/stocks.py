@@ -127,7 +127,7 @@ class Stocks:
 
         Stock rows carry no time, so windows are read from their last page to their first, several at once, in
         the bulk lane; a slow consumer holds the pull. The iterator's `certificate` says how it knows that it saw
-        every row. Close it (`contextlib.aclosing`) to stop early.
+        every row. Close it to stop early.
 
         `GET /v1/product/stocks`
 

@@ -1,10 +1,14 @@
 """What tests of code that uses KakaClo need.
 
 With pytest, the fixtures `kakaclo_sandbox` and `kakaclo_client` are there by themselves (they are async, and need
-pytest-asyncio); a marker sets the sandbox up:
+pytest-asyncio), and so are `kakaclo_sync_sandbox` and `kakaclo_sync_client` for blocking code. A marker sets the
+sandbox up:
 
     @pytest.mark.kakaclo_sandbox(products=50, index_lag=0)
     async def test_my_shop(kakaclo_sandbox, kakaclo_client): ...
+
+    @pytest.mark.kakaclo_sandbox(speed=100)
+    def test_my_view(kakaclo_sync_sandbox, kakaclo_sync_client): ...
 
 `SteppedLoop` is an event loop whose clock is stepped: waiting for a marble, a retry or the end of a cache entry
 takes no real time, while loopback HTTP and threads work as ever. With pytest-asyncio, `conftest.py` gives it to

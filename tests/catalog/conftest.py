@@ -3,11 +3,15 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from contextlib import closing
+from itertools import count
 
 import pytest
+from postgres import needs_postgresql, running_server
 from serving import served
 
 from kakaclo_async.catalog import Mirror
+
+numbers = count(1)
 
 
 async def no_pause(_seconds):
@@ -70,3 +74,50 @@ def mirror_of(db):
         return Mirror(kk, url or db.url, now=sandbox.now, **settings)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def server():
+    """A PostgreSQL server of the tests' own."""
+    with running_server() as url:
+        yield url
+
+
+class PostgresqlDatabase:
+    """What a test asks a mirror's PostgreSQL database."""
+
+    def __init__(self, url):
+        self.url = url
+
+    async def rows(self, sql, *parameters):
+        import asyncpg
+
+        connection = await asyncpg.connect(self.url)
+        try:
+            return [tuple(row) for row in await connection.fetch(sql, *parameters)]
+        finally:
+            await connection.close()
+
+
+async def empty_database(server):
+    name = f"catalog_{next(numbers)}"
+    await PostgresqlDatabase(f"{server}/postgres").rows(f"CREATE DATABASE {name}")
+    return PostgresqlDatabase(f"{server}/{name}")
+
+
+@pytest.fixture
+async def pg(server):
+    """An empty PostgreSQL database."""
+    return await empty_database(server)
+
+
+@pytest.fixture
+async def another_pg(server):
+    """One more."""
+    return await empty_database(server)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=needs_postgresql())])
+def url(request):
+    """An empty database of each kind."""
+    return request.getfixturevalue("db" if request.param == "sqlite" else "pg").url

@@ -16,6 +16,18 @@ BINARIES = max(
     Path("/usr/lib/postgresql").glob("*/bin"), default=None, key=lambda path: int(path.parent.name)
 )
 USER = "postgres"
+GUARDED = "guarded"  # the one role whose password is asked for
+
+
+class Server(str):
+    """A server's URL, without a database's name."""
+
+    __slots__ = ("restart",)
+
+    def __new__(cls, url, restart):
+        self = super().__new__(cls, url)
+        self.restart = restart
+        return self
 
 
 def needs_postgresql():
@@ -47,9 +59,15 @@ def running_server():
             assert done.returncode == 0, done.stdout + done.stderr
 
         run("initdb", "-U", USER, "-A", "trust")
+        rules = Path(folder, "data", "pg_hba.conf")
+        rules.write_text(f"host all {GUARDED} 127.0.0.1/32 scram-sha-256\n{rules.read_text()}")
         settings = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder} -c fsync=off"
+
+        def restart():
+            run("pg_ctl", "-m", "immediate", "-w", "restart")
+
         run("pg_ctl", "-o", settings, "-l", f"{folder}/log", "-w", "start")
         try:
-            yield f"postgresql://{USER}@127.0.0.1:{port}"
+            yield Server(f"postgresql://{USER}@127.0.0.1:{port}", restart)
         finally:
             run("pg_ctl", "-m", "immediate", "-w", "stop")

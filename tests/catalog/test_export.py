@@ -106,5 +106,5 @@ async def test_without_a_mirror_no_file_appears(tmp_path):
 async def test_parquet_without_pyarrow_says_what_to_install(mirrored, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
 
-    with pytest.raises(ConfigurationError, match=r"pip install kakaclo\[export\]"):
+    with pytest.raises(ConfigurationError, match=r"pip install 'kakaclo\[export\]'"):
         await export(mirrored.url, "sku", tmp_path / "sku.parquet")

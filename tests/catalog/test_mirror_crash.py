@@ -66,7 +66,9 @@ async def open_windows(url, until):
     """How many windows a killed mirror has left; each lane was reading a window, which may be a part of one."""
     whole = Window(BEGINNING, until)
     async with Database(url).reading() as connection:
-        plans = [(await PullState.load(connection, name)).plan(whole) for name in ("products", "stock")]
+        plans = [
+            (await connection.run_sync(PullState.load, name)).plan(whole) for name in ("products", "stock")
+        ]
     return sum(max(LANES, len(plan)) for plan in plans)
 
 

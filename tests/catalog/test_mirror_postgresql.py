@@ -4,45 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import Decimal
-from itertools import count
 
-import asyncpg
 import pytest
-from postgres import needs_postgresql, running_server
+from postgres import needs_postgresql
 
 from kakaclo_async import ConfigurationError
 from kakaclo_async.catalog import ChangeKind
 
 pytestmark = needs_postgresql()
-
-numbers = count(1)
-
-
-@pytest.fixture(scope="session")
-def server():
-    with running_server() as url:
-        yield url
-
-
-class Database:
-    def __init__(self, url):
-        self.url = url
-
-    async def rows(self, sql, *parameters):
-        connection = await asyncpg.connect(self.url)
-        try:
-            return [tuple(row) for row in await connection.fetch(sql, *parameters)]
-        finally:
-            await connection.close()
-
-
-@pytest.fixture
-async def pg(server):
-    name = f"catalog{next(numbers)}"
-    connection = await asyncpg.connect(f"{server}/postgres")
-    await connection.execute(f"CREATE DATABASE {name}")
-    await connection.close()
-    return Database(f"{server}/{name}")
 
 
 async def test_a_mirror_in_postgresql_holds_what_one_in_sqlite_holds(shop, mirror_of, db, pg):

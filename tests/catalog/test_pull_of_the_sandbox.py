@@ -10,7 +10,7 @@ import pytest
 from serving import served
 
 from kakaclo_async import Sent
-from kakaclo_async.catalog.reading import product_source, stock_source
+from kakaclo_async.catalog.reading import product_source, row_key, stock_source
 from kakaclo_async.pulling import INDEX_LAG, Pull, Window
 
 
@@ -90,7 +90,7 @@ class Shop:
     async def page_loop(self, what):
         source, keys, number = self.source(what), set(), 1
         while page := await source.read(self.window, number):
-            keys |= {row.key for row in page}
+            keys |= {row_key(row) for row in page}
             number += 1
         return keys
 
@@ -106,7 +106,7 @@ async def missed_by_pull(scenario, seed, what, sleep):
     async with context as (sandbox, kk):
         shop = Shop(sandbox, kk, scenario, Random(seed), ticks)
         pull = Pull(shop.source(what), shop.window, lanes=4, sleep=sleep)
-        keys = [row.key async for row in pull]
+        keys = [row_key(row) async for row in pull]
         assert len(keys) == len(set(keys))
         assert pull.certificate.complete
         return shop.truth(what) - set(keys)

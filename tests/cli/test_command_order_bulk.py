@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
+from hosting import TOKEN
 
 from kakaclo_async.sandbox import Fault
 
@@ -88,15 +96,117 @@ def test_rows_with_one_id_are_one_order(kakaclo, hosted, file, two_countries):
     assert {item.sku for item in order.items} == set(two_countries)
 
 
-def test_a_bad_row_is_named_with_all_its_faults_and_the_others_are_placed(kakaclo, hosted, file):
-    path = file({"custom_order_id": "A"}, {"custom_order_id": "B", "quantity": "many", "phone": ""})
+def test_bad_rows_are_all_named_at_once_with_their_lines_and_nothing_is_sent(kakaclo, hosted, file):
+    path = file(
+        {"custom_order_id": "A"},
+        {"custom_order_id": "B", "quantity": "many", "phone": ""},
+        {"custom_order_id": "A", "quantity": 0},
+        {"custom_order_id": "C,D"},
+        {"custom_order_id": ""},
+    )
 
     outcome = kakaclo("orders", "submit", path)
 
-    assert outcome.code == 1
-    assert list(placed(hosted)) == ["A"]
-    assert "order 'B' was not placed: line 3: address.phone" in outcome.err
-    assert "line 3: items[0].quantity" in outcome.err
+    assert outcome.code == 2
+    assert outcome.err.splitlines() == [
+        "error: line 4, order 'A': items[1].quantity: Item.quantity must be above 0, not 0",
+        "error: line 3, order 'B': address.phone: it is missing",
+        "error: line 3, order 'B': items[0].quantity: Item.quantity must be a whole number above 0, not str",
+        outcome.err.splitlines()[3],
+        "error: line 6, order '': custom_order_id: it is missing",
+    ]
+    assert "line 5, order 'C,D': custom_order_id: it 'C,D' is empty or holds a comma" in outcome.err
+    assert hosted.call(hosted.sandbox.requests.total) == 0
+    assert not path.with_name("orders.results.csv").exists()
+
+
+def test_a_row_that_contradicts_its_order_or_was_cut_by_a_comma_is_named_without_the_address(
+    kakaclo, hosted, tmp_path
+):
+    path = tmp_path / "orders.csv"
+    path.write_text(
+        "custom_order_id,sku,quantity,country,recipient,phone,province,remark\n"
+        "A,X,1,US,Nobody Shall-See,555 0100 999,Florida,\n"
+        "A,Y,1,US,Somebody Else,555 0100 999,,gift\n"
+        "A,Z,1,,,,,\n"
+        "B,X,1,US,Shall-See, Nobody,555 0100 999,Florida,\n"
+    )
+
+    outcome = kakaclo("orders", "submit", path)
+
+    assert outcome.code == 2
+    assert outcome.err.splitlines() == [
+        "error: line 3, order 'A': items[1]: recipient is not that of the order's first row, line 2",
+        "error: line 3, order 'A': items[1]: remark is not that of the order's first row, line 2",
+        "error: line 5, order 'B': items[0]: its row has more cells than columns",
+    ]
+    assert hosted.call(hosted.sandbox.requests.total) == 0
+
+
+def test_bad_lines_of_json_are_all_named_at_once(kakaclo, hosted, tmp_path, file):
+    path = file({"custom_order_id": "A"}, name="orders.jsonl")
+    path.write_text(path.read_text() + '\n{"a": 555 0100}\n\n[]\n{}\n')
+
+    outcome = kakaclo("orders", "submit", path)
+
+    assert outcome.code == 2
+    assert [line.partition("error: ")[2] for line in outcome.err.splitlines()] == [
+        "line 2, order '': column 11: no JSON: Expecting ',' delimiter",
+        "line 4, order '': column 1: no JSON object",
+        "line 5, order '': custom_order_id: it is missing",
+        "line 5, order '': address: there is none",
+        "line 5, order '': items: there are none",
+    ]
+    assert placed(hosted) == {}
+
+
+def test_kill_9_in_the_middle_leaves_a_run_that_the_next_one_finishes_without_doubles(
+    kakaclo, hosted, file, sku, tmp_path
+):
+    """8 are placed, 8 hang and never arrive, 8 hang and have arrived, and 16 were not sent when it dies."""
+    hosted.sandbox.ledger._trail._lag = 0.0
+    post = {"path": "/v2/order/orders", "method": "POST"}
+    hosted.call(hosted.sandbox.faults.add, Fault("silence", takes_effect=False, skip=8, times=8, **post))
+    hosted.call(hosted.sandbox.faults.add, Fault("silence", skip=8, times=None, **post))
+    catalog = hosted.sandbox.catalog
+    warehouse = next(warehouse for code, warehouse, _ in catalog.stock_rows() if code == sku)
+    hosted.call(catalog.set_stock, sku, warehouse, 100)
+    path = file(*ids(40))
+    environment = {**os.environ, "KAKACLO_TOKEN": TOKEN, "KAKACLO_BASE_URL": hosted.sandbox.url}
+    command = [
+        str(Path(sys.executable).with_name("kakaclo")),
+        "orders",
+        "submit",
+        str(path),
+        "--quiet-time",
+        "0.2",
+    ]
+    with subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL) as first:
+        while hosted.call(lambda: sum(served.method == "POST" for served in hosted.sandbox.log)) < 24:
+            assert first.poll() is None
+            time.sleep(0.02)
+        first.kill()
+    assert len(placed(hosted)) == 16
+    assert [row["result"] for row in results(path).values()] == ["placed"] * 8
+    hosted.call(hosted.sandbox.faults.clear)
+    let_claims_run_out(tmp_path / "orders.db")
+
+    outcome = kakaclo("orders", "submit", path, "--quiet-time", "0.2")
+
+    assert outcome.code == 0, outcome.err
+    assert len(hosted.call(lambda: list(hosted.sandbox.journal))) == 40
+    assert {key: row["order_id"] for key, row in results(path).items()} == placed(hosted)
+    assert {row["result"] for row in results(path).values()} == {"placed"}
+    assert json.loads(kakaclo("orders", "pending", "--json").out) == []
+
+
+def let_claims_run_out(path):
+    """Move a dead worker's claims into the past, which takes a minute by itself."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(
+            "UPDATE kakaclo_write SET held_until = held_until - 999, sent_until = sent_until - 999"
+        )
+        connection.commit()
 
 
 def test_a_declined_order_is_told_with_kakaclos_words(kakaclo, hosted, file):
@@ -211,7 +321,7 @@ def test_a_dry_run_names_every_problem_of_every_order_and_of_all_together(kakacl
     assert outcome.code == 2
     assert "line 4, order 'C': items[0].sku: KakaClo has no SKU 'NOSUCH'" in outcome.err
     assert "line 5, order '': custom_order_id: it is missing" in outcome.err
-    assert "address.country: country must be a two-letter code" in outcome.err
+    assert "line 5, order '': address.country: it must be a two-letter code" in outcome.err
     assert "line 6, order 'E': address.country: no freight" in outcome.err
     assert f"SKU '{sku}': all orders want {have + 2}, {have} are in stock" in outcome.err
     assert "and the balance is 40" in outcome.err
@@ -229,8 +339,6 @@ def test_a_dry_run_of_bad_orders_alone_asks_for_no_price(kakaclo, file):
     [
         ("orders.txt", "", "is neither .csv nor .jsonl"),
         ("orders.csv", "sku,colour\n", "the column 'colour' is none of custom_order_id,"),
-        ("orders.jsonl", "{", "orders.jsonl cannot be read"),
-        ("orders.jsonl", "\n[]", "line 2 is no JSON object"),
         ("orders.csv", b"\xff\xfe\x00", "orders.csv cannot be read"),
         ("missing.csv", None, "missing.csv cannot be read: No such file"),
     ],
@@ -245,14 +353,14 @@ def test_a_file_that_holds_no_orders_is_refused(kakaclo, hosted, tmp_path, name,
     assert sentence in outcome.err
 
 
-def test_an_id_that_stands_twice_is_refused_the_second_time(kakaclo, hosted, file):
+def test_an_id_that_stands_twice_is_refused(kakaclo, hosted, file):
     path = file(*ids(1), *ids(1), name="orders.jsonl")
 
     outcome = kakaclo("orders", "submit", path)
 
-    assert outcome.code == 1
-    assert "line 2: custom_order_id: line 1 has it, too" in outcome.err
-    assert len(placed(hosted)) == 1
+    assert outcome.code == 2
+    assert "line 2, order 'SHOP-0': custom_order_id: line 1 has it, too" in outcome.err
+    assert placed(hosted) == {}
 
 
 def test_results_that_cannot_be_written_stop_it_before_anything_is_sent(kakaclo, hosted, file, tmp_path):
@@ -283,12 +391,22 @@ def test_an_outage_leaves_orders_to_the_next_run(kakaclo, hosted, file):
     assert len(placed(hosted)) == 2
 
 
-def test_no_address_is_shown(kakaclo, hosted, file):
-    hosted.call(hosted.sandbox.faults.add, Fault("rejected", path="/v2/order/orders", method="POST"))
-    path = file(*ids(2), {"custom_order_id": "B", "phone": "5" * 99})
+def test_no_address_is_shown(kakaclo, hosted, file, tmp_path):
+    said = f"cannot ship to {ADDRESS['recipient']}, {ADDRESS['phone']}"
+    for kind in ("rejected", "server_error"):
+        fault = Fault(kind, path="/v2/order/orders", method="POST", message=said)
+        hosted.call(hosted.sandbox.faults.add, fault)
+    hosted.sandbox.ledger._trail._lag = 0.0
 
-    outcome = kakaclo("orders", "submit", path)
+    outcome = kakaclo("orders", "submit", file(*ids(3)), "--quiet-time", "0.1")
+    bad = kakaclo(
+        "orders", "submit", file({"custom_order_id": "B", "phone": "5" * 99, "country": "Shall-See"})
+    )
 
-    shown = outcome.out + outcome.err + path.with_name("orders.results.csv").read_text()
-    assert "Shall-See" not in shown
-    assert "555" not in shown
+    assert "cannot ship to [recipient], [phone]" in outcome.err
+    assert "address.phone" in bad.err
+    written = [found.read_text(errors="replace") for found in tmp_path.glob("*.results.csv")]
+    for shown in (outcome.out, outcome.err, bad.out, bad.err, *written):
+        assert "Shall-See" not in shown
+        assert "555" not in shown
+    assert b"Shall-See" not in (tmp_path / "orders.db").read_bytes()

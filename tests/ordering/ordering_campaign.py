@@ -8,23 +8,22 @@ from ordering_kit import POST
 
 from kakaclo_async.sandbox import Fault
 
-# 30 % of the requests that place an order, each kind alike; and one in twenty of those that look.
-SHARES = {
-    "reset_before": {},
-    "reset_after": {},
-    "server_error": {},
-    "silence": {},
-    "truncated_json": {},
-    "bad_gateway": {},
-    "throttled": {},
-}
+# Each kind alike; half of the pages of HTML come from a gateway that has passed the order on.
+ENDS = (
+    *[("reset_before", None), ("reset_after", None), ("server_error", None), ("silence", None)] * 2,
+    *[("truncated_json", None), ("throttled", None)] * 2,
+    *[("bad_gateway", False), ("bad_gateway", True)],
+)
+KINDS = {kind for kind, _ in ENDS}
 
 
 def fail_30_percent(sandbox):
+    """Let 30 % of the requests that place an order fail, and one in twenty of those that look."""
     left = 1.0
-    for kind in SHARES:
-        share = 0.3 / len(SHARES)
-        sandbox.faults.add(Fault(kind, times=None, probability=share / left, **POST))
+    for kind, takes_effect in ENDS:
+        share = 0.3 / len(ENDS)
+        fault = Fault(kind, takes_effect=takes_effect, times=None, probability=share / left, **POST)
+        sandbox.faults.add(fault)
         left -= share  # a request meets a fault only if it met none before
     sandbox.faults.add(Fault("bad_gateway", path=POST["path"], method="GET", times=None, probability=0.05))
 
@@ -38,8 +37,12 @@ def faults_met(sandbox):
     return Counter(served.fault for served in sandbox.log if served.method == "POST" and served.fault)
 
 
-def check_books(sandbox, numbers):
-    """Every order that was submitted is placed once, under the number that its submitter heard."""
+def check_books(sandbox, numbers, balance):
+    """Every order that was submitted is placed and paid once, under the number that its submitter heard."""
     assert duplicates(sandbox) == {}
     placed = {placed.custom_order_id: placed.orders[0] for placed in sandbox.journal}
     assert placed == numbers
+    assert {order.number: order.custom_order_id for order in sandbox.ledger.orders.values()} == {
+        number: key for key, number in numbers.items()
+    }
+    assert sandbox.ledger.balance == balance - sum(placed.paid for placed in sandbox.journal)

@@ -12,6 +12,7 @@ from ordering_kit import POST, client, kill_at, submit_until_dead
 
 from kakaclo_async import OutcomeUnknown
 from kakaclo_async.ordering import Journal, Standing
+from kakaclo_async.ordering.leases import LeaseLost
 from kakaclo_async.sandbox import Fault
 
 pytestmark = pytest.mark.stepped
@@ -206,6 +207,79 @@ async def test_a_worker_that_lost_its_claim_while_it_stood_still_sends_nothing(s
         assert await first == second
 
     assert len(sandbox.journal) == 1
+
+
+async def test_a_worker_whose_claim_runs_out_while_its_request_is_under_way_leaves_one_order(
+    sandbox, url, order
+):
+    """It is slow, not dead: its request arrives when another worker may already want to send."""
+    road = await LongRoad.build(sandbox, seconds=25.0)
+    slow, quick = (Journal(url, now=sandbox.now, lease=5.0) for _ in range(2))
+    try:
+        async with client(sandbox, timeout=30.0) as one, client(sandbox) as other:
+            one._exchange._transport._base_url = road.url
+            first = asyncio.create_task(one.orders.submit(order(), journal=slow, timeout=None))
+            await asyncio.sleep(1)
+            slow._leases.get()._keeper.cancel()  # as if the database were away from this worker
+            await asyncio.sleep(10)
+            [entry] = await quick.pending()
+            assert (entry.standing, sandbox.journal) == (Standing.IN_DOUBT, [])
+
+            second = await other.orders.submit(order(), journal=quick, timeout=None)
+
+            assert await first == second
+    finally:
+        await road.close()
+    [placed] = sandbox.journal
+    assert placed.orders == (second.id,)
+
+
+@pytest.mark.parametrize("first", ["renewal", "look"])
+async def test_a_late_worker_and_a_look_that_decides_never_both_win(sandbox, url, first):
+    journal = Journal(url, now=sandbox.now, lease=5.0)
+    store, leases = journal._store, journal._leases.get()
+    lease = leases.new(30.0)
+    await store.enter("order", "SHOP-1", b"{}", "digest", lease)
+    leases.keep(lease)
+    leases._keeper.cancel()  # as if the machine had been asleep
+    sandbox.skip(700)
+    ripe = await store.open("order")
+    assert ripe[0].may_be_settled
+
+    async def renew():
+        until = sandbox.now().timestamp() + 5
+        if await store.renew({lease.token}, until):
+            lease.until, lease.deadline = until, asyncio.get_running_loop().time() + 5
+
+    steps = [renew(), store.settle("order", {}, {}, ripe)]
+    for step in steps if first == "renewal" else reversed(steps):
+        await step
+
+    [entry] = await store.open("order")
+    if first == "renewal":
+        assert entry.standing is Standing.SENDING
+        leases.check(lease)
+    else:
+        assert entry.standing is Standing.LOST
+        with pytest.raises(LeaseLost):
+            leases.check(lease)
+
+
+async def test_a_claim_that_begins_when_another_ends_is_kept_up(sandbox, url):
+    journal = Journal(url, now=sandbox.now)
+    store, leases = journal._store, journal._leases.get()
+    one, other = leases.new(30.0), leases.new(30.0)
+    await store.enter("order", "A", b"{}", "digest", one)
+    await store.enter("order", "B", b"{}", "digest", other)
+    leases.keep(one)
+    await asyncio.sleep(1)
+
+    leases.drop(one)
+    leases.keep(other)
+    await asyncio.sleep(300)
+
+    leases.check(other)
+    leases.drop(other)
 
 
 WORKER = """

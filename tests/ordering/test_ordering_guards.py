@@ -6,9 +6,10 @@ import asyncio
 from decimal import Decimal
 
 import pytest
-from ordering_kit import client
+from ordering_kit import POST, client
 
 from kakaclo_async import ConfigurationError, Guards, InvalidRequest, Item, KakaClo, NewDesign
+from kakaclo_async.sandbox import Fault
 
 pytestmark = pytest.mark.stepped
 
@@ -79,6 +80,15 @@ async def test_orders_per_hour_are_counted_over_all_views(sandbox, journal, orde
     assert [placed.custom_order_id for placed in sandbox.journal] == ["A", "B", "C"]
 
 
+async def test_an_order_that_was_refused_for_the_rate_counts_once(sandbox, order):
+    sandbox.faults.add(Fault("throttled", times=2, **POST))
+    async with client(sandbox, guards=Guards(max_orders_per_hour=2)) as kk:
+        await kk.orders.create(order("A"))
+        await kk.orders.create(order("B"))
+
+    assert len(sandbox.journal) == 2
+
+
 async def test_no_orders_per_hour_are_none(sandbox, order):
     async with client(sandbox, guards=Guards(max_orders_per_hour=0)) as kk:
         with pytest.raises(InvalidRequest, match="allow 0 orders per hour"):
@@ -118,6 +128,8 @@ def test_any_other_environment_is_refused_at_once(environments, settings, named)
     [
         ({"max_order_amount": 9.99}, "floats are not exact"),
         ({"max_order_amount": -1}, "at least 0"),
+        ({"max_order_amount": "NaN"}, "not NaN"),
+        ({"max_order_amount": "plenty"}, "amount of US dollars, not 'plenty'"),
         ({"max_orders_per_hour": -1}, "at least 0"),
         ({"environments": "test"}, "a set of names"),
     ],

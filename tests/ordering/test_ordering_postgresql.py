@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from ordering_kit import POST, client, kill_at, submit_until_dead
 
 from kakaclo_async import ConfigurationError, OutcomeUnknown
 from kakaclo_async.errors import Conflict
-from kakaclo_async.ordering import Journal
+from kakaclo_async.ordering import Journal, Standing
 from kakaclo_async.sandbox import Fault
 
 sys.path.append(str(Path(__file__).parents[1] / "catalog"))
@@ -105,3 +106,65 @@ async def test_a_server_that_does_not_listen_is_one_error_without_the_password(k
 async def test_a_database_without_a_journal_has_nothing_pending_to_tell(url):
     with pytest.raises(ConfigurationError, match="no journal"):
         await Journal(url).pending()
+
+
+async def test_workers_get_on_in_a_database_whose_transactions_are_strict_by_default(sandbox, url, order):
+    connection = await asyncpg.connect(url)
+    name = await connection.fetchval("SELECT current_database()")
+    await connection.execute(f"ALTER DATABASE {name} SET default_transaction_isolation = 'serializable'")
+    await connection.close()
+    async with client(sandbox) as kk:
+        created = await asyncio.gather(
+            *(
+                kk.orders.submit(order(f"SHOP-{number}"), journal=Journal(url, now=sandbox.now))
+                for number in range(5)
+                for _ in range(3)
+            )
+        )
+
+    assert len({one.id for one in created}) == len(sandbox.journal) == 5
+
+
+async def test_two_looks_that_settle_the_same_orders_at_once_do_not_wait_for_each_other(url):
+    clock = [datetime(2026, 1, 1, tzinfo=UTC)]
+    journal = Journal(url, now=lambda: clock[0], quiet_time=0)
+    store, leases = journal._store, journal._leases.get()
+    for round_ in range(5):
+        keys = [f"{round_}-{number}" for number in range(6)]
+        for key in keys:
+            await store.enter("order", key, b"{}", "digest", leases.new(1.0))
+        clock[0] += timedelta(hours=1)
+        ripe = [entry for entry in await store.open("order") if entry.key in keys]
+        found = dict.fromkeys(keys, ("7", b"{}"))
+
+        await asyncio.gather(
+            store.settle("order", found, {}, []),
+            store.settle("order", dict(reversed(found.items())), {}, []),
+            store.settle("order", {}, {}, list(reversed(ripe))),
+            store.settle("order", {}, dict.fromkeys(reversed(keys), "unclear"), []),
+        )
+
+        entries = [await store.find("order", key) for key in keys]
+        assert {entry.standing for entry in entries} <= {Standing.DONE, Standing.LOST}
+
+
+@pytest.mark.parametrize("query", ["?sslmode=disable", "?application_name=shop"])
+async def test_a_url_is_read_as_postgresqls_own_programs_read_it(url, query):
+    assert await Journal(url + query).find("SHOP-1") is None
+
+
+async def test_what_cannot_be_reached_is_one_error_without_any_password(server):
+    for url, reason in (
+        (f"{server}/nowhere", 'database "nowhere" does not exist'),
+        ("postgresql://127.0.0.1:1/orders?password=secret", "Connect call failed"),
+    ):
+        with pytest.raises(ConfigurationError, match=reason) as caught:
+            await Journal(url).find("SHOP-1")
+        assert "secret" not in str(caught.value) + repr(Journal(url))
+
+
+async def test_postgresql_without_its_driver_is_one_error(url, monkeypatch):
+    monkeypatch.setitem(sys.modules, "asyncpg", None)
+
+    with pytest.raises(ConfigurationError, match=r"kakaclo\[postgres\]"):
+        await Journal(url).find("SHOP-1")

@@ -11,6 +11,7 @@ from ordering_kit import client
 
 from kakaclo_async import (
     DeadlineExceeded,
+    Fulfillment,
     InvalidRequest,
     Item,
     NotFound,
@@ -22,7 +23,7 @@ from kakaclo_async import (
     RefundStatus,
     Rejected,
 )
-from kakaclo_async.models import FulfillmentStatus, RefundState
+from kakaclo_async.models import FulfillmentStatus, PackageStatus, RefundState
 from kakaclo_async.ordering import Journal
 from kakaclo_async.resources.refund_lines import check_refundable, expected_amount, fill_lines
 from kakaclo_async.sandbox import Fault
@@ -109,9 +110,10 @@ async def test_more_than_was_bought_and_what_was_not_bought_are_refused_by_name(
     sku = order().items[0].sku
     created = await kk.orders.create(order())
 
-    with pytest.raises(InvalidRequest, match=f"order {created.id} holds 1 of SKU '{sku}', not the 2"):
+    named = rf"order {created.id} \(custom order id 'SHOP-1'\)"
+    with pytest.raises(InvalidRequest, match=f"{named} holds 1 of SKU '{sku}'; ask for no more, not for 2"):
         await kk.refunds.plan(created.id, [Item(sku, 2)])
-    with pytest.raises(InvalidRequest, match=f"order {created.id} holds no SKU 'NOSUCH'"):
+    with pytest.raises(InvalidRequest, match=f"{named} holds no SKU 'NOSUCH'; it holds {sku}"):
         await kk.refunds.request(created.id, [Item("NOSUCH", 1)])
 
     assert bodies(sandbox) == []
@@ -225,10 +227,10 @@ async def test_a_refund_in_doubt_names_its_order_and_when_to_come_back(kk, sandb
     created = await kk.orders.create(order())
     sandbox.faults.add(Fault("reset_after", **POST))
 
-    with pytest.raises(OutcomeUnknown, match=f"a refund of order {created.id} may or may not") as caught:
+    with pytest.raises(OutcomeUnknown, match=f"a refund of order {created.id} .* may or may not") as caught:
         await kk.refunds.request(created.id, journal=journal, timeout=0)
 
-    assert (caught.value.order_id, caught.value.custom_order_id) == (created.id, None)
+    assert (caught.value.order_id, caught.value.custom_order_id) == (created.id, "SHOP-1")
     assert caught.value.settles_at is not None
     assert [(entry.kind, entry.attempts) for entry in await journal.pending()] == [("refund", 1)]
     assert await journal.settle(kk) == ()
@@ -265,10 +267,37 @@ async def test_without_a_journal_a_refund_in_doubt_is_sent_once(kk, sandbox, ord
     created = await kk.orders.create(order())
     sandbox.faults.add(Fault("reset_after", **POST))
 
-    with pytest.raises(OutcomeUnknown, match=f"look at order {created.id}"):
+    with pytest.raises(
+        OutcomeUnknown, match=rf"order {created.id} \(.*'SHOP-1'\).*; look at refunds.of before"
+    ):
         await kk.refunds.request(created.id)
 
     assert len(sandbox.ledger.refunds) == 1
+
+
+@pytest.mark.parametrize("with_journal", [True, False])
+async def test_a_refund_that_is_declined_or_answered_without_a_number_names_both_ids(
+    kk, sandbox, journal, order, monkeypatch, with_journal
+):
+    options = {"journal": journal, "timeout": 0} if with_journal else {}
+    created = await kk.orders.create(order())
+    sandbox.faults.add(Fault("rejected", message="ask later", **POST))
+
+    with pytest.raises(
+        Rejected, match=rf"no refund of order {created.id} \(.*'SHOP-1'\) was .*ask later; put"
+    ):
+        await kk.refunds.request(created.id, **options)
+    with monkeypatch.context() as patched:
+        patched.setattr(sandbox.ledger, "refund", lambda *_: "")
+        with pytest.raises(OutcomeUnknown, match=rf"order {created.id} \(.*'SHOP-1'\).*named no number"):
+            await kk.refunds.request(created.id, **options)
+
+
+def test_a_package_that_is_being_prepared_is_not_shipped():
+    check_refundable(queried(fulfillments=(Fulfillment(status=PackageStatus.PREPARING),)))
+    for status in (PackageStatus.SHIPPED, PackageStatus.COMPLETED, None):
+        with pytest.raises(Rejected, match="it is shipped"):
+            check_refundable(queried(fulfillments=(Fulfillment(status=status),)))
 
 
 async def test_waiting_survives_an_outage_and_ends_with_the_settlement(kk, sandbox, order):

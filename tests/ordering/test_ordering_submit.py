@@ -13,6 +13,7 @@ from ordering_kit import POST, client, kill_at
 from kakaclo_async import (
     ClientClosed,
     ConnectionFailed,
+    Guards,
     InvalidRequest,
     Item,
     KakaClo,
@@ -68,6 +69,33 @@ async def test_an_order_in_doubt_conflicts_with_another_of_its_id_too(kk, sandbo
 
     with pytest.raises(Conflict):
         await kk.orders.submit(order(remark="another"), journal=journal)
+
+
+async def test_an_answer_without_a_number_is_a_doubt(kk, sandbox, journal, order, monkeypatch):
+    place = sandbox.ledger.place
+    sandbox.order_number_as_text = True
+    monkeypatch.setattr(sandbox.ledger, "place", lambda *arguments: place(*arguments) and "")
+
+    with pytest.raises(OutcomeUnknown, match="took order 'SHOP-0' and named no number") as caught:
+        await kk.orders.create(order("SHOP-0"))
+    created = await kk.orders.submit(order(), journal=journal, timeout=None)
+
+    assert caught.value.custom_order_id == "SHOP-0"
+    assert created.id == sandbox.journal[1].orders[0]
+
+
+@pytest.mark.parametrize(
+    "base_url", ["https://no-such-host.invalid/openapi", "https://127.0.0.1:{port}/openapi"]
+)
+async def test_a_name_that_is_none_and_a_server_without_tls_leave_no_doubt(sandbox, journal, order, base_url):
+    async with KakaClo("t", base_url=base_url.format(port=sandbox.port), max_attempts=2, timeout=20.0) as kk:
+        for write in (kk.orders.create(order()), kk.orders.submit(order(), journal=journal)):
+            with pytest.raises(ConnectionFailed, match="order 'SHOP-1' was not placed") as caught:
+                await write
+            assert caught.value.sent is False
+
+    assert await journal.pending() == ()
+    assert sandbox.journal == []
 
 
 @pytest.mark.parametrize(
@@ -291,6 +319,49 @@ async def test_orders_whose_submitters_never_come_back_are_finished_from_the_jou
     assert {(await journal.find(placed.custom_order_id)).outcome for placed in sandbox.journal} == {
         placed.orders[0] for placed in sandbox.journal
     }
+
+
+async def lose(kk, sandbox, journal, *orders):
+    """Submit orders that KakaClo does not get, by workers that never come back."""
+    sandbox.faults.add(Fault("reset_before", times=len(orders), **POST))
+    for one in orders:
+        with pytest.raises(OutcomeUnknown):
+            await kk.orders.submit(one, journal=journal, timeout=0)
+    sandbox.skip(700)
+    assert {entry.standing for entry in await journal.settle(kk)} == {Standing.LOST}
+
+
+async def test_a_lost_order_that_cannot_be_sent_is_kept_until_it_can(kk, sandbox, journal, order):
+    await lose(kk, sandbox, journal, order())
+
+    async with client(sandbox, guards=Guards(max_orders_per_hour=0)) as guarded:
+        with pytest.raises(InvalidRequest, match="allow 0 orders per hour"):
+            await journal.finish(guarded)
+    await sandbox.aclose()
+    async with client(sandbox, max_attempts=1) as cut_off:
+        with pytest.raises(ConnectionFailed, match="order 'SHOP-1' was not placed"):
+            await journal.finish(cut_off)
+    await sandbox.start()
+
+    assert [entry.standing for entry in await journal.pending()] == [Standing.LOST]
+    async with client(sandbox) as again:
+        assert await journal.finish(again) == ()
+    assert len(sandbox.journal) == 1
+
+
+async def test_lost_orders_that_are_declined_are_told_and_keep_no_other_from_being_placed(
+    kk, sandbox, journal, order, tmp_path
+):
+    bad = [order(key, Item("NOSUCH", 1)) for key in ("BAD-1", "BAD-2")]
+    await lose(kk, sandbox, journal, *bad, order())
+
+    with pytest.raises(Rejected, match="order 'BAD-1' was not placed: .*NOSUCH") as caught:
+        await journal.finish(kk)
+
+    assert any("order 'BAD-2' was not placed" in note for note in caught.value.__notes__)
+    assert await journal.pending() == ()
+    assert [placed.custom_order_id for placed in sandbox.journal] == ["SHOP-1"]
+    assert b"Shall-See" not in (tmp_path / "orders.db").read_bytes()
 
 
 async def test_a_lost_order_may_be_replaced_by_another(kk, sandbox, journal, order):

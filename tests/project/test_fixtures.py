@@ -2,7 +2,33 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import textwrap
+
 import pytest
+
+import kakaclo_sync
+
+
+@pytest.fixture
+def pytester_run(tmp_path):
+    """Run a test file of a user's, who has no settings but the plugins that are installed."""
+
+    def run(code, *options):
+        (tmp_path / "test_shop.py").write_text(textwrap.dedent(code))
+        command = [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", *options]
+        done = subprocess.run(
+            [*command, "--rootdir", tmp_path, tmp_path / "test_shop.py"],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=tmp_path,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    return run
 
 
 @pytest.mark.kakaclo_sandbox(products=7, index_lag=0, speed=10)
@@ -15,3 +41,56 @@ async def test_the_fixtures_are_a_local_kakaclo_and_a_client_of_it(kakaclo_sandb
 
 async def test_without_the_marker_the_sandbox_has_its_defaults(kakaclo_sandbox):
     assert kakaclo_sandbox.products == 500
+
+
+@pytest.mark.kakaclo_sandbox(products=7, index_lag=0, speed=10)
+def test_blocking_code_has_the_same_fixtures(kakaclo_sync_sandbox, kakaclo_sync_client):
+    assert isinstance(kakaclo_sync_client, kakaclo_sync.KakaClo)
+    assert len(list(kakaclo_sync_sandbox.catalog.spus())) == 7
+    spu = next(kakaclo_sync_sandbox.catalog.spus())
+    assert kakaclo_sync_client.products.get(spu).spu == spu
+    kakaclo_sync_sandbox.skip(3600)
+    assert kakaclo_sync_sandbox.level == 0
+    assert kakaclo_sync_client._target()._caller.rate == 20
+
+
+def test_without_the_marker_the_blocking_sandbox_has_its_defaults(kakaclo_sync_sandbox):
+    assert kakaclo_sync_sandbox.products == 500
+
+
+def test_the_plugin_loads_nothing_heavy_and_leaves_no_thread_behind(pytester_run):
+    output = pytester_run(
+        """
+        import sys, threading
+
+        def test_before():
+            assert not {"aiohttp", "attrs", "msgspec", "sqlalchemy"} & sys.modules.keys()
+
+        def test_used(kakaclo_sync_client):
+            assert kakaclo_sync_client.payment.balance().amount > 0
+
+        def test_after():
+            assert threading.active_count() == 1
+        """,
+        "-p",
+        "no:asyncio",
+    )
+    assert "3 passed" in output
+
+
+def test_async_and_blocking_fixtures_work_side_by_side(pytester_run):
+    output = pytester_run(
+        """
+        import pytest
+
+        @pytest.mark.asyncio
+        async def test_async(kakaclo_client):
+            assert (await kakaclo_client.payment.balance()).amount > 0
+
+        def test_blocking(kakaclo_sync_client):
+            assert kakaclo_sync_client.payment.balance().amount > 0
+        """,
+        "-o",
+        "asyncio_default_fixture_loop_scope=function",
+    )
+    assert "2 passed" in output

@@ -25,6 +25,7 @@ LAYERS: list[set[str]] = [
     {"kakaclo_async.codec"},
     {"kakaclo_async.models"},
     {"kakaclo_async.errors", "kakaclo_async.events"},
+    {"kakaclo_async.lazy", "kakaclo_async.names"},
 ]
 ALONE = {"kakaclo_async.sandbox"}  # knows the contract, imports nothing of the SDK
 MAY_USE_SANDBOX = {"kakaclo_sync", "kakaclo_async.cli", "kakaclo_async.testing"}

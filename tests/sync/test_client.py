@@ -27,6 +27,7 @@ from kakaclo_sync import (
     Pull,
     RateLimit,
     RefundStatus,
+    Sandbox,
     Sent,
     Stream,
     Unauthorized,
@@ -243,14 +244,32 @@ def test_many_threads_share_one_client(kk, sandbox, threads):
     assert sandbox.throttled == 0
 
 
-def test_look_ups_of_many_threads_share_requests(kk, sandbox):
-    spus = [product.spu for product in kk.products.updated(past(days=3650), past())] * 3
-    with KakaClo(sandbox.token, base_url=sandbox.url, rate_limit=RateLimit(1, 4.0)) as slow:
-        slow.payment.balance()  # takes the only marble there is
-        before = sandbox.requests["/v1/product/products"]
-        with ThreadPoolExecutor(len(spus)) as pool:
-            assert [product.spu for product in pool.map(slow.products.get, spus)] == spus
-    assert sandbox.requests["/v1/product/products"] - before <= 10  # of 150
+def test_500_look_ups_of_a_thread_pool_are_17_requests():
+    with (
+        Sandbox(products=500, index_lag=0, capacity=100_000, per_second=10_000) as sandbox,
+        KakaClo(sandbox.token, base_url=sandbox.url, rate_limit=RateLimit(1, 5.0), max_wait=None) as kk,
+    ):
+        spus = list(sandbox.catalog.spus())
+        kk.payment.balance()  # takes the only marble there is: the look-ups have to wait
+        with ThreadPoolExecutor(500) as pool:
+            assert [product.spu for product in pool.map(kk.products.get, spus)] == spus
+        assert sandbox.requests["/v1/product/products"] == 17
+
+
+def test_interactive_calls_of_one_thread_overtake_the_bulk_calls_of_others():
+    with (
+        Sandbox(products=50, capacity=100_000, per_second=10_000) as sandbox,
+        KakaClo(sandbox.token, base_url=sandbox.url, rate_limit=RateLimit(1, 20.0), max_wait=None) as kk,
+    ):
+        kk.payment.balance()
+        ends = []
+        with ThreadPoolExecutor(32) as pool:
+            calls = [pool.submit(kk.bulk().payment.balance) for _ in range(30)]
+            while kk.stats().lanes[Lane.BULK].queued < 20:
+                time.sleep(0)
+            kk.warehouses.all()
+            ends = [call.done() for call in calls]
+        assert ends.count(False) >= 15
 
 
 def test_close_ends_running_calls_of_other_threads(kk, sandbox):

@@ -237,3 +237,35 @@ def child():
 print(in_child(child), in_child(lambda: shop._bridge.thread().run(look_up)), shop.echo("parent"))
 """
     ) == ["True", "0", "grandchild", "0", "0", "parent"]
+
+
+def test_forking_while_another_thread_loads_an_area_of_the_client_hangs_nobody(script):
+    assert script(
+        """
+import os, signal, sys, threading, warnings
+warnings.filterwarnings("ignore", message=".*multi-threaded.*fork")
+sys.setswitchinterval(1e-5)
+from kakaclo_sync import KakaClo
+kk = KakaClo("t")
+AREAS = ["products", "orders", "custom", "refunds", "freight", "stocks", "payment"]
+
+def look():
+    for area in AREAS:
+        getattr(kk, area)
+
+looking = threading.Thread(target=look)
+looking.start()
+statuses = set()
+going = True
+while going:
+    going = looking.is_alive()
+    pid = os.fork()
+    if pid == 0:
+        signal.alarm(20)  # it would hang for ever on the lock of a half-done import
+        look()
+        os._exit(0)
+    statuses.add(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+print(statuses)
+""",
+        measured=False,
+    ) == ["{0}"]

@@ -58,6 +58,38 @@ def test_a_django_view_calls_like_any_blocking_code(client_script):
     """) == ["10000.00", "10000.00"]
 
 
+def test_a_handler_of_an_async_web_server_works_and_warns_that_it_blocks(client_script):
+    assert client_script("""
+        import asyncio, warnings
+        import aiohttp
+        from aiohttp import web
+
+        async def balance(request):
+            return web.Response(text=str(kk.payment.balance().amount))
+
+        async def in_thread(request):
+            return web.Response(text=str((await asyncio.to_thread(kk.payment.balance)).amount))
+
+        async def main():
+            app = web.Application()
+            app.router.add_get("/balance", balance)
+            app.router.add_get("/in_thread", in_thread)
+            runner = web.AppRunner(app)
+            await runner.setup()
+            await web.TCPSite(runner, "127.0.0.1", 0).start()
+            url = "http://127.0.0.1:%d" % runner.addresses[0][1]
+            async with aiohttp.ClientSession() as session:
+                for path in ("/balance", "/in_thread"):
+                    with warnings.catch_warnings(record=True) as caught:
+                        warnings.simplefilter("always")
+                        async with session.get(url + path) as answer:
+                            print(await answer.text(), len([w for w in caught if "holds up" in str(w.message)]))
+            await runner.cleanup()
+
+        asyncio.run(main())
+    """) == ["10000.00", "1", "10000.00", "0"]
+
+
 @pytest.mark.parametrize("library", ["gevent", "eventlet"])
 def test_patched_threads_are_refused_in_one_sentence(script, library):
     pytest.importorskip(library)

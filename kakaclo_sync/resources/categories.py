@@ -1,0 +1,14 @@
+"""`kk.categories`, blocking."""
+
+from __future__ import annotations
+
+from kakaclo_async.resources import categories
+from kakaclo_sync.derive import Face, blocking
+
+__all__ = ["Categories"]
+
+
+class Categories(Face[categories.Categories]):
+    """`kk.categories`."""
+
+    tree = blocking(categories.Categories.tree)

@@ -1,0 +1,180 @@
+"""Disks that are full or may not be written: one error, nothing half-written, and the next run goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+from postgres import USER, needs_postgresql
+from serving import served
+
+from kakaclo_async import ConfigurationError
+
+NOBODY = 65534
+
+
+@pytest.fixture
+def small_disk():
+    """Mounts file systems of a few megabytes, which only root may do."""
+    mounted = []
+
+    def mount(size):
+        folder = tempfile.mkdtemp(prefix="kakaclo-disk-")
+        mounted.append(folder)
+        done = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], check=False, capture_output=True
+        )
+        if done.returncode:
+            mounted.pop()
+            Path(folder).rmdir()
+            pytest.skip("file systems cannot be mounted here")
+        return Path(folder)
+
+    yield mount
+    for folder in mounted:
+        subprocess.run(["umount", folder], check=True)
+        Path(folder).rmdir()
+
+
+@pytest.fixture
+def somebody():
+    """A folder, while the test is somebody whom file permissions hold."""
+    folder = Path(tempfile.mkdtemp(prefix="kakaclo-user-"))
+    folder.chmod(0o777)
+    user = os.geteuid()
+    if user == 0:
+        os.chown(folder, NOBODY, -1)
+        os.seteuid(NOBODY)
+    yield folder
+    os.seteuid(user)
+    folder.chmod(0o777)
+    shutil.rmtree(folder)
+
+
+async def enlarge(disk, size):
+    mount = await asyncio.create_subprocess_exec("mount", "-o", f"remount,size={size}", str(disk))
+    assert await mount.wait() == 0
+
+
+def sums(db):
+    """Whether every sum of stock is that of its rows."""
+    return db.one(
+        "SELECT count(*) FROM product"
+        " WHERE stock IS NOT (SELECT sum(stock) FROM sku WHERE sku.spu = product.spu)"
+    )
+
+
+async def test_a_disk_that_fills_up_midway_keeps_what_was_stored_and_goes_on_later(small_disk, mirror_of, db):
+    disk = small_disk("1500k")
+    db.path = disk / "catalog.db"
+    url = f"sqlite:///{db.path}"
+    async with served(products=400) as (sandbox, kk):
+        with pytest.raises(ConfigurationError, match="database or disk is full|disk I/O error") as caught:
+            await mirror_of(sandbox, kk, url).run()
+        stored = db.one("SELECT count(*) FROM product")
+        whole = db.one("PRAGMA integrity_check"), sums(db)
+        await enlarge(disk, "50m")
+        before = sandbox.requests.total()
+
+        report = await mirror_of(sandbox, kk, url).run()
+
+    assert "\n" not in str(caught.value)
+    assert whole == ("ok", 0)
+    assert 0 < stored < 400
+    assert report.complete
+    assert report.products < 400
+    assert sandbox.requests.total() - before < before + report.requests
+    assert db.one("SELECT count(*) FROM product") == 400
+    assert sums(db) == 0
+
+
+async def test_an_sqlite_file_of_a_limited_size_is_full_in_the_same_way(mirror_of, db, monkeypatch):
+    from kakaclo_async.catalog import database
+
+    full = (*database._WRITER_PRAGMAS, "max_page_count = 120")
+    async with served(products=400) as (sandbox, kk):
+        with monkeypatch.context() as patch:
+            patch.setattr(database, "_WRITER_PRAGMAS", full)
+            with pytest.raises(ConfigurationError, match="database or disk is full"):
+                await mirror_of(sandbox, kk).run()
+        stored = db.one("SELECT count(*) FROM product")
+
+        report = await mirror_of(sandbox, kk).run()
+
+    assert 0 < stored < 400
+    assert report.complete
+    assert 400 - stored <= report.products < 400
+    assert db.one("PRAGMA integrity_check") == "ok"
+    assert db.one("SELECT count(*) FROM product") == 400
+
+
+@needs_postgresql()
+async def test_a_postgresql_disk_that_fills_up_midway_keeps_what_was_stored_and_goes_on_later(
+    small_disk, mirror_of, pg
+):
+    disk = small_disk("10m")
+    shutil.chown(disk, USER)
+    await pg.rows(f"CREATE TABLESPACE small LOCATION '{disk}'")
+    await pg.rows("CREATE DATABASE on_a_small_disk TABLESPACE small")
+    try:
+        small = type(pg)(f"{pg.url.rpartition('/')[0]}/on_a_small_disk")
+        async with served(products=2000) as (sandbox, kk):
+            with pytest.raises(ConfigurationError, match="No space left on device"):
+                await mirror_of(sandbox, kk, small.url).run()
+            [(stored,)] = await small.rows("SELECT count(*) FROM product")
+            await enlarge(disk, "90m")
+
+            report = await mirror_of(sandbox, kk, small.url).run()
+
+            [(products,)] = await small.rows("SELECT count(*) FROM product")
+    finally:
+        await pg.rows("DROP DATABASE on_a_small_disk")
+        await pg.rows("DROP TABLESPACE small")
+    assert 0 < stored < products == 2000
+    assert report.complete
+    assert 2000 - stored <= report.products < 2000
+
+
+async def refused(shop, mirror_of, url, sentence):
+    sandbox, kk = shop
+    sandbox.requests.clear()
+    with pytest.raises(ConfigurationError, match=sentence) as caught:
+        await mirror_of(sandbox, kk, url).run()
+    assert sandbox.requests.total() == 0
+    assert "\n" not in str(caught.value)
+
+
+async def test_a_file_that_may_only_be_read_is_one_error_before_a_request(shop, mirror_of, somebody):
+    sandbox, kk = shop
+    url = f"sqlite:///{somebody}/catalog.db"
+    await mirror_of(sandbox, kk, url).run()
+    before = (somebody / "catalog.db").read_bytes()
+    (somebody / "catalog.db").chmod(0o444)
+
+    await refused(shop, mirror_of, url, "refused: attempt to write a readonly database")
+
+    assert (somebody / "catalog.db").read_bytes() == before
+    assert (await mirror_of(sandbox, kk, url).status()).products == 60
+
+
+async def test_a_folder_that_may_only_be_read_is_one_error_before_a_request(shop, mirror_of, somebody):
+    somebody.chmod(0o555)
+
+    await refused(shop, mirror_of, f"sqlite:///{somebody}/catalog.db", "catalog.db.lock cannot be written")
+
+    assert list(somebody.iterdir()) == []
+
+
+@needs_postgresql()
+async def test_a_postgresql_database_that_may_only_be_read_is_one_error_before_a_request(shop, mirror_of, pg):
+    sandbox, kk = shop
+    await mirror_of(sandbox, kk, pg.url).run()
+    name = pg.url.rpartition("/")[2]
+    await pg.rows(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+
+    await refused(shop, mirror_of, pg.url, "in a read-only transaction")

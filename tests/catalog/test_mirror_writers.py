@@ -1,0 +1,164 @@
+"""One mirror writes to a database at a time, and its lock goes with it."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import sys
+from contextlib import asynccontextmanager, closing
+
+import pytest
+from postgres import needs_postgresql
+
+from kakaclo_async import ClientClosed, ConfigurationError
+from kakaclo_async.catalog import engines
+
+HOLD = """
+import asyncio, sys
+from kakaclo_async import KakaClo
+from kakaclo_async.catalog import Mirror
+
+async def hold():
+    async with Mirror(KakaClo("t"), sys.argv[1]):
+        print("open", flush=True)
+        await asyncio.sleep(600)
+
+asyncio.run(hold())
+"""
+
+CHANGE_THE_JOURNAL = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], timeout=0)
+print(connection.execute("PRAGMA journal_mode = DELETE").fetchone()[0])
+"""
+
+
+@asynccontextmanager
+async def a_mirror_elsewhere(url):
+    """A mirror in another process that has the database open."""
+    holder = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", HOLD, url, stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        assert await holder.stdout.readline() == b"open\n"
+        yield holder
+    finally:
+        if holder.returncode is None:
+            holder.kill()
+        await holder.wait()
+
+
+async def test_a_second_mirror_is_refused_before_a_request_while_the_first_one_lives(shop, mirror_of, url):
+    sandbox, kk = shop
+
+    async with mirror_of(sandbox, kk, url):
+        with pytest.raises(ConfigurationError, match="another mirror is writing to (sqlite|postgresql)://"):
+            await mirror_of(sandbox, kk, url).run()
+        assert sandbox.requests.total() == 0
+
+    assert (await mirror_of(sandbox, kk, url).run()).complete
+
+
+async def test_a_mirror_that_is_killed_gives_its_lock_back(shop, mirror_of, url):
+    sandbox, kk = shop
+    async with a_mirror_elsewhere(url) as holder:
+        with pytest.raises(ConfigurationError, match="another mirror is writing"):
+            await mirror_of(sandbox, kk, url).run()
+
+        holder.kill()
+        await holder.wait()
+
+        assert (await mirror_of(sandbox, kk, url).run()).complete
+
+
+async def test_another_name_of_the_same_file_has_the_same_lock(shop, mirror_of, db, tmp_path):
+    sandbox, kk = shop
+    link = tmp_path / "link.db"
+    link.symlink_to(db.path)
+
+    async with mirror_of(sandbox, kk):
+        with pytest.raises(ConfigurationError, match="another mirror is writing"):
+            await mirror_of(sandbox, kk, f"sqlite:///{link}").run()
+
+
+async def test_a_run_that_begins_while_another_one_of_the_mirror_goes_on_waits_for_its_turn(
+    shop, mirror_of, url
+):
+    sandbox, kk = shop
+    begun = asyncio.Event()
+    mirror = mirror_of(sandbox, kk, url, progress=lambda _: begun.set())
+    first = asyncio.create_task(mirror.run())
+    await begun.wait()
+
+    second = await mirror.run()
+
+    assert (await first).products == 60
+    assert second.products == 0
+    assert second.complete
+
+
+async def test_reading_in_the_same_process_keeps_the_locks_of_the_writer(shop, mirror_of, db):
+    """POSIX locks belong to a process: whoever opens and closes the file himself drops them."""
+    sandbox, kk = shop
+    async with mirror_of(sandbox, kk) as mirror:
+        await mirror.run()
+        await mirror.status()
+        assert [change async for change in mirror.changes()]
+
+        other = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", CHANGE_THE_JOURNAL, str(db.path),
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        out, complaint = await other.communicate()
+
+    assert out != b"delete\n"
+    assert b"database is locked" in complaint
+
+
+async def test_a_mirror_that_is_closed_while_it_runs_says_so(shop, mirror_of, db):
+    sandbox, kk = shop
+    closing_it = []
+    mirror = mirror_of(
+        sandbox, kk, progress=lambda _: closing_it.append(asyncio.create_task(mirror.aclose()))
+    )
+
+    with pytest.raises(ClientClosed, match="the mirror was closed"):
+        await mirror.run()
+
+    await asyncio.gather(*closing_it)
+    assert (await mirror_of(sandbox, kk).run()).complete
+
+
+async def test_a_database_that_another_program_keeps_locked_is_one_error(shop, mirror_of, db, monkeypatch):
+    sandbox, kk = shop
+    from kakaclo_async.catalog import database
+
+    await mirror_of(sandbox, kk).run()
+    sandbox.requests.clear()
+    patient = database.sqlite_engine
+    monkeypatch.setattr(database, "sqlite_engine", lambda url, *begin, **_: patient(url, *begin, timeout=0.1))
+    with closing(sqlite3.connect(db.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+
+        with pytest.raises(ConfigurationError, match="refused: database is locked"):
+            await mirror_of(sandbox, kk).run()
+
+    assert sandbox.requests.total() == 0
+
+
+@needs_postgresql()
+async def test_a_writer_that_lost_its_connection_takes_the_lock_again_before_it_writes(
+    shop, mirror_of, pg, monkeypatch
+):
+    monkeypatch.setattr(engines, "_LOCK_PATIENCE", 0.2)
+    sandbox, kk = shop
+    cut = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted"
+    async with mirror_of(sandbox, kk, pg.url) as mirror:
+        await mirror.run()
+        await pg.rows(cut)
+        assert (await mirror.run()).complete  # with a new connection
+        await pg.rows(cut)
+
+        async with mirror_of(sandbox, kk, pg.url):
+            with pytest.raises(ConfigurationError, match="another mirror is writing"):
+                await mirror.run()

@@ -66,9 +66,10 @@ def lazy_names(
 
 def _module(package: str, name: str) -> object:
     module = f"{package}.{name}"
-    try:
-        return import_module(module)
-    except ModuleNotFoundError as error:
-        if error.name != module:  # it is there, and lacks an extra
-            raise
+    if not name.startswith("_"):  # what asks for those looks for protocols, not for modules
+        try:
+            return import_module(module)
+        except ModuleNotFoundError as error:
+            if error.name != module:  # it is there, and lacks an extra
+                raise
     raise AttributeError(f"module {package!r} has no attribute {name!r}")

@@ -74,7 +74,7 @@ class Bridge(Generic[T]):
 
         Raises:
             ClientClosed: `close` was called, here or before the fork.
-            ConfigurationError: gevent or eventlet has replaced threads.
+            ConfigurationError: gevent or eventlet has replaced what it needs.
         """
         return self._thread or self._start()
 

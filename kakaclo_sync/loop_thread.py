@@ -12,6 +12,7 @@ import sys
 import threading
 import warnings
 from asyncio import _get_running_loop  # for most callers there is none, and `get_running_loop` would raise
+from contextlib import suppress
 from importlib import import_module
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -164,8 +165,13 @@ class LoopThread:
 
     def _main(self) -> None:
         try:
-            with asyncio.Runner(loop_factory=lambda: self.loop) as runner:
+            runner = asyncio.Runner(loop_factory=lambda: self.loop)
+            try:
                 runner.run(self._serve())
+            finally:
+                # From Python 3.12 on, an interpreter that ends refuses the thread which would wait for the executor's.
+                with suppress(RuntimeError):
+                    runner.close()
         finally:
             self.stopping = True
             # What was posted after the last turn of the loop; whoever comes later meets the closed loop.
@@ -206,13 +212,14 @@ async def _use_pool() -> None:
 
 def _refuse_green_threads() -> None:
     checks = (
-        ("gevent.monkey", "is_module_patched", "_thread"),
-        ("eventlet.patcher", "is_monkey_patched", "thread"),
+        ("gevent.monkey", "is_module_patched", ("_thread", "queue", "select")),
+        ("eventlet.patcher", "is_monkey_patched", ("thread", "select")),
     )
-    for module, check, threads in checks:
+    for module, check, needed in checks:
         patcher = sys.modules.get(module)
-        if patcher is not None and getattr(patcher, check)(threads):
+        replaced = [] if patcher is None else [name for name in needed if getattr(patcher, check)(name)]
+        if replaced:
             raise ConfigurationError(
-                f"{module.partition('.')[0]} has replaced this process's threads, and the blocking client"
-                " needs real ones: use thread or process workers, or leave threads unpatched (thread=False)"
+                f"{module.partition('.')[0]} has replaced {', '.join(replaced)} in this process, and the blocking"
+                " client needs the real ones: use thread or process workers, or leave these modules unpatched"
             )

@@ -74,7 +74,8 @@ class Journal(Face[ordering.Journal]):
 
         Raises:
             ConfigurationError: there is no journal.
-            KakaCloError: KakaClo could not be asked, or declined one; the others wait for the next call.
+            Rejected: KakaClo declined some of it, which is not pending any more; the others were sent.
+            KakaCloError: KakaClo could not be asked; what was not sent is lost until the next call.
         """
         return kk._bridge.thread().run(lambda: self._target().finish(kk._target()))  # noqa: SLF001 - a face, too
 

@@ -1,9 +1,16 @@
 """The catalog in a database: complete, and kept fresh (`pip install kakaclo[catalog]`)."""
 
-from kakaclo_async.catalog.changes import Change, ChangeKind
-from kakaclo_async.catalog.export import ExportFormat, export
-from kakaclo_async.catalog.mirror import Mirror
-from kakaclo_async.catalog.report import Gap, MirrorReport, MirrorStatus
+from kakaclo_async.errors import ConfigurationError
+
+try:
+    from kakaclo_async.catalog.changes import Change, ChangeKind
+    from kakaclo_async.catalog.export import ExportFormat, export
+    from kakaclo_async.catalog.mirror import Mirror
+    from kakaclo_async.catalog.report import Gap, MirrorReport, MirrorStatus
+except ModuleNotFoundError as error:
+    if error.name != "sqlalchemy":
+        raise
+    raise ConfigurationError("the catalog needs SQLAlchemy: pip install 'kakaclo[catalog]'") from None
 
 __all__ = [
     "Change",

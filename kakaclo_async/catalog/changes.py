@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import attrs
 
@@ -90,13 +90,14 @@ def sku_changes(old: Row | None, new: Row, *, new_product: bool) -> list[Row]:
 
 def stock_change(old: Row, new: Row) -> list[Row]:
     """Return the event of a SKU's stock over all warehouses."""
-    before, now = old["stock"], new["stock"]
+    before, now = cast("int | None", old["stock"]), cast("int | None", new["stock"])
     if before == now:
         return []
+    was_there, is_there = (before or 0) > 0, (now or 0) > 0
     kind = ChangeKind.STOCK_CHANGED
-    if before is not None and not now:
+    if was_there and not is_there:
         kind = ChangeKind.SOLD_OUT
-    elif before == 0:
+    elif is_there and not was_there and before is not None:
         kind = ChangeKind.BACK_IN_STOCK
     return [_event(kind, new, before, now)]
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from kakaclo_async.models import ProductStatus
+import attrs
+
+from kakaclo_async.models import ProductStatus, WarehouseStock
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -85,24 +87,28 @@ def sku_row(sku: Sku, *, spu: str, stock: int | None) -> Row:
 def stock_rows(level: StockLevel, *, as_of: datetime) -> list[Row]:
     """Return the rows of a SKU's stock, one per warehouse.
 
+    A SKU that no warehouse lists has one row without a warehouse: it is known to be nowhere, which a product that
+    tells some older sum must not undo.
+
     Args:
         level: the stock of one SKU; what a warehouse holds in several entries is summed, as `level.qty` is.
         as_of: the end of the window that told it.
     """
-    rows: dict[str, Row] = {}
-    held: dict[str, int | None] = {}
-    for at in level.warehouses:
+    held: dict[str, WarehouseStock] = {}
+    for at in level.warehouses or (WarehouseStock(qty=0),):
         code = at.warehouse_code or ""
-        qty = held.get(code)
-        held[code] = at.qty if qty is None else qty + (at.qty or 0)
-        rows[code] = {
+        before = held.get(code)
+        held[code] = at if before is None else attrs.evolve(at, qty=(before.qty or 0) + (at.qty or 0))
+    return [
+        {
             "sku": level.sku,
             "warehouse_code": code,
             "country_code": at.country_code,
-            "qty": held[code],
+            "qty": at.qty,
             "as_of": as_of,
         }
-    return list(rows.values())
+        for code, at in held.items()
+    ]
 
 
 def _number(status: ProductStatus | None) -> int | None:

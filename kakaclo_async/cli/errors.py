@@ -32,7 +32,7 @@ TERMINATED: Final = 143
 EXIT_CODES: Final = {
     0: "done",
     FAILED: "done in part, declined, or failed for any other reason",
-    USAGE: "wrong usage, settings or input; nothing was sent",
+    USAGE: "wrong usage, settings, input or reused id; nothing was sent",
     3: "KakaClo knows no such code or number",
     4: "the token is missing, wrong or expired",
     5: "KakaClo refused",

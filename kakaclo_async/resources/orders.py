@@ -100,6 +100,9 @@ class Orders(OrderReads):
             timeout: seconds to go on while the order is in doubt; None: until that can be settled, a little more than
                 the journal's quiet time. Submit the order again later to go on.
 
+        Returns:
+            The order number: KakaClo's answer, or the first of the orders that were found.
+
         Raises:
             OutcomeUnknown: it is still in doubt; `settles_at` says when it can be settled.
             Conflict: the journal knows another order under this id.

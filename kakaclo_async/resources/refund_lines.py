@@ -118,7 +118,7 @@ def _lines_of(order: Order, sku: str, quantity: int) -> Sequence[RefundItem]:
                 f" earlier refunds; ask for fewer than {quantity}"
             )
         raise InvalidRequest(
-            f"{_named(order)} holds {held} of SKU {sku!r}; ask for no more, not for {quantity}"
+            f"{_named(order)} holds {held} of SKU {sku!r}, not the {quantity} to refund; ask for no more"
         )
     return lines
 

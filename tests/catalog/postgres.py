@@ -64,7 +64,7 @@ def running_server():
         settings = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder} -c fsync=off"
 
         def restart():
-            run("pg_ctl", "-m", "immediate", "-w", "restart")
+            run("pg_ctl", "-m", "immediate", "-l", f"{folder}/log", "-w", "restart")
 
         run("pg_ctl", "-o", settings, "-l", f"{folder}/log", "-w", "start")
         try:

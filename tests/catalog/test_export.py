@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
+import errno
+import io
 import sys
 from contextlib import closing
 from decimal import Decimal
@@ -11,6 +14,7 @@ from sqlite3 import connect
 import msgspec
 import pyarrow.parquet as pq
 import pytest
+from postgres import needs_postgresql
 
 from kakaclo_async import ConfigurationError, InvalidRequest
 from kakaclo_async.catalog import ExportFormat, export
@@ -40,6 +44,49 @@ async def test_csv_holds_every_row_and_runs_no_formula(mirrored, tmp_path):
     assert {row["description"] for row in rows} == {"'-1+1"}
     assert all(row["update_time"].endswith("Z") for row in rows)
     assert [row["spu"] for row in rows] == sorted(row["spu"] for row in rows)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "=1+1",
+        "+1",
+        "-1",
+        "@SUM(A1)",
+        "\t=1",
+        "\r=1",
+        "\n=1",
+        "\tx",
+        "  =1",
+        "\u00a0=1",
+        "\ufeff=1",
+        "\uff1d1",
+        " \u200b-1",
+    ],
+)
+async def test_no_cell_that_a_spreadsheet_would_run_is_left(text, mirrored, tmp_path):
+    with closing(connect(mirrored.path)) as connection:
+        connection.execute("UPDATE product SET product_name = ?", [text])
+        connection.commit()
+
+    await export(mirrored.url, "product", tmp_path / "product.csv")
+
+    with (tmp_path / "product.csv").open(newline="", encoding="utf-8") as file:
+        assert {row["product_name"] for row in csv.DictReader(file)} == {f"'{text}"}
+
+
+@pytest.mark.parametrize(
+    "text", ["plain", "a=b", "1-2", "\u4e49\u4e4c =", 'quoted, "well"', "two\nlines", "'=1"]
+)
+async def test_other_cells_stay_as_they_are(text, mirrored, tmp_path):
+    with closing(connect(mirrored.path)) as connection:
+        connection.execute("UPDATE product SET product_name = ?", [text])
+        connection.commit()
+
+    await export(mirrored.url, "product", tmp_path / "product.csv")
+
+    with (tmp_path / "product.csv").open(newline="", encoding="utf-8") as file:
+        assert {row["product_name"] for row in csv.DictReader(file)} == {text}
 
 
 async def test_money_keeps_its_digits_in_csv_and_json(mirrored, tmp_path):
@@ -91,6 +138,83 @@ async def test_an_unknown_table_or_format_is_refused(table, name, sentence, mirr
         await export(mirrored.url, table, tmp_path / name)
 
 
+async def test_a_price_that_parquet_cannot_hold_exactly_is_one_error_and_no_file(mirrored, tmp_path):
+    with closing(connect(mirrored.path)) as connection:
+        connection.execute("UPDATE sku SET price = '0.123456789012345'")
+        connection.commit()
+
+    with pytest.raises(
+        ConfigurationError, match="a row of sku does not fit into Parquet, CSV and JSON lines hold"
+    ):
+        await export(mirrored.url, "sku", tmp_path / "sku.parquet")
+    await export(mirrored.url, "sku", tmp_path / "sku.csv")
+
+    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".csv", ".db", ".lock"]
+    assert "0.123456789012345" in (tmp_path / "sku.csv").read_text()
+
+
+async def test_a_stream_is_written_and_stays_open(mirrored):
+    stream = io.BytesIO()
+
+    count = await export(mirrored.url, "stock", stream, format="csv")
+
+    assert len(stream.getvalue().splitlines()) == count + 1
+
+
+async def test_a_full_disk_is_the_files_fault_and_leaves_nothing(mirrored, tmp_path, monkeypatch):
+    def full(_writer, _rows):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(sys.modules[export.__module__]._Csv, "write", full)
+    (tmp_path / "sku.csv").write_text("before")
+
+    with pytest.raises(ConfigurationError, match=r"sku\.csv cannot be written: No space left on device"):
+        await export(mirrored.url, "sku", tmp_path / "sku.csv")
+
+    assert (tmp_path / "sku.csv").read_text() == "before"
+    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".csv", ".db", ".lock"]
+
+
+async def test_a_cancelled_export_leaves_nothing(mirrored, tmp_path, monkeypatch):
+    write = sys.modules[export.__module__]._Csv.write
+
+    def cancelled(writer, rows):
+        loop.call_soon_threadsafe(task.cancel)
+        write(writer, rows)
+
+    monkeypatch.setattr(sys.modules[export.__module__]._Csv, "write", cancelled)
+    loop = asyncio.get_running_loop()
+    task = asyncio.create_task(export(mirrored.url, "sku", tmp_path / "sku.csv"))
+
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".db", ".lock"]
+
+
+async def test_a_folder_is_no_file(mirrored, tmp_path):
+    (tmp_path / "sku.csv").mkdir()
+
+    with pytest.raises(ConfigurationError, match="is a folder, not a file"):
+        await export(mirrored.url, "sku", tmp_path / "sku.csv")
+
+
+@needs_postgresql()
+async def test_an_export_of_postgresql_is_that_of_sqlite(shop, mirror_of, db, pg, tmp_path):
+    sandbox, kk = shop
+    for number, url in enumerate((db.url, pg.url)):
+        await mirror_of(sandbox, kk, url).run()
+        for table in ("sku", "stock"):
+            await export(url, table, tmp_path / f"{table}{number}.csv")
+
+    def lines(name):  # each database has its own alphabet
+        return sorted((tmp_path / name).read_text().splitlines())
+
+    assert lines("sku0.csv") == lines("sku1.csv")
+    without_time = [[line.rpartition(",")[0] for line in lines(f"stock{number}.csv")] for number in (0, 1)]
+    assert without_time[0] == without_time[1]
+
+
 async def test_a_file_that_cannot_be_written_is_one_error(mirrored, tmp_path):
     with pytest.raises(ConfigurationError, match=r"nowhere/sku\.csv cannot be written"):
         await export(mirrored.url, "sku", tmp_path / "nowhere" / "sku.csv")
@@ -108,3 +232,52 @@ async def test_parquet_without_pyarrow_says_what_to_install(mirrored, tmp_path, 
 
     with pytest.raises(ConfigurationError, match=r"pip install 'kakaclo\[export\]'"):
         await export(mirrored.url, "sku", tmp_path / "sku.parquet")
+
+
+FILL = """
+    WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
+    INSERT INTO sku (sku, spu, sku_name, main_img, price, cost, stock, option1, option2, sku_status)
+    SELECT 'SKU' || i, 'P', 'A name of some length, as they have', 'https://img.example/' || i || '.jpg',
+        '6.1600', '4.2500', i % 50, '{"name":"color","value":"Black"}', '{"name":"size","value":"XL"}', 1
+    FROM n
+"""
+EXPORT = """
+import asyncio, re, sys
+from pathlib import Path
+from kakaclo_async.catalog import export
+count = asyncio.run(export(sys.argv[1], "sku", sys.argv[2]))
+# Not ru_maxrss, which a process inherits from the one that started it.
+print(count, re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
+"""
+
+
+async def peak_of_an_export(mirror_of, shop, tmp_path, ending, rows):
+    sandbox, kk = shop
+    path = tmp_path / f"{rows}.db"
+    async with mirror_of(sandbox, kk, f"sqlite:///{path}"):
+        pass
+    with closing(connect(path)) as connection:
+        connection.execute(
+            "INSERT INTO product (spu, seen_at, seen_in) VALUES ('P', '2024-01-01 00:00:00', 0)"
+        )
+        connection.execute(FILL, [rows])
+        connection.commit()
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", EXPORT, f"sqlite:///{path}", str(tmp_path / f"{rows}.{ending}"),
+        stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    written, kilobytes = map(int, (await process.communicate())[0].split())
+    assert written == rows
+    return kilobytes / 1024
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="no /proc")
+@pytest.mark.parametrize(("ending", "megabytes"), [("csv", 15), ("jsonl", 15), ("parquet", 60)])
+async def test_an_export_of_100_000_skus_takes_little_more_memory_than_one_of_1_000(
+    ending, megabytes, mirror_of, shop, tmp_path
+):
+    small = await peak_of_an_export(mirror_of, shop, tmp_path, ending, 1_000)
+    large = await peak_of_an_export(mirror_of, shop, tmp_path, ending, 100_000)
+
+    assert large - small < megabytes, f"{small:.0f} MB for 1,000 rows, {large:.0f} MB for 100,000"

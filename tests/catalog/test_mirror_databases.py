@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
 import sys
 from contextlib import closing
 
@@ -153,6 +154,23 @@ async def test_a_driver_that_is_not_installed_is_named_with_its_extra(
     )
 
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("package", ["kakaclo_async.catalog", "kakaclo_sync"])
+@pytest.mark.parametrize("missing", ["sqlalchemy", "msgspec.json"])
+def test_without_sqlalchemy_the_catalog_names_its_extra_and_other_faults_stay_what_they_are(package, missing):
+    script = (
+        f"import sys; sys.modules[{missing!r}] = None\n"
+        "try:\n"
+        f"    from {package} import Mirror\n"
+        "except ImportError as error:\n"
+        "    print(error.name)\n"
+        "except Exception as error:\n"
+        "    print(type(error).__name__, error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    sentence = "ConfigurationError the catalog needs SQLAlchemy: pip install 'kakaclo[catalog]'"
+    assert done.stdout.strip() == (sentence if missing == "sqlalchemy" else missing)
 
 
 async def test_reading_before_there_is_a_mirror_is_one_error_and_makes_no_file(shop, mirror_of, db):

@@ -5,13 +5,19 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sqlite3
+from contextlib import closing
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from postgres import needs_postgresql
 from serving import served
 
-from kakaclo_async import InvalidRequest, Unauthorized
-from kakaclo_async.catalog import ChangeKind
+from kakaclo_async import ConnectionFailed, InvalidRequest, Unauthorized
+from kakaclo_async.catalog import ChangeKind, database
+from kakaclo_async.catalog.follow import Follower
+from kakaclo_async.sandbox import Fault
 
 
 class Night:
@@ -78,6 +84,109 @@ async def test_an_outage_of_hours_is_waited_for_with_growing_pauses(shop, mirror
     assert [round(pause, -1) for pause in night.pauses[1:6]] == [120, 240, 480, 600, 600]
     assert night.pauses[-1] <= 60
     assert db.one("SELECT count(*) FROM product") == 60
+    status = await mirror_of(sandbox, kk).status()
+    assert status.products_until == status.stock_until
+    assert status.gaps == ()
+    assert sandbox.now() - status.stock_until < timedelta(minutes=35)
+
+
+async def test_an_outage_of_weeks_is_waited_for_in_steps_of_ten_minutes():
+    pauses = []
+
+    async def run():
+        if len(pauses) <= 3000:
+            raise ConnectionFailed("nobody there", sent=False)
+
+    async def sleep(seconds):
+        pauses.append(seconds)
+        if len(pauses) > 3001:
+            raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        await Follower(sleep).follow(run, None, None, every=60.0, after=0, signals=False)
+
+    assert [round(pause) for pause in pauses[:6]] == [120, 240, 480, 600, 600, 600]
+    assert round(pauses[3000]) == 600
+    assert round(pauses[3001]) == 60
+
+
+async def test_a_change_is_told_again_until_it_was_handled(shop, mirror_of):
+    sandbox, kk = shop
+    await mirror_of(sandbox, kk).run()
+    handled = []
+
+    def fails_at_the_third(change):
+        if len(handled) == 2:
+            raise ConnectionFailed("the shop is down", sent=False)  # not what following itself waits for
+        handled.append(change.id)
+
+    with pytest.raises(ConnectionFailed, match="the shop is down"):
+        await mirror_of(sandbox, kk).follow(on_change=fails_at_the_third, after=0)
+    seen = []
+    night = Night(sandbox)
+    with pytest.raises(asyncio.CancelledError):
+        await mirror_of(sandbox, kk, sleep=night).follow(
+            on_change=lambda change: seen.append(change.id), after=handled[-1]
+        )
+
+    assert handled == [1, 2]
+    assert seen == list(range(3, 61))
+
+
+async def test_a_cycle_that_fails_tells_what_it_stored_before(shop, mirror_of):
+    sandbox, kk = shop
+    seen = []
+    stocks = Fault("server_error", times=1, path="/v1/product/stocks")
+    sandbox.faults.add(stocks)
+    night = Night(sandbox)
+
+    with pytest.raises(asyncio.CancelledError):
+        await mirror_of(sandbox, kk, sleep=night).follow(
+            on_change=lambda change: seen.append(change.id), after=0
+        )
+
+    assert night.pauses[0] > 60
+    assert seen
+
+
+async def test_a_database_that_is_locked_for_a_while_is_waited_for(shop, mirror_of, db, monkeypatch):
+    sandbox, kk = shop
+    patient = database.sqlite_thread_engine
+    monkeypatch.setattr(
+        database, "sqlite_thread_engine", lambda url, *begin: patient(url, *begin, timeout=0.1)
+    )
+    other = sqlite3.connect(db.path.with_name("other.db"), isolation_level=None)
+    other.execute("ATTACH ? AS mirror", [str(db.path)])
+
+    def lock():
+        other.execute("BEGIN IMMEDIATE")
+        other.execute("UPDATE mirror.mirror_schema SET version = version")
+
+    night = Night(sandbox, lock, lambda: other.execute("ROLLBACK") and None, lambda: None)
+    with closing(other), pytest.raises(asyncio.CancelledError):
+        await mirror_of(sandbox, kk, sleep=night).follow(every=60)
+
+    assert night.pauses[1] > 60
+    assert night.pauses[2] <= 60
+
+
+@needs_postgresql()
+async def test_a_server_that_restarts_is_waited_for(shop, mirror_of, pg, server):
+    sandbox, kk = shop
+    sku = next(sandbox.catalog.skus())
+    seen = []
+    night = Night(
+        sandbox,
+        lambda: asyncio.to_thread(server.restart),
+        lambda: sandbox.catalog.set_price(sku, Decimal("55.55")),
+        lambda: None,
+        lambda: None,
+    )
+
+    with pytest.raises(asyncio.CancelledError):
+        await mirror_of(sandbox, kk, pg.url, sleep=night).follow(on_change=seen.append, after=60)
+
+    assert [(change.kind, change.sku) for change in seen] == [(ChangeKind.PRICE_CHANGED, sku)]
 
 
 async def test_a_refused_token_ends_it(shop, mirror_of):

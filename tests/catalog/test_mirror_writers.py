@@ -135,8 +135,10 @@ async def test_a_database_that_another_program_keeps_locked_is_one_error(shop, m
 
     await mirror_of(sandbox, kk).run()
     sandbox.requests.clear()
-    patient = database.sqlite_engine
-    monkeypatch.setattr(database, "sqlite_engine", lambda url, *begin, **_: patient(url, *begin, timeout=0.1))
+    patient = database.sqlite_thread_engine
+    monkeypatch.setattr(
+        database, "sqlite_thread_engine", lambda url, *begin: patient(url, *begin, timeout=0.1)
+    )
     with closing(sqlite3.connect(db.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
 

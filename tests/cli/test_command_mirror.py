@@ -12,8 +12,9 @@ import attrs
 import pytest
 from hosting import Hosted
 
-from kakaclo_async.catalog import Gap, Mirror, MirrorReport
+from kakaclo_async.catalog import Gap, Mirror, MirrorReport, database
 from kakaclo_async.pulling import Window
+from kakaclo_async.sandbox.view import View
 
 
 def count(table):
@@ -55,6 +56,9 @@ def test_since_leaves_out_what_is_older(kakaclo, hosted):
         ("--since", "yesterday"),
         ("--since", "2024-01-01T00:00:00"),
         ("--since", "2999-01-01T00:00:00Z"),
+        ("--follow", "--every", "0.5"),
+        ("--verify", "--follow"),
+        ("--verify", "--since", "2024-01-01T00:00:00Z"),
         ("--db", "mysql://user:secret-word@host/name"),
         ("--db", "no url at all"),
         ("--db", "sqlite:////no/such/folder/x.db"),
@@ -81,6 +85,45 @@ def test_gaps_are_named_and_are_no_success(kakaclo, settings):
     outcome = kakaclo("mirror")
     assert outcome.code == 1
     assert outcome.err.splitlines()[-1] == f"error: stock {hole} may lack rows: run it again"
+
+
+def test_a_database_that_fills_up_midway_is_one_line_and_done_in_part(kakaclo, settings, hosted):
+    full = (*database._WRITER_PRAGMAS, "max_page_count = 80")
+    with settings.context() as patch:
+        patch.setattr(database, "_WRITER_PRAGMAS", full)
+        outcome = kakaclo("mirror")
+    assert outcome.code == 1
+    assert outcome.err.splitlines()[-1] == (
+        "error: the database sqlite:///catalog.db refused: database or disk is full;"
+        " what was stored stays: run it again to go on"
+    )
+    assert 0 < count("product") <= 120
+    assert kakaclo("mirror").code == 0
+    assert count("stock") == hosted.call(lambda: len(list(hosted.sandbox.catalog.stock_rows())))
+
+
+def test_rows_that_nobody_can_read_are_counted_and_told(kakaclo, settings):
+    document = View.document
+    settings.setattr(View, "document", lambda view, row: {**document(view, row), "price": "cheap"})
+    outcome = kakaclo("mirror", "--json")
+    assert outcome.code == 0
+    assert json.loads(outcome.out)["undecodable"] == count("mirror_undecodable") == 120
+    assert outcome.err.splitlines()[-1] == (
+        "warning: 120 rows could not be read; their texts are in mirror_undecodable"
+    )
+    assert json.loads(kakaclo("status", "--json").out)["undecodable"] == 120
+
+
+def test_verify_reads_all_again_and_repairs(kakaclo):
+    kakaclo("mirror")
+    with closing(sqlite3.connect("catalog.db")) as connection:
+        connection.execute("UPDATE sku SET price = '1.00'")
+        connection.commit()
+    report = json.loads(kakaclo("mirror", "--verify", "--json").out)
+    assert report["products"] == 120
+    assert report["changes"] == count("sku")
+    with closing(sqlite3.connect("catalog.db")) as connection:
+        assert connection.execute("SELECT count(*) FROM sku WHERE price = '1.00'").fetchone() == (0,)
 
 
 @pytest.fixture

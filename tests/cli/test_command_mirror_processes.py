@@ -69,9 +69,7 @@ def add_change(tmp_path, spu):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_mirror_that_follows_ends_in_order_with_0_and_tells_what_it_did(number, start, tmp_path):
     process = start("mirror", "--follow", "--every", "1", "--rate", "1000", "--json")
-    cycles = [line for line in iter(process.stderr.readline, "") if "nothing new" in line or "new" in line][
-        :0
-    ]
+    cycles = []
     for line in iter(process.stderr.readline, ""):
         cycles.append(line)
         if line == "nothing new, 2 requests\n":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -16,6 +17,8 @@ from pathlib import Path
 import pytest
 from hosting import TOKEN
 
+from kakaclo_async.cli.errors import exit_code
+from kakaclo_async.errors import Conflict
 from kakaclo_async.sandbox import Fault
 
 ADDRESS = {"country": "US", "recipient": "Nobody Shall-See", "phone": "555 0100 999", "province": "Florida"}
@@ -160,8 +163,9 @@ def test_bad_lines_of_json_are_all_named_at_once(kakaclo, hosted, tmp_path, file
     assert placed(hosted) == {}
 
 
-def test_kill_9_in_the_middle_leaves_a_run_that_the_next_one_finishes_without_doubles(
-    kakaclo, hosted, file, sku, tmp_path
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM])
+def test_a_run_that_ends_in_the_middle_is_finished_by_the_next_without_doubles(
+    kakaclo, hosted, file, sku, tmp_path, end
 ):
     """8 are placed, 8 hang and never arrive, 8 hang and have arrived, and 16 were not sent when it dies."""
     hosted.sandbox.ledger._trail._lag = 0.0
@@ -181,13 +185,15 @@ def test_kill_9_in_the_middle_leaves_a_run_that_the_next_one_finishes_without_do
         "--quiet-time",
         "0.2",
     ]
-    with subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL) as first:
+    with subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True) as first:
         while hosted.call(lambda: sum(served.method == "POST" for served in hosted.sandbox.log)) < 24:
             assert first.poll() is None
             time.sleep(0.02)
-        first.kill()
+        first.send_signal(end)
+        _, said = first.communicate()
     assert len(placed(hosted)) == 16
-    assert [row["result"] for row in results(path).values()] == ["placed"] * 8
+    assert {row["result"] for row in results(path).values()} <= {"placed"}
+    assert ("of 40 orders; run it again with the same journal" in said) == (end == signal.SIGTERM)
     hosted.call(hosted.sandbox.faults.clear)
     let_claims_run_out(tmp_path / "orders.db")
 
@@ -288,6 +294,8 @@ def test_another_order_under_a_known_id_is_told_as_a_conflict(kakaclo, hosted, f
 
     assert outcome.code == 1
     assert results(path)["A"]["result"] == "conflict"
+    assert "another order under the custom order id 'A': give this one an id of its own" in outcome.err
+    assert exit_code(Conflict("alone, it is wrong input")) == 2
 
 
 def test_a_dry_run_prices_every_order_and_places_none(kakaclo, hosted, file):

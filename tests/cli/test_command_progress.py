@@ -2,14 +2,20 @@ from __future__ import annotations
 
 import io
 import re
+from datetime import UTC, datetime
 
 import pytest
 from hosting import Terminal
 
-from kakaclo_async.cli.progress import Bars, Lines, Pace
+from kakaclo_async.catalog import Gap, MirrorReport
+from kakaclo_async.cli.progress import Bars, Lines, Pace, summary
 from kakaclo_async.events import Lane, PageDone, Sent, Throttled
+from kakaclo_async.pulling import Window
 
 SENT = Sent(method="GET", path="/x", lane=Lane.BULK, attempt=1, status=200, seconds=0.1, size=10)
+
+
+HOLE = Gap("stock", Window(datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 1, 2, tzinfo=UTC)))
 
 
 class Clock:
@@ -108,3 +114,48 @@ def test_a_terminal_sees_bars(clock, monkeypatch):
     assert "━" in shown
     assert "3,000 of 3,000 rows, 3 requests" in shown
     assert "stock" in shown
+
+
+def test_what_was_read_again_and_what_is_missing_is_told(clock):
+    stream = io.StringIO()
+    lines = Lines(stream, clock)
+    lines.report(MirrorReport(rereads=3, gaps=(HOLE,)))
+    feed(lines, clock, 30)
+    assert stream.getvalue() == "products: 30 of 3,000 rows, 1 request, 3 re-reads, 1 gap\n"
+
+
+def test_a_cycle_is_one_line_and_the_next_one_is_silent_unless_it_takes_long(clock):
+    stream = io.StringIO()
+    lines = Lines(stream, clock)
+    feed(lines, clock, 30)
+    lines.cycle(MirrorReport(products=30, skus=1200, changes=1, requests=2, finished=True))
+    feed(lines, clock, 10, 20)
+    lines.cycle(MirrorReport(requests=2, finished=True))
+    clock.now += 60
+    feed(lines, clock, 15)
+    lines.close()
+    assert stream.getvalue().splitlines() == [
+        "products: 30 of 3,000 rows, 1 request",
+        "30 products, 1,200 SKUs, 1 change, 2 requests",
+        "nothing new, 2 requests",
+        "products: 15 of 3,000 rows, 4 requests",
+    ]
+
+
+def test_a_summary_leaves_out_what_did_not_happen():
+    report = MirrorReport(stock=1, gone=1, undecodable=2, rereads=1, gaps=(HOLE,), requests=1)
+    assert summary(report) == "1 stock level, 1 lost product, 2 unreadable rows, 1 re-read, 1 gap, 1 request"
+
+
+def test_bars_begin_again_with_each_cycle(clock, monkeypatch):
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLUMNS", "150")
+    stream = Terminal()
+    bars = Bars(stream, clock)
+    feed(bars, clock, 3000)
+    bars.cycle(MirrorReport(products=3000, requests=100))
+    feed(bars, clock, 5)
+    bars.close()
+    shown = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", stream.getvalue())
+    assert "3,000 products, 100 requests" in shown
+    assert shown.rstrip().endswith("5 of 3,000 rows, 2 requests")

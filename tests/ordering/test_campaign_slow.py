@@ -66,7 +66,7 @@ async def test_exactly_once_holds_for_10_000_orders_under_kill_9_and_not_for_a_n
     assert len(numbers) == ORDERS
     assert await Journal(url).pending() == ()
     assert deaths >= 40
-    assert orphans >= 100
+    assert orphans >= 40
     met = faults_met(sandbox)
     assert met.keys() == KINDS
     assert sum(met.values()) >= 0.25 * ORDERS

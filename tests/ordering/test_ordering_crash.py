@@ -234,6 +234,36 @@ async def test_a_worker_whose_claim_runs_out_while_its_request_is_under_way_leav
     assert placed.orders == (second.id,)
 
 
+async def test_the_quiet_time_of_a_lost_claim_counts_from_the_last_moment_at_which_it_could_be_used(
+    sandbox, url, order
+):
+    """Its request leaves just before the claim ends, arrives 25 s later, and shows after the index lag."""
+    slow, quick = (Journal(url, now=sandbox.now, quiet_time=310.0) for _ in range(2))
+    dead = kill_at(slow, 2, "before")
+    road = await LongRoad.build(sandbox, seconds=25.0)
+    try:
+        async with client(sandbox, timeout=30.0) as one, client(sandbox) as other:
+            one._exchange._transport._base_url = road.url
+            real, free = one._gate.enter, asyncio.Event()
+
+            async def enter(*arguments, **options):
+                await free.wait()
+                return await real(*arguments, **options)
+
+            one._gate.enter = enter
+            first = asyncio.create_task(submit_until_dead(one, order(), slow, dead))
+            await asyncio.sleep(1)
+            slow._leases.get()._keeper.cancel()
+            second = asyncio.create_task(other.orders.submit(order(), journal=quick, timeout=None))
+            await asyncio.sleep(57)
+            free.set()
+            await first
+            await second
+    finally:
+        await road.close()
+    assert len(sandbox.journal) == 1
+
+
 @pytest.mark.parametrize("first", ["renewal", "look"])
 async def test_a_late_worker_and_a_look_that_decides_never_both_win(sandbox, url, first):
     journal = Journal(url, now=sandbox.now, lease=5.0)

@@ -225,6 +225,48 @@ async def test_being_cancelled_after_it_was_sent_is_a_doubt_told_at_once(kk, san
     assert sandbox.requests.total() == 1
 
 
+async def test_a_doubt_outweighs_the_callers_own_time_limit_which_is_over_all_the_same(kk, sandbox, order):
+    sandbox.faults.add(Fault("silence", **POST))
+
+    with pytest.raises(OutcomeUnknown, match="SHOP-1"):
+        async with asyncio.timeout(5):
+            await kk.orders.create(order())
+
+    assert asyncio.current_task().cancelling() == 0
+    assert await kk.orders.create(order("SHOP-2"))
+
+
+async def test_a_doubt_of_a_task_group_that_fails_is_told_beside_the_failure(kk, sandbox, order):
+    sandbox.faults.add(Fault("silence", **POST))
+
+    async def fail():
+        while not sandbox.journal:
+            await asyncio.sleep(0)
+        raise ZeroDivisionError
+
+    with pytest.raises(ExceptionGroup) as caught:
+        async with asyncio.TaskGroup() as group:
+            placing = group.create_task(kk.orders.create(order()))
+            group.create_task(fail())
+
+    assert {type(error) for error in caught.value.exceptions} == {OutcomeUnknown, ZeroDivisionError}
+    assert placing.cancelling() == 1
+
+
+async def test_being_cancelled_while_it_is_looked_for_keeps_the_doubt_and_is_a_cancellation(
+    kk, sandbox, journal, order
+):
+    sandbox.faults.add(Fault("reset_after", **POST))
+    task = asyncio.create_task(kk.orders.submit(order(), journal=journal, timeout=None))
+    await asyncio.sleep(10)
+    task.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+    assert [entry.standing for entry in await journal.pending()] == [Standing.IN_DOUBT]
+
+
 async def test_kakaclo_being_down_when_the_doubt_could_be_settled_leaves_it_a_doubt(sandbox, journal, order):
     sandbox.faults.add(Fault("reset_before", **POST))
     sandbox.faults.add(Fault("bad_gateway", method="GET", times=None))

@@ -421,12 +421,16 @@ def test_a_spawned_process_makes_its_own_client(shop):
     queue.close()
 
 
-@pytest.mark.skipif(sys.version_info >= (3, 12), reason="the module is private and has changed its name")
 def test_a_client_works_and_closes_in_a_subinterpreter(script):
     code = """
-        import sys, _xxsubinterpreters as interpreters
-        one = interpreters.create(isolated=False)
-        interpreters.run_string(one, f"import sys; sys.path = {sys.path!r}\\n" +
+        import sys
+        try:  # the module is private, and has another name from Python 3.13 on
+            import _interpreters as interpreters
+            one, run = interpreters.create("legacy"), interpreters.exec
+        except ImportError:
+            import _xxsubinterpreters as interpreters
+            one, run = interpreters.create(isolated=False), interpreters.run_string
+        run(one, f"import sys; sys.path = {sys.path!r}\\n" +
             "from toys import Shop\\nshop = Shop()\\nprint(shop.echo('inside'), flush=True)\\nshop.close()")
         interpreters.destroy(one)
         print("outside")
@@ -444,3 +448,17 @@ def test_without_a_thread_to_be_had_nothing_is_left_open(monkeypatch):
         shop.echo(1)
     assert shop.echo("later") == "later"
     shop.close()
+
+
+def test_closing_needs_no_thread_for_an_interpreter_that_ends_may_refuse_one(monkeypatch):
+    shop = Shop()
+    shop.run(lambda: asyncio.get_running_loop().run_in_executor(None, int))
+
+    def refuse(thread):
+        raise RuntimeError("can't create new thread at interpreter shutdown")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refuse)
+        shop.close()
+    assert shop.core.ends == ["aclose"]
+    assert loop_threads() == []

@@ -27,7 +27,9 @@ def test_threads_that_submit_the_same_order_place_it_once(kk, sandbox, url, orde
     assert len(placed) == len(sandbox.journal) == 1
     assert journal.find("C-1").outcome in placed
     assert journal.pending() == ()
-    assert journal.settle(kk) == ()
+    assert journal.settle(kk) == journal.finish(kk) == ()
+    sandbox.skip(3600)
+    assert kk.orders.family("C-1", journal=journal).asked == order.items
     assert "orders.db" in repr(journal)
 
 

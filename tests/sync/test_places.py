@@ -90,27 +90,45 @@ def test_a_handler_of_an_async_web_server_works_and_warns_that_it_blocks(client_
     """) == ["10000.00", "1", "10000.00", "0"]
 
 
-@pytest.mark.parametrize("library", ["gevent", "eventlet"])
-def test_patched_threads_are_refused_in_one_sentence(script, library):
+@pytest.mark.parametrize(
+    ("library", "patch", "replaced"),
+    [
+        ("gevent", "monkey.patch_all()", "_thread, queue, select"),
+        ("gevent", "monkey.patch_all(thread=False)", "queue, select"),
+        ("gevent", "monkey.patch_select()", "select"),
+        ("eventlet", "patcher.monkey_patch()", "thread, select"),
+    ],
+)
+def test_what_green_threads_have_replaced_is_refused_in_one_sentence(script, library, patch, replaced):
     pytest.importorskip(library)
-    patch = {"gevent": "from gevent import monkey; monkey.patch_all()", "eventlet": "eventlet.monkey_patch()"}
-    assert script(f"""
+    output = script(f"""
         import warnings
         warnings.simplefilter("ignore")
-        import {library}
-        {patch[library]}
+        import {library}.{patch.split(".")[0]}
+        {library}.{patch}
         from kakaclo_sync import ConfigurationError, KakaClo
         try:
             KakaClo("t").payment.balance()
         except ConfigurationError as error:
-            print(*str(error).split()[:3])
-    """)[:3] == [library, "has", "replaced"]
+            print(error)
+    """)
+    assert " ".join(output).startswith(f"{library} has replaced {replaced} in this process")
 
 
-def test_gevent_that_leaves_threads_alone_works(client_script):
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_gevent_that_leaves_threads_queues_and_selectors_alone_works(script, sandbox, loop):
     pytest.importorskip("gevent")
-    assert client_script("""
+    code = f"""
+        import sys
+        if {loop == "asyncio"}:
+            sys.modules["uvloop"] = None
         import gevent.monkey
-        gevent.monkey.patch_time()
+        gevent.monkey.patch_all(thread=False, queue=False, select=False)
+        from kakaclo_sync import KakaClo
+        kk = KakaClo({sandbox.token!r}, base_url={sandbox.url!r})
         print(kk.payment.balance().amount)
-    """) == ["10000.00"]
+        greenlets = [gevent.spawn(kk.payment.balance) for _ in range(5)]
+        gevent.joinall(greenlets)
+        print(*[greenlet.value.amount for greenlet in greenlets])
+    """
+    assert script(code) == ["10000.00"] * 6

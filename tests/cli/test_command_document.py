@@ -1,0 +1,52 @@
+"""docs/cli.md tells what is there."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import typer.main
+
+from kakaclo_async.cli.app import app
+from kakaclo_async.cli.errors import EXIT_CODES
+
+DOCUMENTS = Path(__file__).parents[2] / "docs"
+TEXT = (DOCUMENTS / "cli.md").read_text()
+LINES = [
+    line
+    for name in ("cli.md", "catalog.md")
+    for line in re.findall(r"^\$ kakaclo (.*?)(?: +#.*)?$", (DOCUMENTS / name).read_text(), re.MULTILINE)
+]
+
+
+def leaves(command, *path):
+    """Every command that does something, by its words."""
+    if hasattr(command, "commands"):
+        for name, child in command.commands.items():
+            yield from leaves(child, *path, name)
+    else:
+        yield path, command
+
+
+COMMANDS = dict(leaves(typer.main.get_command(app)))
+
+
+def test_exit_codes_are_listed_with_their_meanings():
+    listed = {
+        int(code): meaning for code, meaning in re.findall(r"^\| (\d+) \| (.*) \|$", TEXT, re.MULTILINE)
+    }
+    assert listed == EXIT_CODES
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_every_command_is_shown(words):
+    assert any(line.split()[: len(words)] == list(words) for line in LINES)
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_every_line_that_is_shown_can_be_typed(line):
+    words = shlex.split(line.partition(" | ")[0])
+    path = max((path for path in COMMANDS if tuple(words[: len(path)]) == path), key=len)
+    COMMANDS[path].make_context("kakaclo", words[len(path) :])

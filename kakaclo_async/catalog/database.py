@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager, contextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from kakaclo_async.catalog.engines import (
@@ -19,6 +17,7 @@ from kakaclo_async.catalog.engines import (
     sqlite_engine,
     sqlite_thread_engine,
 )
+from kakaclo_async.catalog.file_lock import FileLock, check_path, create
 from kakaclo_async.catalog.migrations import check_version, migrate, refuse_foreign
 from kakaclo_async.catalog.writers import LoopWriter, ThreadWriter
 from kakaclo_async.errors import ClientClosed, ConfigurationError
@@ -26,7 +25,7 @@ from kakaclo_async.errors import ClientClosed, ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 
-    from sqlalchemy.engine import URL, Connection
+    from sqlalchemy.engine import Connection
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
     from kakaclo_async.catalog.writers import Writer
@@ -34,6 +33,9 @@ if TYPE_CHECKING:
 __all__ = ["Database", "to_its_end"]
 
 T = TypeVar("T")
+
+_LOCK_NOT_AVAILABLE = "55P03"
+"""What PostgreSQL calls it, whatever the language of its messages."""
 
 _WRITER_PRAGMAS = ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON")
 
@@ -133,7 +135,7 @@ class Database:
         async with self._turn:
             if self._writer is None:
                 raise ClientClosed("the mirror was closed")
-            with self.errors(OSError):
+            with self.errors(OSError, OverflowError):  # the latter is SQLite's of numbers beyond 64 bits
                 return await self._writer.run(work)
 
     @asynccontextmanager
@@ -178,43 +180,12 @@ class Database:
         try:
             yield
         except DBAPIError as error:
-            away = error.connection_invalidated or "database is locked" in str(error.orig)
-            kind = DatabaseAway if away else ConfigurationError
+            locked = "database is locked" in str(error.orig) or _sqlstate(error) == _LOCK_NOT_AVAILABLE
+            kind = DatabaseAway if locked or error.connection_invalidated else ConfigurationError
             # `orig` alone: the full text shows the SQL with its parameters.
             raise kind(f"the database {shown(self._url)} refused: {error.orig}") from error
         except kinds as error:
             raise ConfigurationError(f"the database {shown(self._url)} cannot be used: {error}") from error
-
-
-class FileLock:
-    """Keeps a second mirror out of an SQLite file; the system gives it back when the process dies.
-
-    It is an open transaction on a file beside the database, so that readers of the database are not held.
-
-    Args:
-        url: that file.
-    """
-
-    def __init__(self, url: URL) -> None:
-        self._engine = sqlite_engine(url, "BEGIN EXCLUSIVE", timeout=0)
-        self._holder: AsyncConnection | None = None
-
-    async def take(self) -> bool:
-        """Try to become the only writer."""
-        try:
-            self._holder = await self._engine.connect()
-            await self._holder.execute(text("SELECT 1"))
-        except DBAPIError as error:
-            if "locked" in str(error.orig):
-                return False
-            raise
-        return True
-
-    async def release(self) -> None:
-        """Let others write."""
-        if self._holder is not None:
-            await self._holder.close()
-        await self._engine.dispose()
 
 
 async def to_its_end(work: Coroutine[object, object, T]) -> T:
@@ -232,34 +203,5 @@ async def to_its_end(work: Coroutine[object, object, T]) -> T:
     return task.result()
 
 
-def check_path(url: URL) -> Path:
-    """Return the file of an SQLite database, its links followed: a mirror has one lock, not one per name.
-
-    The file itself is left to SQLite. To open and close it here would drop the locks that this process holds on
-    it: they belong to the process, not to the one who took them.
-
-    Raises:
-        ConfigurationError: no database can be there.
-    """
-    path = Path(url.database or "")
-    if path.is_dir():
-        raise ConfigurationError(f"{path} is a folder, not a database file")
-    if not path.parent.is_dir():
-        raise ConfigurationError(f"the folder {path.parent} does not exist")
-    return path.resolve()
-
-
-def create(lock_file: Path) -> None:
-    """Make the lock's file, unless it is there: then it is not touched, for the reason given in `check_path`.
-
-    Raises:
-        ConfigurationError: its folder cannot be written.
-    """
-    try:
-        lock_file.touch(exist_ok=False)
-    except FileExistsError:
-        return
-    except OSError as error:
-        raise ConfigurationError(
-            f"{lock_file} cannot be written, which keeps a second mirror out: {error.strerror}"
-        ) from error
+def _sqlstate(error: DBAPIError) -> object:
+    return getattr(error.orig, "sqlstate", None)

@@ -40,6 +40,9 @@ _WRITER_LOCK: Final = 0x6B616B61636C6F
 _LOCK_PATIENCE: Final = 2.0
 """Seconds that the server may need to notice that a killed mirror has gone."""
 
+_PATIENCE: Final = 30.0
+"""Seconds to wait for a table or file that another program has locked."""
+
 _CONNECT_TIMEOUT: Final = 15.0
 
 
@@ -80,7 +83,7 @@ def shown(url: URL) -> str:
     return bare.render_as_string(hide_password=True)
 
 
-def sqlite_engine(url: URL, begin: str, *pragmas: str, timeout: float = 30.0) -> AsyncEngine:
+def sqlite_engine(url: URL, begin: str, *pragmas: str, timeout: float = _PATIENCE) -> AsyncEngine:
     """Make an engine for an SQLite file.
 
     Args:
@@ -95,7 +98,7 @@ def sqlite_engine(url: URL, begin: str, *pragmas: str, timeout: float = 30.0) ->
     return engine
 
 
-def sqlite_thread_engine(url: URL, begin: str, *pragmas: str, timeout: float = 30.0) -> Engine:
+def sqlite_thread_engine(url: URL, begin: str, *pragmas: str, timeout: float = _PATIENCE) -> Engine:
     """Make an engine for an SQLite file that is used in one thread, and blocks it; see `sqlite_engine`."""
     engine = create_engine(url.set(drivername="sqlite"), connect_args={"timeout": timeout})
     _set_up_sqlite(engine, begin, pragmas)
@@ -147,7 +150,7 @@ def postgresql_engine(url: URL, *, sole_writer: bool = False) -> AsyncEngine:
         try:
             await connection.execute(f"SET lock_timeout = {int(1000 * _LOCK_PATIENCE)}")
             await connection.execute(f"SELECT pg_advisory_lock({_WRITER_LOCK})")
-            await connection.execute("RESET lock_timeout")
+            await connection.execute(f"SET lock_timeout = {int(1000 * _PATIENCE)}")
         except asyncpg.LockNotAvailableError:
             await connection.close()
             raise DatabaseAway(f"another mirror is writing to {shown(url)}") from None

@@ -16,7 +16,9 @@ from kakaclo_async.errors import (
     DeadlineExceeded,
     DecodeError,
     InvalidRequest,
+    NotFound,
     RateLimited,
+    Rejected,
     ServerError,
 )
 
@@ -31,6 +33,9 @@ _log = logging.getLogger("kakaclo.mirror")
 
 _PASSES: Final = (ConnectionFailed, DatabaseAway, DeadlineExceeded, DecodeError, RateLimited, ServerError)
 """What waiting mends."""
+
+_PASSES_LATER: Final = (NotFound, Rejected)
+"""What waiting mends once a cycle has worked: before, the settings may be wrong."""
 
 _LONGEST_PAUSE: Final = 600.0
 """Seconds between two tries while the network is down."""
@@ -105,12 +110,14 @@ class Follower:
     ) -> None:
         clock = asyncio.get_running_loop().time
         failures = 0
+        passes: tuple[type[Exception], ...] = _PASSES
         while True:
             started = clock()
             failure: Exception | None = None
             try:
                 await run()
-            except _PASSES as error:
+                passes = (*_PASSES, *_PASSES_LATER)
+            except passes as error:
                 failure = error
             if on_change is not None:  # what was stored before a failure is told, too
                 failure = await self._tell(on_change, changes) or failure

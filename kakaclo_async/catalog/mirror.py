@@ -10,21 +10,20 @@ from typing import TYPE_CHECKING, Final, Self
 from kakaclo_async.catalog.database import Database
 from kakaclo_async.catalog.follow import Follower
 from kakaclo_async.catalog.queries import changes_after, last_change, status_of
-from kakaclo_async.catalog.reading import product_source, stock_source
+from kakaclo_async.catalog.reading import product_look_up, product_source, stock_source
 from kakaclo_async.catalog.run import Run
 from kakaclo_async.catalog.store import Store
 from kakaclo_async.errors import InvalidRequest
 from kakaclo_async.pulling import Window, complete_until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+    from collections.abc import AsyncGenerator, Awaitable, Callable
     from types import TracebackType
 
     from kakaclo_async.catalog.changes import Change
     from kakaclo_async.catalog.report import MirrorReport, MirrorStatus
     from kakaclo_async.client import KakaClo
     from kakaclo_async.events import PageDone
-    from kakaclo_async.models import Product
 
 __all__ = ["BEGINNING", "Mirror"]
 
@@ -123,7 +122,7 @@ class Mirror:
             caller = self._kk._caller  # noqa: SLF001 - see `run`
             await run.pull(product_source(caller), stock_source(caller), window, all_again=True)
             if not run.report.gaps:
-                await run.confirm_missing(self._look_up)
+                await run.confirm_missing(product_look_up(caller))
             return self._finish(run)
 
     async def follow(
@@ -201,9 +200,6 @@ class Mirror:
                 tell=self._tell,
                 seen_in=verifications + verifying,
             )
-
-    async def _look_up(self, spus: Sequence[str]) -> Sequence[Product]:
-        return await self._kk.products.get_many(spus=spus)
 
     def _window(self, since: datetime | None, until: datetime | None) -> Window:
         now = self._now()

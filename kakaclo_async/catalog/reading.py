@@ -15,12 +15,13 @@ from kakaclo_async.resources.products import products_request
 from kakaclo_async.resources.stocks import stocks_request
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
     from datetime import datetime
 
     from kakaclo_async.caller import Caller
     from kakaclo_async.protocol import Request
 
-__all__ = ["product_source", "raw_json", "row_key", "stock_source"]
+__all__ = ["product_look_up", "product_source", "raw_json", "row_key", "stock_source"]
 
 M = TypeVar("M", Product, StockLevel)
 
@@ -51,6 +52,19 @@ def stock_source(caller: Caller) -> Source[StockLevel | Unread]:
         return await caller.send(_whatever_its_rows_are(request, Page[StockLevel | Unread]))
 
     return Source(name="stock", read=read, key=row_key)
+
+
+def product_look_up(caller: Caller) -> Callable[[Sequence[str]], Awaitable[Sequence[Product | Unread]]]:
+    """Return a function that asks for at most 30 products by their SPU codes.
+
+    `GET /v1/product/products`
+    """
+
+    async def look_up(spus: Sequence[str]) -> Sequence[Product | Unread]:
+        request = products_request(spus=spus)
+        return (await caller.send(_whatever_its_rows_are(request, Page[Product | Unread]))).list
+
+    return look_up
 
 
 def _whatever_its_rows_are(

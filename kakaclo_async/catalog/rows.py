@@ -12,7 +12,7 @@ from kakaclo_async.models import ProductStatus, WarehouseStock
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from kakaclo_async.models import Product, Sku, StockLevel
+    from kakaclo_async.models import Attributes, Option, Product, Sku, StockLevel
 
 __all__ = ["Row", "product_row", "sku_row", "stock_rows"]
 
@@ -40,7 +40,7 @@ def product_row(product: Product, *, stock: int | None, seen_at: datetime, seen_
         "category_id": product.category_id,
         "full_category_name": product.full_category_name,
         "sales_volume": product.sales_volume,
-        "attributes_json": product.attributes_json.raw if product.attributes_json else None,
+        "attributes_json": _raw(product.attributes_json),
         "price": product.price,
         "stock": stock,
         "supplier_level": None if product.supplier_level is None else product.supplier_level.value,
@@ -74,9 +74,9 @@ def sku_row(sku: Sku, *, spu: str, stock: int | None) -> Row:
         "cost": sku.cost,
         "price": sku.price,
         "stock": stock,
-        "option1": sku.option1.raw if sku.option1 else None,
-        "option2": sku.option2.raw if sku.option2 else None,
-        "option3": sku.option3.raw if sku.option3 else None,
+        "option1": _raw(sku.option1),
+        "option2": _raw(sku.option2),
+        "option3": _raw(sku.option3),
         "material": sku.material,
         "sku_status": _number(sku.sku_status),
         "retired": sku.sku_status in _FOR_GOOD,
@@ -113,6 +113,10 @@ def stock_rows(level: StockLevel, *, as_of: datetime) -> list[Row]:
 
 def _number(status: ProductStatus | None) -> int | None:
     return None if status is None else int(status)
+
+
+def _raw(parsed: Attributes | Option | None) -> str | None:
+    return None if parsed is None else parsed.raw  # attributes that could not be read are an empty mapping
 
 
 def _images(product: Product) -> str | None:

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import attrs
-from sqlalchemy import insert
+from sqlalchemy import bindparam, delete, insert
 
 from kakaclo_async.catalog.reading import raw_json, row_key
 from kakaclo_async.catalog.report import Gap, MirrorReport
@@ -36,6 +36,11 @@ M = TypeVar("M", Product, StockLevel)
 
 _Counts: TypeAlias = dict[str, int]
 """What a transaction adds to the report's numbers, by their names."""
+
+_FORGET_ASIDE = delete(mirror_undecodable).where(
+    mirror_undecodable.c.endpoint == bindparam("of"),
+    mirror_undecodable.c.key.in_(bindparam("met", expanding=True)),
+)
 
 _MOST_PAGES = 4
 """Pages stored in one transaction, when they come faster than they are stored; it keeps the event loop free."""
@@ -115,11 +120,13 @@ class Run:
             )
         )
 
-    async def confirm_missing(self, look_up: Callable[[Sequence[str]], Awaitable[Sequence[Product]]]) -> None:
+    async def confirm_missing(
+        self, look_up: Callable[[Sequence[str]], Awaitable[Sequence[Product | Unread]]]
+    ) -> None:
         """Ask by code for the products that this verification did not meet; mark those that are gone.
 
         Args:
-            look_up: returns the products that KakaClo knows under at most 30 SPU codes.
+            look_up: returns the products that KakaClo knows under at most 30 SPU codes, readable or not.
         """
         last = ""
         while True:
@@ -132,13 +139,19 @@ class Run:
             self._add(await self._database.write(partial(self._confirm, spus, found, self._now())))
 
     def _confirm(
-        self, spus: Sequence[str], found: Sequence[Product], seen_at: datetime, connection: Connection
+        self,
+        spus: Sequence[str],
+        found: Sequence[Product | Unread],
+        seen_at: datetime,
+        connection: Connection,
     ) -> _Counts:
-        known = {product.spu for product in found}
+        known = {row_key(row) for row in found}
         gone = [spu for spu in spus if spu not in known]
-        changes = self._put_products(connection, found, seen_at)
+        products = [row for row in found if not isinstance(row, Unread)]
+        changes = self._put_products(connection, products, seen_at)
         self._store.mark_gone(connection, gone, since=seen_at)
-        return {"changes": changes + len(gone), "gone": len(gone)}
+        unread = _set_aside(connection, "products", found, seen_at)
+        return {"changes": changes + len(gone), "gone": len(gone), "undecodable": unread}
 
     def finish(self) -> MirrorReport:
         """Return the final report."""
@@ -169,11 +182,10 @@ class Run:
             connection: Connection,
         ) -> _Counts:
             counts = put(connection, [row for row in rows if not isinstance(row, Unread)], seen_at)
-            bad = [row for row in rows if isinstance(row, Unread)]
-            _set_aside(connection, source.name, bad, seen_at)
+            unread = _set_aside(connection, source.name, rows, seen_at)
             if not all_again:
                 state.record(connection, pages)
-            return counts | {"undecodable": len(bad)}
+            return counts | {"undecodable": unread}
 
         done = 0
         async with aclosing(pull.batches(_MOST_PAGES)) as batches:
@@ -205,18 +217,25 @@ class Run:
         )
 
 
-def _set_aside(connection: Connection, endpoint: str, rows: Sequence[Unread], seen_at: datetime) -> None:
+def _set_aside(
+    connection: Connection, endpoint: str, rows: Sequence[Product | StockLevel | Unread], seen_at: datetime
+) -> int:
+    """Keep the rows that cannot be read, each once, and forget those that can be read by now."""
     if rows:
+        connection.execute(_FORGET_ASIDE, {"of": endpoint, "met": [row_key(row) for row in rows]})
+    unread = {row_key(row): row for row in rows if isinstance(row, Unread)}
+    if unread:
         connection.execute(
             insert(mirror_undecodable),
             [
                 {
                     "endpoint": endpoint,
-                    "key": row_key(row),
+                    "key": key,
                     "reason": row.problem,
                     "raw": raw_json(row),
                     "seen_at": seen_at,
                 }
-                for row in rows
+                for key, row in unread.items()
             ],
         )
+    return len(unread)

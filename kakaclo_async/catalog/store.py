@@ -78,6 +78,11 @@ _MARK_GONE = (
     .where(schema.product.c.spu.in_(bindparam("spus", expanding=True)))
     .values(gone_since=bindparam("since"))
 )
+_MARK_ITS_SKUS_GONE = (
+    update(schema.sku)
+    .where(schema.sku.c.spu.in_(bindparam("spus", expanding=True)), schema.sku.c.gone_since.is_(None))
+    .values(gone_since=bindparam("since"))
+)
 _NOT_SEEN = (
     select(schema.product.c.spu)
     .where(
@@ -217,9 +222,10 @@ class Store:
         return [row.spu for row in found]
 
     def mark_gone(self, connection: Connection, spus: Sequence[str], *, since: datetime) -> None:
-        """Flag products that KakaClo was asked for by code, and did not know."""
+        """Flag products that KakaClo was asked for by code, and did not know, with their SKUs."""
         if not spus:
             return
+        connection.execute(_MARK_ITS_SKUS_GONE, {"spus": spus, "since": since})
         connection.execute(_MARK_GONE, {"spus": spus, "since": since})
         self._note(connection, [gone({"spu": spu}) for spu in spus], since)
 

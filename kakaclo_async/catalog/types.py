@@ -85,15 +85,14 @@ class UtcTime(TypeDecorator[datetime]):
         """Write."""
         if value is None:
             return None
-        value = value.astimezone(UTC)
-        return value if dialect.name != "sqlite" else value.isoformat(" ", "seconds")[:19]
+        value = value.astimezone(UTC).replace(microsecond=0)
+        return value if dialect.name != "sqlite" else value.isoformat(" ")[:19]
 
     def process_result_value(self, value: object, dialect: Dialect) -> datetime | None:
         """Read."""
         del dialect
         if value is None:
             return None
-        moment = (
-            value if isinstance(value, datetime) else datetime.fromisoformat(str(value)).replace(tzinfo=UTC)
-        )
-        return moment.astimezone(UTC)
+        moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+        # Without a zone come SQLite's texts, and what asyncpg makes of the year 1, others' word for "never".
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

@@ -21,12 +21,19 @@ if TYPE_CHECKING:
 
 __all__ = ["changes"]
 
+_LARGEST_ID = 2**63 - 1
+_LONGEST_PAUSE = 86_400.0
+
 
 def changes(
     db: Annotated[str, DB] = DEFAULT_DB,
     after: Annotated[
         int,
-        typer.Option(help="The id of the last change that you handled: only newer ones are printed.", min=0),
+        typer.Option(
+            help="The id of the last change that you handled: only newer ones are printed.",
+            min=0,
+            max=_LARGEST_ID,
+        ),
     ] = 0,
     follow: Annotated[
         bool,
@@ -56,7 +63,7 @@ async def _print_all(db: str, after: int, every: float | None, *, as_json: bool)
         if every is None:
             return
         failed = (DatabaseAway,)
-        await asyncio.sleep(every)
+        await asyncio.sleep(min(max(0.1, every), _LONGEST_PAUSE))
         if _reader_has_gone():
             raise BrokenPipeError(errno.EPIPE, "nobody reads any more")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections import deque
@@ -65,7 +66,7 @@ class Pace:
             return None
         return max(0, self.total - self.done) / self.per_second
 
-    def facts(self, requests: int, *, rereads: int = 0, gaps: int = 0) -> str:
+    def facts(self, requests: int, *, planned: int = 0, rereads: int = 0, gaps: int = 0) -> str:
         """Say it all in one line."""
         rows = f"{self.done:,} rows" if self.total is None else f"{self.done:,} of {self.total:,} rows"
         rate = None if self.per_second is None else f"{self.per_second:,.0f} rows/s"
@@ -74,7 +75,8 @@ class Pace:
             _counted(rereads, "re-read") if rereads else None,
             _counted(gaps, "gap") if gaps else None,
         )
-        parts = (rows, _counted(requests, "request"), rate, left, again, holes)
+        sent = f"{requests:,} of {planned:,} requests" if planned else _counted(requests, "request")
+        parts = (rows, sent, rate, left, again, holes)
         return ", ".join(part for part in parts if part)
 
 
@@ -114,6 +116,8 @@ class Meter:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._requests = 0
+        self._planned = 0
+        self._page_size = 1
         self._rereads = 0
         self._gaps = 0
         self._paces: dict[str, Pace] = {}
@@ -123,12 +127,15 @@ class Meter:
         if isinstance(event, Sent):
             self._requests += 1
         elif isinstance(event, PageDone):
+            if event.what not in self._paces:  # what comes first is one page, later ones may come together
+                self._page_size = max(self._page_size, event.rows)
             pace = self._paces.setdefault(event.what, Pace(event.what))
             pace.mark(self._clock(), event)
             self.show(pace)
 
     def report(self, report: MirrorReport) -> None:
-        """Take note of what no event tells: what was read again, and what is missing."""
+        """Take note of what no event tells: what is planned, what was read again, and what is missing."""
+        self._planned = self._requests + math.ceil(report.rows_left / self._page_size)
         self._rereads, self._gaps = report.rereads, len(report.gaps)
 
     def cycle(self, report: MirrorReport) -> None:
@@ -137,7 +144,8 @@ class Meter:
 
     def facts(self, pace: Pace) -> str:
         """Return the line about a pace."""
-        return pace.facts(self._requests, rereads=self._rereads, gaps=self._gaps)
+        planned = max(self._requests, self._planned) if self._planned else 0
+        return pace.facts(self._requests, planned=planned, rereads=self._rereads, gaps=self._gaps)
 
     def show(self, pace: Pace) -> None:
         """Show a pace that has changed."""

@@ -74,7 +74,10 @@ class FromLast(Generic[T]):
     @property
     def rows_left(self) -> int:
         """The rows still to be read, as far as known."""
-        return (self.total or 0) if self.page is None else min(self.total or 0, self.page * self.page_size)
+        if self.page is None:
+            return self.total or 0
+        pages = self.page - (self.first is not None)  # page 1 is known, and most often stays so
+        return min(self.total or 0, pages * self.page_size)
 
     @property
     def may_be_cut(self) -> bool:

@@ -14,7 +14,7 @@ import pytest
 from postgres import needs_postgresql
 from serving import served
 
-from kakaclo_async import ConnectionFailed, InvalidRequest, Unauthorized
+from kakaclo_async import ConnectionFailed, InvalidRequest, Rejected, Unauthorized
 from kakaclo_async.catalog import ChangeKind, database
 from kakaclo_async.catalog.follow import Follower
 from kakaclo_async.sandbox import Fault
@@ -187,6 +187,20 @@ async def test_a_server_that_restarts_is_waited_for(shop, mirror_of, pg, server)
         await mirror_of(sandbox, kk, pg.url, sleep=night).follow(on_change=seen.append, after=60)
 
     assert [(change.kind, change.sku) for change in seen] == [(ChangeKind.PRICE_CHANGED, sku)]
+
+
+async def test_a_refusal_ends_it_unless_a_cycle_has_worked(shop, mirror_of):
+    sandbox, kk = shop
+    busy = Fault("rejected", message="the system is busy")
+    sandbox.faults.add(busy)
+    with pytest.raises(Rejected, match="the system is busy"):
+        await mirror_of(sandbox, kk, sleep=Night(sandbox)).follow()
+
+    night = Night(sandbox, lambda: sandbox.faults.add(busy) and None, lambda: None)
+    with pytest.raises(asyncio.CancelledError):
+        await mirror_of(sandbox, kk, sleep=night).follow(every=60)
+
+    assert night.pauses[1] > 60 >= night.pauses[2]
 
 
 async def test_a_refused_token_ends_it(shop, mirror_of):

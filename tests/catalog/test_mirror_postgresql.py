@@ -63,6 +63,7 @@ async def test_a_later_run_brings_changes_and_a_quiet_one_costs_two_requests(sho
     [change] = [change async for change in mirror.changes(after)]
     assert (change.kind, change.new) == (ChangeKind.PRICE_CHANGED, "12.3400")
     assert isinstance(change.at, datetime)
+    assert change.at.microsecond == 0  # as in SQLite
     status = await mirror.status()
     assert status.products == 60
     assert status.last_change == change.id

@@ -7,11 +7,12 @@ import sqlite3
 import sys
 from contextlib import asynccontextmanager, closing
 
+import asyncpg
 import pytest
 from postgres import needs_postgresql
 
 from kakaclo_async import ClientClosed, ConfigurationError
-from kakaclo_async.catalog import engines
+from kakaclo_async.catalog import database, engines
 
 HOLD = """
 import asyncio, sys
@@ -115,6 +116,18 @@ async def test_reading_in_the_same_process_keeps_the_locks_of_the_writer(shop, m
     assert b"database is locked" in complaint
 
 
+async def test_a_connection_that_cannot_be_set_up_is_one_error_and_is_closed(
+    shop, mirror_of, db, monkeypatch
+):
+    sandbox, kk = shop
+    with monkeypatch.context() as patch:
+        patch.setattr(database, "_WRITER_PRAGMAS", ("journal_mode = WAL", "foreign_keys ="))
+        with pytest.raises(ConfigurationError, match="refused: "):
+            await mirror_of(sandbox, kk).run()
+
+    assert (await mirror_of(sandbox, kk).run()).complete
+
+
 async def test_a_mirror_that_is_closed_while_it_runs_says_so(shop, mirror_of, db):
     sandbox, kk = shop
     closing_it = []
@@ -131,8 +144,6 @@ async def test_a_mirror_that_is_closed_while_it_runs_says_so(shop, mirror_of, db
 
 async def test_a_database_that_another_program_keeps_locked_is_one_error(shop, mirror_of, db, monkeypatch):
     sandbox, kk = shop
-    from kakaclo_async.catalog import database
-
     await mirror_of(sandbox, kk).run()
     sandbox.requests.clear()
     patient = database.sqlite_thread_engine
@@ -142,10 +153,30 @@ async def test_a_database_that_another_program_keeps_locked_is_one_error(shop, m
     with closing(sqlite3.connect(db.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
 
-        with pytest.raises(ConfigurationError, match="refused: database is locked"):
+        with pytest.raises(engines.DatabaseAway, match="refused: database is locked"):
             await mirror_of(sandbox, kk).run()
 
     assert sandbox.requests.total() == 0
+
+
+@needs_postgresql()
+async def test_a_table_that_another_program_keeps_locked_is_one_error(shop, mirror_of, pg, monkeypatch):
+    sandbox, kk = shop
+    await mirror_of(sandbox, kk, pg.url).run()
+    sandbox.requests.clear()
+    monkeypatch.setattr(engines, "_PATIENCE", 0.2)
+    other = await asyncpg.connect(pg.url)
+    try:
+        async with other.transaction():
+            await other.execute("LOCK TABLE mirror_schema")
+
+            with pytest.raises(engines.DatabaseAway, match="refused: .*lock timeout"):
+                await mirror_of(sandbox, kk, pg.url).run()
+    finally:
+        await other.close()
+
+    assert sandbox.requests.total() == 0
+    assert (await mirror_of(sandbox, kk, pg.url).run()).complete
 
 
 @needs_postgresql()

@@ -134,8 +134,10 @@ def test_without_a_mirror_there_is_one_line(settings, kakaclo, command):
     assert outcome.err.count("\n") == 1
 
 
-def test_a_negative_cursor_is_wrong_usage(mirrored, kakaclo):
-    assert kakaclo("changes", "--after", -1).code == 2
+@pytest.mark.parametrize("after", [-1, 2**63, "soon"])
+def test_a_cursor_that_cannot_be_is_wrong_usage(mirrored, kakaclo, after):
+    outcome = kakaclo("changes", "--after", after)
+    assert (outcome.code, outcome.err.count("\n")) == (2, 1)
 
 
 def test_the_database_may_come_from_the_environment(mirrored, kakaclo, settings, tmp_path):

@@ -124,6 +124,23 @@ def test_what_was_read_again_and_what_is_missing_is_told(clock):
     assert stream.getvalue() == "products: 30 of 3,000 rows, 1 request, 3 re-reads, 1 gap\n"
 
 
+def test_requests_are_told_of_those_that_are_planned(clock):
+    stream = io.StringIO()
+    lines = Lines(stream, clock)
+    feed(lines, clock, 30)
+    lines.report(MirrorReport(requests=1, rows_left=2971))
+    clock.now += 5
+    feed(lines, clock, 60)
+    lines.report(MirrorReport(requests=2, rows_left=0))
+    clock.now += 5
+    feed(lines, clock, 90)
+    assert [line.split(", ")[1] for line in stream.getvalue().splitlines()] == [
+        "1 request",
+        "2 of 101 requests",
+        "3 of 3 requests",
+    ]
+
+
 def test_a_cycle_is_one_line_and_the_next_one_is_silent_unless_it_takes_long(clock):
     stream = io.StringIO()
     lines = Lines(stream, clock)

@@ -102,6 +102,27 @@ async def test_an_error_of_the_database_shows_no_address(kk, order, url, tmp_pat
     assert "Shall-See" not in str(caught.value)
 
 
+async def test_a_journal_that_another_process_locks_is_waited_for_and_then_told_before_anything_is_sent(
+    kk, sandbox, order, url, tmp_path, monkeypatch
+):
+    await kk.orders.submit(order(), journal=Journal(url))
+    sandbox.requests.clear()
+    with closing(
+        sqlite3.connect(tmp_path / "orders.db", isolation_level=None, check_same_thread=False)
+    ) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        patient = Journal(url)
+        assert patient._database._sqlite  # made now, with the patience that everybody has
+        waiting = asyncio.create_task(kk.orders.submit(order("SHOP-2"), journal=patient))
+        with monkeypatch.context() as patched:
+            patched.setattr("kakaclo_async.ordering.database._PATIENCE", 0.01)
+            await refused(kk, sandbox, order, url, "database is locked")
+        assert not waiting.done()
+
+        other.execute("ROLLBACK")
+        assert (await waiting).custom_order_id == "SHOP-2"
+
+
 async def test_orders_are_durable_before_they_are_sent(url, monkeypatch):
     seen = []
 

@@ -94,16 +94,30 @@ def test_an_unknown_name_is_an_attribute_error(package):
         exec(f"from {package.__name__} import Nonsense")  # noqa: S102 - as an import statement says it
 
 
-def test_a_name_whose_extra_is_missing_says_which_module_is_missing(script):
+def test_a_name_whose_extra_is_missing_says_what_to_install(script):
     assert script("""
         import sys
         sys.modules["sqlalchemy"] = None
         import kakaclo_sync
         try:
             kakaclo_sync.Mirror
-        except ModuleNotFoundError as error:
-            print(error.name)
-    """) == ["sqlalchemy"]
+        except Exception as error:
+            print("kakaclo[catalog]" in str(error))
+    """) == ["True"]
+
+
+def test_a_module_that_is_there_and_lacks_another_names_the_other(tmp_path, monkeypatch):
+    package = tmp_path / "lazy_shop"
+    package.mkdir()
+    (package / "shelf.py").write_text("import nowhere_to_be_found")
+    (package / "__init__.py").write_text(
+        "from kakaclo_async.lazy import lazy_names\n__getattr__, __dir__ = lazy_names(__name__, {'Box': 'lazy_shop.shelf'})"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    shop = import_module("lazy_shop")
+    for name in ("shelf", "Box"):
+        with pytest.raises(ModuleNotFoundError, match="nowhere_to_be_found"):
+            getattr(shop, name)
 
 
 def test_threads_that_ask_first_together_get_the_same_objects(script):

@@ -1,0 +1,56 @@
+"""Values that nobody expects are stored all the same, in either database."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+import pytest
+
+from kakaclo_async.catalog import export
+from kakaclo_async.sandbox.view import View
+
+decode = msgspec.json.Decoder(float_hook=Decimal).decode
+
+
+@pytest.fixture
+def with_fields(monkeypatch):
+    """Makes the sandbox send other values in every product."""
+    document = View.document
+
+    def change(**fields):
+        monkeypatch.setattr(View, "document", lambda view, row: {**document(view, row), **fields})
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("sent", "stored"),
+    [
+        ({"productName": "T-shirt\0 with NUL"}, {"product_name": "T-shirt\ufffd with NUL"}),
+        ({"salesVolume": 3_000_000_000}, {"sales_volume": 3_000_000_000}),
+        ({"categoryId": 2**63 - 1}, {"category_id": 2**63 - 1}),
+        ({"spuStatus": 7_000_000_000}, {"spu_status": 7_000_000_000, "retired": False}),
+        ({"price": "0.12345678901234567890"}, {"price": Decimal("0.12345678901234567890")}),
+        ({"supplierLevel": "Z", "brandNew": True}, {"supplier_level": "Z"}),
+        ({"attributesJson": "no JSON at all"}, {"attributes_json": "no JSON at all"}),
+        ({"createTime": "0001-01-01T00:00:00Z"}, {"create_time": "0001-01-01T00:00:00Z"}),
+        (
+            {"description": "\U0001f455 \u4e49\u4e4c" * 5000},
+            {"description": "\U0001f455 \u4e49\u4e4c" * 5000},
+        ),
+    ],
+    ids=lambda value: next(iter(value)),
+)
+async def test_what_is_sent_is_what_is_stored(sent, stored, url, with_fields, shop, mirror_of, tmp_path):
+    sandbox, kk = shop
+    with_fields(**sent)
+
+    report = await mirror_of(sandbox, kk, url).run()
+    await export(url, "product", tmp_path / "products.jsonl")
+
+    assert (report.products, report.undecodable, report.complete) == (60, 0, True)
+    for line in (tmp_path / "products.jsonl").read_bytes().splitlines():
+        row = decode(line)
+        assert {name: row[name] for name in stored} == stored
+        assert all(str(row[name]) == str(value) for name, value in stored.items())

@@ -109,19 +109,20 @@ class Exchange:
             request: Request[T] | None = None
             try:
                 with marble:
+                    # It may take its time, and a request must leave when it is built.
+                    token = await self._token.read()
                     request = build() if callable(build) else build
-                    return await self._attempt(request, budget)
+                    return await self._attempt(request, token, budget)
             except KakaCloError as error:
                 if request is None:
                     raise
                 await self._pause_or_raise(request, error, budget)
 
-    async def _attempt(self, request: Request[T], budget: _Budget) -> T:
+    async def _attempt(self, request: Request[T], token: str, budget: _Budget) -> T:
         clock = asyncio.get_running_loop().time
         started = clock()
         answer: Answer | None = None
         try:
-            token = await self._token.read()
             answer = await self._transport.send(request, token, timeout=budget.time_left())
             return read_answer(request, answer)
         finally:

@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from kakaclo_async.errors import ConnectionFailed, DecodeError, KakaCloError, RateLimited, ServerError
+from kakaclo_async.errors import (
+    APIError,
+    ConnectionFailed,
+    DecodeError,
+    KakaCloError,
+    RateLimited,
+    ServerError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,11 +42,11 @@ def surely_not_executed(error: KakaCloError) -> bool:
     """Tell whether the request behind `error` can have changed nothing at KakaClo.
 
     A refusal that KakaClo words itself (4xx, a business code) comes before any effect; a 5xx, a page of a
-    gateway, a broken or unreadable answer may come after it.
+    gateway, a redirect, a success that is none of the API's, a broken or unreadable answer may come after it.
     """
     if isinstance(error, ConnectionFailed):
         return not error.sent
-    return not isinstance(error, (ServerError, DecodeError))
+    return not isinstance(error, (ServerError, DecodeError)) and type(error) is not APIError
 
 
 def may_repeat(error: KakaCloError, *, writes: bool) -> bool:

@@ -20,6 +20,7 @@ from kakaclo_async.models import (
 from kakaclo_async.protocol import Request
 from kakaclo_async.resources.checks import check_codes
 from kakaclo_async.resources.freight import channels_request
+from kakaclo_async.resources.order_errors import about_order
 from kakaclo_async.resources.order_ids import new_custom_order_id
 from kakaclo_async.resources.order_requests import create_request, orders_query
 from kakaclo_async.resources.refunds import refund_request, refunds_query
@@ -61,7 +62,9 @@ class OrdersV1:
         """
         if order.custom_order_id is None:
             order = attrs.evolve(order, custom_order_id=new_custom_order_id())
-        order_id = await self._caller.send(create_request(_PATH, order))
+        request = create_request(_PATH, order)
+        with about_order(order.custom_order_id or "", request.body or b""):
+            order_id = await self._caller.send(request)
         return CreatedOrder(order_id, order.custom_order_id)
 
     async def get(self, order_id: str) -> OrderV1:

@@ -1,0 +1,60 @@
+"""What counts as a doubt at the edges of the protocol, and what a slow token function must not do."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from ordering_kit import POST, UNLIMITED, client
+
+from kakaclo_async import KakaClo, OutcomeUnknown
+from kakaclo_async.ordering import Journal
+from kakaclo_async.sandbox import Fault
+
+pytestmark = pytest.mark.stepped
+
+
+@pytest.mark.parametrize("takes_effect", [True, False])
+async def test_a_redirect_is_a_doubt(kk, sandbox, journal, order, takes_effect):
+    sandbox.faults.add(Fault("redirect", takes_effect=takes_effect, times=2, **POST))
+
+    with pytest.raises(OutcomeUnknown, match="'SHOP-0'"):
+        await kk.orders.create(order("SHOP-0"))
+    created = await kk.orders.submit(order(), journal=journal, timeout=None)
+
+    assert [placed.orders[0] for placed in sandbox.journal][-1] == created.id
+    assert len(sandbox.journal) == 1 + takes_effect
+
+
+@pytest.mark.parametrize("status", ["201 Created", "202 Accepted", "204 No Content"])
+async def test_a_success_that_is_none_of_the_apis_is_a_doubt(order, status):
+    async def answer(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(f"HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n".encode())
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/openapi"
+    async with server, KakaClo("t", base_url=url, rate_limit=UNLIMITED) as kk:
+        with pytest.raises(OutcomeUnknown, match="'SHOP-1'"):
+            await kk.orders.create(order())
+
+
+async def test_an_order_whose_token_took_too_long_is_not_sent_without_a_claim(sandbox, url, order):
+    free = asyncio.Event()
+
+    async def token():
+        await free.wait()
+        return sandbox.token
+
+    slow = Journal(url, now=sandbox.now)
+    async with KakaClo(token, base_url=sandbox.url, rate_limit=UNLIMITED) as one, client(sandbox) as other:
+        first = asyncio.create_task(one.orders.submit(order(), journal=slow, timeout=None))
+        await asyncio.sleep(1)
+        slow._leases.get()._keeper.cancel()  # as if the database were away from this worker
+        second = await other.orders.submit(order(), journal=Journal(url, now=sandbox.now), timeout=None)
+        free.set()
+        assert await first == second
+
+    assert len(sandbox.journal) == 1

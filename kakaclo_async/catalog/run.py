@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import attrs
-from sqlalchemy import bindparam, delete, insert
+from sqlalchemy import bindparam, delete, insert, select
 
 from kakaclo_async.catalog.reading import raw_json, row_key
 from kakaclo_async.catalog.report import Gap, MirrorReport
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from kakaclo_async.catalog.database import Database
+    from kakaclo_async.catalog.rows import Row
     from kakaclo_async.catalog.store import Store
     from kakaclo_async.pulling import Certificate, Progress, Source, Window
 
@@ -37,13 +38,14 @@ M = TypeVar("M", Product, StockLevel)
 _Counts: TypeAlias = dict[str, int]
 """What a transaction adds to the report's numbers, by their names."""
 
+_ASIDE = select(mirror_undecodable.c.key).where(mirror_undecodable.c.endpoint == bindparam("of"))
 _FORGET_ASIDE = delete(mirror_undecodable).where(
     mirror_undecodable.c.endpoint == bindparam("of"),
     mirror_undecodable.c.key.in_(bindparam("met", expanding=True)),
 )
 
-_MOST_PAGES = 4
-"""Pages stored in one transaction, when they come faster than they are stored; it keeps the event loop free."""
+_MOST_PAGES = {"products": 3, "stock": 16}
+"""Pages stored in one transaction, when they come faster than they are stored: about as long a turn for both."""
 
 
 class Run:
@@ -84,6 +86,7 @@ class Run:
         self._started = self._clock()
         self._certificates: dict[str, Certificate] = {}
         self._rows_left: dict[str, int] = {}
+        self._aside: dict[str, set[str]] = {}
         self._look_ups = 0
         self.report = MirrorReport()
 
@@ -150,7 +153,7 @@ class Run:
         products = [row for row in found if not isinstance(row, Unread)]
         changes = self._put_products(connection, products, seen_at)
         self._store.mark_gone(connection, gone, since=seen_at)
-        unread = _set_aside(connection, "products", found, seen_at)
+        unread = self._set_aside(connection, "products", found, seen_at)
         return {"changes": changes + len(gone), "gone": len(gone), "undecodable": unread}
 
     def finish(self) -> MirrorReport:
@@ -170,7 +173,7 @@ class Run:
         *,
         all_again: bool,
     ) -> None:
-        state = await self._database.write(partial(PullState.load, endpoint=source.name))
+        state = await self._database.write(partial(self._load, source.name))
         plan = [Checkpoint(window=window)] if all_again else state.plan(window)
         pull = Pull(source, plan, lanes=self._lanes, rate=self._rate)
         self._certificates[pull.name] = pull.certificate
@@ -182,13 +185,13 @@ class Run:
             connection: Connection,
         ) -> _Counts:
             counts = put(connection, [row for row in rows if not isinstance(row, Unread)], seen_at)
-            unread = _set_aside(connection, source.name, rows, seen_at)
+            unread = self._set_aside(connection, source.name, rows, seen_at)
             if not all_again:
                 state.record(connection, pages)
             return counts | {"undecodable": unread}
 
         done = 0
-        async with aclosing(pull.batches(_MOST_PAGES)) as batches:
+        async with aclosing(pull.batches(_MOST_PAGES[source.name])) as batches:
             async for pages in batches:
                 rows = [row for page in pages for row in page.rows]
                 self._add(await self._database.write(partial(store, pages, rows, self._now())))
@@ -199,6 +202,30 @@ class Run:
                 event = PageDone(what=pull.name, rows=len(rows), rows_done=done, rows_total=done + left)
                 self._tell(self.report, event)
         self._certificates[pull.name] = pull.certificate
+
+    def _load(self, endpoint: str, connection: Connection) -> PullState:
+        self._aside[endpoint] = {str(key) for key in connection.scalars(_ASIDE, {"of": endpoint})}
+        return PullState.load(connection, endpoint)
+
+    def _set_aside(
+        self,
+        connection: Connection,
+        endpoint: str,
+        rows: Sequence[Product | StockLevel | Unread],
+        seen_at: datetime,
+    ) -> int:
+        """Keep the rows that cannot be read, each once, and forget those that can be read by now."""
+        aside = self._aside[endpoint]
+        if aside and (met := aside.intersection(map(row_key, rows))):
+            connection.execute(_FORGET_ASIDE, {"of": endpoint, "met": sorted(met)})
+            aside.difference_update(met)
+        unread = {row_key(row): row for row in rows if isinstance(row, Unread)}
+        if unread:
+            connection.execute(
+                insert(mirror_undecodable), [_row_aside(endpoint, row, seen_at) for row in unread.values()]
+            )
+            aside.update(unread)
+        return len(unread)
 
     def _add(self, counts: _Counts) -> None:
         sums = {name: getattr(self.report, name) + count for name, count in counts.items()}
@@ -217,25 +244,11 @@ class Run:
         )
 
 
-def _set_aside(
-    connection: Connection, endpoint: str, rows: Sequence[Product | StockLevel | Unread], seen_at: datetime
-) -> int:
-    """Keep the rows that cannot be read, each once, and forget those that can be read by now."""
-    if rows:
-        connection.execute(_FORGET_ASIDE, {"of": endpoint, "met": [row_key(row) for row in rows]})
-    unread = {row_key(row): row for row in rows if isinstance(row, Unread)}
-    if unread:
-        connection.execute(
-            insert(mirror_undecodable),
-            [
-                {
-                    "endpoint": endpoint,
-                    "key": key,
-                    "reason": row.problem,
-                    "raw": raw_json(row),
-                    "seen_at": seen_at,
-                }
-                for key, row in unread.items()
-            ],
-        )
-    return len(unread)
+def _row_aside(endpoint: str, row: Unread, seen_at: datetime) -> Row:
+    return {
+        "endpoint": endpoint,
+        "key": row_key(row),
+        "reason": row.problem,
+        "raw": raw_json(row),
+        "seen_at": seen_at,
+    }

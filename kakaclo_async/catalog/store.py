@@ -45,16 +45,18 @@ _SKUS_BEFORE = select(
     schema.sku.c.gone_since,
 )
 _SKUS_OF_PRODUCTS = _SKUS_BEFORE.where(schema.sku.c.spu.in_(bindparam("spus", expanding=True)))
-_SKUS_BY_CODE = _SKUS_BEFORE.where(schema.sku.c.sku.in_(bindparam("skus", expanding=True)))
+_SKU_STOCKS_BEFORE = select(schema.sku.c.sku, schema.sku.c.spu, schema.sku.c.stock).where(
+    schema.sku.c.sku.in_(bindparam("skus", expanding=True))
+)
 
 _STOCK_SUMS = (
     select(schema.stock.c.sku, func.sum(schema.stock.c.qty).label("qty"))
     .where(schema.stock.c.sku.in_(bindparam("skus", expanding=True)))
     .group_by(schema.stock.c.sku)
 )
-_STOCK_BEFORE = select(schema.stock.c.sku, schema.stock.c.warehouse_code, schema.stock.c.as_of).where(
-    schema.stock.c.sku.in_(bindparam("skus", expanding=True))
-)
+_STOCK_BEFORE = select(
+    schema.stock.c.sku, schema.stock.c.warehouse_code, schema.stock.c.as_of > bindparam("as_of")
+).where(schema.stock.c.sku.in_(bindparam("skus", expanding=True)))
 _DROP_WAREHOUSE = delete(schema.stock).where(
     schema.stock.c.sku == bindparam("of_sku"), schema.stock.c.warehouse_code == bindparam("at")
 )
@@ -183,12 +185,14 @@ class Store:
         codes = [level.sku for level in levels]
         stored: dict[str, set[str]] = {}
         newer: set[str] = set()
-        for code, warehouse, version in connection.execute(_STOCK_BEFORE, {"skus": codes}):
+        for code, warehouse, is_newer in connection.execute(
+            _STOCK_BEFORE, {"skus": codes, "as_of": as_of}
+        ).all():
             stored.setdefault(code, set()).add(warehouse)
-            if version > as_of:
+            if is_newer:
                 newer.add(code)
         fresh = [level for level in levels if level.sku not in newer]
-        skus_before = _rows_by("sku", connection, _SKUS_BY_CODE, skus=codes)
+        skus_before = _rows_by("sku", connection, _SKU_STOCKS_BEFORE, skus=codes)
 
         rows: list[Row] = []
         dropped: list[Row] = []
@@ -233,7 +237,7 @@ class Store:
         if not skus:
             return {}
         found = connection.execute(_STOCK_SUMS, {"skus": skus})
-        return {code: int(qty or 0) for code, qty in found}
+        return {code: int(qty or 0) for code, qty in found.all()}
 
     def _note(self, connection: Connection, changes: Sequence[Row], at: datetime) -> None:
         _run(connection, _ADD_CHANGES, [{**change, "at": at} for change in changes])
@@ -257,7 +261,9 @@ def _run(connection: Connection, statement: Executable, rows: Sequence[Row]) -> 
 
 def _rows_by(key: str, connection: Connection, statement: Executable, **codes: list[str]) -> dict[str, Row]:
     found = connection.execute(statement, codes)
-    return {str(row[key]): dict(row) for row in found.mappings()}
+    names = tuple(found.keys())
+    rows = (dict(zip(names, row, strict=True)) for row in found.all())
+    return {str(row[key]): row for row in rows}
 
 
 def _is_older(product: Product, stored: Row | None) -> bool:

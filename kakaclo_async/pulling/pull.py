@@ -17,7 +17,7 @@ from kakaclo_async.pulling.jobs import EXACT_TOTALS, Checkpoint, Job, Source, St
 from kakaclo_async.pulling.windows import DAY, SECOND, Window
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterable
     from datetime import timedelta
 
 __all__ = ["MAX_LANES", "MIN_LANES", "Progress", "Pull"]
@@ -35,6 +35,9 @@ _LARGEST_WINDOW = 9_000
 
 _SMALLEST_WINDOW = 40
 """Pages below which a window is not cut for the sake of more lanes."""
+
+_LONGEST_GATHERING = 0.1
+"""Seconds that a page waits at most for others to come."""
 
 _MOST_DOUBTS = 16
 """Windows kept in mind whose rows moved while they were read, should their order prove unreliable."""
@@ -164,23 +167,29 @@ class Pull(Generic[T]):
     async def batches(self, most: int) -> AsyncGenerator[tuple[Progress[T], ...], None]:
         """Yield what the pages bring that have come meanwhile, never two of one window.
 
+        Pages are gathered for as long as the consumer took for the last batch, so that a slow one gets larger batches.
+
         A lane asks for its next page once the consumer comes back for more, so whoever stores a batch before that
         has at most one page per lane to lose. Gaps raise nothing here: they are in the certificate.
 
         Args:
             most: pages in a batch.
         """
+        clock = self._clock or asyncio.get_running_loop().time
         running: dict[asyncio.Task[_Advance[T]], Job[T]] = {}
         arrived: set[asyncio.Task[_Advance[T]]] = set()
+        took = 0.0
         try:
             while self._ready or running:
                 while self._ready and len(running) < (self._lanes or 1):
                     job = self._ready.pop()
                     running[asyncio.create_task(self._advance(job))] = job
                 if not arrived:
-                    arrived, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                    arrived = await _gather(running, most, patience=min(took, _LONGEST_GATHERING))
                 batch = tuple(self._finish(arrived.pop(), running) for _ in range(min(most, len(arrived))))
+                began = clock()
                 yield batch
+                took = clock() - began
                 self._ready.extend(job for page in batch for job in page.left)
         finally:
             for task in running:
@@ -298,3 +307,18 @@ class Pull(Generic[T]):
         total = self._total or 0
         share = _LARGEST_WINDOW if total >= EXACT_TOTALS else total // (2 * (self._lanes or MIN_LANES))
         return min(_LARGEST_WINDOW, max(_SMALLEST_WINDOW * self._page_size, share))
+
+
+async def _gather(
+    running: Collection[asyncio.Task[_Advance[T]]], most: int, *, patience: float
+) -> set[asyncio.Task[_Advance[T]]]:
+    """Wait for a page, and then for some seconds for as many as make a batch."""
+    until = asyncio.get_running_loop().time() + patience
+    arrived, pending = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+    while pending and len(arrived) < most:
+        left = until - asyncio.get_running_loop().time()
+        if left <= 0:
+            break
+        more, pending = await asyncio.wait(pending, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+        arrived |= more
+    return arrived

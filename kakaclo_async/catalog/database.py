@@ -3,34 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from kakaclo_async.catalog.engines import (
     DatabaseAway,
-    is_sqlite,
-    parse_url,
     postgresql_engine,
-    shown,
     sqlite_engine,
     sqlite_thread_engine,
 )
 from kakaclo_async.catalog.file_lock import FileLock, check_path, create
 from kakaclo_async.catalog.migrations import check_version, migrate, refuse_foreign
 from kakaclo_async.catalog.writers import LoopWriter, ThreadWriter
+from kakaclo_async.databases import parse_url, shown, to_its_end
 from kakaclo_async.errors import ClientClosed, ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+    from collections.abc import AsyncGenerator, Callable, Generator
 
     from sqlalchemy.engine import Connection
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
     from kakaclo_async.catalog.writers import Writer
 
-__all__ = ["Database", "to_its_end"]
+__all__ = ["Database"]
 
 T = TypeVar("T")
 
@@ -51,8 +49,8 @@ class Database:
     """
 
     def __init__(self, url: str) -> None:
-        self._url = parse_url(url)
-        self.is_sqlite = is_sqlite(self._url)
+        self._url = parse_url(url, "mirror", "catalog.db")
+        self.is_sqlite = self._url.drivername == "sqlite"
         self._users = 0
         self._door = asyncio.Lock()
         self._writer: Writer | None = None
@@ -186,21 +184,6 @@ class Database:
             raise kind(f"the database {shown(self._url)} refused: {error.orig}") from error
         except kinds as error:
             raise ConfigurationError(f"the database {shown(self._url)} cannot be used: {error}") from error
-
-
-async def to_its_end(work: Coroutine[object, object, T]) -> T:
-    """Await `work`; a cancellation goes on only once it has ended."""
-    task = asyncio.create_task(work)
-    try:
-        await asyncio.wait((task,))
-    finally:
-        while not task.done():  # cancelled
-            with suppress(asyncio.CancelledError):
-                await asyncio.wait((task,))
-        failure = task.exception()
-    if failure is not None:
-        raise failure
-    return task.result()
 
 
 def _sqlstate(error: DBAPIError) -> object:

@@ -20,8 +20,9 @@ import msgspec
 from sqlalchemy import BigInteger, Boolean, Integer, select
 
 from kakaclo_async.catalog import schema
-from kakaclo_async.catalog.database import Database, to_its_end
+from kakaclo_async.catalog.database import Database
 from kakaclo_async.catalog.types import ExactDecimal, UtcTime
+from kakaclo_async.databases import to_its_end
 from kakaclo_async.errors import ConfigurationError, InvalidRequest
 
 if TYPE_CHECKING:

@@ -9,18 +9,24 @@ from __future__ import annotations
 import asyncio
 import os
 from contextlib import contextmanager
-from functools import cached_property
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from sqlalchemy import create_engine, event, insert, inspect, select, text
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy import create_engine, insert, inspect, select, text
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
+from kakaclo_async.databases import (
+    load_driver,
+    parse_url,
+    postgresql_address,
+    set_up_sqlite,
+    shown,
+    to_its_end,
+)
 from kakaclo_async.errors import ConfigurationError
+from kakaclo_async.lazy import lazy_property
 from kakaclo_async.ordering.per_loop import PerLoop
 from kakaclo_async.ordering.schema import metadata, version
 
@@ -28,9 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from sqlalchemy.engine import Connection, Engine
-    from sqlalchemy.engine.interfaces import DBAPIConnection
     from sqlalchemy.ext.asyncio import AsyncEngine
-    from sqlalchemy.pool import ConnectionPoolEntry
 
 __all__ = ["Database"]
 
@@ -54,7 +58,7 @@ class Database:
     """
 
     def __init__(self, url: str) -> None:
-        self._url = _parse(url)
+        self._url = parse_url(url, "journal", "orders.db")
         self._is_sqlite = self._url.drivername == "sqlite"
         self._made = False
         self._turn = PerLoop(asyncio.Lock)
@@ -63,9 +67,7 @@ class Database:
         return f"<Database {self}>"
 
     def __str__(self) -> str:
-        # Without its query, which may hold a password as well.
-        bare = self._url.set(drivername=self._url.get_backend_name(), query={})
-        return bare.render_as_string(hide_password=True)
+        return shown(self._url)
 
     async def run(self, work: Callable[[Connection], T], *, make: bool = True) -> T:
         """Do some work in one transaction; what was begun is finished, even when the caller is cancelled.
@@ -77,14 +79,7 @@ class Database:
         Raises:
             ConfigurationError: the database cannot be reached or written, or there is no journal.
         """
-        job = asyncio.create_task(self._run(work, make=make), name="kakaclo journal")
-        try:
-            return await asyncio.shield(job)
-        except asyncio.CancelledError:
-            await asyncio.wait([job])
-            if not job.cancelled():
-                job.exception()  # asked for, so that nobody complains that it was not
-            raise
+        return await to_its_end(self._run(work, make=make))
 
     async def _run(self, work: Callable[[Connection], T], *, make: bool) -> T:
         def prepared(connection: Connection) -> T:
@@ -116,23 +111,18 @@ class Database:
         async with self._postgresql.begin() as connection:
             return await connection.run_sync(work)
 
-    @cached_property
+    @lazy_property
     def _sqlite(self) -> Engine:
         engine = create_engine(
             self._url, poolclass=NullPool, hide_parameters=True, connect_args={"timeout": _PATIENCE}
         )
-        event.listen(engine, "connect", _set_up)
-        event.listen(engine, "begin", _begin)
+        set_up_sqlite(engine, "BEGIN IMMEDIATE", *_PRAGMAS)
         return engine
 
-    @cached_property
+    @lazy_property
     def _postgresql(self) -> AsyncEngine:
-        try:
-            asyncpg = import_module("asyncpg")
-        except ImportError:
-            raise ConfigurationError("a journal in PostgreSQL needs: pip install kakaclo[postgres]") from None
-        # Not by SQLAlchemy: so the URL's query is read as PostgreSQL's own programs read it.
-        address = self._url.set(drivername="postgresql").render_as_string(hide_password=False)
+        asyncpg = load_driver("asyncpg", "postgres")
+        address = postgresql_address(self._url)
         settings = {"synchronous_commit": "on", "application_name": "kakaclo journal"}
 
         async def connect() -> object:
@@ -163,23 +153,6 @@ class Database:
             raise ConfigurationError(f"the journal {self} cannot be used: {error}") from None
 
 
-def _parse(url: str) -> URL:
-    try:
-        parsed = make_url(url)
-    except (ArgumentError, ValueError):
-        raise ConfigurationError(
-            "the journal's URL cannot be read: it looks like sqlite:///orders.db"
-            " or postgresql://user:password@host/name"
-        ) from None
-    if parsed.drivername == "sqlite":
-        if parsed.database in {None, "", ":memory:"}:
-            raise ConfigurationError("a journal needs a file, to survive a crash: sqlite:///orders.db")
-        return parsed
-    if parsed.drivername in {"postgresql", "postgres", "postgresql+asyncpg"}:
-        return parsed.set(drivername="postgresql+asyncpg")
-    raise ConfigurationError(f"a journal lives in sqlite:/// or postgresql://, not in {parsed.drivername}")
-
-
 def _check_file(path: Path, *, make: bool) -> None:
     if path.is_dir():
         raise ConfigurationError(f"{path} is a folder, not a database file")
@@ -190,19 +163,6 @@ def _check_file(path: Path, *, make: bool) -> None:
             raise ConfigurationError(f"there is no journal in {path}")
         # It holds addresses: only for its owner, unless somebody decides otherwise.
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-
-
-def _set_up(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
-    # The driver would begin a transaction at the first write only; ours begin when they are told to.
-    connection.isolation_level = None
-    cursor = connection.cursor()
-    for pragma in _PRAGMAS:
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
-
-
-def _begin(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def _make_tables(connection: Connection, *, make: bool) -> None:

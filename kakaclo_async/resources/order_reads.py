@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from kakaclo_async.models import Order, OrderStatus, Page
     from kakaclo_async.protocol import Request
 
-__all__ = ["OrderReads"]
+__all__ = ["OrderReads", "list_orders"]
 
 
 class OrderReads:
@@ -118,20 +118,14 @@ class OrderReads:
             IncompletePull: after the last order, when the list moved too much to be sure of all.
         """
         wanted = None if statuses is None else set(map(str, statuses))
-        bulk = self._caller.bulk()
-
-        async def read(number: int) -> Page[Order]:
-            query = orders_query(
-                created_from=created_from,
-                created_to=created_to,
-                updated_from=updated_from,
-                updated_to=updated_to,
-                page_number=number,
-                open_end=True,
-            )
-            return await bulk.send(page_request(query))
-
-        async with aclosing(Listing("orders", read, _id).rows()) as orders:
+        listing = list_orders(
+            self._caller,
+            created_from=created_from,
+            created_to=created_to,
+            updated_from=updated_from,
+            updated_to=updated_to,
+        )
+        async with aclosing(listing.rows()) as orders:
             async for order in orders:
                 if wanted is None or order.status in wanted:
                     yield order
@@ -151,6 +145,34 @@ class OrderReads:
         check_code(custom_order_id, "custom_order_id")
         orders = self.query(created_from=created_from, created_to=created_to)
         return tuple([order async for order in orders if order.custom_order_id == custom_order_id])
+
+
+def list_orders(
+    caller: Caller,
+    *,
+    created_from: datetime | None = None,
+    created_to: datetime | None = None,
+    updated_from: datetime | None = None,
+    updated_to: datetime | None = None,
+) -> Listing[Order]:
+    """List orders in the bulk lane; ranges of times may be open at their ends.
+
+    `GET /v2/order/orders`, 250 rows per request
+    """
+    bulk = caller.bulk()
+
+    async def read(number: int) -> Page[Order]:
+        query = orders_query(
+            created_from=created_from,
+            created_to=created_to,
+            updated_from=updated_from,
+            updated_to=updated_to,
+            page_number=number,
+            open_end=True,
+        )
+        return await bulk.send(page_request(query))
+
+    return Listing("orders", read, _id)
 
 
 def _id(order: Order) -> str:

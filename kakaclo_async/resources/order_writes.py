@@ -12,11 +12,11 @@ from kakaclo_async.codec import to_wire_time
 from kakaclo_async.errors import Conflict, OutcomeUnknown
 from kakaclo_async.models import Item
 from kakaclo_async.pulling import IncompletePull
-from kakaclo_async.resources.listing import Listing
 from kakaclo_async.resources.order_errors import about_order
 from kakaclo_async.resources.order_family import pieces
 from kakaclo_async.resources.order_price import check_price
-from kakaclo_async.resources.order_requests import ORDERS_PATH, orders_query, page_request, place_request
+from kakaclo_async.resources.order_reads import list_orders
+from kakaclo_async.resources.order_requests import ORDERS_PATH, place_request
 from kakaclo_async.resources.writes import Findings
 
 if TYPE_CHECKING:
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from kakaclo_async.caller import Caller
-    from kakaclo_async.models import Order, Page
+    from kakaclo_async.models import Order
     from kakaclo_async.protocol import Request
     from kakaclo_async.resources.writes import Attempt, Doubt
 
-__all__ = ["OrderWrites", "asked_items", "by_number", "orders_since", "place"]
+__all__ = ["OrderWrites", "asked_items", "by_number", "place"]
 
 _MARGIN: Final = timedelta(minutes=10)
 """How far KakaClo's clock may be behind ours for a quick look to find an order."""
@@ -68,7 +68,8 @@ class OrderWrites:
         families: dict[str, list[Order]] = {}
         complete = True
         try:
-            async for order in orders_since(self._caller, start).rows():
+            # Without an end: a server whose clock is ahead of ours makes orders in our future.
+            async for order in list_orders(self._caller, created_from=start).rows():
                 if order.custom_order_id in wanted:
                     families.setdefault(order.custom_order_id, []).append(order)
         except IncompletePull:
@@ -131,21 +132,6 @@ async def place(
                 custom_order_id=custom_order_id,
             )
     return number
-
-
-def orders_since(caller: Caller, start: datetime) -> Listing[Order]:
-    """List the orders made from `start` on, without an end, in the bulk lane.
-
-    A server whose clock is ahead of ours makes orders in our future.
-    """
-    bulk = caller.bulk()
-
-    async def read(number: int) -> Page[Order]:
-        return await bulk.send(
-            page_request(orders_query(created_from=start, page_number=number, open_end=True))
-        )
-
-    return Listing("orders", read, lambda order: order.id)
 
 
 def asked_items(payload: bytes) -> tuple[Item, ...]:

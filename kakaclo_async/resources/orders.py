@@ -16,10 +16,10 @@ from kakaclo_async.resources.freight import Freight
 from kakaclo_async.resources.order_check import OrderCheck, judge, read_order
 from kakaclo_async.resources.order_family import Family
 from kakaclo_async.resources.order_ids import made_at, new_custom_order_id
-from kakaclo_async.resources.order_reads import OrderReads
+from kakaclo_async.resources.order_reads import OrderReads, list_orders
 from kakaclo_async.resources.order_requests import check_order_id
 from kakaclo_async.resources.order_watch import STAGES, OrderWatch, Stage
-from kakaclo_async.resources.order_writes import OrderWrites, asked_items, by_number, orders_since, place
+from kakaclo_async.resources.order_writes import OrderWrites, asked_items, by_number, place
 from kakaclo_async.resources.payment import Payment
 from kakaclo_async.resources.products import Products
 from kakaclo_async.resources.stocks import Stocks
@@ -190,7 +190,7 @@ class Orders(OrderReads):
         start = created_from or _no_later(custom_order_id, None if known is None else known.sent_from)
         orders = [
             order
-            async for order in orders_since(self._caller, start).rows()
+            async for order in list_orders(self._caller, created_from=start).rows()
             if order.custom_order_id == custom_order_id
         ]
         return Family(

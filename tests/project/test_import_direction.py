@@ -24,6 +24,7 @@ LAYERS: list[set[str]] = [
     {"kakaclo_async.config"},
     {"kakaclo_async.codec"},
     {"kakaclo_async.models"},
+    {"kakaclo_async.databases"},
     {"kakaclo_async.errors", "kakaclo_async.events"},
     {"kakaclo_async.lazy", "kakaclo_async.names"},
 ]

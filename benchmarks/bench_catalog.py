@@ -28,7 +28,7 @@ from kakaclo_async import Event, KakaClo, Option, Product, ProductStatus, RateLi
 from kakaclo_async.catalog import Mirror
 from kakaclo_async.catalog.database import Database
 from kakaclo_async.catalog.store import Store
-from kakaclo_async.pulling import INDEX_LAG
+from kakaclo_async.paging import INDEX_LAG
 from kakaclo_async.sandbox import Sandbox
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""The whole client over real HTTP against a local KakaClo in another process: what a marble buys, and who waits.
+"""The whole client over real HTTP against a local KakaClo in another process: what a permit buys, and who waits.
 
     python benchmarks/bench_client.py [--slow]
 

@@ -23,7 +23,8 @@ import msgspec
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Json
 from pydantic.alias_generators import to_camel
 
-from kakaclo_async.models import Page, Product
+from kakaclo_async.models.common import Page
+from kakaclo_async.models.product import Product
 from kakaclo_async.protocol import Answer, Request, read_answer
 
 if TYPE_CHECKING:
@@ -269,9 +270,13 @@ def check_equal(body: bytes) -> None:
     assert len(ours) == len(theirs) == PRODUCTS
     for product, other in zip(ours, theirs, strict=True):
         assert (product.spu, product.update_time) == (other.spu, other.update_time)
-        for sku, twin in zip(product.sku_details, other.sku_details, strict=True):
-            assert (sku.sku, sku.price, sku.sku_status) == (twin.sku, twin.price, twin.sku_status)
-            assert sku.option1.value == twin.option1.value
+        for sku, copy_error in zip(product.sku_details, other.sku_details, strict=True):
+            assert (sku.sku, sku.price, sku.sku_status) == (
+                copy_error.sku,
+                copy_error.price,
+                copy_error.sku_status,
+            )
+            assert sku.option1.value == copy_error.option1.value
 
 
 def least(readers: list[Callable[[bytes], object]], pages: Iterator[bytes]) -> list[float]:

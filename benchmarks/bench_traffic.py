@@ -1,4 +1,4 @@
-"""What the gate, batching, caching and the shared bucket get out of the marbles, against their bars.
+"""What the gate, batching, caching and the shared bucket get out of the permits, against their bars.
 
     python benchmarks/bench_traffic.py            every row; about a minute
     python benchmarks/bench_traffic.py crowd      only the rows of these groups: makespan, lanes, sharing, crowd, redis
@@ -25,15 +25,20 @@ from aiolimiter import AsyncLimiter
 
 from kakaclo_async import NotFound
 from kakaclo_async.events import Lane
+from kakaclo_async.ratelimit.bucket import RateLimit
+from kakaclo_async.ratelimit.gate import Gate
+from kakaclo_async.ratelimit.local import LocalBucket
+from kakaclo_async.ratelimit.redis import RedisBucket
 from kakaclo_async.sandbox.bucket import LeakyBucket
+from kakaclo_async.sharing.batching import Batcher
+from kakaclo_async.sharing.caching import Cache
 from kakaclo_async.testing import SteppedLoop
-from kakaclo_async.traffic import Batcher, Cache, Gate, LocalBucket, RateLimit, RedisBucket
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Iterator
 
 CAPACITY: Final = 120
-LEAK: Final = 0.5  # seconds per marble at the true rate
+LEAK: Final = 0.5  # seconds per permit at the true rate
 BULK_JOB: Final = 3334  # requests for a catalog of 100,000 products
 CROWD: Final = 50_000
 INTERACTIVE, BULK = Lane.INTERACTIVE, Lane.BULK
@@ -65,14 +70,14 @@ class Shop:
         """Send one request, again after each 429."""
         again = False
         while True:
-            with await gate.enter(INTERACTIVE, again=again) as marble:
+            with await gate.enter(INTERACTIVE, again=again) as permit:
                 await asyncio.sleep(self.random.random() / 100)
                 again = self.bucket.take() > 0
                 if not again:
                     await asyncio.sleep(self.random.random() / 100)
                     return
                 self.refused += 1
-                marble.throttled(None)
+                permit.throttled(None)
 
 
 def new_gate(per_second: float = 1 / LEAK, reserve: int = 20) -> Gate:
@@ -131,7 +136,7 @@ async def p99_of_bursts(size: int) -> float:
     while len(waits) < 300:
         await asyncio.sleep(draw.expovariate(0.1 / LEAK / size))
         burst = await asyncio.gather(*(gate.enter(INTERACTIVE) for _ in range(size)))
-        waits += [marble.waited for marble in burst]
+        waits += [permit.waited for permit in burst]
     await stop(job)
     return sorted(waits)[len(waits) * 99 // 100] / LEAK
 
@@ -202,7 +207,7 @@ async def quotes() -> int:
 def sharing_rows() -> Iterator[Row]:
     for free in (118, 3):
         requests, _ = on_stepped_clock(look_ups(list(range(500)), (), free))
-        yield Row(f"500 look-ups with {free} free marbles (stepped): requests", requests, 17)
+        yield Row(f"500 look-ups with {free} free permits (stepped): requests", requests, 17)
         keys = [number % 400 for number in range(500)]
         requests, wrong = on_stepped_clock(look_ups(keys, range(0, 500, 10), free))
         yield Row("  100 repeated and 50 cancelled: requests", requests, 17)
@@ -311,7 +316,7 @@ def measure_redis(client: redis.Redis, url: str) -> Iterator[Row]:
         minimum = (requests - free) / per_second
         yield Row(f"4 processes, {requests} {lane} requests at 20/s: makespan", arrivals[-1] / minimum, 1.02)
         yield Row("  429s", refused, 0)
-        yield Row("  script calls per marble", calls / requests, 2)
+        yield Row("  script calls per permit", calls / requests, 2)
 
 
 def on_stepped_clock(main: Coroutine[object, object, T]) -> T:

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import random
 import warnings
+from copy import copy
 from typing import TYPE_CHECKING, Literal, Self
 
 import attrs
 
-from kakaclo_async import resources
-from kakaclo_async.caller import Caller, Shared
 from kakaclo_async.config import Caching, Options, Token, choose_base_url
 from kakaclo_async.events import Event, Lane
-from kakaclo_async.exchange import Exchange
 from kakaclo_async.guards import Guard, Guards
-from kakaclo_async.lazy import lazy_property
+from kakaclo_async.ratelimit.bucket import Bucket, RateLimit
+from kakaclo_async.ratelimit.gate import Gate
+from kakaclo_async.ratelimit.local import LocalBucket
+from kakaclo_async.resources.custom import Custom
+from kakaclo_async.resources.freight import Freight
+from kakaclo_async.resources.orders import Orders
+from kakaclo_async.resources.products import Products
+from kakaclo_async.resources.reference import Categories, Payment, Warehouses
+from kakaclo_async.resources.refunds import Refunds
+from kakaclo_async.resources.stocks import Stocks
+from kakaclo_async.resources.v1 import V1
+from kakaclo_async.sending import ClientState, Exchange, Sender
 from kakaclo_async.stats import Broadcast, Stats
-from kakaclo_async.traffic import Bucket, Gate, LocalBucket, RateLimit
 from kakaclo_async.transport import Transport
 
 if TYPE_CHECKING:
@@ -24,8 +32,6 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     import aiohttp
-
-__all__ = ["KakaClo"]
 
 
 class Unset:
@@ -51,9 +57,9 @@ class KakaClo:
         base_url: overrides the environment, as does the environment variable KAKACLO_BASE_URL. HTTPS, or HTTP
             on loopback.
         rate_limit: the shop's bucket: 120 requests at once, then 2 per second.
-        reserve: marbles that the bulk lane never takes, so that interactive calls find one at once.
-        timeout: seconds for one call once it has its marble, attempts and the pauses between them included.
-        max_wait: seconds that a single interactive call may wait for its marble; None for as long as it
+        reserve: permits that the bulk lane never takes, so that interactive calls find one at once.
+        timeout: seconds for one call once it has its permit, attempts and the pauses between them included.
+        max_wait: seconds that a single interactive call may wait for its permit; None for as long as it
             takes. Streams, fan-outs and the bulk lane always wait as long as it takes.
         max_attempts: requests that one call may cost when they fail.
         bucket: a bucket shared with other processes (`RedisBucket`) instead of one of its own.
@@ -94,7 +100,7 @@ class KakaClo:
             emit=self._broadcast,
             random=random.random,
         )
-        shared = Shared(
+        state = ClientState(
             self._exchange,
             emit=self._broadcast,
             rate=source.rate.per_second,
@@ -102,62 +108,30 @@ class KakaClo:
             caching=caching,
             guard=Guard(guards, self._base_url),
         )
-        self._caller = Caller(shared, options)
+        self._attach(Sender(state, options))
 
-    @lazy_property
-    def categories(self) -> resources.Categories:
-        """The category tree."""
-        return resources.Categories(self._caller)
-
-    @lazy_property
-    def warehouses(self) -> resources.Warehouses:
-        """The warehouses and their countries."""
-        return resources.Warehouses(self._caller)
-
-    @lazy_property
-    def products(self) -> resources.Products:
-        """Products with their SKUs."""
-        return resources.Products(self._caller)
-
-    @lazy_property
-    def stocks(self) -> resources.Stocks:
-        """Stock per SKU and warehouse."""
-        return resources.Stocks(self._caller)
-
-    @lazy_property
-    def freight(self) -> resources.Freight:
-        """Freight quotes."""
-        return resources.Freight(self._caller)
-
-    @lazy_property
-    def orders(self) -> resources.Orders:
-        """Orders."""
-        return resources.Orders(self._caller)
-
-    @lazy_property
-    def refunds(self) -> resources.Refunds:
-        """Refunds of orders."""
-        return resources.Refunds(self._caller)
-
-    @lazy_property
-    def custom(self) -> resources.Custom:
-        """Print on demand: models and designs."""
-        return resources.Custom(self._caller)
-
-    @lazy_property
-    def payment(self) -> resources.Payment:
-        """The balance."""
-        return resources.Payment(self._caller)
+    def _attach(self, sender: Sender) -> None:
+        """Make the areas, each sending by the options of this view."""
+        self._sender = sender
+        self.categories = Categories(sender)
+        self.warehouses = Warehouses(sender)
+        self.products = Products(sender)
+        self.stocks = Stocks(sender)
+        self.freight = Freight(sender)
+        self.orders = Orders(sender)
+        self.refunds = Refunds(sender)
+        self.custom = Custom(sender)
+        self.payment = Payment(sender)
 
     @property
-    def v1(self) -> resources.V1:
+    def v1(self) -> V1:
         """The outdated order area."""
         warnings.warn(
             "KakaClo's V1 order area is outdated: use kk.orders, kk.freight and kk.refunds",
             DeprecationWarning,
             stacklevel=2,
         )
-        return resources.V1(self._caller)
+        return V1(self._sender)
 
     def with_options(
         self,
@@ -171,14 +145,14 @@ class KakaClo:
 
         Args:
             lane: "interactive" or "bulk".
-            timeout: seconds for one call once it has its marble.
-            max_wait: seconds to wait for marbles; here it binds streams, fan-outs and the bulk lane, too.
+            timeout: seconds for one call once it has its permit.
+            max_wait: seconds to wait for permits; here it binds streams, fan-outs and the bulk lane, too.
             max_attempts: requests that one call may cost.
 
         Raises:
             ConfigurationError: an option that cannot work.
         """
-        now = self._caller.options
+        now = self._sender.options
         options = Options(
             lane=now.lane if isinstance(lane, Unset) else lane,
             timeout=now.timeout if isinstance(timeout, Unset) else timeout,
@@ -186,16 +160,15 @@ class KakaClo:
             max_attempts=now.max_attempts if isinstance(max_attempts, Unset) else max_attempts,
             max_wait_for_all=now.max_wait_for_all if isinstance(max_wait, Unset) else max_wait is not None,
         )
-        return self._view(attrs.evolve(self._caller, options=options))
+        return self._view(attrs.evolve(self._sender, options=options))
 
     def bulk(self) -> Self:
         """Return a view whose calls queue in the bulk lane and wait as long as it takes."""
-        return self._view(self._caller.bulk())
+        return self._view(self._sender.bulk())
 
-    def _view(self, caller: Caller) -> Self:
-        view = object.__new__(type(self))
-        view._base_url, view._broadcast = self._base_url, self._broadcast
-        view._gate, view._exchange, view._caller = self._gate, self._exchange, caller
+    def _view(self, sender: Sender) -> Self:
+        view = copy(self)
+        view._attach(sender)  # noqa: SLF001 - a view of its own class
         return view
 
     def stats(self) -> Stats:
@@ -203,7 +176,7 @@ class KakaClo:
         return self._broadcast.snapshot(self._gate.level, {lane: self._gate.queued(lane) for lane in Lane})
 
     def eta(self, lane: Lane | Literal["interactive", "bulk"] = Lane.INTERACTIVE) -> float:
-        """Return the seconds that a call in this lane would wait for its marble now."""
+        """Return the seconds that a call in this lane would wait for its permit now."""
         return self._gate.eta(Lane(lane))
 
     def on_event(self, callback: Callable[[Event], object]) -> Callable[[], None]:
@@ -227,5 +200,5 @@ class KakaClo:
         await self.aclose()
 
     def __repr__(self) -> str:
-        options = self._caller.options
+        options = self._sender.options
         return f"<{type(self).__name__} {self._base_url} lane={options.lane.value} {self._gate!r}>"

@@ -15,16 +15,6 @@ from kakaclo_async.events import Lane
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-__all__ = [
-    "ENVIRONMENTS",
-    "MAX_BODY",
-    "Caching",
-    "Options",
-    "Token",
-    "__version__",
-    "choose_base_url",
-    "is_loopback",
-]
 
 __version__ = "0.1.0"
 
@@ -49,9 +39,9 @@ class Options:
     """How a view of the client sends its calls.
 
     Attributes:
-        lane: the queue for marbles.
-        timeout: seconds for one call once it has its marble, attempts and pauses included.
-        max_wait: seconds to wait for marbles, None for as long as it takes.
+        lane: the queue for permits.
+        timeout: seconds for one call once it has its permit, attempts and pauses included.
+        max_wait: seconds to wait for permits, None for as long as it takes.
         max_attempts: requests that one call may cost when they fail.
         max_wait_for_all: whether `max_wait` also binds streams, fan-outs and the bulk lane.
     """

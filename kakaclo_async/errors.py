@@ -2,10 +2,10 @@
 
     KakaCloError
     ├── ConfigurationError     fix the settings (also a ValueError)
-    ├── InvalidRequest         fix the arguments; no marble was spent (also a ValueError)
+    ├── InvalidRequest         fix the arguments; no permit was spent (also a ValueError)
     ├── Conflict               the journal knows another payload under this id; nothing was sent
     ├── ClientClosed           the client was closed before or during the call
-    ├── DeadlineExceeded       too late; `retry_in` says when a marble is due (also a TimeoutError)
+    ├── DeadlineExceeded       too late; `retry_in` says when a permit is due (also a TimeoutError)
     ├── ConnectionFailed       no answer; `sent` says whether the request may have arrived
     ├── OutcomeUnknown         a write is in doubt: look it up before sending it again
     ├── DecodeError            an answer that cannot be read; `where` is the path in the document
@@ -26,24 +26,6 @@ from typing import TYPE_CHECKING, cast
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
-
-__all__ = [
-    "APIError",
-    "ClientClosed",
-    "ConfigurationError",
-    "Conflict",
-    "ConnectionFailed",
-    "DeadlineExceeded",
-    "DecodeError",
-    "InvalidRequest",
-    "KakaCloError",
-    "NotFound",
-    "OutcomeUnknown",
-    "RateLimited",
-    "Rejected",
-    "ServerError",
-    "Unauthorized",
-]
 
 
 class KakaCloError(Exception):
@@ -94,7 +76,7 @@ class DeadlineExceeded(KakaCloError, TimeoutError):
     """The call cannot, or could not, end in time.
 
     Attributes:
-        retry_in: seconds until a marble is due for this call, or None when the time went elsewhere.
+        retry_in: seconds until a permit is due for this call, or None when the time went elsewhere.
     """
 
     def __init__(self, message: str, *, retry_in: float | None = None) -> None:

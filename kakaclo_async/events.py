@@ -6,11 +6,9 @@ from enum import StrEnum
 
 import attrs
 
-__all__ = ["Event", "Lane", "PageDone", "Retried", "Sent", "Throttled", "Waited"]
-
 
 class Lane(StrEnum):
-    """Who gets the next marble: interactive calls before bulk ones."""
+    """Who gets the next permit: interactive calls before bulk ones."""
 
     INTERACTIVE = "interactive"
     BULK = "bulk"
@@ -23,7 +21,7 @@ class Event:
 
 @attrs.frozen(slots=True, kw_only=True)
 class Waited(Event):
-    """A request got its marble after `seconds` in its lane's queue."""
+    """A request got its permit after `seconds` in its lane's queue."""
 
     lane: Lane
     seconds: float

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from kakaclo_async.protocol import Request
 
-__all__ = ["Guard", "Guards"]
 
 T = TypeVar("T")
 

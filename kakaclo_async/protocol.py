@@ -23,7 +23,6 @@ from kakaclo_async.errors import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["SUCCESS", "Answer", "Request", "path", "read_answer"]
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)

@@ -18,8 +18,6 @@ from kakaclo_async.errors import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Backoff", "may_repeat", "surely_not_executed"]
-
 
 @attrs.frozen(slots=True, kw_only=True)
 class Backoff:

@@ -12,7 +12,6 @@ from kakaclo_async.events import Event, Lane, Retried, Sent, Throttled, Waited
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["Broadcast", "LaneStats", "Stats"]
 
 _log = logging.getLogger("kakaclo")
 
@@ -23,8 +22,8 @@ class LaneStats:
 
     Attributes:
         requests: sent.
-        waited: seconds that they waited for marbles, added up.
-        queued: calls that wait for a marble now.
+        waited: seconds that they waited for permits, added up.
+        queued: calls that wait for a permit now.
     """
 
     requests: int
@@ -40,8 +39,8 @@ class Stats:
         requests: sent, whatever came back.
         throttled: answers 429.
         retries: requests that repeated an earlier one.
-        waited: seconds that requests waited for marbles, added up.
-        level: marbles in the bucket now, as far as this client knows.
+        waited: seconds that requests waited for permits, added up.
+        level: permits in the bucket now, as far as this client knows.
         lanes: the same by lane.
     """
 

@@ -19,7 +19,6 @@ from kakaclo_async.protocol import Answer, Request
 if TYPE_CHECKING:
     from aiohttp.abc import AbstractStreamWriter
 
-__all__ = ["Transport"]
 
 _CONNECTIONS = 64  # at once; at two requests per second only a burst needs more than a few
 
@@ -140,7 +139,7 @@ def _new_session(*, force_close: bool) -> aiohttp.ClientSession:
         # The caller's budget is the only clock; aiohttp's own five minutes would cut it short.
         timeout=aiohttp.ClientTimeout(total=None),
     )
-    # Left on, aiohttp sends a GET again by itself when a kept connection breaks: a request without a marble.
+    # Left on, aiohttp sends a GET again by itself when a kept connection breaks: a request without a permit.
     session._retry_connection = False  # noqa: SLF001 - aiohttp's own test client sets it so; there is no option
     return session
 

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from kakaclo_sync.derive import Face
 
-__all__ = ["Bridge", "no_fork"]
 
 T = TypeVar("T")
 

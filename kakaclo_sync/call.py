@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
     from kakaclo_sync.loop_thread import LoopThread
 
-__all__ = ["Call", "on_caller"]
 
 R = TypeVar("R")
 T = TypeVar("T")

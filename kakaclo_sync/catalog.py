@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from kakaclo_async.catalog import Change, MirrorReport
     from kakaclo_sync.client import KakaClo
 
-__all__ = ["Mirror"]
-
 
 class Mirror(Face[catalog.Mirror]):
     """A copy of the catalog in a database of its own, complete and kept fresh.

@@ -7,11 +7,11 @@ from functools import partial, wraps
 from typing import TYPE_CHECKING, Concatenate, Literal, ParamSpec, Self, cast
 
 from kakaclo_async import client as async_client
-from kakaclo_async import resources as async_resources
 from kakaclo_async.config import Caching
 from kakaclo_async.guards import Guards
 from kakaclo_async.lazy import lazy_property
-from kakaclo_async.traffic import RateLimit
+from kakaclo_async.ratelimit.bucket import RateLimit
+from kakaclo_async.resources import v1 as async_v1
 from kakaclo_sync import resources
 from kakaclo_sync.bridge import Bridge
 from kakaclo_sync.derive import Face, Method, immediate
@@ -21,9 +21,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from kakaclo_async.events import Event
-    from kakaclo_async.traffic import Bucket
+    from kakaclo_async.ratelimit.bucket import Bucket
 
-__all__ = ["KakaClo"]
 
 P = ParamSpec("P")
 
@@ -78,9 +77,9 @@ class KakaClo(Face[async_client.KakaClo]):
         base_url: overrides the environment, as does the environment variable KAKACLO_BASE_URL. HTTPS, or HTTP
             on loopback.
         rate_limit: the shop's bucket: 120 requests at once, then 2 per second.
-        reserve: marbles that the bulk lane never takes, so that interactive calls find one at once.
-        timeout: seconds for one call once it has its marble, attempts and the pauses between them included.
-        max_wait: seconds that a single interactive call may wait for its marble; None for as long as it
+        reserve: permits that the bulk lane never takes, so that interactive calls find one at once.
+        timeout: seconds for one call once it has its permit, attempts and the pauses between them included.
+        max_wait: seconds that a single interactive call may wait for its permit; None for as long as it
             takes. Streams, fan-outs and the bulk lane always wait as long as it takes.
         max_attempts: requests that one call may cost when they fail.
         bucket: a bucket shared with other processes (`RedisBucket`) instead of one of its own.
@@ -182,7 +181,7 @@ class KakaClo(Face[async_client.KakaClo]):
             stacklevel=2,
         )
         # `kk.v1` would warn again, on the loop's thread.
-        return self._part(lambda: resources.V1, lambda kk: async_resources.V1(kk._caller))  # noqa: SLF001
+        return self._part(lambda: resources.V1, lambda kk: async_v1.V1(kk._sender))  # noqa: SLF001
 
     with_options = _view(async_client.KakaClo.with_options)
     bulk = _view(async_client.KakaClo.bulk)

@@ -14,11 +14,10 @@ from kakaclo_sync.stream import Pull, Stream
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from kakaclo_async import pulling
+    from kakaclo_async import paging as pulling
     from kakaclo_sync.bridge import Bridge
     from kakaclo_sync.stream import Rows
 
-__all__ = ["Face", "Method", "blocking", "immediate", "iterating", "pulling_rows"]
 
 A = TypeVar("A")
 B = TypeVar("B")

@@ -23,7 +23,6 @@ from kakaclo_sync.call import Call
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-__all__ = ["LoopThread", "new_loop", "prepare_exit_after_fork"]
 
 T = TypeVar("T")
 

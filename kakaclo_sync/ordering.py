@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from kakaclo_async.resources.writes import Writes
     from kakaclo_sync.client import KakaClo
 
-__all__ = ["Journal"]
-
 
 async def _nothing_to_close(_journal: ordering.Journal) -> None: ...
 

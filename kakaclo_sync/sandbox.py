@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from kakaclo_async.sandbox import Catalog, Faults, Ledger, Placed, Served
     from kakaclo_sync.loop_thread import LoopThread
 
-__all__ = ["Sandbox"]
-
 
 def _pass_on(instance: Sandbox, attribute: attrs.Attribute[Any], value: Any) -> Any:
     setattr(instance._core, attribute.name, value)  # noqa: SLF001 - a hook of that class

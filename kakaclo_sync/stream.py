@@ -13,11 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
     from typing import Self
 
-    from kakaclo_async import pulling
-    from kakaclo_async.pulling import Certificate
+    from kakaclo_async import paging as pulling
+    from kakaclo_async.paging import Certificate
     from kakaclo_sync.loop_thread import LoopThread
 
-__all__ = ["Pull", "Rows", "Stream"]
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
     from kakaclo_sync import KakaClo, Sandbox
 
-__all__ = ["kakaclo_sync_client", "kakaclo_sync_sandbox"]
-
 
 @pytest.fixture
 def kakaclo_sync_sandbox(request: pytest.FixtureRequest) -> Generator[Sandbox, None, None]:

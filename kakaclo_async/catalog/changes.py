@@ -12,8 +12,6 @@ if TYPE_CHECKING:
 
     from kakaclo_async.catalog.rows import Row
 
-__all__ = ["Change", "ChangeKind", "gone", "product_changes", "sku_changes", "stock_change"]
-
 
 class ChangeKind(StrEnum):
     """What happened to a product or a SKU; each step of a value is one event."""

@@ -17,7 +17,7 @@ from kakaclo_async.catalog.engines import (
 from kakaclo_async.catalog.file_lock import FileLock, check_path, create
 from kakaclo_async.catalog.migrations import check_version, migrate, refuse_foreign
 from kakaclo_async.catalog.writers import LoopWriter, ThreadWriter
-from kakaclo_async.databases import parse_url, shown, to_its_end
+from kakaclo_async.database.engines import parse_url, run_to_completion, shown
 from kakaclo_async.errors import ClientClosed, ConfigurationError
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from kakaclo_async.catalog.writers import Writer
 
-__all__ = ["Database"]
 
 T = TypeVar("T")
 
@@ -72,7 +71,7 @@ class Database:
                 try:
                     await self._open()
                 except BaseException:
-                    await to_its_end(self._release())
+                    await run_to_completion(self._release())
                     raise
             self._users += 1
 
@@ -101,7 +100,7 @@ class Database:
             for_all: close them whoever uses them.
         """
         self._users = 0 if for_all else max(0, self._users - 1)
-        await to_its_end(self._close())
+        await run_to_completion(self._close())
 
     async def _close(self) -> None:
         async with self._door:
@@ -126,7 +125,7 @@ class Database:
             ConfigurationError: the database cannot be written any more.
             ClientClosed: it was closed meanwhile.
         """
-        return await to_its_end(self._write(work))
+        return await run_to_completion(self._write(work))
 
     async def _write(self, work: Callable[[Connection], T]) -> T:
         # Waiting here leaves the event loop free; waiting for SQLite's own lock is a thread that sleeps.

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import create_engine
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from kakaclo_async.databases import load_driver, postgresql_address, set_up_sqlite, shown
+from kakaclo_async.database.engines import load_driver, postgresql_address, set_up_sqlite, shown
 from kakaclo_async.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL, Engine
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-__all__ = ["DatabaseAway", "postgresql_engine", "sqlite_engine", "sqlite_thread_engine"]
 
 _WRITER_LOCK: Final = 0x6B616B61636C6F
 """The advisory lock that a mirror holds on PostgreSQL: "kakaclo"."""

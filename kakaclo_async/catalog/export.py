@@ -22,7 +22,7 @@ from sqlalchemy import BigInteger, Boolean, Integer, select
 from kakaclo_async.catalog import schema
 from kakaclo_async.catalog.database import Database
 from kakaclo_async.catalog.types import ExactDecimal, UtcTime
-from kakaclo_async.databases import to_its_end
+from kakaclo_async.database.engines import run_to_completion
 from kakaclo_async.errors import ConfigurationError, InvalidRequest
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
     from kakaclo_async.catalog.rows import Row
 
-__all__ = ["EXPORTED", "ExportFormat", "export"]
 
 EXPORTED: Final = {table.name: table for table in (schema.product, schema.sku, schema.stock, schema.change)}
 """The tables that can be exported, by their names."""
@@ -103,12 +102,12 @@ async def export(
             file = await asyncio.to_thread(partial.open, "xb")
             try:
                 count = await _copy(url, EXPORTED[table], file, make)
-                await to_its_end(asyncio.to_thread(os.fsync, file.fileno()))
+                await run_to_completion(asyncio.to_thread(os.fsync, file.fileno()))
             finally:
-                await to_its_end(asyncio.to_thread(file.close))
+                await run_to_completion(asyncio.to_thread(file.close))
             await asyncio.to_thread(partial.replace, target)
         finally:
-            await to_its_end(asyncio.to_thread(partial.unlink, missing_ok=True))
+            await run_to_completion(asyncio.to_thread(partial.unlink, missing_ok=True))
     return count
 
 
@@ -116,14 +115,14 @@ async def _copy(url: str, source: Table, file: BinaryIO, make: Callable[[BinaryI
     count = 0
     async with Database(url).reading() as connection:
         # Each step in a thread ends before a cancellation goes on: nobody may close a file under a writer.
-        writer = await to_its_end(asyncio.to_thread(make, file, source))
+        writer = await run_to_completion(asyncio.to_thread(make, file, source))
         try:
             found = await connection.stream(select(source).order_by(*source.primary_key))
             async for batch in found.mappings().partitions(_BATCH):
-                await to_its_end(asyncio.to_thread(writer.write, [dict(row) for row in batch]))
+                await run_to_completion(asyncio.to_thread(writer.write, [dict(row) for row in batch]))
                 count += len(batch)
         finally:
-            await to_its_end(asyncio.to_thread(writer.close))
+            await run_to_completion(asyncio.to_thread(writer.close))
     return count
 
 

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL
     from sqlalchemy.ext.asyncio import AsyncConnection
 
-__all__ = ["FileLock", "check_path", "create"]
-
 
 class FileLock:
     """Keeps a second mirror out of an SQLite file; the system gives it back when the process dies.

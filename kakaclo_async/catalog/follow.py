@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     from kakaclo_async.catalog.changes import Change
 
-__all__ = ["Follower"]
 
 _log = logging.getLogger("kakaclo.mirror")
 

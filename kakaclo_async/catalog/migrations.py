@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection
 
-__all__ = ["STEPS", "check_version", "migrate", "refuse_foreign"]
-
 
 def migrate(connection: Connection) -> None:
     """Make the tables in an empty database, or take the steps that one of an older version lacks.

@@ -14,7 +14,7 @@ from kakaclo_async.catalog.reading import product_look_up, product_source, stock
 from kakaclo_async.catalog.run import Run
 from kakaclo_async.catalog.store import Store
 from kakaclo_async.errors import InvalidRequest
-from kakaclo_async.pulling import Window, complete_until
+from kakaclo_async.paging import Window, complete_until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from kakaclo_async.client import KakaClo
     from kakaclo_async.events import PageDone
 
-__all__ = ["BEGINNING", "Mirror"]
 
 BEGINNING: Final = datetime(2015, 1, 1, tzinfo=UTC)
 """Where a mirror of everything starts: before KakaClo's first product."""
@@ -101,8 +100,8 @@ class Mirror:
         """
         window = self._window(since, until)
         async with self, self._one_run() as run:
-            caller = self._kk._caller  # noqa: SLF001 - for rows that no resource would return
-            await run.pull(product_source(caller), stock_source(caller), window)
+            sender = self._kk._sender  # noqa: SLF001 - for rows that no resource would return
+            await run.pull(product_source(sender), stock_source(sender), window)
             return self._finish(run)
 
     async def verify(self) -> MirrorReport:
@@ -119,10 +118,10 @@ class Mirror:
         """
         window = self._window(None, None)
         async with self, self._one_run(verifying=1) as run:
-            caller = self._kk._caller  # noqa: SLF001 - see `run`
-            await run.pull(product_source(caller), stock_source(caller), window, all_again=True)
+            sender = self._kk._sender  # noqa: SLF001 - see `run`
+            await run.pull(product_source(sender), stock_source(sender), window, all_again=True)
             if not run.report.gaps:
-                await run.confirm_missing(product_look_up(caller))
+                await run.confirm_missing(product_look_up(sender))
             return self._finish(run)
 
     async def follow(
@@ -195,7 +194,7 @@ class Mirror:
                 self._database,
                 self._store,
                 lanes=self._lanes,
-                rate=self._kk._caller.shared.rate,  # noqa: SLF001 - the bucket's own
+                rate=self._kk._sender.state.rate,  # noqa: SLF001 - the bucket's own
                 now=self._now,
                 tell=self._tell,
                 seen_in=verifications + verifying,
@@ -215,6 +214,6 @@ class Mirror:
         return report
 
     def _tell(self, report: MirrorReport, event: PageDone) -> None:
-        self._kk._caller.shared.emit(event)  # noqa: SLF001 - the client's listeners hear of the mirror's pages
+        self._kk._sender.state.emit(event)  # noqa: SLF001 - the client's listeners hear of the mirror's pages
         if self._progress is not None:
             self._progress(report)

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from kakaclo_async.catalog.database import Database
 
-__all__ = ["changes_after", "last_change", "status_of"]
 
 _BATCH: Final = 500
 

@@ -9,8 +9,10 @@ import msgspec
 
 from kakaclo_async.codec import Unread
 from kakaclo_async.codec.scalars import Unreadable, read_time
-from kakaclo_async.models import Page, Product, StockLevel
-from kakaclo_async.pulling import Source, Window
+from kakaclo_async.models.common import Page
+from kakaclo_async.models.product import Product
+from kakaclo_async.models.stock import StockLevel
+from kakaclo_async.paging import Source, Window
 from kakaclo_async.resources.products import products_request
 from kakaclo_async.resources.stocks import stocks_request
 
@@ -18,17 +20,16 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
     from datetime import datetime
 
-    from kakaclo_async.caller import Caller
     from kakaclo_async.protocol import Request
+    from kakaclo_async.sending import Sender
 
-__all__ = ["product_look_up", "product_source", "raw_json", "row_key", "stock_source"]
 
 M = TypeVar("M", Product, StockLevel)
 
 _to_json: Final = msgspec.json.Encoder(decimal_format="number").encode
 
 
-def product_source(caller: Caller) -> Source[Product | Unread]:
+def product_source(sender: Sender) -> Source[Product | Unread]:
     """Return where a mirror's products come from.
 
     `GET /v1/product/products`
@@ -36,12 +37,12 @@ def product_source(caller: Caller) -> Source[Product | Unread]:
 
     async def read(window: Window, page_number: int) -> Page[Product | Unread]:
         request = products_request(updated_from=window.start, updated_to=window.end, page_number=page_number)
-        return await caller.send(_whatever_its_rows_are(request, Page[Product | Unread]))
+        return await sender.send(_whatever_its_rows_are(request, Page[Product | Unread]))
 
     return Source(name="products", read=read, key=row_key, time=_time)
 
 
-def stock_source(caller: Caller) -> Source[StockLevel | Unread]:
+def stock_source(sender: Sender) -> Source[StockLevel | Unread]:
     """Return where a mirror's stock comes from.
 
     `GET /v1/product/stocks`
@@ -49,12 +50,12 @@ def stock_source(caller: Caller) -> Source[StockLevel | Unread]:
 
     async def read(window: Window, page_number: int) -> Page[StockLevel | Unread]:
         request = stocks_request(updated_from=window.start, updated_to=window.end, page_number=page_number)
-        return await caller.send(_whatever_its_rows_are(request, Page[StockLevel | Unread]))
+        return await sender.send(_whatever_its_rows_are(request, Page[StockLevel | Unread]))
 
     return Source(name="stock", read=read, key=row_key)
 
 
-def product_look_up(caller: Caller) -> Callable[[Sequence[str]], Awaitable[Sequence[Product | Unread]]]:
+def product_look_up(sender: Sender) -> Callable[[Sequence[str]], Awaitable[Sequence[Product | Unread]]]:
     """Return a function that asks for at most 30 products by their SPU codes.
 
     `GET /v1/product/products`
@@ -62,7 +63,7 @@ def product_look_up(caller: Caller) -> Callable[[Sequence[str]], Awaitable[Seque
 
     async def look_up(spus: Sequence[str]) -> Sequence[Product | Unread]:
         request = products_request(spus=spus)
-        return (await caller.send(_whatever_its_rows_are(request, Page[Product | Unread]))).list
+        return (await sender.send(_whatever_its_rows_are(request, Page[Product | Unread]))).list
 
     return look_up
 

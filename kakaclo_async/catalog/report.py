@@ -9,9 +9,7 @@ import attrs
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from kakaclo_async.pulling import Window
-
-__all__ = ["Gap", "MirrorReport", "MirrorStatus"]
+    from kakaclo_async.paging import Window
 
 
 @attrs.frozen

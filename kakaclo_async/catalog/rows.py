@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from kakaclo_async.models import ProductStatus, WarehouseStock
+from kakaclo_async.models.product import ProductStatus
+from kakaclo_async.models.stock import WarehouseStock
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from kakaclo_async.models import Attributes, Option, Product, Sku, StockLevel
+    from kakaclo_async.models.common import Attributes, Option
+    from kakaclo_async.models.product import Product, Sku
+    from kakaclo_async.models.stock import StockLevel
 
-__all__ = ["Row", "product_row", "sku_row", "stock_rows"]
 
 Row = dict[str, object]
 

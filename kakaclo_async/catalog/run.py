@@ -16,9 +16,10 @@ from kakaclo_async.catalog.schema import mirror_undecodable
 from kakaclo_async.catalog.state import PullState
 from kakaclo_async.codec import Unread
 from kakaclo_async.events import PageDone
-from kakaclo_async.fan_out import gather_in_order
-from kakaclo_async.models import Product, StockLevel
-from kakaclo_async.pulling import Checkpoint, Pull
+from kakaclo_async.models.product import Product
+from kakaclo_async.models.stock import StockLevel
+from kakaclo_async.paging import Checkpoint, Pull
+from kakaclo_async.sharing.fan_out import gather_in_order
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -29,9 +30,8 @@ if TYPE_CHECKING:
     from kakaclo_async.catalog.database import Database
     from kakaclo_async.catalog.rows import Row
     from kakaclo_async.catalog.store import Store
-    from kakaclo_async.pulling import Certificate, Progress, Source, Window
+    from kakaclo_async.paging import Certificate, Progress, Source, Window
 
-__all__ = ["Run"]
 
 M = TypeVar("M", Product, StockLevel)
 

@@ -23,18 +23,6 @@ from sqlalchemy import (
 
 from kakaclo_async.catalog.types import AnyCode, AnyText, ExactDecimal, UtcTime
 
-__all__ = [
-    "change",
-    "metadata",
-    "mirror_done",
-    "mirror_open",
-    "mirror_schema",
-    "mirror_undecodable",
-    "product",
-    "sku",
-    "stock",
-]
-
 metadata = MetaData()
 
 # In SQLite, where every number has 64 bits, INTEGER is what numbers rows by itself.

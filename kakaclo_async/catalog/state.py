@@ -9,7 +9,7 @@ import attrs
 from sqlalchemy import and_, bindparam, delete, insert, select
 
 from kakaclo_async.catalog.schema import mirror_done, mirror_open
-from kakaclo_async.pulling import Checkpoint, Window, merged, subtract
+from kakaclo_async.paging import Checkpoint, Window, merged, subtract
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,9 +18,8 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from kakaclo_async.catalog.rows import Row
-    from kakaclo_async.pulling import Progress
+    from kakaclo_async.paging import Progress
 
-__all__ = ["LOOK_BACK", "PullState"]
 
 T = TypeVar("T")
 

@@ -15,7 +15,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from kakaclo_async.catalog import schema
 from kakaclo_async.catalog.changes import gone, product_changes, sku_changes, stock_change
 from kakaclo_async.catalog.rows import Row, product_row, sku_row, stock_rows
-from kakaclo_async.resources.checks import CODES_PER_REQUEST
+from kakaclo_async.resources._checks import CODES_PER_REQUEST
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from sqlalchemy import Executable
     from sqlalchemy.engine import Connection
 
-    from kakaclo_async.models import Product, StockLevel
+    from kakaclo_async.models.product import Product
+    from kakaclo_async.models.stock import StockLevel
 
-__all__ = ["Store"]
 
 _PRODUCTS_BEFORE = select(
     schema.product.c.spu,

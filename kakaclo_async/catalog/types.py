@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
     from sqlalchemy.types import TypeEngine
 
-__all__ = ["AnyCode", "AnyText", "ExactDecimal", "UtcTime"]
-
 
 T_contra = TypeVar("T_contra", contravariant=True)
 

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Engine
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-__all__ = ["LoopWriter", "ThreadWriter", "Writer"]
 
 T = TypeVar("T")
 

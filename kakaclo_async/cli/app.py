@@ -22,8 +22,6 @@ from kakaclo_async.cli.sandbox import sandbox
 from kakaclo_async.cli.status import status
 from kakaclo_async.cli.text import one_line
 
-__all__ = ["app", "run"]
-
 _EPILOG = "\n".join(["Exit codes:", *(f"{code:>5}  {meaning}" for code, meaning in EXIT_CODES.items())])
 
 _COMMANDS: tuple[Command, ...] = (

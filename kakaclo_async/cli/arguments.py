@@ -6,12 +6,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from kakaclo_async.errors import InvalidRequest
-from kakaclo_async.models import Item
+from kakaclo_async.models.freight import Item
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-__all__ = ["read_countries", "read_items", "read_time"]
 
 
 def read_items(texts: Iterable[str]) -> tuple[Item, ...]:

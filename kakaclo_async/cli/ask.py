@@ -5,8 +5,6 @@ from __future__ import annotations
 import signal
 import sys
 
-__all__ = ["confirm"]
-
 
 def confirm(question: str) -> bool:
     """Ask on stderr, read stdin; anything but "y" or "yes" means no.

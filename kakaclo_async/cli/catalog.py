@@ -8,8 +8,6 @@ import typer
 from kakaclo_async import Category, KakaClo, NotFound, Option, Product, StockLevel
 from kakaclo_async.cli.output import Answer, Table, to_plain
 
-__all__ = ["categories", "product", "stock", "warehouses"]
-
 
 async def product(
     kk: KakaClo, spus: Annotated[list[str], typer.Argument(metavar="SPU...", help="SPU codes.")]

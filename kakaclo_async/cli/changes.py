@@ -19,7 +19,6 @@ from kakaclo_async.cli.text import cell
 if TYPE_CHECKING:
     from kakaclo_async.catalog import Change
 
-__all__ = ["changes"]
 
 _LARGEST_ID = 2**63 - 1
 _LONGEST_PAUSE = 86_400.0

@@ -13,8 +13,6 @@ from kakaclo_async import KakaClo, RateLimit
 from kakaclo_async.cli.errors import exit_code, say, sentence
 from kakaclo_async.cli.output import Answer, show
 
-__all__ = ["Command", "answering", "run_async"]
-
 T = TypeVar("T")
 
 Command = Callable[..., Awaitable[Answer]]

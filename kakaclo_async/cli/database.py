@@ -2,8 +2,6 @@
 
 import typer
 
-__all__ = ["DB", "DEFAULT_DB"]
-
 DEFAULT_DB = "sqlite:///catalog.db"
 
 DB = typer.Option(

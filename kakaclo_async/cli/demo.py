@@ -34,7 +34,6 @@ from kakaclo_async.cli.progress import progress
 if TYPE_CHECKING:
     from kakaclo_async.sandbox import Sandbox
 
-__all__ = ["demo"]
 
 _COUNTRIES = ("US", "FR", "GB")
 _PIECES = 3

@@ -22,8 +22,6 @@ from kakaclo_async.errors import (
     Unauthorized,
 )
 
-__all__ = ["EXIT_CODES", "FAILED", "INTERRUPTED", "TERMINATED", "exit_code", "say", "sentence"]
-
 FAILED: Final = 1
 USAGE: Final = 2
 INTERRUPTED: Final = 130

@@ -12,8 +12,6 @@ from kakaclo_async.cli.command import run_async
 from kakaclo_async.cli.database import DB, DEFAULT_DB
 from kakaclo_async.cli.output import Answer, Table, show
 
-__all__ = ["export"]
-
 _STDOUT = Path("-")
 
 

@@ -9,8 +9,6 @@ from kakaclo_async import FreightQuote, InvalidRequest, KakaClo, KakaCloError
 from kakaclo_async.cli.arguments import read_countries, read_items
 from kakaclo_async.cli.output import Answer, Table, to_plain
 
-__all__ = ["freight", "freight_table"]
-
 
 async def freight(
     kk: KakaClo,

@@ -17,8 +17,6 @@ from kakaclo_async.cli.progress import Meter, progress
 if TYPE_CHECKING:
     from kakaclo_async.catalog import Mirror, MirrorReport
 
-__all__ = ["mirror"]
-
 
 async def mirror(
     kk: KakaClo,

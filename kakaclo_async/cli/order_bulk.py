@@ -14,8 +14,6 @@ from kakaclo_async.cli.order_file import read_orders
 from kakaclo_async.cli.order_placing import IN_DOUBT, ResultFile, place
 from kakaclo_async.cli.output import Answer, Table
 
-__all__ = ["orders"]
-
 _JournalUrl = Annotated[
     str, typer.Option(help="sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME.", metavar="URL")
 ]

@@ -14,9 +14,7 @@ from kakaclo_async.cli.errors import FAILED
 from kakaclo_async.cli.freight import freight_table
 from kakaclo_async.cli.order_input import new_order, read_document
 from kakaclo_async.cli.output import Answer, Table, print_table
-from kakaclo_async.resources.order_ids import new_custom_order_id
-
-__all__ = ["create"]
+from kakaclo_async.resources.orders.requests import new_custom_order_id
 
 
 async def create(

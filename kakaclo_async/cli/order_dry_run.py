@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING
 from kakaclo_async import FreightQuote, FreightRequest, InvalidRequest, OrderProblem
 from kakaclo_async.cli.output import Answer, Table
 from kakaclo_async.cli.progress import progress
-from kakaclo_async.resources.order_check import OrderCheck, judge
+from kakaclo_async.resources.orders.check import OrderCheck, judge
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from kakaclo_async import KakaClo, NewOrder
     from kakaclo_async.cli.order_file import FileOrder
-
-__all__ = ["dry_run_of"]
 
 
 async def dry_run_of(kk: KakaClo, found: Sequence[FileOrder]) -> Answer:

@@ -10,15 +10,14 @@ from typing import TYPE_CHECKING, Final, cast
 import attrs
 
 from kakaclo_async.errors import InvalidRequest
-from kakaclo_async.models import Address, NewOrder
-from kakaclo_async.resources.checks import check_code
-from kakaclo_async.resources.order_check import OrderProblem, read_order
+from kakaclo_async.models.order import Address, NewOrder
+from kakaclo_async.resources._checks import check_code
+from kakaclo_async.resources.orders.check import OrderProblem, read_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-__all__ = ["FileOrder", "read_orders"]
 
 _ADDRESS: Final = tuple(attrs.fields_dict(Address))
 _ORDER: Final = ("custom_order_id", "channel_type", "remark", "sale_platform")

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, TypeVar, cast
 import attrs
 
 from kakaclo_async.errors import InvalidRequest
-from kakaclo_async.models import Address, Item, NewOrder
+from kakaclo_async.models.freight import Item
+from kakaclo_async.models.order import Address, NewOrder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-__all__ = ["new_order", "read_document"]
 
 T = TypeVar("T")
 

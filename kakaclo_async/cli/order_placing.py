@@ -29,9 +29,8 @@ if TYPE_CHECKING:
     from kakaclo_async.cli.order_file import FileOrder
     from kakaclo_async.ordering import Journal
 
-__all__ = ["IN_DOUBT", "Line", "ResultFile", "place"]
 
-_AT_ONCE: Final = (
+MAX_PERMITS_PER_PASS: Final = (
     16  # orders under way: enough for the rate of any shop, few enough to be clear after a crash
 )
 IN_DOUBT: Final = "in doubt"
@@ -89,7 +88,7 @@ async def place(
     def done(place: int, line: Line) -> None:
         lines[place] = line
         result_file.write(line)
-        kk._caller.emit(PageDone(what="orders", rows=1, rows_done=len(lines), rows_total=len(found)))  # noqa: SLF001 - this package's own command
+        kk._sender.emit(PageDone(what="orders", rows=1, rows_done=len(lines), rows_total=len(found)))  # noqa: SLF001 - this package's own command
 
     good = {place: entry.order for place, entry in enumerate(found) if entry.order is not None}
     doubts: dict[int, NewOrder] = {}
@@ -119,7 +118,7 @@ async def _submitted(
     timeout: float | None,  # noqa: ASYNC109 - of a doubt
 ) -> AsyncGenerator[tuple[int, Line], None]:
     """Submit orders, some at once, or all when each waits for the same search; yield what became of them."""
-    turn = asyncio.Semaphore(_AT_ONCE if timeout == 0.0 else max(1, len(orders)))
+    turn = asyncio.Semaphore(MAX_PERMITS_PER_PASS if timeout == 0.0 else max(1, len(orders)))
 
     async def one(place: int, order: NewOrder) -> tuple[int, Line]:
         async with turn:

@@ -20,8 +20,6 @@ from kakaclo_async import (
 from kakaclo_async.cli.arguments import read_items, read_time
 from kakaclo_async.cli.output import Answer, Table
 
-__all__ = ["order_tables", "refund", "show"]
-
 
 async def show(
     kk: KakaClo,

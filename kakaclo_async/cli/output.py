@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     from kakaclo_async.errors import KakaCloError
 
-__all__ = ["Answer", "Table", "console", "is_terminal", "print_table", "print_tables", "show", "to_plain"]
-
 
 def _rows(rows: Iterable[Iterable[object]]) -> tuple[tuple[object, ...], ...]:
     return tuple(tuple(row) for row in rows)

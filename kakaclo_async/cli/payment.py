@@ -3,8 +3,6 @@
 from kakaclo_async import KakaClo
 from kakaclo_async.cli.output import Answer, Table
 
-__all__ = ["balance"]
-
 
 async def balance(kk: KakaClo) -> Answer:
     """Show the balance that orders are paid from, in US dollars."""

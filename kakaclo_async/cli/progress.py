@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from kakaclo_async import KakaClo
     from kakaclo_async.catalog import MirrorReport
 
-__all__ = ["Bars", "Lines", "Meter", "Pace", "progress", "summary"]
 
 _WINDOW: Final = 30.0
 """Seconds over which a rate is measured: the first burst soon says nothing about the rest."""

@@ -10,8 +10,6 @@ import typer
 from kakaclo_async import ConfigurationError
 from kakaclo_async.cli.command import run_async
 
-__all__ = ["sandbox"]
-
 
 def sandbox(
     products: Annotated[int, typer.Option(help="Products in its catalog.", min=0)] = 500,

@@ -11,8 +11,6 @@ from kakaclo_async.cli.output import Answer, Table, show
 if TYPE_CHECKING:
     from kakaclo_async.catalog import MirrorStatus
 
-__all__ = ["status"]
-
 
 def status(
     db: Annotated[str, DB] = DEFAULT_DB,

@@ -6,8 +6,6 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from enum import Enum
 
-__all__ = ["cell", "is_number", "one_line"]
-
 
 def one_line(text: str) -> str:
     """Return `text` on one line; what could steer a terminal becomes a blank."""

@@ -11,10 +11,10 @@ are None; "NULL" is no status. Unknown statuses and unknown fields are kept. Wha
 from __future__ import annotations
 
 from kakaclo_async.codec.converter import converter
-from kakaclo_async.codec.incoming import Envelope, decode, decode_body, read_envelope
+from kakaclo_async.codec.envelope import Envelope, decode, decode_body, read_envelope
 from kakaclo_async.codec.outgoing import encode, to_json
-from kakaclo_async.codec.times import to_millis, to_wire_time
-from kakaclo_async.codec.unread import Unread
+from kakaclo_async.codec.records import Unread
+from kakaclo_async.codec.scalars import to_millis, to_wire_time
 
 __all__ = [
     "Envelope",

@@ -10,7 +10,14 @@ import attrs
 from cattrs import Converter
 
 from kakaclo_async.codec.embedded import read_attributes, read_balance, read_option, read_size_content
-from kakaclo_async.codec.records import list_hook, page_hook, record_hook, type_of
+from kakaclo_async.codec.records import (
+    is_readable_or_not,
+    list_hook,
+    page_hook,
+    readable_or_not_hook,
+    record_hook,
+    type_of,
+)
 from kakaclo_async.codec.scalars import (
     read_decimal,
     read_integer,
@@ -18,27 +25,17 @@ from kakaclo_async.codec.scalars import (
     read_text,
     read_text_member,
     read_time,
+    to_wire_time,
 )
-from kakaclo_async.codec.times import to_wire_time
-from kakaclo_async.codec.unread import is_readable_or_not, readable_or_not_hook
-from kakaclo_async.models import (
-    Attributes,
-    Balance,
-    OpenIntEnum,
-    OpenStrEnum,
-    Option,
-    Page,
-    Record,
-    SizeContent,
-)
-from kakaclo_async.models.common import wire_names
+from kakaclo_async.models.common import Attributes, OpenIntEnum, OpenStrEnum, Option, Page, Record, wire_names
+from kakaclo_async.models.payment import Balance
+from kakaclo_async.models.size import SizeContent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kakaclo_async.codec.records import Hook
 
-__all__ = ["converter", "hook_of"]
 
 converter: Final = Converter(detailed_validation=False)
 

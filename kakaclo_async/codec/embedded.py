@@ -7,21 +7,14 @@ from typing import TYPE_CHECKING, Final, cast
 import msgspec
 
 from kakaclo_async.codec.scalars import DECIMALS, Memo, Unreadable, read_decimal, read_text
-from kakaclo_async.models import Attributes, Balance, Option, SizeContent, SizeRow, SizeSheet, SizeValue
+from kakaclo_async.models.common import Attributes, Option
+from kakaclo_async.models.payment import Balance
+from kakaclo_async.models.size import SizeContent, SizeRow, SizeSheet, SizeValue
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from decimal import Decimal
 
-__all__ = [
-    "UNPARSABLE",
-    "parse",
-    "read_attributes",
-    "read_balance",
-    "read_option",
-    "read_size_content",
-    "to_text",
-]
 
 # Every number with a fraction becomes a Decimal straight from its text, never by way of a binary float.
 parse: Final = msgspec.json.Decoder(object, float_hook=DECIMALS.__getitem__).decode

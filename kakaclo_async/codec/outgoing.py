@@ -12,9 +12,8 @@ import attrs
 import msgspec
 
 from kakaclo_async.codec.converter import converter
-from kakaclo_async.models import Option, Record, SizeContent
-
-__all__ = ["encode", "to_json"]
+from kakaclo_async.models.common import Option, Record
+from kakaclo_async.models.size import SizeContent
 
 _write: Final = msgspec.json.Encoder(decimal_format="number").encode
 

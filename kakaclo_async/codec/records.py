@@ -12,20 +12,7 @@ from typing import Final, TypeAlias, Union, cast, get_args, get_origin
 import attrs
 
 from kakaclo_async.codec.scalars import Unreadable
-from kakaclo_async.models import FrozenMapping, Page, Record
-from kakaclo_async.models.common import wire_names
-
-__all__ = [
-    "UNKNOWN_NAMES",
-    "Hook",
-    "HookOf",
-    "WireField",
-    "list_hook",
-    "page_hook",
-    "record_hook",
-    "type_of",
-    "wire_fields",
-]
+from kakaclo_async.models.common import FrozenMapping, Page, Record, wire_names
 
 # The form of cattrs: a hook takes the value and the type that is wanted.
 Hook: TypeAlias = Callable[[object, object], object]
@@ -167,5 +154,42 @@ def page_hook(kind: object, hook_of: HookOf) -> Hook:
         if isinstance(value, dict):
             return read_page(cast("object", value), kind)
         return Page(list=cast("tuple[object, ...]", hook_of(rows)(value, rows)))
+
+    return read
+
+
+@attrs.frozen
+class Unread:
+    """What stands for a row that cannot be read: `Page[Product | Unread]` is read whatever its rows are.
+
+    Attributes:
+        document: the row as it was parsed.
+        problem: what is wrong, with the path inside the row and without the value.
+    """
+
+    document: object = attrs.field(repr=False)
+    problem: str
+
+
+def is_readable_or_not(kind: object) -> bool:
+    """Tell whether a type is that of a row or `Unread`."""
+    return get_origin(kind) in {Union, UnionType} and Unread in get_args(kind)
+
+
+def readable(kind: object) -> object:
+    """Return the type of the row, without the `Unread` beside it."""
+    return get_args(kind)[0] if is_readable_or_not(kind) else kind
+
+
+def readable_or_not_hook(kind: object, hook_of: HookOf) -> Hook:
+    """Make the function that reads `X | Unread`."""
+    row = readable(kind)
+    hook = hook_of(row)
+
+    def read(value: object, _: object) -> object:
+        try:
+            return hook(value, row)
+        except Unreadable as error:
+            return Unread(value, f"{error.where(getattr(row, '__name__', 'row'))} {error.reason}")
 
     return read

@@ -12,26 +12,50 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
-if TYPE_CHECKING:
-    from kakaclo_async.models import OpenIntEnum, OpenStrEnum
+from kakaclo_async.errors import InvalidRequest
 
-__all__ = [
-    "DECIMALS",
-    "WHOLE_DECIMALS",
-    "Memo",
-    "Unreadable",
-    "read_decimal",
-    "read_integer",
-    "read_number_member",
-    "read_text",
-    "read_text_member",
-    "read_time",
-]
+if TYPE_CHECKING:
+    from kakaclo_async.models.common import OpenIntEnum, OpenStrEnum
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def to_wire_time(moment: datetime) -> str:
+    """Write a moment as the API does, in UTC and to the second: "2022-01-07T03:29:18Z".
+
+    Args:
+        moment: an aware datetime of any zone; parts of a second are cut off.
+
+    Raises:
+        InvalidRequest: a naive datetime.
+    """
+    return _aware(moment).astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
+
+
+def to_millis(moment: datetime) -> int:
+    """Write a moment as milliseconds since 1970, as the custom-product area does.
+
+    Args:
+        moment: an aware datetime of any zone; parts of a millisecond are cut off.
+
+    Raises:
+        InvalidRequest: a naive datetime.
+    """
+    return (_aware(moment) - _EPOCH) // timedelta(milliseconds=1)
+
+
+def _aware(moment: datetime) -> datetime:
+    if moment.utcoffset() is None:
+        raise InvalidRequest(
+            "a datetime without a time zone was given, and nobody can tell which moment it means; "
+            "use datetime.now(UTC), or .replace(tzinfo=...) with the zone it was taken in"
+        )
+    return moment
+
+
 _NUMBER: Final = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 _DATE_DIGITS: Final = len("20220107")
 # Nothing that the API counts, prices or numbers comes near; beyond lies work without end (10 ** 999999999).

@@ -18,13 +18,17 @@ from typing import Annotated, Any, Final, TypeAlias, TypeVar, cast, get_args, ge
 import attrs
 import msgspec
 
-from kakaclo_async.codec.records import UNKNOWN_NAMES, HookOf, WireField, type_of, wire_fields
+from kakaclo_async.codec.records import UNKNOWN_NAMES, HookOf, WireField, readable, type_of, wire_fields
 from kakaclo_async.codec.scalars import DECIMALS, WHOLE_DECIMALS, Memo
-from kakaclo_async.codec.unread import readable
-from kakaclo_async.models import Attributes, FrozenMapping, OpenIntEnum, OpenStrEnum, Option, Record
-from kakaclo_async.models.common import NO_EXTRA
-
-__all__ = ["strict_body_decoder", "strict_decoder"]
+from kakaclo_async.models.common import (
+    NO_EXTRA,
+    Attributes,
+    FrozenMapping,
+    OpenIntEnum,
+    OpenStrEnum,
+    Option,
+    Record,
+)
 
 T = TypeVar("T")
 Build: TypeAlias = Callable[[object], object]

@@ -1,4 +1,4 @@
-"""Validators of the request models: a documented limit that is broken costs a sentence, not a marble.
+"""Validators of the request models: a documented limit that is broken costs a sentence, not a permit.
 
 No sentence repeats a text: it may be somebody's address.
 """
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     Field = attrs.Attribute[Any]
     Validator = Callable[[object, Field, object], None]
 
-__all__ = ["as_tuple", "each", "filled", "instance_of", "optional_text", "positive", "text"]
 
 T = TypeVar("T")
 

@@ -6,19 +6,6 @@ from typing import Any, Final, Generic, Self, SupportsIndex, TypeVar, cast, over
 
 import attrs
 
-__all__ = [
-    "NO_EXTRA",
-    "Attributes",
-    "FrozenMapping",
-    "OpenIntEnum",
-    "OpenStrEnum",
-    "Option",
-    "Page",
-    "Record",
-    "wire",
-    "wire_names",
-]
-
 T_co = TypeVar("T_co", covariant=True)
 V_co = TypeVar("V_co", covariant=True)
 

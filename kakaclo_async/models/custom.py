@@ -10,16 +10,6 @@ from kakaclo_async.models._checks import as_tuple, each, optional_text, text
 from kakaclo_async.models.common import OpenIntEnum, Record
 from kakaclo_async.models.size import SizeContent
 
-__all__ = [
-    "Design",
-    "DesignModel",
-    "DesignModelDetail",
-    "MaterialImage",
-    "ModelStatus",
-    "ModelVariant",
-    "NewDesign",
-]
-
 
 class ModelStatus(OpenIntEnum):
     """Whether a model can be ordered."""

@@ -10,16 +10,6 @@ import attrs
 from kakaclo_async.models._checks import as_tuple, filled, optional_text, positive, text
 from kakaclo_async.models.common import OpenStrEnum, Record, wire
 
-__all__ = [
-    "ChannelType",
-    "ChannelsRequest",
-    "FreightOption",
-    "FreightQuote",
-    "FreightRequest",
-    "Item",
-    "LogisticsChannel",
-]
-
 _RANGE: Final = re.compile(r"\s*(\d{1,4})\s*(?:[~～\-–—]|to)\s*(\d{1,4})\b", re.ASCII | re.IGNORECASE)  # noqa: RUF001 # KakaClo writes full-width signs at times
 _SINGLE: Final = re.compile(r"\s*(\d{1,4})\b", re.ASCII)
 

@@ -9,25 +9,6 @@ from kakaclo_async.models._checks import filled, instance_of, optional_text, tex
 from kakaclo_async.models.common import OpenStrEnum, Option, Record, wire
 from kakaclo_async.models.freight import ChannelType, Item, items_tuple
 
-__all__ = [
-    "Address",
-    "CarrierType",
-    "CreatedOrder",
-    "FinancialStatus",
-    "Fulfillment",
-    "FulfillmentStatus",
-    "NewOrder",
-    "Order",
-    "OrderItem",
-    "OrderStatus",
-    "PackageStatus",
-    "RefundState",
-    "SalePlatform",
-    "ShippingAddress",
-    "StockStatus",
-    "TrackingInfo",
-]
-
 
 class OrderStatus(OpenStrEnum):
     """Where an order stands as a whole."""

@@ -8,8 +8,6 @@ import attrs
 from kakaclo_async.models.common import OpenStrEnum, Option, Record, wire
 from kakaclo_async.models.order import ShippingAddress, StockStatus
 
-__all__ = ["FulfillmentV1", "OrderItemV1", "OrderStatusV1", "OrderV1"]
-
 
 class OrderStatusV1(OpenStrEnum):
     """The one status of a V1 order."""

@@ -4,8 +4,6 @@ from decimal import Decimal
 
 import attrs
 
-__all__ = ["Balance"]
-
 
 @attrs.frozen
 class Balance:

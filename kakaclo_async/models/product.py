@@ -8,19 +8,6 @@ import attrs
 
 from kakaclo_async.models.common import Attributes, OpenIntEnum, OpenStrEnum, Option, Record
 
-__all__ = [
-    "Category",
-    "Product",
-    "ProductStatus",
-    "Sku",
-    "SkuImages",
-    "SortBy",
-    "SortType",
-    "SupplierLevel",
-    "Warehouse",
-    "WarehouseStatus",
-]
-
 
 class ProductStatus(OpenIntEnum):
     """Whether a product (`spu_status`) or one of its SKUs (`sku_status`) is sold.

@@ -7,8 +7,6 @@ import attrs
 from kakaclo_async.models._checks import as_tuple, each, optional_text, positive, text
 from kakaclo_async.models.common import OpenStrEnum, Record
 
-__all__ = ["NewRefund", "Refund", "RefundItem", "RefundReason", "RefundStatus"]
-
 
 class RefundReason(OpenStrEnum):
     """Why a refund is asked for."""

@@ -5,8 +5,6 @@ from decimal import Decimal
 
 import attrs
 
-__all__ = ["SizeContent", "SizeRow", "SizeSheet", "SizeValue"]
-
 
 @attrs.frozen
 class SizeValue:

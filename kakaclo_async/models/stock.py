@@ -4,8 +4,6 @@ import attrs
 
 from kakaclo_async.models.common import Record, wire
 
-__all__ = ["StockLevel", "WarehouseStock"]
-
 
 @attrs.frozen(kw_only=True)
 class WarehouseStock(Record):

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from kakaclo_async.ordering.store import Store
     from kakaclo_async.resources.writes import Writes
 
-__all__ = ["Attempt"]
-
 
 class Attempt:
     """One attempt at a write.

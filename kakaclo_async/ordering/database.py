@@ -17,13 +17,13 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from kakaclo_async.databases import (
+from kakaclo_async.database.engines import (
     load_driver,
     parse_url,
     postgresql_address,
+    run_to_completion,
     set_up_sqlite,
     shown,
-    to_its_end,
 )
 from kakaclo_async.errors import ConfigurationError
 from kakaclo_async.lazy import lazy_property
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Engine
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-__all__ = ["Database"]
 
 T = TypeVar("T")
 
@@ -79,7 +78,7 @@ class Database:
         Raises:
             ConfigurationError: the database cannot be reached or written, or there is no journal.
         """
-        return await to_its_end(self._run(work, make=make))
+        return await run_to_completion(self._run(work, make=make))
 
     async def _run(self, work: Callable[[Connection], T], *, make: bool) -> T:
         def prepared(connection: Connection) -> T:

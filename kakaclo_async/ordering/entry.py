@@ -10,10 +10,8 @@ from typing import cast
 
 import attrs
 
-__all__ = ["Entry", "Standing", "digest_of"]
 
-
-class Standing(StrEnum):
+class WriteStatus(StrEnum):
     """Where a write stands."""
 
     READY = "ready"
@@ -48,7 +46,7 @@ class Entry:
 
     kind: str
     key: str
-    standing: Standing
+    standing: WriteStatus
     outcome: str | None
     why: str | None
     attempts: int
@@ -64,7 +62,7 @@ class Entry:
     @property
     def may_be_sent(self) -> bool:
         """Whether it was surely not carried out."""
-        return self.standing in {Standing.READY, Standing.LOST}
+        return self.standing in {WriteStatus.READY, WriteStatus.LOST}
 
     @property
     def may_be_settled(self) -> bool:

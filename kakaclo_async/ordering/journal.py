@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from kakaclo_async.errors import ConfigurationError, OutcomeUnknown, Rejected
 from kakaclo_async.ordering.database import Database
-from kakaclo_async.ordering.entry import Entry, Standing
+from kakaclo_async.ordering.entry import Entry, WriteStatus
 from kakaclo_async.ordering.leases import Leases
 from kakaclo_async.ordering.per_loop import PerLoop
 from kakaclo_async.ordering.search import Searches, look
 from kakaclo_async.ordering.store import Store
 from kakaclo_async.ordering.submit import submit
 from kakaclo_async.resources.design_writes import DesignWrites
-from kakaclo_async.resources.order_writes import OrderWrites
+from kakaclo_async.resources.orders.writes import OrderWrites
 from kakaclo_async.resources.refund_writes import RefundWrites
 
 if TYPE_CHECKING:
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     from kakaclo_async.client import KakaClo
     from kakaclo_async.resources.writes import Writes
-
-__all__ = ["Journal"]
 
 
 class Journal:
@@ -112,7 +110,7 @@ class Journal:
         by_kind = {writes.kind: writes for writes in _all_writes(kk)}
         declined: Rejected | None = None
         for entry in await self.settle(kk):
-            if entry.standing is Standing.LOST:
+            if entry.standing is WriteStatus.LOST:
                 try:
                     await self._submit(
                         by_kind[entry.kind], entry.key, entry.payload, timeout=0.0, orphan=True
@@ -166,5 +164,5 @@ class Journal:
 
 
 def _all_writes(kk: KakaClo) -> tuple[Writes, ...]:
-    caller = kk._caller  # noqa: SLF001 - packages share privates
-    return OrderWrites(caller), RefundWrites(caller), DesignWrites(kk.custom)
+    sender = kk._sender  # noqa: SLF001 - packages share privates
+    return OrderWrites(sender), RefundWrites(sender), DesignWrites(kk.custom)

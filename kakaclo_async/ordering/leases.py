@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from kakaclo_async.ordering.store import Store
 
-__all__ = ["Lease", "LeaseLost", "Leases"]
-
 
 class LeaseLost(KakaCloError):
     """A claim has run out before its request could leave; nothing was sent."""

@@ -16,8 +16,6 @@ from sqlalchemy import (
     TypeDecorator,
 )
 
-__all__ = ["metadata", "version", "write"]
-
 
 class _Unseen(bytes):
     """Bytes that SQLAlchemy does not write into its log of rows."""

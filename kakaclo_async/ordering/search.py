@@ -7,14 +7,13 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from kakaclo_async.errors import KakaCloError
-from kakaclo_async.ordering.entry import Entry, Standing
-from kakaclo_async.resources.writes import Doubt
+from kakaclo_async.ordering.entry import Entry, WriteStatus
+from kakaclo_async.resources.writes import UnknownWrite
 
 if TYPE_CHECKING:
     from kakaclo_async.ordering.store import Store
     from kakaclo_async.resources.writes import Writes
 
-__all__ = ["Search", "Searches", "look"]
 
 _FIRST_PAUSE = 1.0
 _PAUSE_GROWTH = 1.5
@@ -28,7 +27,7 @@ async def look(store: Store, writes: Writes) -> None:
     Raises:
         KakaCloError: KakaClo could not be asked.
     """
-    entries = [entry for entry in await store.open(writes.kind) if entry.standing is Standing.IN_DOUBT]
+    entries = [entry for entry in await store.open(writes.kind) if entry.standing is WriteStatus.IN_DOUBT]
     if not entries:
         return
     # Before the look: what it does not show was absent then, and could not arrive any more.
@@ -47,8 +46,8 @@ async def look(store: Store, writes: Writes) -> None:
     )
 
 
-def _doubt(entry: Entry) -> Doubt:
-    return Doubt(
+def _doubt(entry: Entry) -> UnknownWrite:
+    return UnknownWrite(
         key=entry.key,
         payload=entry.payload,
         notes=entry.notes,

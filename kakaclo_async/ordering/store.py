@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import and_, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from kakaclo_async.ordering.entry import Entry, Standing, moment
+from kakaclo_async.ordering.entry import Entry, WriteStatus, moment
 from kakaclo_async.ordering.schema import write
 
 if TYPE_CHECKING:
@@ -24,10 +24,9 @@ if TYPE_CHECKING:
     from kakaclo_async.ordering.database import Database
     from kakaclo_async.ordering.leases import Lease
 
-__all__ = ["Store"]
 
 _READY, _LOST, _SENT, _DONE = "ready", "lost", "sent", "done"
-_STANDINGS = {_READY: Standing.READY, _LOST: Standing.LOST, _DONE: Standing.DONE}
+_STANDINGS = {_READY: WriteStatus.READY, _LOST: WriteStatus.LOST, _DONE: WriteStatus.DONE}
 _UNSENT = {"holder": None, "held_until": None, "sent_until": None}
 _SAID_AT_MOST = 500  # characters of a reason that are kept
 
@@ -198,9 +197,9 @@ class Store:
 
     def _entry(self, row: Row[tuple[object, ...]], now: float) -> Entry:
         in_doubt = row.state == _SENT
-        standing = _STANDINGS.get(row.state, Standing.IN_DOUBT)
+        standing = _STANDINGS.get(row.state, WriteStatus.IN_DOUBT)
         if in_doubt and row.holder is not None and row.held_until > now:
-            standing = Standing.SENDING
+            standing = WriteStatus.SENDING
         return Entry(
             kind=row.kind,
             key=row.key,

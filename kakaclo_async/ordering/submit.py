@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from kakaclo_async.ordering.attempt import Attempt
-from kakaclo_async.ordering.entry import Entry, Standing, digest_of
+from kakaclo_async.ordering.entry import Entry, WriteStatus, digest_of
 
 if TYPE_CHECKING:
     from kakaclo_async.errors import KakaCloError, OutcomeUnknown
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from kakaclo_async.ordering.store import Store
     from kakaclo_async.resources.writes import Writes
 
-__all__ = ["submit"]
 
 _FIRST_PAUSE = 0.1  # seconds between two looks at what another worker is sending
 _LONGEST_PAUSE = 2.0
@@ -92,12 +91,12 @@ async def submit(
             continue
         if entry.digest != digest:
             raise writes.conflict(key)
-        if entry.standing is Standing.DONE:
+        if entry.standing is WriteStatus.DONE:
             return entry.outcome or ""
         left = patience.left
         if looked or attempts == _MOST_ATTEMPTS or (left is not None and left <= 0):
             raise _in_doubt(writes, entry, failure)
-        if entry.standing is Standing.SENDING:
+        if entry.standing is WriteStatus.SENDING:
             await patience.pause()
         else:
             ripe_in = ((entry.settles_at or entry.seen_at) - entry.seen_at).total_seconds()
@@ -107,7 +106,7 @@ async def submit(
 
 
 def _in_doubt(writes: Writes, entry: Entry, failure: KakaCloError | None) -> OutcomeUnknown:
-    if entry.standing is Standing.SENDING:
+    if entry.standing is WriteStatus.SENDING:
         why = "another worker is sending it"
     else:
         why = entry.why or "the worker that sent it died"

@@ -7,22 +7,22 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import attrs
 
 from kakaclo_async.codec import encode, to_millis
-from kakaclo_async.models import Design, DesignModel, DesignModelDetail, NewDesign, Page
+from kakaclo_async.models.common import Page
+from kakaclo_async.models.custom import Design, DesignModel, DesignModelDetail, NewDesign
+from kakaclo_async.paging.listing import Listing
 from kakaclo_async.protocol import Request, path
-from kakaclo_async.resources.checks import check_codes, check_number
+from kakaclo_async.resources._checks import check_codes, check_number
+from kakaclo_async.resources._polling import poll
 from kakaclo_async.resources.design_writes import DesignWrites, Unrecorded, design_key
-from kakaclo_async.resources.listing import Listing
-from kakaclo_async.resources.polling import poll
 from kakaclo_async.resources.products import Products
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable
     from datetime import datetime
 
-    from kakaclo_async.caller import Caller
     from kakaclo_async.resources.writes import WriteJournal
+    from kakaclo_async.sending import Sender
 
-__all__ = ["Custom"]
 
 R = TypeVar("R", DesignModel, Design)
 
@@ -56,15 +56,15 @@ class _DesignSearch(_Search):
 class Custom:
     """`kk.custom`."""
 
-    def __init__(self, caller: Caller) -> None:
-        self._caller = caller
+    def __init__(self, sender: Sender) -> None:
+        self._sender = sender
 
     async def category_names(self) -> tuple[str, ...]:
         """Return the names of the categories that models come in; kept for a day.
 
         `GET /v1/product/custom/modelCategoryName/search`
         """
-        return await self._caller.look_up(_CATEGORY_NAMES)
+        return await self._sender.look_up(_CATEGORY_NAMES)
 
     def models(
         self,
@@ -100,7 +100,7 @@ class Custom:
         `GET /v1/product/custom/designModel/detail/{id}`
         """
         where = path("/v1/product/custom/designModel/detail/{}", check_number(model_id, "model_id"))
-        return await self._caller.look_up(Request(method="GET", path=where, result=DesignModelDetail))
+        return await self._sender.look_up(Request(method="GET", path=where, result=DesignModelDetail))
 
     def designs(
         self,
@@ -179,15 +179,15 @@ class Custom:
         designs = [design async for design in self.designs(model_codes=codes) if str(design.id) == number]
         if not designs or designs[0].spu is None:
             return None
-        products = await Products(self._caller).get_many(spus=[designs[0].spu])
+        products = await Products(self._sender).get_many(spus=[designs[0].spu])
         return designs[0] if products and products[0].sku_details else None
 
     def _listing(self, search: _Search, where: str, result: type[Page[R]], name: str) -> Listing[R]:
-        caller = self._caller.bulk()
+        sender = self._sender.bulk()
 
         async def read(number: int) -> Page[R]:
             body = encode(attrs.evolve(search, page_number=number))
-            return await caller.send(Request(method="POST", path=where, body=body, result=result))
+            return await sender.send(Request(method="POST", path=where, body=body, result=result))
 
         return Listing(name, read, _id)
 

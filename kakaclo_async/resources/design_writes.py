@@ -11,20 +11,19 @@ import attrs
 
 from kakaclo_async.codec import to_wire_time
 from kakaclo_async.errors import Conflict, KakaCloError, OutcomeUnknown
+from kakaclo_async.paging import IncompletePull
 from kakaclo_async.protocol import Request
-from kakaclo_async.pulling import IncompletePull
-from kakaclo_async.resources.polling import poll
-from kakaclo_async.resources.writes import Findings
+from kakaclo_async.resources._polling import poll
+from kakaclo_async.resources.writes import Reconciliation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from kakaclo_async.models import Design
+    from kakaclo_async.models.custom import Design
     from kakaclo_async.resources.custom import Custom
-    from kakaclo_async.resources.writes import Attempt, Doubt
+    from kakaclo_async.resources.writes import Attempt, UnknownWrite
 
-__all__ = ["DesignWrites", "Unrecorded", "design_key"]
 
 _PATH: Final = "/v1/product/custom/customDesigned/addProduct"
 
@@ -62,13 +61,13 @@ class DesignWrites:
 
     def __init__(self, custom: Custom, patience: float | None = 0.0) -> None:
         self._custom = custom
-        self._caller = custom._caller  # noqa: SLF001 - the other half of the same endpoints
+        self._sender = custom._sender  # noqa: SLF001 - the other half of the same endpoints
         self._patience = patience
 
     @property
     def timeout(self) -> float:
         """Seconds that one attempt takes at most."""
-        return self._caller.options.timeout
+        return self._sender.options.timeout
 
     async def send(self, attempt: Attempt) -> str:
         """Add the design, wait until it shows up, and return its number."""
@@ -80,7 +79,7 @@ class DesignWrites:
             return Request(method="POST", path=_PATH, body=attempt.payload, result=object, writes=True)
 
         try:
-            await self._caller.send(build)
+            await self._sender.send(build)
         except OutcomeUnknown as error:
             raise self.in_doubt(attempt.key, str(error.__cause__ or error), None) from error.__cause__
         try:
@@ -112,7 +111,7 @@ class DesignWrites:
         ]
         return sorted(alike, key=lambda design: design.id or 0)
 
-    async def look(self, doubts: Sequence[Doubt], *, thorough: bool) -> Findings:
+    async def look(self, doubts: Sequence[UnknownWrite], *, thorough: bool) -> Reconciliation:
         """Search the designs for those that are new.
 
         `POST /v1/product/custom/customDesigned/search`, in the bulk lane
@@ -133,7 +132,7 @@ class DesignWrites:
                 found[doubt.key] = new[0]
             elif notes.get("taken"):
                 unclear[doubt.key] = "KakaClo took it, and it does not show up"
-        return Findings(found=found, unclear=unclear, complete=complete)
+        return Reconciliation(found=found, unclear=unclear, complete=complete)
 
     def spare(self, payload: bytes) -> bytes:
         """Return all of it: there is no address in it."""

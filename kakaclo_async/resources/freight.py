@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Literal, overload
 
 from kakaclo_async.codec import encode
 from kakaclo_async.errors import InvalidRequest, KakaCloError
-from kakaclo_async.fan_out import collect_in_order, gather_in_order
-from kakaclo_async.models import (
+from kakaclo_async.models.freight import (
     ChannelsRequest,
     FreightOption,
     FreightQuote,
@@ -18,14 +17,14 @@ from kakaclo_async.models import (
     LogisticsChannel,
 )
 from kakaclo_async.protocol import Request
-from kakaclo_async.resources.checks import check_code, check_country
+from kakaclo_async.resources._checks import check_code, check_country
+from kakaclo_async.sharing.fan_out import collect_in_order, gather_in_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kakaclo_async.caller import Caller
+    from kakaclo_async.sending import Sender
 
-__all__ = ["Freight", "FreightMatrix", "channels_request"]
 
 Cart = tuple[Item, ...]
 
@@ -88,8 +87,8 @@ def _canonical(cart: FreightRequest) -> FreightRequest:
 class Freight:
     """`kk.freight`."""
 
-    def __init__(self, caller: Caller) -> None:
-        self._caller = caller
+    def __init__(self, sender: Sender) -> None:
+        self._sender = sender
 
     async def quote(self, items: Iterable[Item], country: str) -> FreightQuote:
         """Return what sending these items costs, by channel type; KakaClo splits over warehouses by itself.
@@ -106,13 +105,13 @@ class Freight:
             InvalidRequest: no items, a quantity below 1, a country that is no code.
             Rejected: an unknown SKU or country, in KakaClo's words.
         """
-        return await self._quote(_canonical(FreightRequest(items, country)), self._caller)
+        return await self._quote(_canonical(FreightRequest(items, country)), self._sender)
 
-    async def _quote(self, cart: FreightRequest, caller: Caller) -> FreightQuote:
+    async def _quote(self, cart: FreightRequest, sender: Sender) -> FreightQuote:
         async def ask() -> FreightQuote:
-            return FreightQuote(await caller.send(quote_request(cart)))
+            return FreightQuote(await sender.send(quote_request(cart)))
 
-        return await caller.shared.freight.get(cart, ask, manner=caller.options)
+        return await sender.state.freight.get(cart, ask, manner=sender.options)
 
     @overload
     async def quote_many(
@@ -139,7 +138,7 @@ class Freight:
     ) -> tuple[FreightQuote | KakaCloError, ...]:
         """Return the quotes of many carts, in their order; equal carts cost one request.
 
-        Up to 20 different carts go in the view's lane; more of them are a bulk job. Marbles alone bound how
+        Up to 20 different carts go in the view's lane; more of them are a bulk job. Permits alone bound how
         many are under way, and all are waited for, unless the view sets a `max_wait` of its own.
 
         `POST /v2/order/orders/channel/automationSplit`, once for each different cart
@@ -153,7 +152,7 @@ class Freight:
             raise InvalidRequest(f"on_error must be 'raise' or 'collect', not {on_error!r}")
         carts = [_canonical(cart) for cart in requests]
         different = list(dict.fromkeys(carts))
-        caller = self._caller.for_many(len(different))
+        sender = self._sender.for_fan_out(len(different))
         done = 0
 
         def count() -> None:
@@ -162,7 +161,7 @@ class Freight:
             if progress is not None:
                 progress(done, len(different))
 
-        calls = [partial(self._quote, cart, caller) for cart in different]
+        calls = [partial(self._quote, cart, sender) for cart in different]
         if on_error == "raise":
             results: list[FreightQuote | KakaCloError] = [*await gather_in_order(calls, done=count)]
         else:
@@ -206,6 +205,6 @@ class Freight:
             country: two-letter code of the destination.
             warehouse_code: unknown or None: KakaClo takes G007.
         """
-        return await self._caller.send(
+        return await self._sender.send(
             channels_request("/v2/order/orders/channel", items, country, warehouse_code)
         )

@@ -5,26 +5,26 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kakaclo_async.errors import InvalidRequest, NotFound
-from kakaclo_async.models import Page, Product, SortBy, SortType
+from kakaclo_async.models.common import Page
+from kakaclo_async.models.product import Product, SortBy, SortType
+from kakaclo_async.paging import Pull, Source, Window
+from kakaclo_async.paging.listing import Listing
 from kakaclo_async.protocol import Request
-from kakaclo_async.pulling import Pull, Source, Window
-from kakaclo_async.resources.checks import (
+from kakaclo_async.resources._checks import (
     CODES_PER_REQUEST,
     check_code,
     check_codes,
     check_number,
     time_range,
 )
-from kakaclo_async.resources.codes import Codes
-from kakaclo_async.resources.listing import Listing
+from kakaclo_async.resources._lookup import BatchedLookup
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable
     from datetime import datetime
 
-    from kakaclo_async.caller import Caller
+    from kakaclo_async.sending import Sender
 
-__all__ = ["Products", "products_request"]
 
 _PATH = "/v1/product/products"
 
@@ -75,10 +75,10 @@ def _member(kind: type[SortType | SortBy], value: str, what: str) -> str:
 class Products:
     """`kk.products`."""
 
-    def __init__(self, caller: Caller) -> None:
-        self._caller = caller
-        self._by_spu = Codes(caller, "SPU", _of_spus, _spus, _no_spu)
-        self._by_sku = Codes(caller, "SKU", _of_skus, _skus, _no_sku)
+    def __init__(self, sender: Sender) -> None:
+        self._sender = sender
+        self._by_spu = BatchedLookup(sender, "SPU", _of_spus, _spus, _no_spu)
+        self._by_sku = BatchedLookup(sender, "SKU", _of_skus, _skus, _no_sku)
 
     async def get(self, spu: str) -> Product:
         """Return one product by its SPU code; concurrent calls share requests of 30 codes.
@@ -146,7 +146,7 @@ class Products:
         Raises:
             InvalidRequest: not exactly one selector, too many codes, a naive time, a page number below 1.
         """
-        return await self._caller.send(
+        return await self._sender.send(
             products_request(
                 spus=spus,
                 skus=skus,
@@ -175,13 +175,13 @@ class Products:
             InvalidRequest: a naive time, or a range that ends before it starts.
             IncompletePull: after the last product, when some range kept moving; its `certificate` names the gaps.
         """
-        bulk = Products(self._caller.bulk())
+        bulk = Products(self._sender.bulk())
 
         async def read(window: Window, page_number: int) -> Page[Product]:
             return await bulk.page(updated_from=window.start, updated_to=window.end, page_number=page_number)
 
         source = Source(name="products", read=read, key=_spu, time=_update_time)
-        return Pull(source, Window.between(start, end), rate=self._caller.rate)
+        return Pull(source, Window.between(start, end), rate=self._sender.rate)
 
     def in_category(self, category_id: int) -> AsyncGenerator[Product, None]:
         """Iterate over the products of a category, none twice, in the bulk lane.
@@ -192,7 +192,7 @@ class Products:
             IncompletePull: after the last product, when the category kept changing.
         """
         check_number(category_id, "category_id", at_least=0)
-        bulk = Products(self._caller.bulk())
+        bulk = Products(self._sender.bulk())
 
         async def read(page_number: int) -> Page[Product]:
             return await bulk.page(category_id=category_id, page_number=page_number)

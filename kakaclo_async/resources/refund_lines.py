@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 import attrs
 
 from kakaclo_async.errors import InvalidRequest, Rejected
-from kakaclo_async.models import FulfillmentStatus, NewRefund, OrderStatus, PackageStatus, RefundItem
-from kakaclo_async.resources.order_errors import order_name
+from kakaclo_async.models.order import FulfillmentStatus, OrderStatus, PackageStatus
+from kakaclo_async.models.refund import NewRefund, RefundItem
+from kakaclo_async.resources.orders.errors import order_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from kakaclo_async.models import Item, Order, OrderItem
-
-__all__ = ["RefundPlan", "check_refundable", "expected_amount", "fill_lines"]
+    from kakaclo_async.models.freight import Item
+    from kakaclo_async.models.order import Order, OrderItem
 
 
 @attrs.frozen(kw_only=True)

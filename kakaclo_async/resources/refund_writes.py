@@ -13,30 +13,22 @@ import attrs
 
 from kakaclo_async.codec import to_wire_time
 from kakaclo_async.errors import Conflict, OutcomeUnknown
-from kakaclo_async.models import Item, Page, Refund, RefundItem
+from kakaclo_async.models.common import Page
+from kakaclo_async.models.refund import Refund, RefundItem
 from kakaclo_async.protocol import Request, path
-from kakaclo_async.resources.checks import check_code
-from kakaclo_async.resources.order_errors import naming, order_name
-from kakaclo_async.resources.writes import Findings
+from kakaclo_async.resources._checks import check_code
+from kakaclo_async.resources.orders.errors import naming, order_name
+from kakaclo_async.resources.writes import Reconciliation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
-    from kakaclo_async.caller import Caller
-    from kakaclo_async.models import NewRefund
-    from kakaclo_async.resources.writes import Attempt, Doubt
+    from kakaclo_async.models.freight import Item
+    from kakaclo_async.models.refund import NewRefund
+    from kakaclo_async.resources.writes import Attempt, UnknownWrite
+    from kakaclo_async.sending import Sender
 
-__all__ = [
-    "REFUNDS_PATH",
-    "REFUND_PATH",
-    "RefundWrites",
-    "ask",
-    "marked",
-    "post_refund",
-    "refund_key",
-    "refunds_query",
-]
 
 REFUND_PATH: Final = "/v2/order/orders/{}/refund"
 REFUNDS_PATH: Final = "/v2/order/orders/refund/{}"
@@ -55,7 +47,7 @@ def post_refund(template: str, order_id: str, body: bytes) -> Request[str]:
 
 
 async def ask(
-    caller: Caller,
+    sender: Sender,
     order_id: str,
     body: bytes,
     *,
@@ -65,11 +57,11 @@ async def ask(
     """Ask for a refund with one POST, and return its number.
 
     Args:
-        caller: sends it.
+        sender: sends it.
         order_id: KakaClo's order number.
         body: of the request.
         custom_order_id: your own number, for errors; None when it is not known.
-        may_leave: raises if the request must not leave any more; called when its marble is there.
+        may_leave: raises if the request must not leave any more; called when its permit is there.
     """
 
     def build() -> Request[str]:
@@ -79,7 +71,7 @@ async def ask(
     order = order_name(order_id, custom_order_id)
     try:
         with naming(f"no refund of {order} was asked for"):
-            number = await caller.send(build)
+            number = await sender.send(build)
     except OutcomeUnknown as error:
         raise _unknown(order, str(error.__cause__ or error), order_id, custom_order_id) from error.__cause__
     if not number.strip():
@@ -123,38 +115,38 @@ class RefundWrites:
     """Asks for refunds; a key is what `refund_key` makes, a payload the body of the POST.
 
     Args:
-        caller: sends, and looks.
+        sender: sends, and looks.
         custom_order_id: your own number of the one order that they are about, if it is known.
     """
 
     kind = "refund"
 
-    def __init__(self, caller: Caller, custom_order_id: str | None = None) -> None:
-        self._caller = caller
+    def __init__(self, sender: Sender, custom_order_id: str | None = None) -> None:
+        self._sender = sender
         self._custom_order_id = custom_order_id
 
     @property
     def timeout(self) -> float:
         """Seconds that one attempt takes at most."""
-        return self._caller.options.timeout
+        return self._sender.options.timeout
 
     async def send(self, attempt: Attempt) -> str:
         """Ask for the refund and return its number."""
         return await ask(
-            self._caller,
+            self._sender,
             _order_id(attempt.key),
             attempt.payload,
             custom_order_id=self._custom_order_id,
             may_leave=attempt.may_leave,
         )
 
-    async def look(self, doubts: Sequence[Doubt], *, thorough: bool) -> Findings:
+    async def look(self, doubts: Sequence[UnknownWrite], *, thorough: bool) -> Reconciliation:
         """Read the refunds of the orders concerned, and match the marks in their remarks.
 
         `GET /v2/order/orders/refund/{id}`, once for each order, in the bulk lane
         """
         del thorough  # a list of one order's refunds is always whole
-        bulk = self._caller.bulk()
+        bulk = self._sender.bulk()
         found: dict[str, str] = {}
         unclear: dict[str, str] = {}
         for order_id in dict.fromkeys(_order_id(doubt.key) for doubt in doubts):
@@ -165,7 +157,9 @@ class RefundWrites:
                         unclear[doubt.key] = f"refund {refund.refund_no} of order {order_id} shows no remark"
                     elif _mark(doubt.key) in refund.remark and refund.refund_no is not None:
                         found[doubt.key] = refund.refund_no
-        return Findings(found=found, unclear={key: why for key, why in unclear.items() if key not in found})
+        return Reconciliation(
+            found=found, unclear={key: why for key, why in unclear.items() if key not in found}
+        )
 
     def spare(self, payload: bytes) -> bytes:
         """Return all of it: there is no address in it."""

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from kakaclo_async.codec import encode
 from kakaclo_async.errors import InvalidRequest, NotFound, Rejected
-from kakaclo_async.models import Item, NewRefund, RefundItem, RefundReason, RefundStatus
+from kakaclo_async.models.freight import Item
+from kakaclo_async.models.refund import NewRefund, RefundItem, RefundReason, RefundStatus
+from kakaclo_async.resources._polling import poll
 from kakaclo_async.resources.orders import Orders
-from kakaclo_async.resources.polling import poll
 from kakaclo_async.resources.refund_lines import RefundPlan, check_refundable, expected_amount, fill_lines
 from kakaclo_async.resources.refund_writes import (
     REFUNDS_PATH,
@@ -23,12 +24,10 @@ from kakaclo_async.resources.refund_writes import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from kakaclo_async.caller import Caller
-    from kakaclo_async.models import Refund
+    from kakaclo_async.models.refund import Refund
     from kakaclo_async.protocol import Request
     from kakaclo_async.resources.writes import WriteJournal
-
-__all__ = ["Refunds", "refund_request", "refunds_query"]
+    from kakaclo_async.sending import Sender
 
 
 def refund_request(template: str, order_id: str, refund: NewRefund) -> Request[str]:
@@ -39,8 +38,8 @@ def refund_request(template: str, order_id: str, refund: NewRefund) -> Request[s
 class Refunds:
     """`kk.refunds`."""
 
-    def __init__(self, caller: Caller) -> None:
-        self._caller = caller
+    def __init__(self, sender: Sender) -> None:
+        self._sender = sender
 
     async def plan(
         self,
@@ -74,7 +73,7 @@ class Refunds:
         lines, amount, custom_order_id = ready, None, None
         if named or items is None:
             try:
-                order = await Orders(self._caller).get(order_id)
+                order = await Orders(self._sender).get(order_id)
             except NotFound:
                 if named:
                     raise
@@ -131,7 +130,7 @@ class Refunds:
         if journal is None:
             plan = await self._plan(order_id, wanted, str(reason), remark)
             body = encode(plan.refund)
-            return await ask(self._caller, plan.order_id, body, custom_order_id=plan.custom_order_id)
+            return await ask(self._sender, plan.order_id, body, custom_order_id=plan.custom_order_id)
         key = refund_key(str(order_id), wanted, str(reason), remark, again)
         known = await journal.recall(RefundWrites.kind, key)
         payload = None if known is None else known.payload
@@ -147,14 +146,14 @@ class Refunds:
                 payload = known.payload
             else:
                 payload, custom_order_id = encode(marked(plan.refund, key)), plan.custom_order_id
-        return await journal.once(RefundWrites(self._caller, custom_order_id), key, payload, timeout=timeout)
+        return await journal.once(RefundWrites(self._sender, custom_order_id), key, payload, timeout=timeout)
 
     async def of(self, order_id: str) -> tuple[Refund, ...]:
         """Return the refunds of an order, none if none was asked for.
 
         `GET /v2/order/orders/refund/{id}`
         """
-        return (await self._caller.send(refunds_query(REFUNDS_PATH, order_id))).list
+        return (await self._sender.send(refunds_query(REFUNDS_PATH, order_id))).list
 
     async def wait(self, order_id: str, timeout: float | None = None) -> tuple[Refund, ...]:  # noqa: ASYNC109 - the deadline is part of the promise, and its error says what is still pending
         """Wait until no refund of an order is pending, looking in the bulk lane with growing pauses.
@@ -173,7 +172,7 @@ class Refunds:
         Raises:
             DeadlineExceeded: some refund is still pending after `timeout`.
         """
-        patient = Refunds(self._caller.bulk())
+        for_streams = Refunds(self._sender.bulk())
 
         def too_late(refunds: tuple[Refund, ...] | None) -> str:
             pending = [refund.refund_no for refund in refunds or () if _is_pending(refund)]
@@ -181,7 +180,7 @@ class Refunds:
             return f"order {order_id}: {waits_for}; call wait again, KakaClo takes up to 24 h;"
 
         return await poll(
-            lambda: patient.of(order_id),
+            lambda: for_streams.of(order_id),
             lambda refunds: bool(refunds) and not any(map(_is_pending, refunds)),
             timeout=timeout,
             too_late=too_late,

@@ -5,25 +5,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kakaclo_async.errors import InvalidRequest, NotFound
-from kakaclo_async.models import Page, StockLevel
+from kakaclo_async.models.common import Page
+from kakaclo_async.models.stock import StockLevel
+from kakaclo_async.paging import Pull, Source, Window
 from kakaclo_async.protocol import Request
-from kakaclo_async.pulling import Pull, Source, Window
-from kakaclo_async.resources.checks import (
+from kakaclo_async.resources._checks import (
     CODES_PER_REQUEST,
     check_code,
     check_codes,
     check_number,
     time_range,
 )
-from kakaclo_async.resources.codes import Codes
+from kakaclo_async.resources._lookup import BatchedLookup
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from kakaclo_async.caller import Caller
+    from kakaclo_async.sending import Sender
 
-__all__ = ["Stocks", "stocks_request"]
 
 _PATH = "/v1/product/stocks"
 
@@ -54,8 +54,8 @@ def stocks_request(
 class Stocks:
     """`kk.stocks`."""
 
-    def __init__(self, caller: Caller) -> None:
-        self._caller = caller
+    def __init__(self, sender: Sender) -> None:
+        self._sender = sender
 
     async def get(self, sku: str, warehouse_code: str | None = None) -> StockLevel:
         """Return the stock of one SKU; concurrent calls share requests of 30 codes.
@@ -112,7 +112,7 @@ class Stocks:
         Raises:
             InvalidRequest: not exactly one selector, too many codes, a naive time, a page number below 1.
         """
-        return await self._caller.send(
+        return await self._sender.send(
             stocks_request(
                 skus=skus,
                 updated_from=updated_from,
@@ -140,7 +140,7 @@ class Stocks:
             InvalidRequest: a naive time, or a range that ends before it starts.
             IncompletePull: after the last level, when some range kept moving; its `certificate` names the gaps.
         """
-        bulk = Stocks(self._caller.bulk())
+        bulk = Stocks(self._sender.bulk())
 
         async def read(window: Window, page_number: int) -> Page[StockLevel]:
             return await bulk.page(
@@ -151,15 +151,15 @@ class Stocks:
             )
 
         source = Source(name="stock levels", read=read, key=_sku)
-        return Pull(source, Window.between(start, end), rate=self._caller.rate)
+        return Pull(source, Window.between(start, end), rate=self._sender.rate)
 
-    def _codes(self, warehouse_code: str | None) -> Codes[StockLevel]:
+    def _codes(self, warehouse_code: str | None) -> BatchedLookup[StockLevel]:
         def request(skus: tuple[str, ...]) -> Request[Page[StockLevel]]:
             return stocks_request(skus=skus, warehouse_code=warehouse_code)
 
         if warehouse_code is not None:
             check_code(warehouse_code, "warehouse_code")
-        return Codes(self._caller, ("stock", warehouse_code), request, _skus, _no_stock)
+        return BatchedLookup(self._sender, ("stock", warehouse_code), request, _skus, _no_stock)
 
 
 def _sku(level: StockLevel) -> str:

@@ -7,32 +7,25 @@ from typing import TYPE_CHECKING
 import attrs
 
 from kakaclo_async.errors import NotFound
-from kakaclo_async.models import (
-    CreatedOrder,
-    LogisticsChannel,
-    NewOrder,
-    NewRefund,
-    OrderStatusV1,
-    OrderV1,
-    Page,
-    Refund,
-)
+from kakaclo_async.models.common import Page
+from kakaclo_async.models.order import CreatedOrder, NewOrder
+from kakaclo_async.models.order_v1 import OrderStatusV1, OrderV1
+from kakaclo_async.models.refund import NewRefund, Refund
 from kakaclo_async.protocol import Request
-from kakaclo_async.resources.checks import check_codes
+from kakaclo_async.resources._checks import check_codes
 from kakaclo_async.resources.freight import channels_request
-from kakaclo_async.resources.order_errors import about_order
-from kakaclo_async.resources.order_ids import new_custom_order_id
-from kakaclo_async.resources.order_requests import create_request, orders_query
-from kakaclo_async.resources.refunds import refund_request, refunds_query
+from kakaclo_async.resources.orders.errors import about_order
+from kakaclo_async.resources.orders.requests import create_request, new_custom_order_id, orders_query
+from kakaclo_async.resources.refund_writes import refunds_query
+from kakaclo_async.resources.refunds import refund_request
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from kakaclo_async.caller import Caller
-    from kakaclo_async.models import Item
+    from kakaclo_async.models.freight import Item, LogisticsChannel
+    from kakaclo_async.sending import Sender
 
-__all__ = ["V1", "FreightV1", "OrdersV1", "RefundsV1"]
 
 _PATH = "/v1/order/orders"
 
@@ -40,17 +33,17 @@ _PATH = "/v1/order/orders"
 class V1:
     """`kk.v1`: orders, freight and refunds as they were before December 2022."""
 
-    def __init__(self, caller: Caller) -> None:
-        self.orders = OrdersV1(caller)
-        self.freight = FreightV1(caller)
-        self.refunds = RefundsV1(caller)
+    def __init__(self, sender: Sender) -> None:
+        self.orders = OrdersV1(sender)
+        self.freight = FreightV1(sender)
+        self.refunds = RefundsV1(sender)
 
 
 class OrdersV1:
     """`kk.v1.orders`."""
 
-    def __init__(self, caller: Caller) -> None:
-        self._caller = caller
+    def __init__(self, sender: Sender) -> None:
+        self._sender = sender
 
     async def create(self, order: NewOrder) -> CreatedOrder:
         """Place an order; see `kk.orders.create`, which is the one to use.
@@ -64,7 +57,7 @@ class OrdersV1:
             order = attrs.evolve(order, custom_order_id=new_custom_order_id())
         request = create_request(_PATH, order)
         with about_order(order.custom_order_id or "", request.body or b""):
-            order_id = await self._caller.send(request)
+            order_id = await self._sender.send(request)
         return CreatedOrder(order_id, order.custom_order_id)
 
     async def get(self, order_id: str) -> OrderV1:
@@ -117,14 +110,14 @@ class OrdersV1:
         )
         if statuses is not None:
             query += (("status", ",".join(check_codes(map(str, statuses), "status"))),)
-        return await self._caller.send(Request(method="GET", path=_PATH, query=query, result=Page[OrderV1]))
+        return await self._sender.send(Request(method="GET", path=_PATH, query=query, result=Page[OrderV1]))
 
 
 class FreightV1:
     """`kk.v1.freight`."""
 
-    def __init__(self, caller: Caller) -> None:
-        self._caller = caller
+    def __init__(self, sender: Sender) -> None:
+        self._sender = sender
 
     async def channels(
         self, items: Iterable[Item], country: str, warehouse_code: str | None = None
@@ -133,7 +126,7 @@ class FreightV1:
 
         `POST /v1/order/orders/channel`
         """
-        return await self._caller.send(
+        return await self._sender.send(
             channels_request("/v1/order/orders/channel", items, country, warehouse_code)
         )
 
@@ -141,8 +134,8 @@ class FreightV1:
 class RefundsV1:
     """`kk.v1.refunds`."""
 
-    def __init__(self, caller: Caller) -> None:
-        self._caller = caller
+    def __init__(self, sender: Sender) -> None:
+        self._sender = sender
 
     async def request(self, order_id: str, remark: str) -> str:
         """Ask for the refund of a whole order; V1 knows no other.
@@ -156,11 +149,11 @@ class RefundsV1:
             OutcomeUnknown: the request left and no clear answer came; look at `of(order_id)`.
         """
         refund = NewRefund(remark=remark)
-        return await self._caller.send(refund_request("/v1/order/orders/{}/refund", order_id, refund))
+        return await self._sender.send(refund_request("/v1/order/orders/{}/refund", order_id, refund))
 
     async def of(self, order_id: str) -> tuple[Refund, ...]:
         """Return the refunds of an order.
 
         `GET /v1/order/orders/refund/{id}`
         """
-        return (await self._caller.send(refunds_query("/v1/order/orders/refund/{}", order_id))).list
+        return (await self._sender.send(refunds_query("/v1/order/orders/refund/{}", order_id))).list

@@ -15,11 +15,9 @@ if TYPE_CHECKING:
 
     from kakaclo_async.errors import Conflict, OutcomeUnknown
 
-__all__ = ["Attempt", "Doubt", "Findings", "Recalled", "WriteJournal", "Writes"]
-
 
 @attrs.frozen(kw_only=True)
-class Doubt:
+class UnknownWrite:
     """A write that may have been carried out.
 
     Attributes:
@@ -38,7 +36,7 @@ class Doubt:
 
 
 @attrs.frozen(kw_only=True)
-class Findings:
+class Reconciliation:
     """What a look at KakaClo brought.
 
     Attributes:
@@ -66,7 +64,7 @@ class Attempt(Protocol):
         ...
 
     def may_leave(self) -> None:
-        """Raise if the request must not leave any more; to be called when its marble is there."""
+        """Raise if the request must not leave any more; to be called when its permit is there."""
         ...
 
     async def note(self, text: str) -> None:
@@ -84,7 +82,7 @@ class Writes(Protocol):
 
     @property
     def timeout(self) -> float:
-        """Seconds that one attempt takes at most, once its marble is there."""
+        """Seconds that one attempt takes at most, once its permit is there."""
         ...
 
     async def send(self, attempt: Attempt) -> str:
@@ -99,7 +97,7 @@ class Writes(Protocol):
         """
         ...
 
-    async def look(self, doubts: Sequence[Doubt], *, thorough: bool) -> Findings:
+    async def look(self, doubts: Sequence[UnknownWrite], *, thorough: bool) -> Reconciliation:
         """Find out what became of writes in doubt, all at once.
 
         Args:

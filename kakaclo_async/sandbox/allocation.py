@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from kakaclo_async.sandbox.freight import Line
     from kakaclo_async.sandbox.goods import StockRow
 
-__all__ = ["allocate"]
 
 _COUNTRIES = ("CN", "US")
 """The countries that deliver, in the order in which they are asked for stock."""

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["LeakyBucket"]
 
 _TOLERANCE = 1e-6
 """Of a request: clocks are floats, and a request that comes exactly in time must pass."""

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from kakaclo_async.sandbox.clock import Timeline
     from kakaclo_async.sandbox.settings import Settings
 
-__all__ = ["Catalog"]
 
 _YEAR = 365.25 * 86_400
 _QUIET = 3600

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Clock", "Timeline"]
-
 
 class Clock:
     """A wall clock that runs `speed` times as fast as its source.

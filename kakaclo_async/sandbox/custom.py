@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from kakaclo_async.sandbox.ledger import Ledger
     from kakaclo_async.sandbox.settings import Settings
 
-__all__ = ["CustomArea"]
 
 T = TypeVar("T")
 

@@ -15,7 +15,6 @@ from kakaclo_async.sandbox.places import CATEGORIES
 if TYPE_CHECKING:
     from kakaclo_async.sandbox.settings import Settings
 
-__all__ = ["ON_SALE", "Design", "Model", "product_of", "seeded_models"]
 
 _KINDS = (
     "Hoodie",

@@ -8,8 +8,6 @@ from random import Random
 
 from attrs import define, field, validators
 
-__all__ = ["Fault", "FaultKind", "Faults"]
-
 
 class FaultKind(StrEnum):
     """What goes wrong, and whether the request takes effect all the same."""

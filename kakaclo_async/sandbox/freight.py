@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from kakaclo_async.sandbox.orders import Item
     from kakaclo_async.sandbox.settings import Settings
 
-__all__ = ["LEVELS", "FreightArea", "Line", "check_country", "look_up", "price", "weigh"]
 
 _ZONES = (
     ("US CN HK TW", "1.00", 0),

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from decimal import Decimal
 
-__all__ = ["Product", "Shelf", "Sku", "StockRow", "product_document", "stock_document"]
-
 
 class Shelf(IntEnum):
     """The status of a SPU or SKU."""

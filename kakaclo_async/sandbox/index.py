@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-__all__ = ["ABSENT", "TimeIndex", "Trail"]
 
 T = TypeVar("T")
 
@@ -42,10 +41,10 @@ class TimeIndex:
 
     def copy(self) -> TimeIndex:
         """Return an index of its own with the same rows."""
-        twin = TimeIndex()
-        twin._times = self._times[:]
-        twin._keys = self._keys.copy()
-        return twin
+        copy_error = TimeIndex()
+        copy_error._times = self._times[:]
+        copy_error._keys = self._keys.copy()
+        return copy_error
 
     def time_of(self, row: int) -> int:
         """Return the time of a row that is present."""

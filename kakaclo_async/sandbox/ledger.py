@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from kakaclo_async.sandbox.freight import Line
     from kakaclo_async.sandbox.settings import Settings
 
-__all__ = ["Ledger"]
 
 _CARRIERS = {"CN": "YunExpress", "US": "USPS"}
 

@@ -16,7 +16,6 @@ from kakaclo_async.sandbox.wire import error
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["act", "document"]
 
 _HTML = b"<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>"
 

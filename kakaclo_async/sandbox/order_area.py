@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from kakaclo_async.sandbox.orders import Order
     from kakaclo_async.sandbox.settings import Settings
 
-__all__ = ["OrderArea"]
 
 T = TypeVar("T")
 

@@ -11,7 +11,6 @@ from kakaclo_async.sandbox.wire import iso, money
 if TYPE_CHECKING:
     from kakaclo_async.sandbox.orders import Item, Order, Parcel
 
-__all__ = ["order_v1", "order_v2", "status_v1"]
 
 _SEARCH = "https://t.17track.example/en#nums="
 

@@ -11,7 +11,6 @@ from attrs import evolve, field, frozen
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["Item", "Order", "Parcel", "Placed", "Refund"]
 
 NOT_YET = "NULL"
 """How the API writes a state that was not reached."""

@@ -4,16 +4,6 @@ from __future__ import annotations
 
 from attrs import frozen
 
-__all__ = [
-    "CATEGORIES",
-    "COUNTRY_OF",
-    "DEFAULT_WAREHOUSE",
-    "WAREHOUSES",
-    "Category",
-    "Warehouse",
-    "category_tree",
-]
-
 
 @frozen
 class Category:

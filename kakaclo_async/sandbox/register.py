@@ -13,8 +13,6 @@ from kakaclo_async.sandbox.seed import Assortment
 if TYPE_CHECKING:
     from kakaclo_async.sandbox.goods import Product
 
-__all__ = ["Register"]
-
 
 class Register:
     """Which rows were ever made, under which codes; shared by all views, and only ever grows.

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from kakaclo_async.sandbox.settings import Settings
     from kakaclo_async.sandbox.view import View
 
-__all__ = ["ProductArea"]
 
 _MOST_CODES = 30
 _DAY = 86_400

@@ -14,7 +14,6 @@ from kakaclo_async.sandbox.places import CATEGORIES
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Assortment", "mix", "uneven_times"]
 
 _LEAVES = tuple(number for number, node in CATEGORIES.items() if len(node.path) == 3)
 

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
     from kakaclo_async.sandbox.orders import Placed
 
-__all__ = ["Sandbox", "Served"]
 
 _BASE = "/openapi"
 

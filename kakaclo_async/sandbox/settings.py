@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-__all__ = ["Settings"]
-
 
 @define(kw_only=True, eq=False)
 class Settings:

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from kakaclo_async.sandbox.register import Register
 
-__all__ = ["Addition", "Change", "Edit", "Move", "Removal", "View"]
-
 
 class View:
     """The catalog as one reader sees it: products and stock, each by update time.

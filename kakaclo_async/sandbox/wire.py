@@ -14,19 +14,6 @@ from attrs import frozen
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-__all__ = [
-    "SUCCESS",
-    "Call",
-    "Code",
-    "Refusal",
-    "Route",
-    "encode",
-    "error",
-    "iso",
-    "money",
-    "page",
-    "success",
-]
 
 SUCCESS = 10_000
 """The only code that means success."""

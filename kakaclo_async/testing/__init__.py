@@ -10,7 +10,7 @@ sandbox up:
     @pytest.mark.kakaclo_sandbox(speed=100)
     def test_my_view(kakaclo_sync_sandbox, kakaclo_sync_client): ...
 
-`SteppedLoop` is an event loop whose clock is stepped: waiting for a marble, a retry or the end of a cache entry
+`SteppedLoop` is an event loop whose clock is stepped: waiting for a permit, a retry or the end of a cache entry
 takes no real time, while loopback HTTP and threads work as ever. With pytest-asyncio, `conftest.py` gives it to
 the tests that carry a marker (a whole module opts in with `pytestmark = pytest.mark.stepped`):
 

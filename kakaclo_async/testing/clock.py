@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
     from _typeshed import FileDescriptorLike
 
-__all__ = ["SteppedLoop"]
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from pytest_asyncio import fixture as async_fixture
 
     from kakaclo_async.client import KakaClo
+    from kakaclo_async.ratelimit.bucket import RateLimit
     from kakaclo_async.sandbox import Sandbox, Settings
-    from kakaclo_async.traffic import RateLimit
 
     S = TypeVar("S", bound=Settings)
 else:
@@ -22,7 +22,6 @@ else:
     except ImportError:  # pytest then says by itself that nobody runs async fixtures
         async_fixture = pytest.fixture
 
-__all__ = ["kakaclo_client", "kakaclo_sandbox", "make_sandbox", "pytest_configure", "rate_of"]
 
 pytest_plugins = ["kakaclo_sync.testing"]  # the blocking twins
 
@@ -43,7 +42,7 @@ def make_sandbox(kind: type[S], request: pytest.FixtureRequest) -> S:
 
 def rate_of(sandbox: Settings) -> RateLimit:
     """Return the rate limit, in real seconds, of a client that shall get all that a sandbox gives."""
-    from kakaclo_async.traffic import RateLimit  # noqa: PLC0415 - this module is loaded by every run of pytest
+    from kakaclo_async.ratelimit.bucket import RateLimit  # noqa: PLC0415 - this module is loaded by every run of pytest
 
     return RateLimit(int(sandbox.capacity), sandbox.per_second * sandbox.speed)
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from kakaclo_async.resources import categories
+from kakaclo_async.resources import reference as categories
 from kakaclo_sync.derive import Face, blocking
-
-__all__ = ["Categories"]
 
 
 class Categories(Face[categories.Categories]):

@@ -5,8 +5,6 @@ from __future__ import annotations
 from kakaclo_async.resources import custom
 from kakaclo_sync.derive import Face, blocking, iterating
 
-__all__ = ["Custom"]
-
 
 class Custom(Face[custom.Custom]):
     """`kk.custom`."""

@@ -11,9 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from kakaclo_async.errors import KakaCloError
-    from kakaclo_async.models import FreightQuote, FreightRequest
-
-__all__ = ["Freight"]
+    from kakaclo_async.models.freight import FreightQuote, FreightRequest
 
 
 class Freight(Face[freight.Freight]):

@@ -5,8 +5,6 @@ from __future__ import annotations
 from kakaclo_async.resources import orders
 from kakaclo_sync.derive import Face, blocking, iterating
 
-__all__ = ["Orders"]
-
 
 class Orders(Face[orders.Orders]):
     """`kk.orders`."""

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from kakaclo_async.resources import payment
+from kakaclo_async.resources import reference as payment
 from kakaclo_sync.derive import Face, blocking
-
-__all__ = ["Payment"]
 
 
 class Payment(Face[payment.Payment]):

@@ -5,8 +5,6 @@ from __future__ import annotations
 from kakaclo_async.resources import products
 from kakaclo_sync.derive import Face, blocking, iterating, pulling_rows
 
-__all__ = ["Products"]
-
 
 class Products(Face[products.Products]):
     """`kk.products`."""

@@ -5,8 +5,6 @@ from __future__ import annotations
 from kakaclo_async.resources import refunds
 from kakaclo_sync.derive import Face, blocking
 
-__all__ = ["Refunds"]
-
 
 class Refunds(Face[refunds.Refunds]):
     """`kk.refunds`."""

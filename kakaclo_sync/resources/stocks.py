@@ -5,8 +5,6 @@ from __future__ import annotations
 from kakaclo_async.resources import stocks
 from kakaclo_sync.derive import Face, blocking, pulling_rows
 
-__all__ = ["Stocks"]
-
 
 class Stocks(Face[stocks.Stocks]):
     """`kk.stocks`."""

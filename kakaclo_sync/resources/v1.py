@@ -6,8 +6,6 @@ from kakaclo_async.lazy import lazy_property
 from kakaclo_async.resources import v1
 from kakaclo_sync.derive import Face, blocking
 
-__all__ = ["V1", "FreightV1", "OrdersV1", "RefundsV1"]
-
 
 class OrdersV1(Face[v1.OrdersV1]):
     """`kk.v1.orders`."""

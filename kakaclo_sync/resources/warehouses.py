@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from kakaclo_async.resources import warehouses
+from kakaclo_async.resources import reference as warehouses
 from kakaclo_sync.derive import Face, blocking
-
-__all__ = ["Warehouses"]
 
 
 class Warehouses(Face[warehouses.Warehouses]):

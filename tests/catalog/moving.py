@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 import attrs
 
 from kakaclo_async.errors import Rejected
-from kakaclo_async.models import Page
-from kakaclo_async.pulling import Source, Window
+from kakaclo_async.models.common import Page
+from kakaclo_async.paging import Source, Window
 
 START = datetime(2021, 1, 1, tzinfo=UTC)
 

@@ -151,9 +151,9 @@ async def test_a_cycle_that_fails_tells_what_it_stored_before(shop, mirror_of):
 
 async def test_a_database_that_is_locked_for_a_while_is_waited_for(shop, mirror_of, db, monkeypatch):
     sandbox, kk = shop
-    patient = database.sqlite_thread_engine
+    for_streams = database.sqlite_thread_engine
     monkeypatch.setattr(
-        database, "sqlite_thread_engine", lambda url, *begin: patient(url, *begin, timeout=0.1)
+        database, "sqlite_thread_engine", lambda url, *begin: for_streams(url, *begin, timeout=0.1)
     )
     other = sqlite3.connect(db.path.with_name("other.db"), isolation_level=None)
     other.execute("ATTACH ? AS mirror", [str(db.path)])

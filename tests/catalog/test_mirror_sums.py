@@ -7,15 +7,15 @@ import tempfile
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from sqlalchemy import select
 
 from kakaclo_async.catalog import ChangeKind, schema
 from kakaclo_async.catalog.database import Database
 from kakaclo_async.catalog.queries import changes_after
 from kakaclo_async.catalog.store import Store
-from kakaclo_async.models import Product, Sku, StockLevel, WarehouseStock
+from kakaclo_async.models.product import Product, Sku
+from kakaclo_async.models.stock import StockLevel, WarehouseStock
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 SPUS = ("P1", "P2")

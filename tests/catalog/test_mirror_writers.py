@@ -146,9 +146,9 @@ async def test_a_database_that_another_program_keeps_locked_is_one_error(shop, m
     sandbox, kk = shop
     await mirror_of(sandbox, kk).run()
     sandbox.requests.clear()
-    patient = database.sqlite_thread_engine
+    for_streams = database.sqlite_thread_engine
     monkeypatch.setattr(
-        database, "sqlite_thread_engine", lambda url, *begin: patient(url, *begin, timeout=0.1)
+        database, "sqlite_thread_engine", lambda url, *begin: for_streams(url, *begin, timeout=0.1)
     )
     with closing(sqlite3.connect(db.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")

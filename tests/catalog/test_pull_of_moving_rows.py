@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from moving import SCENARIOS, MovingWindow
 
-from kakaclo_async.pulling import Pull
+from kakaclo_async.paging import Pull
 
 READINGS = pytest.mark.parametrize("timed", [True, False], ids=["by key", "from last to first"])
 EVERY_SCENARIO = pytest.mark.parametrize("name", SCENARIOS)

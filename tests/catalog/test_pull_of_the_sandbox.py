@@ -11,7 +11,7 @@ from serving import served
 
 from kakaclo_async import Sent
 from kakaclo_async.catalog.reading import product_source, row_key, stock_source
-from kakaclo_async.pulling import INDEX_LAG, Pull, Window
+from kakaclo_async.paging import INDEX_LAG, Pull, Window
 
 
 @attrs.frozen(kw_only=True)
@@ -50,7 +50,7 @@ class Shop:
 
     def __init__(self, sandbox, kk, scenario, random, ticks):
         self.sandbox = sandbox
-        self.caller = kk.bulk()._caller
+        self.caller = kk.bulk()._sender
         self.scenario = scenario
         self.random = random
         self.ticks = ticks

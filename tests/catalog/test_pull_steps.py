@@ -11,8 +11,8 @@ import pytest
 from moving import SCENARIOS, START, MovingWindow, Row, Scenario
 
 from kakaclo_async.errors import ConnectionFailed, DecodeError, InvalidRequest
-from kakaclo_async.models import Page
-from kakaclo_async.pulling import IncompletePull, Pull, Source, Window
+from kakaclo_async.models.common import Page
+from kakaclo_async.paging import IncompletePull, Pull, Source, Window
 
 CALM = SCENARIOS["calm"]
 

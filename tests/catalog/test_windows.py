@@ -4,12 +4,11 @@ from datetime import UTC, datetime, timedelta, timezone
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from kakaclo_async.errors import InvalidRequest
-from kakaclo_async.pulling import Window, complete_until, merged, subtract
-from kakaclo_async.pulling.windows import DAY
+from kakaclo_async.paging import Window, complete_until, merged, subtract
+from kakaclo_async.paging.windows import DAY
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 

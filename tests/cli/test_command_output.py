@@ -7,8 +7,7 @@ from decimal import Decimal
 
 import pytest
 from hosting import Terminal
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from kakaclo_async import Attributes, Balance, NotFound, Option, OrderStatus, ProductStatus, StockLevel
 from kakaclo_async.cli.output import Answer, Table, print_table, show, to_plain

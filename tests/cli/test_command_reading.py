@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from kakaclo_async import Balance
-from kakaclo_async.resources.payment import Payment
+from kakaclo_async.resources.reference import Payment
 
 
 def test_the_balance_is_shown_exactly(kakaclo):

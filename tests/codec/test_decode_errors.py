@@ -6,12 +6,16 @@ import pickle
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from kakaclo_async import codec
 from kakaclo_async.errors import DecodeError
-from kakaclo_async.models import Balance, Category, DesignModelDetail, Order, Page, Product, Sku, StockLevel
+from kakaclo_async.models.common import Page
+from kakaclo_async.models.custom import DesignModelDetail
+from kakaclo_async.models.order import Order
+from kakaclo_async.models.payment import Balance
+from kakaclo_async.models.product import Category, Product, Sku
+from kakaclo_async.models.stock import StockLevel
 
 ADDRESS = {"country": "US", "phone": "555-0100", "recipient": "Jane Roe", "street1": "1 Main St"}
 

@@ -8,7 +8,8 @@ import pytest
 
 from kakaclo_async import codec
 from kakaclo_async.errors import DecodeError
-from kakaclo_async.models import Page, StockLevel
+from kakaclo_async.models.common import Page
+from kakaclo_async.models.stock import StockLevel
 
 STOCK = b'{"list":[{"sku":"A","warehouseStockList":[{"qty":2}]}],"total":1}'
 

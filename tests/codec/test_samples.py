@@ -12,34 +12,23 @@ import attrs
 import pytest
 
 from kakaclo_async import codec
-from kakaclo_async.models import (
+from kakaclo_async.models.common import Option, Page
+from kakaclo_async.models.custom import Design, DesignModel, DesignModelDetail, ModelStatus
+from kakaclo_async.models.freight import ChannelType, FreightOption, LogisticsChannel
+from kakaclo_async.models.order import (
     CarrierType,
-    Category,
-    ChannelType,
-    Design,
-    DesignModel,
-    DesignModelDetail,
     FinancialStatus,
-    FreightOption,
     FulfillmentStatus,
-    LogisticsChannel,
-    ModelStatus,
-    Option,
     Order,
     OrderStatus,
-    OrderStatusV1,
-    OrderV1,
     PackageStatus,
-    Page,
-    Product,
-    ProductStatus,
-    Refund,
-    RefundStatus,
-    SizeValue,
-    StockLevel,
     StockStatus,
-    Warehouse,
 )
+from kakaclo_async.models.order_v1 import OrderStatusV1, OrderV1
+from kakaclo_async.models.product import Category, Product, ProductStatus, Warehouse
+from kakaclo_async.models.refund import Refund, RefundStatus
+from kakaclo_async.models.size import SizeValue
+from kakaclo_async.models.stock import StockLevel
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 KINDS = {

@@ -7,30 +7,18 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from kakaclo_async import codec
-from kakaclo_async.models import (
-    Attributes,
-    Balance,
-    Category,
-    ChannelType,
-    DesignModelDetail,
-    FinancialStatus,
-    FreightOption,
-    Option,
-    Order,
-    Page,
-    Product,
-    ProductStatus,
-    Refund,
-    RefundState,
-    SizeValue,
-    Sku,
-    StockLevel,
-    SupplierLevel,
-)
+from kakaclo_async.models.common import Attributes, Option, Page
+from kakaclo_async.models.custom import DesignModelDetail
+from kakaclo_async.models.freight import ChannelType, FreightOption
+from kakaclo_async.models.order import FinancialStatus, Order, RefundState
+from kakaclo_async.models.payment import Balance
+from kakaclo_async.models.product import Category, Product, ProductStatus, Sku, SupplierLevel
+from kakaclo_async.models.refund import Refund
+from kakaclo_async.models.size import SizeValue
+from kakaclo_async.models.stock import StockLevel
 
 
 def sku_of(text: str) -> Sku:

@@ -7,15 +7,17 @@ from decimal import Decimal
 
 import attrs
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from kakaclo_async import codec
 from kakaclo_async.codec import records, strict
 from kakaclo_async.codec.converter import hook_of
 from kakaclo_async.codec.scalars import Memo
 from kakaclo_async.errors import DecodeError
-from kakaclo_async.models import Order, Page, Product, Sku, StockLevel
+from kakaclo_async.models.common import Page
+from kakaclo_async.models.order import Order
+from kakaclo_async.models.product import Product, Sku
+from kakaclo_async.models.stock import StockLevel
 
 MAYBE_NUMBER = st.sampled_from([None, "", 0, 7, "7", Decimal("7.00"), "7.0", 7.5, True, "x", {}])
 MAYBE_TEXT = st.sampled_from([None, "", "NULL", "text", 5, Decimal("5.50"), False, []])

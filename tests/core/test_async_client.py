@@ -97,9 +97,9 @@ async def test_a_view_that_cannot_work_is_refused(kk, change):
 
 async def test_options_that_are_not_named_stay_as_they_are(kk):
     view = kk.with_options(timeout=7).with_options(max_wait=3).with_options(lane="bulk", max_attempts=2)
-    options = view._caller.options
+    options = view._sender.options
     assert (options.timeout, options.max_wait, options.lane, options.max_attempts) == (7, 3, Lane.BULK, 2)
-    assert view.with_options(max_wait=None)._caller.options.max_wait is None
+    assert view.with_options(max_wait=None)._sender.options.max_wait is None
 
 
 async def test_bulk_and_fan_outs_wait_as_long_as_it_takes_unless_told_otherwise(sandbox):
@@ -117,7 +117,7 @@ async def test_bulk_and_fan_outs_wait_as_long_as_it_takes_unless_told_otherwise(
         assert kk.stats().throttled == 0
 
 
-async def test_an_interactive_call_that_cannot_have_a_marble_in_time_fails_at_once(sandbox):
+async def test_an_interactive_call_that_cannot_have_a_permit_in_time_fails_at_once(sandbox):
     rate = RateLimit(capacity=4, per_second=0.1, margin=0)
     async with KakaClo(sandbox.token, base_url=sandbox.url, rate_limit=rate, reserve=0, max_wait=5) as kk:
         await asyncio.gather(*(kk.payment.balance() for _ in range(4)))

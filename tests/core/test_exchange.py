@@ -1,4 +1,4 @@
-"""One call: its marble, its attempts, its end; the gate and the transport are played by the test."""
+"""One call: its permit, its attempts, its end; the gate and the transport are played by the test."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from kakaclo_async.errors import (
     Unauthorized,
 )
 from kakaclo_async.events import Lane, Retried, Sent, Throttled
-from kakaclo_async.exchange import Exchange
 from kakaclo_async.protocol import Answer, Request
+from kakaclo_async.sending import Exchange
 
 pytestmark = pytest.mark.stepped
 
@@ -42,7 +42,7 @@ RESET = ConnectionFailed("reset", sent=True)
 
 
 @attrs.define
-class Marble:
+class Permit:
     waited: float
     outcomes: list
 
@@ -62,7 +62,7 @@ class Gate:
     async def enter(self, lane, *, max_wait=None, again=False):
         self.entered.append((lane, max_wait, again))
         await asyncio.sleep(self.wait)
-        return Marble(self.wait, self.outcomes)
+        return Permit(self.wait, self.outcomes)
 
     async def aclose(self):
         pass
@@ -93,7 +93,7 @@ def exchange(*replies, takes=0.0, random=lambda: 0.5, gate=None):
     return made, transport, gate
 
 
-async def test_a_call_waits_for_its_marble_sends_and_reads():
+async def test_a_call_waits_for_its_permit_sends_and_reads():
     made, transport, gate = exchange(OK)
     assert await made.call(READ, Options()) == "done"
     assert transport.sent == [(READ, "s3cret")]
@@ -102,7 +102,7 @@ async def test_a_call_waits_for_its_marble_sends_and_reads():
     assert [type(event) for event in made.told] == [Sent]
 
 
-async def test_a_request_is_built_when_its_marble_is_there():
+async def test_a_request_is_built_when_its_permit_is_there():
     made, transport, gate = exchange(OK, gate=Gate(wait=5.0))
     clock = asyncio.get_running_loop().time
     built = []
@@ -207,7 +207,7 @@ async def test_a_write_that_used_up_its_timeout_is_in_doubt():
         await made.call(WRITE, Options(timeout=10))
 
 
-async def test_the_wait_for_marbles_is_bounded_apart_over_all_attempts():
+async def test_the_wait_for_permits_is_bounded_apart_over_all_attempts():
     made, _, gate = exchange(DOWN, DOWN, OK, gate=Gate(wait=4.0))
     await made.call(READ, Options(timeout=5, max_wait=30))
     assert [max_wait for _, max_wait, _ in gate.entered] == [30, 26, 22]

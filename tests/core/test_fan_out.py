@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 
 from kakaclo_async.errors import KakaCloError, NotFound
-from kakaclo_async.fan_out import collect_in_order, gather_in_order
+from kakaclo_async.sharing.fan_out import collect_in_order, gather_in_order
 
 pytestmark = pytest.mark.stepped
 

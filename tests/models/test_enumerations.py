@@ -9,7 +9,10 @@ import pickle
 import pytest
 
 from kakaclo_async import models
-from kakaclo_async.models import ChannelType, OpenIntEnum, OpenStrEnum, OrderStatus, ProductStatus
+from kakaclo_async.models.common import OpenIntEnum, OpenStrEnum
+from kakaclo_async.models.freight import ChannelType
+from kakaclo_async.models.order import OrderStatus
+from kakaclo_async.models.product import ProductStatus
 
 TEXTS = [
     kind

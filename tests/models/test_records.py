@@ -11,25 +11,12 @@ import attrs
 import pytest
 
 from kakaclo_async import models
-from kakaclo_async.models import (
-    Address,
-    Attributes,
-    Balance,
-    Category,
-    ChannelType,
-    FreightOption,
-    FreightQuote,
-    FrozenMapping,
-    Item,
-    NewOrder,
-    Option,
-    Order,
-    Page,
-    ShippingAddress,
-    Sku,
-    StockLevel,
-    WarehouseStock,
-)
+from kakaclo_async.models.common import Attributes, FrozenMapping, Option, Page
+from kakaclo_async.models.freight import ChannelType, FreightOption, FreightQuote, Item
+from kakaclo_async.models.order import Address, NewOrder, Order, ShippingAddress
+from kakaclo_async.models.payment import Balance
+from kakaclo_async.models.product import Category, Sku
+from kakaclo_async.models.stock import StockLevel, WarehouseStock
 
 SECRETS = {
     "phone": "555-0100",
@@ -75,10 +62,10 @@ def test_unknown_fields_take_no_part_in_equality_or_repr():
 
 @pytest.mark.parametrize("mapping", [FrozenMapping({"a": 1}), Attributes({"a": "b"}, raw='{"a":"b"}')])
 def test_mappings_are_frozen_and_copied_whole(mapping):
-    for twin in (pickle.loads(pickle.dumps(mapping)), copy.deepcopy(mapping)):  # noqa: S301 # our own bytes
-        assert twin == mapping
-        assert type(twin) is type(mapping)
-        assert getattr(twin, "raw", None) == getattr(mapping, "raw", None)
+    for copy_error in (pickle.loads(pickle.dumps(mapping)), copy.deepcopy(mapping)):  # noqa: S301 # our own bytes
+        assert copy_error == mapping
+        assert type(copy_error) is type(mapping)
+        assert getattr(copy_error, "raw", None) == getattr(mapping, "raw", None)
     with pytest.raises(AttributeError, match="cannot be changed"):
         mapping.raw = "x"
     with pytest.raises(TypeError):

@@ -5,19 +5,10 @@ from __future__ import annotations
 import pytest
 
 from kakaclo_async.errors import InvalidRequest
-from kakaclo_async.models import (
-    Address,
-    ChannelsRequest,
-    ChannelType,
-    FreightRequest,
-    Item,
-    MaterialImage,
-    NewDesign,
-    NewOrder,
-    NewRefund,
-    RefundItem,
-    SalePlatform,
-)
+from kakaclo_async.models.custom import MaterialImage, NewDesign
+from kakaclo_async.models.freight import ChannelsRequest, ChannelType, FreightRequest, Item
+from kakaclo_async.models.order import Address, NewOrder, SalePlatform
+from kakaclo_async.models.refund import NewRefund, RefundItem
 
 HOME = {"country": "US", "phone": "555-0100", "recipient": "Jane Roe", "province": "NY"}
 LINE = {"item_id": "1", "sku_code": "A", "quantity": 1}

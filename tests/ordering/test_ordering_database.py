@@ -111,9 +111,9 @@ async def test_a_journal_that_another_process_locks_is_waited_for_and_then_told_
         sqlite3.connect(tmp_path / "orders.db", isolation_level=None, check_same_thread=False)
     ) as other:
         other.execute("BEGIN EXCLUSIVE")
-        patient = Journal(url)
-        assert patient._database._sqlite  # made now, with the patience that everybody has
-        waiting = asyncio.create_task(kk.orders.submit(order("SHOP-2"), journal=patient))
+        for_streams = Journal(url)
+        assert for_streams._database._sqlite  # made now, with the patience that everybody has
+        waiting = asyncio.create_task(kk.orders.submit(order("SHOP-2"), journal=for_streams))
         with monkeypatch.context() as patched:
             patched.setattr("kakaclo_async.ordering.database._PATIENCE", 0.01)
             await refused(kk, sandbox, order, url, "database is locked")

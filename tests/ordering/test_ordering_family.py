@@ -6,8 +6,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from kakaclo_async import (
     Family,
@@ -19,10 +18,9 @@ from kakaclo_async import (
     OrderItem,
     TrackingInfo,
 )
-from kakaclo_async.models import FulfillmentStatus as F
-from kakaclo_async.models import OrderStatus as S
-from kakaclo_async.resources.order_family import money_problems
-from kakaclo_async.resources.order_ids import made_at, new_custom_order_id
+from kakaclo_async.models.family import money_problems
+from kakaclo_async.models.order import FulfillmentStatus as F, OrderStatus as S
+from kakaclo_async.resources.orders.requests import made_at, new_custom_order_id
 
 stepped = pytest.mark.stepped
 

@@ -7,15 +7,14 @@ from datetime import UTC, datetime, timedelta
 from itertools import permutations
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from ordering_kit import POST
 
 from kakaclo_async import Order, OrderItem, OutcomeUnknown
 from kakaclo_async.ordering.entry import digest_of
-from kakaclo_async.resources import order_writes
-from kakaclo_async.resources.order_writes import OrderWrites
-from kakaclo_async.resources.writes import Doubt
+from kakaclo_async.resources.orders import writes as order_writes
+from kakaclo_async.resources.orders.writes import OrderWrites
+from kakaclo_async.resources.writes import UnknownWrite
 from kakaclo_async.sandbox import Fault
 
 stepped = pytest.mark.stepped
@@ -57,11 +56,11 @@ async def test_ours_are_those_that_hold_together_what_was_asked(
 ):
     payload = {"orderItemsList": [{"sku": "X", "quantity": 2}, {"sku": "Y", "quantity": 1}]}
     now = sandbox.now()
-    doubt = Doubt(key="A", payload=json.dumps(payload).encode(), sent_from=now, sent_until=now)
+    doubt = UnknownWrite(key="A", payload=json.dumps(payload).encode(), sent_from=now, sent_until=now)
     for shown in permutations(orders):
         monkeypatch.setattr(order_writes, "orders_since", lambda *_, shown=shown: Shown(shown))
 
-        findings = await OrderWrites(kk._caller).look([doubt], thorough=True)
+        findings = await OrderWrites(kk._sender).look([doubt], thorough=True)
 
         assert findings.found == ({} if ours in {None, "unclear"} else {"A": ours})
         assert list(findings.unclear) == (["A"] if ours == "unclear" else [])

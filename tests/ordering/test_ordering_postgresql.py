@@ -14,7 +14,7 @@ from ordering_kit import POST, client, kill_at, submit_until_dead
 
 from kakaclo_async import ConfigurationError, OutcomeUnknown
 from kakaclo_async.errors import Conflict
-from kakaclo_async.ordering import Journal, Standing
+from kakaclo_async.ordering import Journal, WriteStatus
 from kakaclo_async.sandbox import Fault
 
 sys.path.append(str(Path(__file__).parents[1] / "catalog"))
@@ -145,7 +145,7 @@ async def test_two_looks_that_settle_the_same_orders_at_once_do_not_wait_for_eac
         )
 
         entries = [await store.find("order", key) for key in keys]
-        assert {entry.standing for entry in entries} <= {Standing.DONE, Standing.LOST}
+        assert {entry.standing for entry in entries} <= {WriteStatus.DONE, WriteStatus.LOST}
 
 
 @pytest.mark.parametrize("query", ["?sslmode=disable", "?application_name=shop"])

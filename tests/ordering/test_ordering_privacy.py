@@ -9,13 +9,12 @@ import traceback
 
 import attrs
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from ordering_kit import POST, UNLIMITED, client
 
 from kakaclo_async import Address, Guards, Item, KakaClo, KakaCloError, OutcomeUnknown, Rejected
 from kakaclo_async.ordering import Journal
-from kakaclo_async.resources.order_errors import without_address
+from kakaclo_async.resources.orders.errors import without_address
 from kakaclo_async.sandbox import Fault
 from kakaclo_async.sandbox.faults import FaultKind
 

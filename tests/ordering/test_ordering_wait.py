@@ -8,7 +8,7 @@ import pytest
 from ordering_kit import client
 
 from kakaclo_async import ClientClosed, DeadlineExceeded, InvalidRequest, OrderStatus, Rejected
-from kakaclo_async.models import FulfillmentStatus
+from kakaclo_async.models.order import FulfillmentStatus
 from kakaclo_async.sandbox import Fault
 
 pytestmark = pytest.mark.stepped

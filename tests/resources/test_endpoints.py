@@ -24,7 +24,7 @@ from kakaclo_async import (
     RefundStatus,
     Rejected,
 )
-from kakaclo_async.models import FreightQuote
+from kakaclo_async.models.freight import FreightQuote
 from kakaclo_async.sandbox import Fault
 
 pytestmark = pytest.mark.stepped
@@ -102,7 +102,7 @@ async def test_products_are_found_by_their_skus_each_once(kk, sandbox):
     assert set(skus) <= {sku.sku for product in products for sku in product.sku_details}
 
 
-async def test_codes_are_checked_before_a_marble_is_spent(kk, sandbox):
+async def test_codes_are_checked_before_a_permit_is_spent(kk, sandbox):
     too_many = [f"S{number}" for number in range(31)]
     for call in (
         kk.products.get("A,B"),

@@ -6,12 +6,11 @@ import random
 
 import attrs
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from kakaclo_async.models import Page
-from kakaclo_async.pulling import IncompletePull
-from kakaclo_async.resources.listing import Listing
+from kakaclo_async.models.common import Page
+from kakaclo_async.paging import IncompletePull
+from kakaclo_async.paging.listing import Listing
 
 SIZE = 10
 

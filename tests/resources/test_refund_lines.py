@@ -3,7 +3,9 @@ from __future__ import annotations
 import pytest
 
 from kakaclo_async.errors import InvalidRequest
-from kakaclo_async.models import Item, Order, OrderItem, RefundItem
+from kakaclo_async.models.freight import Item
+from kakaclo_async.models.order import Order, OrderItem
+from kakaclo_async.models.refund import RefundItem
 from kakaclo_async.resources.refund_lines import fill_lines
 
 ORDER = Order(

@@ -4,8 +4,7 @@ import asyncio
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from kakaclo_async.sandbox.bucket import LeakyBucket
 from kakaclo_async.sandbox.clock import Clock, Timeline

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from kakaclo_async.sandbox.index import TimeIndex, Trail
 from kakaclo_async.sandbox.seed import mix
@@ -50,9 +49,9 @@ def test_shuffled_ties_differ_from_one_order_to_another():
 
 def test_a_copy_moves_on_its_own():
     index = TimeIndex([1, 2, 3])
-    twin = index.copy()
+    copy_error = index.copy()
     index.put(0, 9)
-    assert twin.rows(0, 9) == [0, 1, 2]
+    assert copy_error.rows(0, 9) == [0, 1, 2]
     assert index.rows(0, 9) == [1, 2, 0]
 
 

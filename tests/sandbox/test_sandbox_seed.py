@@ -6,8 +6,7 @@ from itertools import islice
 from random import Random
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from kakaclo_async.sandbox import Sandbox
 from kakaclo_async.sandbox.goods import Shelf

@@ -151,7 +151,7 @@ def test_a_pull_certifies_that_it_saw_every_row(kk):
     assert "finished=True" in repr(pull)
 
 
-def test_misuse_is_refused_before_a_marble_is_spent(kk, sandbox):
+def test_misuse_is_refused_before_a_permit_is_spent(kk, sandbox):
     with pytest.raises(InvalidRequest, match="aware"):
         kk.products.updated(datetime(2024, 1, 1), past())  # noqa: DTZ001 - naive on purpose
     with pytest.raises(InvalidRequest):
@@ -250,7 +250,7 @@ def test_500_look_ups_of_a_thread_pool_are_17_requests():
         KakaClo(sandbox.token, base_url=sandbox.url, rate_limit=RateLimit(1, 5.0), max_wait=None) as kk,
     ):
         spus = list(sandbox.catalog.spus())
-        kk.payment.balance()  # takes the only marble there is: the look-ups have to wait
+        kk.payment.balance()  # takes the only permit there is: the look-ups have to wait
         with ThreadPoolExecutor(500) as pool:
             assert [product.spu for product in pool.map(kk.products.get, spus)] == spus
         assert sandbox.requests["/v1/product/products"] == 17

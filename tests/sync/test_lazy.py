@@ -75,7 +75,7 @@ def test_a_client_and_an_area_of_it_load_no_other_area_and_no_extra(script):
             kk.payment
         print(*[name for name in sys.modules if name.startswith("kakaclo_async.resources.")])
         print({"sqlalchemy", "aiosqlite", "redis", "uvloop", "kakaclo_async.sandbox"} & sys.modules.keys())
-    """) == ["kakaclo_async.resources.payment", "set()"]
+    """) == ["kakaclo_async.resources.reference", "set()"]
 
 
 def test_modules_are_attributes_of_their_package_as_they_would_be_after_importing_them(script):

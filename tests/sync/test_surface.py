@@ -65,12 +65,12 @@ def test_every_public_member_has_its_blocking_twin_and_nothing_else_is_there(asy
 def test_twins_take_the_same_parameters_and_say_the_same(asynchronous, blocking):
     twins = members(blocking)
     for name, member in members(asynchronous).items():
-        twin = twins[name]
+        copy_error = twins[name]
         if inspect.isfunction(member):
-            assert parameters(twin) == parameters(member), name
-            assert not inspect.iscoroutinefunction(twin) or (blocking, name) in STAYS_ASYNC, name
-            if hasattr(twin, "__wrapped__"):
-                assert twin.__doc__ == member.__doc__, name
+            assert parameters(copy_error) == parameters(member), name
+            assert not inspect.iscoroutinefunction(copy_error) or (blocking, name) in STAYS_ASYNC, name
+            if hasattr(copy_error, "__wrapped__"):
+                assert copy_error.__doc__ == member.__doc__, name
 
 
 @pytest.mark.parametrize("cls", [blocking for _, blocking in PAIRS], ids=lambda cls: cls.__name__)

@@ -8,8 +8,10 @@ import pytest
 
 from kakaclo_async.errors import RateLimited
 from kakaclo_async.events import Lane
+from kakaclo_async.ratelimit.bucket import RateLimit
+from kakaclo_async.ratelimit.gate import Gate
+from kakaclo_async.ratelimit.local import LocalBucket
 from kakaclo_async.sandbox.bucket import LeakyBucket
-from kakaclo_async.traffic import Gate, LocalBucket, RateLimit
 
 
 @attrs.define(slots=False)
@@ -44,13 +46,13 @@ class Shop:
         await asyncio.sleep(self.jitter * self.rng.random())
 
     async def call(self, gate, lane=Lane.INTERACTIVE, **options):
-        """Send one request, again after each 429; return the seconds that it waited for its marbles."""
+        """Send one request, again after each 429; return the seconds that it waited for its permits."""
         waited = 0.0
         while True:
-            marble = await gate.enter(lane, again=waited > 0, **options)
-            waited += marble.waited
+            permit = await gate.enter(lane, again=waited > 0, **options)
+            waited += permit.waited
             try:
-                with marble:
+                with permit:
                     await self.answer()
                     return waited
             except RateLimited:
@@ -90,7 +92,7 @@ async def gate(make_gate):
 
 @pytest.fixture
 def drain():
-    """Takes all the marbles that interactive calls can get."""
+    """Takes all the permits that interactive calls can get."""
 
     async def drain(gate):
         while not gate.eta(Lane.INTERACTIVE):

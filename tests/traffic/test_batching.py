@@ -9,8 +9,8 @@ import pytest
 
 from kakaclo_async.errors import DeadlineExceeded, NotFound, ServerError
 from kakaclo_async.events import Lane
+from kakaclo_async.sharing.batching import Batcher
 from kakaclo_async.testing import SteppedLoop
-from kakaclo_async.traffic import Batcher
 
 pytestmark = pytest.mark.stepped
 
@@ -94,7 +94,7 @@ async def test_repeated_codes_share_a_slot_and_cancelled_callers_harm_nobody(loo
             assert outcome == f"row of {key}"
 
 
-async def test_the_first_call_goes_at_once_when_a_marble_is_free(lookups, turns):
+async def test_the_first_call_goes_at_once_when_a_permit_is_free(lookups, turns):
     call = asyncio.create_task(lookups.batcher.get("A"))
     await turns(4)
     assert lookups.sent == [("A",)]
@@ -153,7 +153,7 @@ async def test_a_retry_asks_only_for_what_is_still_wanted(lookups):
     assert [outcomes[0], outcomes[2]] == ["row of A", "row of C"]
 
 
-async def test_when_all_are_cancelled_before_the_marble_nothing_is_sent_or_spent(lookups, gate, drain):
+async def test_when_all_are_cancelled_before_the_permit_nothing_is_sent_or_spent(lookups, gate, drain):
     await drain(gate)
     level = gate.level
     calls = [asyncio.create_task(lookups.batcher.get(key)) for key in range(70)]
@@ -188,12 +188,12 @@ async def test_when_all_callers_of_a_request_under_way_are_cancelled_it_is_cance
 async def test_a_caller_whose_max_wait_passes_leaves_alone(lookups, gate, drain):
     await drain(gate)
     gate._throttled(5.0, probe=False)
-    patient = asyncio.create_task(lookups.batcher.get("A"))
+    for_streams = asyncio.create_task(lookups.batcher.get("A"))
     await asyncio.sleep(0)
     with pytest.raises(DeadlineExceeded, match="max_wait=2 s") as late:
         await lookups.batcher.get("A", max_wait=2)
     assert late.value.retry_in == pytest.approx(3.0, abs=0.01)
-    assert await patient == "row of A"
+    assert await for_streams == "row of A"
     assert lookups.sent == [("A",)]
 
 
@@ -211,7 +211,7 @@ async def test_max_wait_does_not_count_once_the_request_has_left(lookups):
     assert await lookups.batcher.get("A", max_wait=1) == "row of A"
 
 
-async def test_a_request_refused_before_its_marble_fails_those_whose_turn_it_was(lookups, gate, drain):
+async def test_a_request_refused_before_its_permit_fails_those_whose_turn_it_was(lookups, gate, drain):
     await drain(gate)
     calls = asyncio.create_task(lookups.gather(range(40)))
     await asyncio.sleep(0.1)

@@ -1,4 +1,4 @@
-"""What one marble buys, and who gets the next one: the whole client against the sandbox, on a stepped clock."""
+"""What one permit buys, and who gets the next one: the whole client against the sandbox, on a stepped clock."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def skus(sandbox, count):
 
 
 async def drain(kk):
-    """Use up all marbles that bulk calls may take."""
+    """Use up all permits that bulk calls may take."""
     bulk = kk.bulk()
     await asyncio.gather(*(bulk.payment.balance() for _ in range(98)))
 
@@ -60,7 +60,7 @@ async def test_500_look_ups_of_single_skus_are_17_requests(kk, sandbox):
     assert sandbox.requests[STOCKS] == 17
 
 
-async def test_500_look_ups_without_a_free_marble_are_17_requests_too(sandbox):
+async def test_500_look_ups_without_a_free_permit_are_17_requests_too(sandbox):
     rate = RateLimit(capacity=1, per_second=2.0, margin=0)
     async with KakaClo(sandbox.token, base_url=sandbox.url, rate_limit=rate, reserve=0, max_wait=None) as kk:
         await kk.payment.balance()
@@ -127,16 +127,16 @@ async def test_a_few_codes_ride_with_their_siblings_and_many_travel_alone(kk, sa
     assert sandbox.requests[STOCKS] == 1 + 4
 
 
-async def test_a_look_up_that_cannot_have_a_marble_in_time_fails_alone(sandbox):
+async def test_a_look_up_that_cannot_have_a_permit_in_time_fails_alone(sandbox):
     rate = RateLimit(capacity=1, per_second=0.1, margin=0)
     async with KakaClo(sandbox.token, base_url=sandbox.url, rate_limit=rate, reserve=0) as kk:
         first, second = skus(sandbox, 2)
         await kk.payment.balance()
-        patient = asyncio.create_task(kk.stocks.get(first))
+        for_streams = asyncio.create_task(kk.stocks.get(first))
         with pytest.raises(DeadlineExceeded) as caught:
             await kk.with_options(max_wait=5).stocks.get(second)
         assert caught.value.retry_in > 5
-        assert (await patient).sku == first
+        assert (await for_streams).sku == first
 
 
 async def test_1000_quotes_of_which_900_equal_another_are_100_requests(kk, sandbox):

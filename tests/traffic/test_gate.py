@@ -4,8 +4,7 @@ import asyncio
 import random
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from kakaclo_async.errors import (
     ClientClosed,
@@ -14,13 +13,15 @@ from kakaclo_async.errors import (
     DeadlineExceeded,
 )
 from kakaclo_async.events import Lane, Waited
+from kakaclo_async.ratelimit.bucket import RateLimit
+from kakaclo_async.ratelimit.gate import Gate
+from kakaclo_async.ratelimit.local import LocalBucket
 from kakaclo_async.testing import SteppedLoop
-from kakaclo_async.traffic import Gate, LocalBucket, RateLimit
 
 pytestmark = pytest.mark.stepped
 
 INTERACTIVE, BULK = Lane.INTERACTIVE, Lane.BULK
-LEAK = 0.5  # seconds per marble
+LEAK = 0.5  # seconds per permit
 
 
 def now():
@@ -38,7 +39,7 @@ async def cancel(tasks):
 
 
 @pytest.mark.parametrize("lane", Lane)
-async def test_a_free_marble_is_handed_over_without_suspending(gate, lane):
+async def test_a_free_permit_is_handed_over_without_suspending(gate, lane):
     entering = gate.enter(lane)
     with pytest.raises(StopIteration) as done:
         entering.send(None)
@@ -46,7 +47,7 @@ async def test_a_free_marble_is_handed_over_without_suspending(gate, lane):
     assert gate.level == pytest.approx(1)
 
 
-async def test_the_burst_is_the_capacity_less_the_margin_then_marbles_leak_evenly(gate):
+async def test_the_burst_is_the_capacity_less_the_margin_then_permits_leak_evenly(gate):
     came = []
 
     async def call():
@@ -155,7 +156,7 @@ async def test_bursts_of_eight_interactive_calls_hardly_wait_under_a_full_bulk_l
     for _ in range(40):
         await asyncio.sleep(rng.expovariate(0.1 / LEAK / 8))
         burst = await asyncio.gather(*(gate.enter(INTERACTIVE) for _ in range(8)))
-        waits += [marble.waited for marble in burst]
+        waits += [permit.waited for permit in burst]
     assert sorted(waits)[316] <= 0.05 * LEAK
     await cancel(bulk)
 
@@ -171,7 +172,7 @@ async def test_the_lanes_cost_a_bulk_job_nothing_but_the_reserve(make_gate, crow
     assert bulk - 20 * LEAK <= plain * 1.001
 
 
-async def test_the_bulk_lane_gets_every_tenth_marble_while_interactive_calls_pile_up(gate, drain):
+async def test_the_bulk_lane_gets_every_tenth_permit_while_interactive_calls_pile_up(gate, drain):
     await drain(gate)
     order = []
 
@@ -259,14 +260,14 @@ async def test_eta_tells_what_a_new_call_would_wait(gate, drain):
     await asyncio.gather(*waiting)
 
 
-async def test_eta_counts_the_marbles_that_bulk_gets_between(gate, drain):
+async def test_eta_counts_the_permits_that_bulk_gets_between(gate, drain):
     await drain(gate)
     calls = start(*(gate.enter(INTERACTIVE) for _ in range(100)), *(gate.enter(BULK) for _ in range(100)))
     await asyncio.sleep(0)
     told = {lane: gate.eta(lane) for lane in Lane}
-    marble = await gate.enter(INTERACTIVE)
-    assert marble.waited == pytest.approx(told[INTERACTIVE], abs=LEAK)
-    assert marble.waited == pytest.approx(112 * LEAK, abs=LEAK + 1e-3)
+    permit = await gate.enter(INTERACTIVE)
+    assert permit.waited == pytest.approx(told[INTERACTIVE], abs=LEAK)
+    assert permit.waited == pytest.approx(112 * LEAK, abs=LEAK + 1e-3)
     assert told[BULK] == pytest.approx((101 + 100 + 20) * LEAK, abs=1e-3)
     await cancel(calls)
 
@@ -287,27 +288,27 @@ async def test_a_call_that_retries_keep_from_its_turn_ends_at_its_max_wait(gate,
 async def test_a_429_refuses_at_once_those_whom_it_makes_late(gate, drain):
     await drain(gate)
     doomed = asyncio.create_task(gate.enter(INTERACTIVE, max_wait=20))
-    patient = asyncio.create_task(gate.enter(INTERACTIVE, max_wait=60))
+    for_streams = asyncio.create_task(gate.enter(INTERACTIVE, max_wait=60))
     await asyncio.sleep(0.1)
     gate._throttled(30.0, probe=False)
     with pytest.raises(DeadlineExceeded) as refused:
         await doomed
     assert now() == pytest.approx(0.1, abs=1e-3)
     assert refused.value.retry_in == pytest.approx(30, abs=1)
-    with await patient as marble:
-        assert marble.waited == pytest.approx(30.1, abs=0.01)
+    with await for_streams as permit:
+        assert permit.waited == pytest.approx(30.1, abs=0.01)
 
 
 # Cancellation
 
 
-async def test_a_marble_granted_to_a_call_cancelled_in_the_same_turn_goes_to_the_next(gate, drain):
+async def test_a_permit_granted_to_a_call_cancelled_in_the_same_turn_goes_to_the_next(gate, drain):
     await drain(gate)
     first, second = start(gate.enter(INTERACTIVE), gate.enter(INTERACTIVE))
     gate._listen = lambda _: first.cancel()
-    marble = await second
+    permit = await second
     assert first.cancelled()
-    assert marble.waited == pytest.approx(LEAK, abs=1e-3)
+    assert permit.waited == pytest.approx(LEAK, abs=1e-3)
 
 
 async def test_a_call_that_fails_and_is_cancelled_in_the_same_turn_is_just_cancelled(gate, drain):
@@ -334,7 +335,7 @@ async def test_cancelled_calls_leave_nothing_behind(gate, drain, crowded):
 
 
 def _play(steps):
-    """Let calls come, go and be cancelled; return how many got a marble, and the marbles missing at the end."""
+    """Let calls come, go and be cancelled; return how many got a permit, and the permits missing at the end."""
 
     async def play():
         gate = Gate(LocalBucket(RateLimit(6, 10.0, 0)), reserve=2)
@@ -471,7 +472,7 @@ def test_the_margin_is_taken_from_the_burst(rate, burst):
     assert rate.burst == burst
 
 
-async def test_listeners_learn_of_every_marble_and_the_waits_add_up(make_gate, drain):
+async def test_listeners_learn_of_every_permit_and_the_waits_add_up(make_gate, drain):
     heard = []
     gate = make_gate(listen=heard.append)
     await drain(gate)

@@ -18,8 +18,10 @@ from kakaclo_async.errors import (
     RateLimited,
 )
 from kakaclo_async.events import Lane
+from kakaclo_async.ratelimit.bucket import RateLimit
+from kakaclo_async.ratelimit.gate import Gate
+from kakaclo_async.ratelimit.redis import RedisBucket
 from kakaclo_async.sandbox.bucket import LeakyBucket
-from kakaclo_async.traffic import Gate, RateLimit, RedisBucket
 
 INTERACTIVE, BULK = Lane.INTERACTIVE, Lane.BULK
 
@@ -90,9 +92,9 @@ async def test_a_429_holds_all_gates_and_one_probe_of_any_of_them_releases_them(
     calls = [asyncio.create_task(gate.enter(INTERACTIVE)) for gate in (one, other) for _ in range(2)]
     done, waiting = await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
     assert len(done) == 1
-    marble = done.pop().result()
-    assert marble.waited >= 0.2
-    with marble:
+    permit = done.pop().result()
+    assert permit.waited >= 0.2
+    with permit:
         pass
     await asyncio.gather(*waiting)
 
@@ -101,16 +103,16 @@ async def test_a_probe_without_an_answer_is_followed_by_another(make_gate):
     gate = make_gate()
     with pytest.raises(RateLimited), await gate.enter(INTERACTIVE):
         raise RateLimited("slow down", retry_after=0)
-    with pytest.raises(ConnectionFailed), await gate.enter(INTERACTIVE) as marble:
+    with pytest.raises(ConnectionFailed), await gate.enter(INTERACTIVE) as permit:
         raise ConnectionFailed("reset", sent=True)
-    assert marble.probe
-    with await gate.enter(INTERACTIVE) as marble:
-        assert marble.probe
-    with await gate.enter(INTERACTIVE) as marble:
-        assert not marble.probe
+    assert permit.probe
+    with await gate.enter(INTERACTIVE) as permit:
+        assert permit.probe
+    with await gate.enter(INTERACTIVE) as permit:
+        assert not permit.probe
 
 
-async def test_marbles_of_cancelled_calls_are_given_back(make_gate):
+async def test_permits_of_cancelled_calls_are_given_back(make_gate):
     gate = make_gate(per_second=0.001)
     taken, take = [], gate._bucket.take
 
@@ -118,7 +120,7 @@ async def test_marbles_of_cancelled_calls_are_given_back(make_gate):
         offer = await take(*args, **options)
         for call in calls:
             call.cancel()
-        taken.append(offer.marbles)
+        taken.append(offer.permits)
         return offer
 
     gate._bucket.take = take_then_cancel
@@ -137,11 +139,11 @@ async def test_a_cancelled_probe_is_given_back_as_one(make_gate):
     gate._listen = lambda _: call.cancel()
     await asyncio.wait([call])
     gate._listen = None
-    with await gate.enter(INTERACTIVE) as marble:
-        assert marble.probe
+    with await gate.enter(INTERACTIVE) as permit:
+        assert permit.probe
 
 
-async def test_closing_while_redis_is_asked_ends_the_calls_and_loses_no_marble(make_gate):
+async def test_closing_while_redis_is_asked_ends_the_calls_and_loses_no_permit(make_gate):
     gate = make_gate(per_second=0.001)
     calls = [asyncio.create_task(gate.enter(INTERACTIVE)) for _ in range(5)]
     await asyncio.sleep(0)
@@ -164,7 +166,7 @@ async def test_a_redis_that_is_down_is_a_clear_error(make_gate):
 
 
 async def test_with_the_fallback_the_process_goes_on_alone_and_comes_back(make_gate, monkeypatch):
-    monkeypatch.setattr("kakaclo_async.traffic.shared._ALONE", 0.05)
+    monkeypatch.setattr("kakaclo_async.ratelimit.redis._ALONE", 0.05)
     port = redis_server.free_port()
     gate = make_gate(url=f"redis://127.0.0.1:{port}", fallback="local")
     for _ in range(9):
@@ -175,8 +177,8 @@ async def test_with_the_fallback_the_process_goes_on_alone_and_comes_back(make_g
     assert gate.eta(INTERACTIVE) == 0
     with pytest.raises(RateLimited), await gate.enter(INTERACTIVE):
         raise RateLimited("slow down", retry_after=0)
-    with await gate.enter(INTERACTIVE) as marble:
-        assert marble.probe
+    with await gate.enter(INTERACTIVE) as permit:
+        assert permit.probe
     call = asyncio.create_task(gate.enter(INTERACTIVE))
     gate._listen = lambda _: call.cancel()
     await asyncio.wait([call])
@@ -224,7 +226,7 @@ def test_before_its_first_use_it_can_be_looked_at():
 WORKER = """
 import asyncio, json, sys, time
 from kakaclo_async.events import Lane
-from kakaclo_async.traffic import Gate, RateLimit, RedisBucket
+from kakaclo_async.ratelimit import Gate, RateLimit, RedisBucket
 
 async def main(url, requests, lane, per_second):
     gate = Gate(RedisBucket(url, rate_limit=RateLimit(120, per_second)), reserve=20)

@@ -10,17 +10,16 @@ import attrs
 import pytest
 import redis
 import redis_server
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from kakaclo_async.events import Lane
+from kakaclo_async.ratelimit.bucket import TIMER_SLACK, RateLimit
+from kakaclo_async.ratelimit.local import LocalBucket
+from kakaclo_async.ratelimit.redis import Remote
 from kakaclo_async.testing import SteppedLoop
-from kakaclo_async.traffic import LocalBucket, RateLimit
-from kakaclo_async.traffic.bucket import HAIR
-from kakaclo_async.traffic.remote import Remote
 
 INTERACTIVE, BULK = Lane.INTERACTIVE, Lane.BULK
-SCRIPT = files("kakaclo_async.traffic").joinpath("bucket.lua").read_text(encoding="utf-8")
+SCRIPT = files("kakaclo_async.ratelimit").joinpath("bucket.lua").read_text(encoding="utf-8")
 STEPPED = SCRIPT.replace("redis.call('TIME')", "redis.call('MGET', 'seconds', 'microseconds')")
 
 
@@ -100,11 +99,11 @@ def test_for_one_process_it_is_the_local_bucket(server, plan):
                 lane, wanted, reserve = args
                 offer = await local.take(lane, wanted, reserve=reserve, pressed=False)
                 granted, wait, probes, level, *_ = shared.run("take", lane, "a", wanted, reserve, 0)
-                assert (granted, probes) == (offer.marbles, offer.probe)
+                assert (granted, probes) == (offer.permits, offer.probe)
                 if not local._throttle.hold(loop.time()):
                     assert level == pytest.approx(local.level, abs=0.02)  # their clocks round differently
                 if not probe and not probes and not local._throttle.holding and lane is INTERACTIVE:
-                    assert wait == pytest.approx(offer.wait - HAIR, abs=1e-3)
+                    assert wait == pytest.approx(offer.wait - TIMER_SLACK, abs=1e-3)
                 probe = probe or probes
             elif operation == "refused":
                 local.throttled(args[0], probe=probe)
@@ -127,7 +126,7 @@ def test_for_one_process_it_is_the_local_bucket(server, plan):
 
 @attrs.define(order=True)
 class Process:
-    """A pump somewhere: asks when told to, while it wants marbles."""
+    """A pump somewhere: asks when told to, while it wants permits."""
 
     due: float
     name: str
@@ -137,7 +136,7 @@ class Process:
 
 
 def play(bucket, processes, until=1e9):
-    """Let the processes run; return when marbles were taken, and by whom."""
+    """Let the processes run; return when permits were taken, and by whom."""
     taken = []
     heap = list(processes)
     heapq.heapify(heap)
@@ -154,7 +153,7 @@ def play(bucket, processes, until=1e9):
 
 
 @pytest.mark.parametrize("lane", Lane)
-def test_each_marble_costs_one_call_and_none_is_late_however_many_processes_ask(bucket, lane):
+def test_each_permit_costs_one_call_and_none_is_late_however_many_processes_ask(bucket, lane):
     processes = [Process(n / 1000, f"{n}", lane, wants=100, lag=0.001 * (n + 1)) for n in range(4)]
     taken = play(bucket, processes)
     assert len(taken) == 400
@@ -178,7 +177,7 @@ def test_a_process_that_died_costs_the_others_nothing_in_the_end(bucket):
     assert taken[-1][0] == pytest.approx(30, abs=1.0)
 
 
-def test_whoever_comes_a_little_late_still_finds_its_marble(bucket):
+def test_whoever_comes_a_little_late_still_finds_its_permit(bucket):
     bucket.take(INTERACTIVE, 118)
     _, wait, _ = bucket.take(INTERACTIVE, me="late")
     bucket.now = wait + 0.05
@@ -192,7 +191,7 @@ def test_bulk_calls_of_any_process_leave_the_reserve_alone(bucket):
     assert bucket.take(INTERACTIVE, 30, me="d")[0] == 20
 
 
-def test_a_bulk_marble_is_never_booked_ahead(bucket):
+def test_a_bulk_permit_is_never_booked_ahead(bucket):
     bucket.take(BULK, 118)
     level = bucket.level()
     for me in "abc":

@@ -12,7 +12,7 @@ from kakaclo_async.errors import (
     RateLimited,
 )
 from kakaclo_async.events import Lane
-from kakaclo_async.traffic.throttle import LONGEST_PAUSE, SMALLEST_SHARE, Throttle
+from kakaclo_async.ratelimit.local import LONGEST_PAUSE, SMALLEST_SHARE, Throttle
 
 pytestmark = pytest.mark.stepped
 
@@ -33,7 +33,7 @@ async def refuse(gate, retry_after=None):
 
 
 async def release(calls, outcome=None):
-    """Let the first of the calls that is granted its marble end like this; return it."""
+    """Let the first of the calls that is granted its permit end like this; return it."""
     done, _ = await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
     (first,) = done
     try:
@@ -61,8 +61,8 @@ async def test_after_a_429_the_bucket_counts_as_full_and_one_probe_goes_out(gate
 async def test_the_probe_waits_for_the_pause_that_the_server_asked_for(gate):
     await refuse(gate, retry_after=7)
     assert gate.eta(INTERACTIVE) == pytest.approx(7)
-    with await gate.enter(INTERACTIVE) as marble:
-        assert marble.waited == pytest.approx(7, abs=1e-3)
+    with await gate.enter(INTERACTIVE) as permit:
+        assert permit.waited == pytest.approx(7, abs=1e-3)
 
 
 @pytest.mark.parametrize(("asked", "pause"), [(3600.0, LONGEST_PAUSE), (-5.0, 0.0), (0.0, 0.0), (12.5, 12.5)])
@@ -95,18 +95,18 @@ async def test_a_probe_that_is_refused_makes_all_wait_longer(gate):
 
 
 async def test_a_volley_of_429s_counts_once(gate):
-    marbles = [await gate.enter(INTERACTIVE) for _ in range(10)]
-    for marble in marbles:
-        with marble:
-            marble.throttled(None)
+    permits = [await gate.enter(INTERACTIVE) for _ in range(10)]
+    for permit in permits:
+        with permit:
+            permit.throttled(None)
     assert gate.eta(INTERACTIVE) <= 1.0
     assert gate._bucket._throttle.share(now()) == pytest.approx(0.5)
 
 
 async def test_a_late_429_of_a_volley_extends_the_hold_as_far_as_it_asks(gate):
-    marbles = [await gate.enter(INTERACTIVE) for _ in range(2)]
-    marbles[0].throttled(1.0)
-    marbles[1].throttled(9.0)
+    permits = [await gate.enter(INTERACTIVE) for _ in range(2)]
+    permits[0].throttled(1.0)
+    permits[1].throttled(9.0)
     assert gate.eta(INTERACTIVE) == pytest.approx(9)
 
 

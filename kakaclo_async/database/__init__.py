@@ -1,0 +1,1 @@
+"""What the mirror and the journal share: URLs, engines, errors, locks, migrations."""

@@ -1,0 +1,186 @@
+"""A family: all orders that KakaClo made of one request, seen as the one order that was asked for."""
+
+from __future__ import annotations
+
+from collections import Counter
+from decimal import Decimal
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+import attrs
+
+from kakaclo_async.models.freight import Item
+from kakaclo_async.models.order import FulfillmentStatus, OrderStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from kakaclo_async.models.order import Fulfillment, Order
+
+
+class FamilyStatus(StrEnum):
+    """Where a family stands as a whole; what is not good or not done counts more."""
+
+    NOT_FOUND = "not_found"
+    ABNORMAL = "abnormal"
+    WAITING_PAYMENT = "waiting_payment"
+    WAITING_TO_SHIP = "waiting_to_ship"
+    PARTIALLY_SHIPPED = "partially_shipped"
+    SHIPPED = "shipped"
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
+
+
+@attrs.frozen(kw_only=True)
+class Family:
+    """All orders with one custom order id, oldest first.
+
+    Attributes:
+        custom_order_id: your own number.
+        orders: as KakaClo has them now; orders that were just placed show up within 5 minutes.
+        asked: what was asked for; None when nobody told.
+    """
+
+    custom_order_id: str
+    orders: tuple[Order, ...]
+    asked: tuple[Item, ...] | None = None
+
+    @property
+    def status(self) -> FamilyStatus:
+        """One status for all."""
+        if not self.orders:
+            return FamilyStatus.NOT_FOUND
+        statuses = {order.status for order in self.orders}
+        if OrderStatus.ABNORMAL_ORDER in statuses:
+            return FamilyStatus.ABNORMAL
+        if OrderStatus.WAITING_PAYMENT in statuses:
+            return FamilyStatus.WAITING_PAYMENT
+        alive = [order for order in self.orders if order.status is not OrderStatus.CANCEL]
+        if not alive:
+            return FamilyStatus.CANCELLED
+        if all(order.status is OrderStatus.COMPLETED for order in alive):
+            return FamilyStatus.COMPLETED
+        if all(order.fulfillment_status in _SHIPPED for order in alive):
+            return FamilyStatus.SHIPPED
+        if any(order.fulfillment_status in _BEGUN for order in alive):
+            return FamilyStatus.PARTIALLY_SHIPPED
+        return FamilyStatus.WAITING_TO_SHIP
+
+    @property
+    def items(self) -> tuple[Item, ...]:
+        """The items of all orders, added up by SKU."""
+        return _items(pieces(self.orders))
+
+    @property
+    def missing(self) -> tuple[Item, ...]:
+        """What was asked for and is in no order; empty when nobody told what was."""
+        return () if self.asked is None else _items(_counted(self.asked) - pieces(self.orders))
+
+    @property
+    def surplus(self) -> tuple[Item, ...]:
+        """What the orders hold and nobody asked for: a second order of the same, most likely."""
+        return () if self.asked is None else _items(pieces(self.orders) - _counted(self.asked))
+
+    @property
+    def freight(self) -> Decimal | None:
+        """The freight of all orders in US dollars; None when one of them names none."""
+        return _total(order.freight_amount for order in self.orders)
+
+    @property
+    def final_amount(self) -> Decimal | None:
+        """What all orders cost in US dollars; None when one of them does not say."""
+        return _total(order.final_amount for order in self.orders)
+
+    @property
+    def refunded_amount(self) -> Decimal | None:
+        """What was given back of all orders, in US dollars; None when one of them does not say."""
+        return _total(order.refunded_amount for order in self.orders)
+
+    @property
+    def packages(self) -> tuple[Fulfillment, ...]:
+        """The packages of all orders."""
+        return tuple(package for order in self.orders for package in order.fulfillments)
+
+    @property
+    def tracking_codes(self) -> tuple[str, ...]:
+        """The codes under which the packages can be followed, each once."""
+        codes: list[str | None] = []
+        for package in self.packages:
+            codes += [package.tracking_code, *(info.tracking_code for info in package.tracking_infos)]
+        return tuple(dict.fromkeys(code for code in codes if code))
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What does not add up: pieces and money, a sentence each."""
+        found: list[str] = []
+        if not self.orders:
+            found.append(f"no order carries the custom order id {self.custom_order_id!r}")
+        elif self.missing:
+            found.append(f"not ordered: {_list(self.missing)}")
+        if self.surplus:
+            found.append(f"ordered without being asked for: {_list(self.surplus)}")
+        return (*found, *(problem for order in self.orders for problem in money_problems(order)))
+
+    @property
+    def complete(self) -> bool:
+        """Whether the orders hold exactly what was asked for; without knowing what was, whether there is one."""
+        return bool(self.orders) and not self.missing and not self.surplus
+
+
+_SHIPPED = {FulfillmentStatus.FULLY_SHIPPED, FulfillmentStatus.COMPLETED}
+_BEGUN = _SHIPPED | {FulfillmentStatus.PARTIALLY_SHIPPED}
+
+
+def pieces(orders: Iterable[Order]) -> Counter[str]:
+    """Return how many pieces of each SKU some orders hold together."""
+    counted = Counter[str]()
+    for order in orders:
+        for item in order.order_items:
+            if item.sku_code is not None:
+                counted[item.sku_code] += item.product_num or 0
+    return counted
+
+
+def money_problems(order: Order) -> tuple[str, ...]:
+    """Return where the amounts of an order contradict each other; amounts that are not told contradict nothing.
+
+    The documents say: final = sub total + freight - coupon, sub total = the sum of the items' totals, and
+    refundable = final - refunded.
+    """
+    coupon, refunded = order.coupon_amount or Decimal(0), order.refunded_amount or Decimal(0)
+    sub_total, freight, final = order.sub_total_amount, order.freight_amount, order.final_amount
+    totals = _total(item.total for item in order.order_items)
+    sums = (
+        ("final_amount", final, None if None in {sub_total, freight} else _sum(sub_total, freight) - coupon),
+        ("sub_total_amount", sub_total, totals if order.order_items else None),
+        ("refundable_amount", order.refundable_amount, None if final is None else final - refunded),
+    )
+    return tuple(
+        f"order {order.id}: {name} is {told}, its parts make {made}"
+        for name, told, made in sums
+        if told is not None and made is not None and told != made
+    )
+
+
+def _sum(*amounts: Decimal | None) -> Decimal:
+    return sum((amount for amount in amounts if amount is not None), Decimal(0))
+
+
+def _total(amounts: Iterable[Decimal | None]) -> Decimal | None:
+    listed = list(amounts)
+    return None if None in listed else _sum(*listed)
+
+
+def _counted(items: Iterable[Item]) -> Counter[str]:
+    counted = Counter[str]()
+    for item in items:
+        counted[item.sku] += item.quantity
+    return counted
+
+
+def _items(counted: Counter[str]) -> tuple[Item, ...]:
+    return tuple(Item(sku, quantity) for sku, quantity in sorted(counted.items()) if quantity > 0)
+
+
+def _list(items: Iterable[Item]) -> str:
+    return ", ".join(f"{item.quantity} of {item.sku}" for item in items)

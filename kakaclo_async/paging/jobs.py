@@ -1,0 +1,158 @@
+"""The seam between the two ways of reading a window and the pull that runs many of them at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+
+import attrs
+
+from kakaclo_async.errors import DecodeError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from datetime import datetime
+
+    from kakaclo_async.models.common import Page
+    from kakaclo_async.paging.windows import Window
+
+
+T = TypeVar("T")
+
+EXACT_TOTALS = 10_000
+"""A search index may count, and page, only this far: totals from here on are treated as unknown."""
+
+
+@attrs.frozen(kw_only=True)
+class Source(Generic[T]):
+    """An endpoint that lists rows by update time, page by page.
+
+    Attributes:
+        name: what the rows are, for messages: "products".
+        read: asks for one page of a window, counted from 1; where rows carry times, newest first.
+        key: what makes a row one row: its SPU or SKU code.
+        time: a row's update time; None where rows carry none.
+    """
+
+    name: str
+    read: Callable[[Window, int], Awaitable[Page[T]]]
+    key: Callable[[T], str]
+    time: Callable[[T], datetime | None] | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Checkpoint:
+    """Where the reading of a window stands: what must be stored to go on after a crash.
+
+    Attributes:
+        window: what is left of it.
+        page: the next page of a window read from last to first; None for one not begun, or read by key.
+        page_size: rows on a full page.
+        total: rows when its reading began.
+        clock: the total that the last accepted page told.
+        first: the total under which page 1 was read, None while it was not.
+        distinct: distinct rows counted so far.
+    """
+
+    window: Window
+    page: int | None = None
+    page_size: int = 0
+    total: int = 0
+    clock: int | None = None
+    first: int | None = None
+    distinct: int = 0
+
+
+class Job(Protocol[T]):
+    """A window, and how far its reading has come; each step makes new ones."""
+
+    @property
+    def window(self) -> Window:
+        """What is left to read."""
+        ...
+
+    @property
+    def total(self) -> int | None:
+        """The most rows that the window can hold, None when nobody has asked yet."""
+        ...
+
+    @property
+    def rows_left(self) -> int:
+        """The rows still to be read, as far as known."""
+        ...
+
+    @property
+    def may_be_cut(self) -> bool:
+        """Whether halves of the window lose nothing of what was read."""
+        ...
+
+    @property
+    def pause(self) -> float:
+        """Seconds to leave before the next request."""
+        ...
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """What to store to go on from here."""
+        ...
+
+    async def step(self, source: Source[T], *, strict: bool) -> Step[T]:
+        """Read one page.
+
+        Args:
+            source: the endpoint.
+            strict: rows with equal times were seen in another order, so that page numbers prove less.
+        """
+        ...
+
+    def part(self, window: Window, total: int | None) -> Job[T]:
+        """Make the job for a part of this one's window, begun anew.
+
+        Args:
+            window: the part.
+            total: the most rows that it can hold, None when unknown.
+        """
+        ...
+
+    def again(self) -> Job[T] | None:
+        """Make the job that tries the same window once more, None when it was tried often enough."""
+        ...
+
+    def by_number(self) -> Job[T]:
+        """Make the job that reads the same window by page numbers instead of by key."""
+        ...
+
+
+@attrs.frozen(kw_only=True)
+class Step(Generic[T]):
+    """What one page brought.
+
+    Attributes:
+        rows: those that the pull has not given out before.
+        left: what remains to be read of the job's window: nothing, one job, or several.
+        total: the rows that the server counts in the window asked for.
+        reread: the answer could not be used, so its page is asked for again.
+        failed: why the window cannot be certified in this way, None while it can.
+        coarse: the server was seen to filter by whole days.
+        shuffled: rows with equal times were seen in another order.
+        doubtful: the job to do instead, should it turn out later that equal times have no order.
+    """
+
+    rows: tuple[T, ...] = ()
+    left: tuple[Job[T], ...] = ()
+    total: int
+    reread: bool = False
+    failed: str | None = None
+    coarse: bool = False
+    shuffled: bool = False
+    doubtful: Job[T] | None = None
+
+
+def total_of(page: Page[T]) -> int:
+    """Return how many rows the window holds, which no pull can do without.
+
+    Raises:
+        DecodeError: the server did not say.
+    """
+    if page.total is None:
+        raise DecodeError("the server does not say how many rows there are", where="data.total")
+    return page.total

@@ -1,0 +1,323 @@
+"""Run the reading of many windows at once, and hand out what they bring."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Generic, Self, TypeAlias, TypeVar
+
+import attrs
+
+from kakaclo_async.errors import InvalidRequest
+from kakaclo_async.paging.by_key import ByKey
+from kakaclo_async.paging.certificate import Certificate, IncompletePull
+from kakaclo_async.paging.from_last import FromLast
+from kakaclo_async.paging.jobs import EXACT_TOTALS, Checkpoint, Job, Source, Step
+from kakaclo_async.paging.windows import DAY, SECOND, Window
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterable
+    from datetime import timedelta
+
+
+T = TypeVar("T")
+
+_Advance: TypeAlias = tuple[Step[T], Job[T], tuple[Job[T], ...]]
+"""A step, the job it belongs to, and jobs that came apart from it."""
+
+MIN_LANES = 2
+MAX_LANES = 16
+
+_LARGEST_WINDOW = 9_000
+"""Rows above which a window is cut: 300 pages of 30, and short of what an index may refuse to page."""
+
+_SMALLEST_WINDOW = 40
+"""Pages below which a window is not cut for the sake of more lanes."""
+
+_LONGEST_GATHERING = 0.1
+"""Seconds that a page waits at most for others to come."""
+
+_MOST_DOUBTS = 16
+"""Windows kept in mind whose rows moved while they were read, should their order prove unreliable."""
+
+_BETWEEN_PAGES = 1.0
+"""Seconds to leave between two pages of one window, so that they meet replicas in the same state."""
+
+
+@attrs.frozen(kw_only=True)
+class Progress(Generic[T]):
+    """What one page of a pull brought, and what it changed about what is left.
+
+    Attributes:
+        rows: rows that were not given out before.
+        done: the job that this page belonged to; it is over.
+        left: the jobs that took its place.
+        gap: the job's window, when it cannot be certified and nothing is left to try.
+        rows_left: rows that all jobs of the pull still have to read, as far as known.
+    """
+
+    rows: tuple[T, ...]
+    done: Job[T]
+    left: tuple[Job[T], ...]
+    gap: Window | None
+    rows_left: int
+
+
+class Pull(Generic[T]):
+    """All rows of a range of update times, each once, while they move.
+
+    Iterate over it for the rows; a slow consumer holds it, and no more than one page per lane is in memory.
+    Close it (`aclose`, `contextlib.aclosing`) to end it early. The `certificate` tells how complete it is.
+
+    Args:
+        source: the endpoint.
+        window: the range, or the checkpoints that an interrupted pull left.
+        lanes: windows read at once, 2 to 16; None: as many as the first answer's latency and `rate` call for.
+        rate: requests per second that the API grants.
+        coarse: the server is known to filter by whole days.
+        sleep: waits some seconds.
+        clock: tells seconds, to measure latency.
+
+    Raises:
+        InvalidRequest: `lanes` out of its range.
+        IncompletePull: from iteration, after the last row: some ranges could not be certified.
+    """
+
+    def __init__(
+        self,
+        source: Source[T],
+        window: Window | Iterable[Checkpoint],
+        *,
+        lanes: int | None = None,
+        rate: float = 2.0,
+        coarse: bool = False,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        clock: Callable[[], float] | None = None,
+    ) -> None:
+        if lanes is not None and not 1 <= lanes <= MAX_LANES:
+            raise InvalidRequest(f"lanes must be 1 to {MAX_LANES}, not {lanes}")
+        self._source = source
+        self._coarse = coarse
+        self._shuffled = False
+        self._doubtful: deque[Job[T]] = deque(maxlen=_MOST_DOUBTS)
+        checkpoints = [Checkpoint(window=window)] if isinstance(window, Window) else window
+        self._ready: list[Job[T]] = [self._job(checkpoint) for checkpoint in checkpoints]
+        self._lanes = lanes
+        self._rate = rate
+        self._sleep = sleep
+        self._clock = clock
+        self._total: int | None = None
+        self._page_size = 0
+        self._certificate = Certificate()
+        self._rows: AsyncGenerator[T, None] | None = None
+
+    @property
+    def name(self) -> str:
+        """What the rows are."""
+        return self._source.name
+
+    @property
+    def certificate(self) -> Certificate:
+        """What can be said about completeness so far."""
+        return self._certificate
+
+    @property
+    def coarse(self) -> bool:
+        """Whether the server was seen to filter by whole days."""
+        return self._coarse
+
+    def __repr__(self) -> str:
+        return f"<Pull of {self._source.name}: {self._certificate}>"
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> T:
+        if self._rows is None:
+            self._rows = self._each_row()
+        return await anext(self._rows)
+
+    async def aclose(self) -> None:
+        """End the pull; requests under way are cancelled."""
+        if self._rows is not None:
+            await self._rows.aclose()
+
+    async def _each_row(self) -> AsyncGenerator[T, None]:
+        async with aclosing(self.pages()) as pages:
+            async for page in pages:
+                for row in page.rows:
+                    yield row
+        if gaps := self._certificate.gaps:
+            shown = ", ".join(map(str, gaps[:3])) + (f" and {len(gaps) - 3} more" if len(gaps) > 3 else "")
+            raise IncompletePull(
+                f"{self._source.name} of {shown} kept moving or cannot be paged: rows may be missing;"
+                " pull those ranges again later",
+                certificate=self._certificate,
+            )
+
+    async def pages(self) -> AsyncGenerator[Progress[T], None]:
+        """Yield what each page brings; see `batches`."""
+        async with aclosing(self.batches(1)) as batches:
+            async for batch in batches:
+                for page in batch:
+                    yield page
+
+    async def batches(self, most: int) -> AsyncGenerator[tuple[Progress[T], ...], None]:
+        """Yield what the pages bring that have come meanwhile, never two of one window.
+
+        Pages are gathered for as long as the consumer took for the last batch, so that a slow one gets larger batches.
+
+        A lane asks for its next page once the consumer comes back for more, so whoever stores a batch before that
+        has at most one page per lane to lose. Gaps raise nothing here: they are in the certificate.
+
+        Args:
+            most: pages in a batch.
+        """
+        clock = self._clock or asyncio.get_running_loop().time
+        running: dict[asyncio.Task[_Advance[T]], Job[T]] = {}
+        arrived: set[asyncio.Task[_Advance[T]]] = set()
+        took = 0.0
+        try:
+            while self._ready or running:
+                while self._ready and len(running) < (self._lanes or 1):
+                    job = self._ready.pop()
+                    running[asyncio.create_task(self._advance(job))] = job
+                if not arrived:
+                    arrived = await _gather(running, most, patience=min(took, _LONGEST_GATHERING))
+                batch = tuple(self._finish(arrived.pop(), running) for _ in range(min(most, len(arrived))))
+                began = clock()
+                yield batch
+                took = clock() - began
+                self._ready.extend(job for page in batch for job in page.left)
+        finally:
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+        self._certificate = attrs.evolve(self._certificate, finished=True)
+
+    def _finish(
+        self, task: asyncio.Task[_Advance[T]], running: dict[asyncio.Task[_Advance[T]], Job[T]]
+    ) -> Progress[T]:
+        step, stepped, others = task.result()
+        done = running.pop(task)
+        judged = self._judge(step, stepped)
+        left = (*others, *judged)
+        waiting = (*left, *self._ready, *running.values())
+        return Progress(
+            rows=step.rows,
+            done=done,
+            left=left,
+            gap=stepped.window if stepped.window in self._certificate.gaps else None,
+            rows_left=sum(job.rows_left for job in waiting),
+        )
+
+    async def _advance(self, job: Job[T]) -> _Advance[T]:
+        """Read a page of a job, or of the older half of one that is too large.
+
+        Asking the older half wastes no request: the larger window's page 1 was the newer half's page 1, and the
+        newer half's total is the difference.
+        """
+        if job.pause:
+            await self._sleep(job.pause)
+        halves = job.window.halves(self._grid) if job.may_be_cut else None
+        if halves is None or job.total is None or job.total <= self._limit:
+            return await self._read(job), job, ()
+        older = job.part(halves[0], None)
+        step = await self._read(older)
+        if await self._is_coarse(job, step, halves[1]):
+            whole = job.part(job.window, None)
+            return attrs.evolve(step, left=(whole,), coarse=True, reread=True), whole, ()
+        known = job.total < EXACT_TOTALS and step.total < EXACT_TOTALS
+        newer = job.part(halves[1], max(0, job.total - step.total) if known else None)
+        return step, older, (newer,)
+
+    async def _is_coarse(self, job: Job[T], older: Step[T], newer: Window) -> bool:
+        """Tell whether both halves of a part of a day hold all that the whole holds."""
+        one_day = job.window.start.date() == job.window.end.date()
+        if self._coarse or self._source.time or not one_day or older.total != job.total:
+            return False
+        self._count(rereads=1)
+        return (await self._read(job.part(newer, None))).total == older.total
+
+    async def _read(self, job: Job[T]) -> Step[T]:
+        clock = self._clock or asyncio.get_running_loop().time
+        started = clock()
+        self._count(requests=1)
+        step = await job.step(self._source, strict=self._shuffled)
+        if self._lanes is None:
+            # The first page of all comes from the burst, so its time is the network's.
+            wanted = self._rate * (clock() - started + _BETWEEN_PAGES)
+            self._lanes = min(MAX_LANES, max(MIN_LANES, round(wanted)))
+        if self._total is None:
+            self._total, self._page_size = step.total, len(step.rows)
+        return step
+
+    def _judge(self, step: Step[T], job: Job[T]) -> tuple[Job[T], ...]:
+        """Return what a step leaves to do: a window that cannot be certified is halved, down to the second."""
+        if step.reread:
+            self._count(rereads=1)
+        if step.coarse:
+            self._coarse = True
+            self._ready = [waiting.by_number() for waiting in self._ready]  # keys do not tell parts of a day
+        if step.failed is None:
+            if not step.left:
+                self._count(windows=1)
+            if step.doubtful:
+                self._doubtful.append(step.doubtful)
+            return tuple(left.by_number() for left in step.left) if self._coarse else step.left
+        revived: tuple[Job[T], ...] = ()
+        if step.shuffled and not self._shuffled:
+            # What was certified by the order of rows before it was known that they have none.
+            self._shuffled = True
+            revived = tuple(self._doubtful)
+            self._count(windows=-len(revived))
+        failed = step.left[0]
+        halves = job.window.halves(self._grid)
+        if halves is not None:
+            return (*revived, *(failed.part(half, None) for half in reversed(halves)))
+        again = failed.again()
+        if again is None:
+            gaps = (*self._certificate.gaps, job.window)
+            self._certificate = attrs.evolve(self._certificate, gaps=gaps)
+        return revived if again is None else (*revived, again)
+
+    def _count(self, *, windows: int = 0, requests: int = 0, rereads: int = 0) -> None:
+        now = self._certificate
+        self._certificate = attrs.evolve(
+            now,
+            windows=now.windows + windows,
+            requests=now.requests + requests,
+            rereads=now.rereads + rereads,
+        )
+
+    def _job(self, checkpoint: Checkpoint) -> Job[T]:
+        if self._source.time is None or self._coarse or checkpoint.page is not None:
+            return FromLast[T].resume(checkpoint)
+        return ByKey(window=checkpoint.window)
+
+    @property
+    def _grid(self) -> timedelta:
+        return DAY if self._coarse else SECOND
+
+    @property
+    def _limit(self) -> int:
+        """The rows above which a window is cut: small enough to keep all lanes busy."""
+        total = self._total or 0
+        share = _LARGEST_WINDOW if total >= EXACT_TOTALS else total // (2 * (self._lanes or MIN_LANES))
+        return min(_LARGEST_WINDOW, max(_SMALLEST_WINDOW * self._page_size, share))
+
+
+async def _gather(
+    running: Collection[asyncio.Task[_Advance[T]]], most: int, *, patience: float
+) -> set[asyncio.Task[_Advance[T]]]:
+    """Wait for a page, and then for some seconds for as many as make a batch."""
+    until = asyncio.get_running_loop().time() + patience
+    arrived, pending = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+    while pending and len(arrived) < most:
+        left = until - asyncio.get_running_loop().time()
+        if left <= 0:
+            break
+        more, pending = await asyncio.wait(pending, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+        arrived |= more
+    return arrived

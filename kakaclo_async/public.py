@@ -1,0 +1,151 @@
+"""The public names that both packages share: each is listed here, once."""
+
+from kakaclo_async.config import (
+    Caching as Caching,
+    __version__ as __version__,
+)
+from kakaclo_async.errors import (
+    APIError as APIError,
+    ClientClosed as ClientClosed,
+    ConfigurationError as ConfigurationError,
+    Conflict as Conflict,
+    ConnectionFailed as ConnectionFailed,
+    DeadlineExceeded as DeadlineExceeded,
+    DecodeError as DecodeError,
+    InvalidRequest as InvalidRequest,
+    KakaCloError as KakaCloError,
+    NotFound as NotFound,
+    OutcomeUnknown as OutcomeUnknown,
+    RateLimited as RateLimited,
+    Rejected as Rejected,
+    ServerError as ServerError,
+    Unauthorized as Unauthorized,
+)
+from kakaclo_async.events import (
+    Event as Event,
+    Lane as Lane,
+    PageDone as PageDone,
+    Retried as Retried,
+    Sent as Sent,
+    Throttled as Throttled,
+    Waited as Waited,
+)
+from kakaclo_async.guards import (
+    Guards as Guards,
+)
+from kakaclo_async.models.common import (
+    Attributes as Attributes,
+    FrozenMapping as FrozenMapping,
+    OpenIntEnum as OpenIntEnum,
+    OpenStrEnum as OpenStrEnum,
+    Option as Option,
+    Page as Page,
+)
+from kakaclo_async.models.custom import (
+    Design as Design,
+    DesignModel as DesignModel,
+    DesignModelDetail as DesignModelDetail,
+    MaterialImage as MaterialImage,
+    ModelStatus as ModelStatus,
+    ModelVariant as ModelVariant,
+    NewDesign as NewDesign,
+)
+from kakaclo_async.models.family import (
+    Family as Family,
+    FamilyStatus as FamilyStatus,
+)
+from kakaclo_async.models.freight import (
+    ChannelsRequest as ChannelsRequest,
+    ChannelType as ChannelType,
+    FreightOption as FreightOption,
+    FreightQuote as FreightQuote,
+    FreightRequest as FreightRequest,
+    Item as Item,
+    LogisticsChannel as LogisticsChannel,
+)
+from kakaclo_async.models.order import (
+    Address as Address,
+    CarrierType as CarrierType,
+    CreatedOrder as CreatedOrder,
+    FinancialStatus as FinancialStatus,
+    Fulfillment as Fulfillment,
+    FulfillmentStatus as FulfillmentStatus,
+    NewOrder as NewOrder,
+    Order as Order,
+    OrderItem as OrderItem,
+    OrderStatus as OrderStatus,
+    PackageStatus as PackageStatus,
+    RefundState as RefundState,
+    SalePlatform as SalePlatform,
+    ShippingAddress as ShippingAddress,
+    StockStatus as StockStatus,
+    TrackingInfo as TrackingInfo,
+)
+from kakaclo_async.models.order_v1 import (
+    FulfillmentV1 as FulfillmentV1,
+    OrderItemV1 as OrderItemV1,
+    OrderStatusV1 as OrderStatusV1,
+    OrderV1 as OrderV1,
+)
+from kakaclo_async.models.payment import (
+    Balance as Balance,
+)
+from kakaclo_async.models.product import (
+    Category as Category,
+    Product as Product,
+    ProductStatus as ProductStatus,
+    Sku as Sku,
+    SkuImages as SkuImages,
+    SortBy as SortBy,
+    SortType as SortType,
+    SupplierLevel as SupplierLevel,
+    Warehouse as Warehouse,
+    WarehouseStatus as WarehouseStatus,
+)
+from kakaclo_async.models.refund import (
+    NewRefund as NewRefund,
+    Refund as Refund,
+    RefundItem as RefundItem,
+    RefundReason as RefundReason,
+    RefundStatus as RefundStatus,
+)
+from kakaclo_async.models.size import (
+    SizeContent as SizeContent,
+    SizeRow as SizeRow,
+    SizeSheet as SizeSheet,
+    SizeValue as SizeValue,
+)
+from kakaclo_async.models.stock import (
+    StockLevel as StockLevel,
+    WarehouseStock as WarehouseStock,
+)
+from kakaclo_async.paging.certificate import (
+    Certificate as Certificate,
+    IncompletePull as IncompletePull,
+)
+from kakaclo_async.paging.windows import (
+    Window as Window,
+)
+from kakaclo_async.ratelimit.bucket import (
+    Bucket as Bucket,
+    RateLimit as RateLimit,
+)
+from kakaclo_async.ratelimit.redis import (
+    RedisBucket as RedisBucket,
+)
+from kakaclo_async.resources.freight import (
+    FreightMatrix as FreightMatrix,
+)
+from kakaclo_async.resources.orders.check import (
+    OrderCheck as OrderCheck,
+    OrderProblem as OrderProblem,
+)
+from kakaclo_async.resources.refund_lines import (
+    RefundPlan as RefundPlan,
+)
+from kakaclo_async.stats import (
+    LaneStats as LaneStats,
+    Stats as Stats,
+)
+
+NAMES = sorted(name for name in globals() if name == "__version__" or name[0].isupper())

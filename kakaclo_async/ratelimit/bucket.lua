@@ -1,0 +1,134 @@
+-- One bucket for many processes. Time is the Redis server's alone.
+--
+-- KEYS: the bucket (a hash), and who was told when to come back, one sorted set for each lane: interactive, bulk.
+-- ARGV: burst, permits per second, longest pause, smallest share, permits to recover, bulk share, seconds that a
+--       probe is waited for; then the operation and its arguments.
+--
+-- A process that gets less than it wants is told when to come back, and those who come late find their permit
+-- still there for a while. Nothing is taken before it is due, so whoever does not come back costs nothing.
+
+local bucket, interactive, bulk = KEYS[1], KEYS[2], KEYS[3]
+local burst, rate = tonumber(ARGV[1]), tonumber(ARGV[2])
+local longest_pause, smallest_share = tonumber(ARGV[3]), tonumber(ARGV[4])
+local recovery, bulk_share, lease = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
+local operation = ARGV[8]
+
+local time = redis.call('TIME')
+local now = tonumber(time[1]) + tonumber(time[2]) / 1e6
+
+local fields = {'level', 'at', 'share', 'refusals', 'hold_until', 'probe_until', 'skipped'}
+local stored = redis.call('HMGET', bucket, unpack(fields))
+local s = {level = 0, at = now, share = 1, refusals = 0, hold_until = 0, probe_until = 0, skipped = 0}
+for i, name in ipairs(fields) do
+  s[name] = tonumber(stored[i] or s[name])
+end
+
+local passed = math.max(0, now - s.at)
+s.at = now
+s.level = math.max(0, s.level - passed * rate * s.share)
+s.share = math.min(1, s.share + passed * rate / recovery)
+local leak = rate * s.share
+
+local function claimed(lane)  -- by others who were told to come by now
+  return redis.call('ZCOUNT', lane, '-inf', now)
+end
+
+local function take(lane, me, wanted, reserve, pressed)
+  if s.refusals > 0 then
+    if s.probe_until > now then
+      return 0, math.min(s.probe_until - now, math.max(0.02, 1 / rate))
+    elseif s.hold_until > now then
+      return 0, s.hold_until - now
+    end
+    wanted = 1
+  end
+
+  local patience = math.max(0.1, 1 / rate)
+  redis.call('ZREM', lane, me)
+  redis.call('ZREMRANGEBYSCORE', interactive, '-inf', now - patience)
+  redis.call('ZREMRANGEBYSCORE', bulk, '-inf', now - patience)
+
+  local bulk_is_next = s.skipped >= bulk_share - 1
+  local spare, claims, others
+  if lane == interactive then
+    spare, claims = 0, claimed(interactive)
+    others = redis.call('ZCARD', interactive)
+    if bulk_is_next and redis.call('ZCARD', bulk) > 0 then
+      claims, others = claims + 1, others + 1
+    end
+  else
+    spare, claims = reserve, claimed(interactive) + claimed(bulk)
+    others = redis.call('ZCARD', interactive) + redis.call('ZCARD', bulk)
+    if bulk_is_next and burst - s.level - spare - claims < 1 then
+      wanted, spare, claims, others = 1, 0, claimed(bulk), redis.call('ZCARD', bulk)
+    end
+  end
+
+  local granted = math.max(0, math.min(wanted, math.floor(burst - s.level - spare - claims + 1e-6)))
+  s.level = s.level + granted
+  if granted > 0 then
+    if lane == bulk then
+      s.skipped = 0
+    elseif pressed or wanted - granted >= 2 then
+      s.skipped = s.skipped + granted
+    end
+    if s.refusals > 0 then
+      s.probe_until = now + lease
+    end
+  end
+
+  local wait = math.max(0, (s.level + spare + others + 1 - burst) / leak)
+  if lane == bulk then
+    wait = math.min(wait, bulk_share / leak)  -- its turn may come before the reserve is full
+  end
+  if wanted > granted then
+    redis.call('ZADD', lane, now + wait, me)
+  end
+  return granted, wait
+end
+
+local function refused(retry_after, probe, jitter)
+  local asked = math.min(math.max(retry_after or 0, 0), longest_pause)
+  if s.refusals > 0 and not probe then
+    s.hold_until = math.max(s.hold_until, now + asked)
+    return
+  end
+  s.refusals = s.refusals + 1
+  s.probe_until = 0
+  local pause = math.min(longest_pause, 2 ^ math.min(s.refusals, 30) / rate) * jitter
+  s.hold_until = now + (retry_after and asked or pause)
+  s.share = math.max(smallest_share, s.share / 2)
+  s.level = burst
+end
+
+local granted, wait = 0, 0
+if operation == 'take' then
+  local lane = ARGV[9] == 'bulk' and bulk or interactive
+  granted, wait = take(lane, ARGV[10], tonumber(ARGV[11]), tonumber(ARGV[12]), ARGV[13] == '1')
+elseif operation == 'refused' then
+  refused(tonumber(ARGV[9]), ARGV[10] == '1', tonumber(ARGV[11]))
+elseif operation == 'probed' then
+  s.probe_until = 0
+  if ARGV[9] == '1' then
+    s.refusals = 0
+  end
+elseif operation == 'give_back' then
+  s.level = math.max(0, s.level - tonumber(ARGV[9]))
+end
+
+local flat = {}
+for _, name in ipairs(fields) do
+  flat[#flat + 1] = name
+  flat[#flat + 1] = string.format('%.6f', s[name])
+end
+redis.call('HSET', bucket, unpack(flat))
+for _, key in ipairs(KEYS) do
+  redis.call('EXPIRE', key, 86400)
+end
+
+local hold = s.refusals > 0 and math.max(0, s.hold_until - now) or 0
+local answer = {granted, wait, granted > 0 and s.refusals > 0 and 1 or 0, s.level, rate * s.share, hold, s.skipped}
+for i, number in ipairs(answer) do
+  answer[i] = string.format('%.6f', number)
+end
+return answer

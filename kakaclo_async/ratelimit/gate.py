@@ -1,0 +1,389 @@
+"""The gate: every request passes it, one permit each."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from math import inf
+from typing import TYPE_CHECKING, Self
+
+import attrs
+
+from kakaclo_async.errors import (
+    APIError,
+    ClientClosed,
+    ConfigurationError,
+    DeadlineExceeded,
+    DecodeError,
+    RateLimited,
+)
+from kakaclo_async.events import Lane, Waited
+from kakaclo_async.ratelimit.bucket import BULK_SHARE
+from kakaclo_async.sharing.inflight import copy_error
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import TracebackType
+
+    from kakaclo_async.events import Event
+    from kakaclo_async.ratelimit.bucket import Bucket, Offer
+
+
+class Permit:
+    """The right to send one request; a context around sending it and reading its answer.
+
+    Attributes:
+        waited: seconds that it took to get it.
+        probe: whether everybody waits for what becomes of this request, after a 429.
+    """
+
+    __slots__ = ("_bucket_said", "_gate", "probe", "waited")
+
+    def __init__(self, gate: Gate, waited: float, *, probe: bool) -> None:
+        self.waited = waited
+        self.probe = probe
+        self._gate = gate
+        self._bucket_said = False
+
+    def throttled(self, retry_after: float | None) -> None:
+        """Tell the gate that the answer was a 429.
+
+        Args:
+            retry_after: seconds that the server asked to wait, or None.
+        """
+        self._bucket_said = True
+        self._gate._throttled(retry_after, probe=self.probe)  # noqa: SLF001 - the gate's other half
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._bucket_said:
+            return
+        if isinstance(error, RateLimited):
+            self.throttled(error.retry_after)
+        elif self.probe:
+            answered = error is None or isinstance(error, (APIError, DecodeError))
+            self._gate._probed(passed=answered)  # noqa: SLF001 - the gate's other half
+
+
+@attrs.define(slots=True, eq=False)
+class Waiter:
+    """One call that waits.
+
+    Attributes:
+        lane: its lane.
+        again: it is a retry.
+        since: the loop's time when it came.
+        max_wait: seconds that it waits at most; None for as long as it takes.
+        turn: gets the permit.
+    """
+
+    lane: Lane
+    again: bool
+    since: float
+    max_wait: float | None
+    turn: asyncio.Future[Permit]
+
+
+class LaneQueue:
+    """The waiters of one lane: retries first, both in the order they came.
+
+    Whoever leaves is unlinked at once, wherever it stands: a cancelled waiter leaves nothing behind.
+    """
+
+    def __init__(self) -> None:
+        self._retries: OrderedDict[Waiter, None] = OrderedDict()
+        self._calls: OrderedDict[Waiter, None] = OrderedDict()
+
+    def push(self, waiter: Waiter) -> None:
+        """Let a waiter queue up."""
+        (self._retries if waiter.again else self._calls)[waiter] = None
+
+    def pop(self) -> Waiter | None:
+        """Return the first waiter whose turn can still come, and forget it."""
+        for queue in (self._retries, self._calls):
+            while queue:
+                waiter, _ = queue.popitem(last=False)
+                if not waiter.turn.done():  # cancelled in this very turn of the loop
+                    return waiter
+        return None
+
+    def discard(self, waiter: Waiter) -> None:
+        """Forget a waiter, if it is still there."""
+        (self._retries if waiter.again else self._calls).pop(waiter, None)
+
+    def ahead_of(self, *, again: bool) -> int:
+        """Return how many would go before a newcomer."""
+        return len(self._retries) if again else len(self)
+
+    def __len__(self) -> int:
+        return len(self._retries) + len(self._calls)
+
+    def __iter__(self) -> Iterator[Waiter]:
+        yield from self._retries
+        yield from self._calls
+
+
+# Enough that the pump costs nothing per permit, few enough that the loop stays responsive.
+MAX_PERMITS_PER_PASS = 100
+
+
+class Gate:
+    """Lets calls pass as permits come free: interactive before bulk, first come first served in a lane.
+
+    Bulk calls leave the last `reserve` permits alone, so that an interactive call finds one at once. They
+    get all that interactive calls leave over, and while those pile up (three or more waiting, or some
+    refused), still one permit in `BULK_SHARE`.
+
+    The gate binds to the event loop of its first use. It runs one task, the pump, while calls wait, and none
+    otherwise.
+
+    Args:
+        bucket: where the permits come from; nobody else may ask it.
+        reserve: permits that bulk calls leave alone; at most what leaves one to them.
+        listen: called with a `Waited` for every permit.
+
+    Raises:
+        ConfigurationError: a negative reserve.
+    """
+
+    def __init__(
+        self, bucket: Bucket, *, reserve: int = 20, listen: Callable[[Event], None] | None = None
+    ) -> None:
+        if reserve < 0:
+            raise ConfigurationError(f"reserve must not be negative, but is {reserve}")
+        self.reserve = min(reserve, bucket.rate.burst - 1)
+        self._bucket = bucket
+        self._listen = listen
+        self._queues = {lane: LaneQueue() for lane in Lane}
+        self._waited = dict.fromkeys(Lane, 0.0)
+        self._pressed = False
+        self._pump: asyncio.Task[None] | None = None
+        self._serving: Lane | None = None
+        self._stirred = False
+        self._alarm: asyncio.Future[None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._closed = False
+
+    @property
+    def level(self) -> float:
+        """Permits in the bucket now; 0: all are free."""
+        return self._bucket.level
+
+    def queued(self, lane: Lane) -> int:
+        """Return how many calls wait in a lane."""
+        return len(self._queues[lane])
+
+    def waited(self, lane: Lane) -> float:
+        """Return the seconds that all calls of a lane have waited, together."""
+        return self._waited[lane]
+
+    def eta(self, lane: Lane) -> float:
+        """Return the seconds that a new call in this lane would wait."""
+        return self._eta(lane, len(self._queues[lane]))
+
+    async def enter(self, lane: Lane, *, max_wait: float | None = None, again: bool = False) -> Permit:
+        """Wait for a permit.
+
+        Args:
+            lane: who is asking.
+            max_wait: seconds to wait at most; None for as long as it takes.
+            again: this is a retry, which goes to the head of its lane, behind other retries.
+
+        Raises:
+            DeadlineExceeded: the permit cannot come within `max_wait`; said as soon as that is known.
+            ClientClosed: the gate is closed.
+        """
+        loop = self._bind()
+        queue = self._queues[lane]
+        if self._bucket.instant and not queue and self._may_go(lane):
+            offer = await self._take(lane, 1)
+            if offer.permits:
+                self._note(lane, 0.0)
+                return Permit(self, 0.0, probe=offer.probe)
+        if max_wait is not None:
+            eta = self._eta(lane, queue.ahead_of(again=again))
+            if eta > max_wait:
+                self._pressed = self._pressed or lane is Lane.INTERACTIVE
+                raise _too_late(lane, max_wait, eta)
+        waiter = Waiter(lane, again, loop.time(), max_wait, loop.create_future())
+        queue.push(waiter)
+        self._call_pump(lane)
+        timer = None if max_wait is None else loop.call_later(max_wait, self._refuse, waiter)
+        try:
+            return await waiter.turn
+        except asyncio.CancelledError:
+            self._leave(waiter)
+            raise
+        finally:
+            if timer is not None:
+                timer.cancel()
+
+    def _bind(self) -> asyncio.AbstractEventLoop:
+        if self._closed:
+            raise ClientClosed("the client is closed; make a new one")
+        loop = asyncio.get_running_loop()
+        if self._loop is None:
+            self._loop = loop
+        elif self._loop is not loop:
+            raise ConfigurationError("this client was first used on another event loop; make one per loop")
+        return loop
+
+    def _leave(self, waiter: Waiter) -> None:
+        """Take a cancelled waiter out, and pass its permit on if it got one in the same turn of the loop."""
+        self._queues[waiter.lane].discard(waiter)
+        turn = waiter.turn
+        if not turn.cancelled() and turn.done() and turn.exception() is None:
+            self._bucket.give_back(1, probe=turn.result().probe)
+            self._wake()
+        elif not any(self._queues.values()):
+            self._wake()  # so that the pump ends
+
+    def _eta(self, lane: Lane, ahead: int) -> float:
+        interactive, bulk = self._queues[Lane.INTERACTIVE], self._queues[Lane.BULK]
+        permits = ahead + 1
+        if lane is Lane.BULK:
+            after_all = len(interactive) + self.reserve + permits
+            permits = (
+                min(after_all, permits * BULK_SHARE - self._bucket.skipped) if interactive else after_all
+            )
+        elif bulk:
+            permits += (self._bucket.skipped + max(0, ahead - 1)) // (BULK_SHARE - 1)
+        return self._bucket.due(permits)
+
+    def _bulk_is_next(self) -> bool:
+        bulk = self._queues[Lane.BULK]
+        return bool(bulk) and self._bucket.skipped >= BULK_SHARE - 1
+
+    def _may_go(self, lane: Lane) -> bool:
+        """Return whether a newcomer to this empty lane would be the first of all."""
+        if lane is Lane.BULK:
+            return not self._queues[Lane.INTERACTIVE]
+        return not self._bulk_is_next()
+
+    def _next_lane(self) -> Lane | None:
+        if self._queues[Lane.INTERACTIVE] and not self._bulk_is_next():
+            return Lane.INTERACTIVE
+        return Lane.BULK if self._queues[Lane.BULK] else None
+
+    async def _take(self, lane: Lane, wanted: int) -> Offer:
+        offer = await self._bucket.take(lane, wanted, reserve=self.reserve, pressed=self._pressed)
+        if offer.permits and lane is Lane.INTERACTIVE:
+            self._pressed = False
+        return offer
+
+    def _note(self, lane: Lane, waited: float) -> None:
+        self._waited[lane] += waited
+        if self._listen is not None:
+            self._listen(Waited(lane=lane, seconds=waited))
+
+    def _call_pump(self, lane: Lane) -> None:
+        """See to it that the pump runs, and looks again if this lane goes before the one it waits for."""
+        if self._pump is None:
+            self._pump = asyncio.create_task(self._run(), name="kakaclo gate")
+        elif lane is Lane.INTERACTIVE and self._serving is Lane.BULK:
+            self._wake()
+
+    async def _run(self) -> None:
+        try:
+            while (lane := self._next_lane()) is not None:
+                self._serving, self._stirred = lane, False
+                offer = await self._take(lane, min(len(self._queues[lane]), MAX_PERMITS_PER_PASS))
+                if offer.permits:
+                    self._serve(lane, offer)
+                if not self._stirred and self._next_lane() is lane:
+                    await self._sleep(offer.wait)
+        except Exception as error:  # noqa: BLE001 - whatever the bucket's trouble is, it is theirs who wait
+            self._refuse_all(error)
+        finally:
+            self._pump = None
+
+    def _serve(self, lane: Lane, offer: Offer) -> None:
+        now = asyncio.get_running_loop().time()
+        for served in range(offer.permits):
+            waiter = self._queues[lane].pop()
+            if waiter is None:
+                self._bucket.give_back(offer.permits - served, probe=offer.probe)
+                break
+            waited = now - waiter.since
+            waiter.turn.set_result(Permit(self, waited, probe=offer.probe))
+            self._note(lane, waited)
+
+    async def _sleep(self, seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        self._alarm = loop.create_future()
+        timer = None if seconds == inf else loop.call_later(seconds, self._wake)
+        try:
+            await self._alarm
+        finally:
+            self._alarm = None
+            if timer is not None:
+                timer.cancel()
+
+    def _wake(self) -> None:
+        self._stirred = True
+        if self._alarm is not None and not self._alarm.done():
+            self._alarm.set_result(None)
+
+    def _throttled(self, retry_after: float | None, *, probe: bool) -> None:
+        if not self._closed:
+            self._bucket.throttled(retry_after, probe=probe)
+            self._refuse_late()
+            self._wake()
+
+    def _probed(self, *, passed: bool) -> None:
+        if not self._closed:
+            self._bucket.probed(passed=passed)
+            self._wake()
+
+    def _refuse(self, waiter: Waiter) -> None:
+        """End the wait of one that must not wait any longer."""
+        self._queues[waiter.lane].discard(waiter)
+        if not waiter.turn.done() and waiter.max_wait is not None:
+            waiter.turn.set_exception(_too_late(waiter.lane, waiter.max_wait, self.eta(waiter.lane)))
+
+    def _refuse_late(self) -> None:
+        """End the waits that have become hopeless."""
+        now = asyncio.get_running_loop().time()
+        for lane, queue in self._queues.items():
+            late = [
+                waiter
+                for ahead, waiter in enumerate(queue)
+                if waiter.max_wait is not None
+                and waiter.since + waiter.max_wait < now + self._eta(lane, ahead)
+            ]
+            for waiter in late:
+                self._refuse(waiter)
+
+    def _refuse_all(self, error: Exception) -> None:
+        for queue in self._queues.values():
+            while (waiter := queue.pop()) is not None:
+                waiter.turn.set_exception(copy_error(error))
+
+    async def aclose(self) -> None:
+        """End all waits with `ClientClosed`, and refuse new calls."""
+        self._closed = True
+        self._refuse_all(ClientClosed("the client was closed while this call waited for its permit"))
+        self._wake()
+        if self._pump is not None:  # it ends by itself, and gives back what it may just be getting
+            await asyncio.wait([self._pump])
+        await self._bucket.aclose()
+
+    def __repr__(self) -> str:
+        waiting = ", ".join(f"{len(queue)} {lane}" for lane, queue in self._queues.items())
+        state = "closed" if self._closed else f"waiting: {waiting}"
+        return f"<Gate of {self._bucket!r}, reserve {self.reserve}, {state}>"
+
+
+def _too_late(lane: Lane, max_wait: float, eta: float) -> DeadlineExceeded:
+    return DeadlineExceeded(
+        f"no permit for this {lane} call within max_wait={max_wait:g} s; one is due in {eta:.1f} s:"
+        " wait longer, call less, or move what can wait to the bulk lane",
+        retry_in=eta,
+    )

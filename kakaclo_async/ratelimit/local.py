@@ -1,0 +1,233 @@
+"""The bucket of one process."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from math import floor, inf
+from typing import TYPE_CHECKING
+
+from aiolimiter import AsyncLimiter
+
+from kakaclo_async.events import Lane
+from kakaclo_async.ratelimit.bucket import BULK_SHARE, TIMER_SLACK, Offer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kakaclo_async.ratelimit.bucket import RateLimit
+
+
+LONGEST_PAUSE = 60.0
+"""Seconds that a pause after a 429 takes at most, whatever the server asks for."""
+
+SMALLEST_SHARE = 1 / 16
+"""The part of the leak that we always believe is ours."""
+
+PERMITS_TO_RECOVER = 100
+"""Permits that leak while the believed share grows from nothing to all."""
+
+
+class Throttle:
+    """The state between a 429 and the first answer that is none.
+
+    While nobody else spends the shop's permits, no 429 comes and `share` is 1. When another program uses the
+    same token, each 429 halves the share of the leak that we count on, and it grows again evenly with time
+    (additive increase, multiplicative decrease): the client settles at what the others leave, at few
+    refusals.
+
+    Args:
+        per_second: permits that leak per second.
+        random: gives [0, 1), for the jitter of pauses.
+    """
+
+    def __init__(self, per_second: float, random: Callable[[], float]) -> None:
+        self._per_second = per_second
+        self._random = random
+        self._refusals = 0  # in a row; 0: all clear
+        self._until = 0.0
+        self._probing = False
+        self._share = 1.0
+        self._share_at = 0.0
+
+    @property
+    def holding(self) -> bool:
+        """Whether the next permit is a probe."""
+        return self._refusals > 0
+
+    def hold(self, now: float) -> float:
+        """Return the seconds until the next permit may go; infinity while the probe is out."""
+        if not self._refusals:
+            return 0.0
+        return inf if self._probing else max(0.0, self._until - now)
+
+    def share(self, now: float) -> float:
+        """Return the part of the leak that is believed to be ours, up to 1."""
+        if self._share < 1.0:
+            grown = (now - self._share_at) * self._per_second / PERMITS_TO_RECOVER
+            self._share = min(1.0, self._share + grown)
+        self._share_at = now
+        return self._share
+
+    def probe(self) -> None:
+        """Note that the permit just granted is the probe."""
+        self._probing = True
+
+    def refused(self, now: float, retry_after: float | None, *, probe: bool) -> bool:
+        """Note a 429; return whether it says something new.
+
+        A volley that meets a full bucket brings many 429s; they are one event, however many.
+        """
+        asked = 0.0 if retry_after is None else min(max(retry_after, 0.0), LONGEST_PAUSE)
+        if self._refusals and not probe:
+            self._until = max(self._until, now + asked)
+            return False
+        self._refusals += 1
+        self._probing = False
+        self._until = now + (self._pause() if retry_after is None else asked)
+        self._share = max(SMALLEST_SHARE, self.share(now) / 2)
+        return True
+
+    def passed(self) -> None:
+        """Note that the probe was let through."""
+        self._refusals = 0
+        self._probing = False
+
+    def lost(self) -> None:
+        """Note that nothing is known of the probe: the next permit is one again, without another pause."""
+        self._probing = False
+
+    def _pause(self) -> float:
+        longest = min(LONGEST_PAUSE, 2.0 ** min(self._refusals, 30) / self._per_second)
+        return longest * (0.5 + self._random() / 2)
+
+
+class LocalBucket:
+    """The permits of one process, counted by an `aiolimiter.AsyncLimiter`.
+
+    Args:
+        rate: the shop's limit.
+        random: gives [0, 1), for the jitter of pauses after a 429.
+    """
+
+    instant = True
+
+    def __init__(self, rate: RateLimit, *, random: Callable[[], float] = random.random) -> None:
+        self._rate = rate
+        self._random = random
+        self._limiter = _Limiter(rate.burst, rate.burst / rate.per_second)
+        self._throttle = Throttle(rate.per_second, random)
+        self._skipped = 0
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    @property
+    def rate(self) -> RateLimit:
+        """The limit of the shop."""
+        return self._rate
+
+    @property
+    def skipped(self) -> int:
+        """Permits that went to interactive calls piling up since bulk got its last."""
+        return self._skipped
+
+    @property
+    def level(self) -> float:
+        """Permits in the bucket now; 0: all are free."""
+        return self._limiter.level_at(self._now())
+
+    async def take(self, lane: Lane, wanted: int, *, reserve: int, pressed: bool) -> Offer:
+        """Take up to `wanted` permits; see `Bucket.take`."""
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+        now, throttle, limiter = self._now(), self._throttle, self._limiter
+        if hold := throttle.hold(now):
+            return Offer(wait=hold + TIMER_SLACK)
+        if throttle.holding:
+            wanted = 1
+        free = limiter.settle(self._leak(now))
+        spare = 0 if lane is Lane.INTERACTIVE else reserve
+        if lane is Lane.BULK and self._skipped >= BULK_SHARE - 1 and free < 1 + reserve:
+            wanted, spare = 1, 0  # its turn, though nothing is left over
+        granted = max(0, min(wanted, floor(free - spare)))
+        probe = throttle.holding and granted > 0
+        if granted:
+            await limiter.acquire(granted)
+            self._count(lane, granted, pressed=pressed or wanted - granted >= 2)
+            if probe:
+                throttle.probe()
+        return Offer(granted, limiter.until(1 + spare, now) + TIMER_SLACK, probe)
+
+    def _count(self, lane: Lane, granted: int, *, pressed: bool) -> None:
+        if lane is Lane.BULK:
+            self._skipped = 0
+        elif pressed:
+            self._skipped += granted
+
+    def due(self, permits: float) -> float:
+        """Return the seconds until that many permits are free."""
+        now = self._now()
+        hold = self._throttle.hold(now)
+        return max(self._limiter.until(permits, now), 0.0 if hold == inf else hold)
+
+    def give_back(self, permits: int, *, probe: bool) -> None:
+        """Return permits that were not used."""
+        self._limiter.give_back(permits)
+        if probe:
+            self._throttle.lost()
+
+    def throttled(self, retry_after: float | None, *, probe: bool) -> None:
+        """Note a 429: the bucket counts as full."""
+        now = self._now()
+        if self._throttle.refused(now, retry_after, probe=probe):
+            self._limiter.settle(self._leak(now))
+            self._limiter.fill()
+
+    def probed(self, *, passed: bool) -> None:
+        """Note the probe's end."""
+        if passed:
+            self._throttle.passed()
+        else:
+            self._throttle.lost()
+
+    def renewed(self) -> LocalBucket:
+        """Return an equal bucket, with all its permits; see `Bucket.renewed`."""
+        return LocalBucket(self._rate, random=self._random)
+
+    async def aclose(self) -> None:
+        """Do nothing: it holds no connection."""
+
+    def _leak(self, now: float) -> float:
+        return self._rate.per_second * self._throttle.share(now)
+
+    def _now(self) -> float:
+        # Before the first permit there is no loop, and nothing has happened.
+        return 0.0 if self._loop is None else self._loop.time()
+
+    def __repr__(self) -> str:
+        rate = self._rate
+        return f"<LocalBucket {self.level:.1f}/{rate.burst} leaking {rate.per_second:g}/s>"
+
+
+class _Limiter(AsyncLimiter):
+    """The limiter, which also says how much is free and when, and takes permits back."""
+
+    __slots__ = ()
+
+    def settle(self, per_second: float) -> float:
+        """Account for the time that has passed, leak at this rate from now on, and return what is free."""
+        self.has_capacity()
+        self._rate_per_sec = per_second
+        return self.max_rate - self._level
+
+    def level_at(self, now: float) -> float:
+        # Unlike `has_capacity` this changes nothing, so that other threads may look.
+        return max(0.0, self._level - (now - self._last_check) * self._rate_per_sec)
+
+    def until(self, permits: float, now: float) -> float:
+        return max(0.0, (self.level_at(now) + permits - self.max_rate) / self._rate_per_sec)
+
+    def give_back(self, permits: int) -> None:
+        self._level = max(0.0, self._level - permits)
+
+    def fill(self) -> None:
+        self._level = self.max_rate

@@ -1,0 +1,64 @@
+"""Ask again and again until something has happened, without asking too often or giving up too early."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, TypeVar
+
+from kakaclo_async.errors import DeadlineExceeded, KakaCloError
+from kakaclo_async.retry import may_repeat
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+
+T = TypeVar("T")
+
+FIRST_PAUSE = 1.0  # seconds between two looks, growing to the longest
+LONGEST_PAUSE = 60.0
+PAUSE_GROWTH = 1.5
+
+
+def may_pass(error: KakaCloError) -> bool:
+    """Tell whether a look that failed may succeed later: KakaClo is down, or somebody is in the way."""
+    return may_repeat(error, writes=False) or isinstance(error, DeadlineExceeded)
+
+
+async def poll(
+    look: Callable[[], Awaitable[T]],
+    is_over: Callable[[T], bool],
+    *,
+    timeout: float | None,  # noqa: ASYNC109 - the last look decides what the error says
+    too_late: Callable[[T | None], str],
+) -> T:
+    """Look until it is over.
+
+    Args:
+        look: looks once; a failure that may pass is taken as no news.
+        is_over: judges what was seen.
+        timeout: seconds at most; None for as long as it takes.
+        too_late: tells what the last look showed, if any succeeded, for the error.
+
+    Raises:
+        DeadlineExceeded: it is not over after `timeout`.
+        KakaCloError: a look failed in a way that will not pass.
+    """
+    clock = asyncio.get_running_loop().time
+    deadline = None if timeout is None else clock() + timeout
+    pause = FIRST_PAUSE
+    seen: T | None = None
+    failure: KakaCloError | None = None
+    while True:
+        try:
+            seen, failure = await look(), None
+            if is_over(seen):
+                return seen
+        except KakaCloError as error:
+            if not may_pass(error):
+                raise
+            failure = error
+        left = pause if deadline is None else deadline - clock()
+        if left <= 0:
+            raise DeadlineExceeded(f"{too_late(seen)} after {timeout:g} s") from failure
+        await asyncio.sleep(min(pause, left))
+        pause = min(LONGEST_PAUSE, pause * PAUSE_GROWTH)

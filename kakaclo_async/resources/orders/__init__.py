@@ -1,0 +1,227 @@
+"""Orders: placing them, and reading them back."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import attrs
+
+from kakaclo_async.codec import encode
+from kakaclo_async.errors import InvalidRequest, Rejected
+from kakaclo_async.models.family import Family
+from kakaclo_async.models.order import CreatedOrder, NewOrder
+from kakaclo_async.resources._checks import check_code
+from kakaclo_async.resources.freight import Freight
+from kakaclo_async.resources.orders.check import OrderCheck, judge, read_order
+from kakaclo_async.resources.orders.reads import OrderReads, list_orders
+from kakaclo_async.resources.orders.requests import check_order_id, made_at, new_custom_order_id
+from kakaclo_async.resources.orders.watch import STAGES, OrderWatch, Stage
+from kakaclo_async.resources.orders.writes import OrderWrites, asked_items, by_number, place
+from kakaclo_async.resources.products import Products
+from kakaclo_async.resources.reference import Payment
+from kakaclo_async.resources.stocks import Stocks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from kakaclo_async.models.freight import FreightQuote, Item
+    from kakaclo_async.models.order import Order
+    from kakaclo_async.resources.writes import WriteJournal
+
+
+def _named(order: NewOrder) -> tuple[NewOrder, str]:
+    """Return an order that has a custom order id, and this id."""
+    if order.custom_order_id is not None:
+        return order, order.custom_order_id
+    custom_order_id = new_custom_order_id()
+    return attrs.evolve(order, custom_order_id=custom_order_id), custom_order_id
+
+
+def _no_later(custom_order_id: str, sent_from: datetime | None) -> datetime:
+    """Return a time that is surely before an order was made, on KakaClo's clock as on ours."""
+    made = made_at(custom_order_id)
+    if sent_from is None and made is None:
+        return datetime.now(UTC) - timedelta(days=30)
+    return (sent_from or datetime.fromtimestamp(made or 0.0, UTC)) - timedelta(days=1)
+
+
+class Orders(OrderReads):
+    """`kk.orders`."""
+
+    async def create(self, order: NewOrder) -> CreatedOrder:
+        """Place an order: one POST, which is never repeated once it may have arrived.
+
+        The server does not look for doubles, and an order is paid for at once. An order without a
+        `custom_order_id` gets one, so that it can be looked up.
+
+        `POST /v2/order/orders`
+
+        Args:
+            order: what, where to and how.
+
+        Returns:
+            The order number. KakaClo may make several orders of one; `find` returns them all.
+
+        Raises:
+            OutcomeUnknown: the request left and no clear answer came; `find` the order by the error's
+                `custom_order_id` before placing it again (orders show up within 5 minutes).
+            Rejected: KakaClo declined: an unknown SKU, too little balance.
+        """
+        order, custom_order_id = _named(order)
+        try:
+            order_id = await place(self._sender, custom_order_id, encode(order))
+        finally:
+            self._sender.state.drop_quotes(item.sku for item in order.items)
+        return CreatedOrder(order_id, custom_order_id)
+
+    async def submit(
+        self,
+        order: NewOrder,
+        *,
+        journal: WriteJournal,
+        timeout: float | None = 30.0,  # noqa: ASYNC109 - the error says what is in doubt
+    ) -> CreatedOrder:
+        """Place an order exactly once: across time-outs, crashes and workers that submit it at the same time.
+
+        The journal knows of the order before it is sent, and by its custom order id afterwards: the same id with the
+        same order returns what became of it, without a request. When no clear answer comes, KakaClo's orders are
+        read until the order is found, or the journal's quiet time is over and it is sent again.
+
+        `POST /v2/order/orders`; in doubt also `GET /v2/order/orders`, one look for all orders in doubt
+
+        Args:
+            order: what, where to and how. Give it a `custom_order_id` that you can tell again after a crash; one is
+                made if it has none, and only `journal.settle` can then find out about an order in doubt.
+            journal: a `Journal`.
+            timeout: seconds to go on while the order is in doubt; None: until that can be settled, a little more than
+                the journal's quiet time. Submit the order again later to go on.
+
+        Returns:
+            The order number: KakaClo's answer, or the first of the orders that were found.
+
+        Raises:
+            OutcomeUnknown: it is still in doubt; `settles_at` says when it can be settled.
+            Conflict: the journal knows another order under this id.
+            Rejected: KakaClo declined; nothing was placed, and it may be submitted again, changed or not.
+        """
+        order, custom_order_id = _named(order)
+        check_code(custom_order_id, "custom_order_id")
+        writes = OrderWrites(self._sender)
+        try:
+            order_id = await journal.once(writes, custom_order_id, encode(order), timeout=timeout)
+        finally:
+            self._sender.state.drop_quotes(item.sku for item in order.items)
+        return CreatedOrder(order_id, custom_order_id)
+
+    async def check(self, order: NewOrder | Mapping[str, object]) -> OrderCheck:
+        """Find everything that KakaClo could decline about an order, before it is placed.
+
+        SKUs on sale and in stock, address, country, freight for the channel type, balance. Nothing is sent about an
+        order that breaks a documented limit. Stock and balance may change until the order is placed.
+
+        `GET /v1/product/products`, `GET /v1/product/stocks`, `POST /v2/order/orders/channel/automationSplit` and
+        `GET /v1/payment/balance`, at once; concurrent checks share requests
+
+        Args:
+            order: the order, or plain data by the names of `NewOrder`, `Address` and `Item`: there several limits may
+                be broken at once.
+
+        Returns:
+            All problems by field, with the price, the freight and the balance.
+        """
+        if not isinstance(order, NewOrder):
+            built, problems = read_order(order)
+            if built is None:
+                return OrderCheck(problems=problems)
+            order = built
+        items, country = order.items, order.address.country
+        skus = list(dict.fromkeys(item.sku for item in items))
+        tasks = (
+            asyncio.create_task(Products(self._sender).get_many(skus=skus)),
+            asyncio.create_task(Stocks(self._sender).get_many(skus)),
+            asyncio.create_task(self._freight(items, country)),
+            asyncio.create_task(Payment(self._sender).balance()),
+        )
+        try:
+            products, stocks, freight, balance = await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+        return judge(order, products, stocks, freight, balance.amount)
+
+    async def _freight(self, items: tuple[Item, ...], country: str) -> FreightQuote | str:
+        try:
+            return await Freight(self._sender).quote(items, country)
+        except InvalidRequest:
+            return "it is no two-letter code such as 'US'"
+        except Rejected as refusal:
+            return refusal.message or str(refusal)
+
+    async def family(
+        self,
+        custom_order_id: str,
+        *,
+        asked: Iterable[Item] | None = None,
+        created_from: datetime | None = None,
+        journal: WriteJournal | None = None,
+    ) -> Family:
+        """Return all orders that KakaClo made of one request, as one: added up, with one status.
+
+        `GET /v2/order/orders?createStartTime=`, 250 rows per request, in the bulk lane
+
+        Args:
+            custom_order_id: your own number, as it was sent.
+            asked: the items that were asked for; by default what the journal knows.
+            created_from: no later than the order was made, aware; by default what the journal knows, or what the id
+                tells if this package made it, less a day; else 30 days ago.
+            journal: the `Journal` that the order was submitted with.
+
+        Returns:
+            The family; `problems` says what is missing. Orders show up within 5 minutes of being made.
+        """
+        check_code(custom_order_id, "custom_order_id")
+        known = None if journal is None else await journal.recall(OrderWrites.kind, custom_order_id)
+        if asked is None and known is not None:
+            asked = asked_items(known.payload)
+        start = created_from or _no_later(custom_order_id, None if known is None else known.sent_from)
+        orders = [
+            order
+            async for order in list_orders(self._sender, created_from=start).rows()
+            if order.custom_order_id == custom_order_id
+        ]
+        return Family(
+            custom_order_id=custom_order_id,
+            orders=tuple(sorted(orders, key=by_number)),
+            asked=None if asked is None else tuple(asked),
+        )
+
+    async def wait(
+        self,
+        order_id: str,
+        until: Stage = "shipped",
+        timeout: float | None = None,  # noqa: ASYNC109 - the error says how far the order is
+    ) -> Order:
+        """Wait until an order is paid, shipped or completed, looking in the bulk lane with growing pauses.
+
+        One poller serves all who wait. Nothing but the order's number is needed to go on after a restart.
+
+        `GET /v2/order/orders?ids=`, for up to 30 orders per request
+
+        Args:
+            order_id: the order's number.
+            until: "paid", "partially_shipped", "shipped" (all of it) or "completed".
+            timeout: seconds to wait at most; None for as long as it takes.
+
+        Returns:
+            The order. One that is cancelled comes at once, whatever was waited for: look at its `status`.
+
+        Raises:
+            DeadlineExceeded: it is not so far after `timeout`.
+        """
+        if until not in STAGES:
+            raise InvalidRequest(f"until must be one of {', '.join(STAGES)}, not {until!r}")
+        bulk = self._sender.bulk()
+        watch = bulk.state.part(("order watch", bulk.options), lambda: OrderWatch(Orders(bulk).get_many))
+        return await watch.wait(check_order_id(order_id), until, timeout)

@@ -1,0 +1,106 @@
+"""The requests of the order area, in either version of the API."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from typing import TYPE_CHECKING, Final
+
+from kakaclo_async.codec import encode, to_wire_time
+from kakaclo_async.models.common import Page
+from kakaclo_async.models.order import Order
+from kakaclo_async.protocol import Request
+from kakaclo_async.resources._checks import check_code, check_codes, check_number, time_range
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from kakaclo_async.models.order import NewOrder
+
+
+_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32: no I, L, O, U to misread aloud
+_RANDOM_BITS = 80
+
+
+def new_custom_order_id(milliseconds: int | None = None, entropy: int | None = None) -> str:
+    """Return an id of 28 characters: "KK", 10 of the time, 16 of chance.
+
+    Args:
+        milliseconds: since 1970; the present by default.
+        entropy: below 2**80; from the system's secure source by default.
+    """
+    if milliseconds is None:
+        milliseconds = time.time_ns() // 1_000_000
+    if entropy is None:
+        entropy = secrets.randbits(_RANDOM_BITS)
+    number = milliseconds << _RANDOM_BITS | entropy
+    return "KK" + "".join(_ALPHABET[number >> shift & 31] for shift in range(125, -1, -5))
+
+
+def made_at(custom_order_id: str) -> float | None:
+    """Return when an id of our own was made, in seconds since 1970; None for any other id."""
+    digits = custom_order_id.removeprefix("KK")
+    if len(custom_order_id) != 28 or len(digits) != 26 or not set(digits) <= set(_ALPHABET):
+        return None
+    number = 0
+    for digit in digits:
+        number = number << 5 | _ALPHABET.index(digit)
+    return (number >> _RANDOM_BITS) / 1000
+
+
+ORDERS_PATH: Final = "/v2/order/orders"
+PAGE_SIZE: Final = 250
+"""The most orders that one page of a query holds."""
+
+
+def create_request(path: str, order: NewOrder) -> Request[str]:
+    """Build the request that places an order."""
+    return place_request(path, encode(order), order.custom_order_id)
+
+
+def place_request(path: str, body: bytes, custom_order_id: str | None) -> Request[str]:
+    """Build the request that places an order whose body is written already."""
+    return Request(
+        method="POST", path=path, body=body, result=str, writes=True, custom_order_id=custom_order_id
+    )
+
+
+def orders_query(
+    *,
+    ids: Iterable[str] | None = None,
+    created_from: datetime | None = None,
+    created_to: datetime | None = None,
+    updated_from: datetime | None = None,
+    updated_to: datetime | None = None,
+    page_number: int = 1,
+    page_size: int = PAGE_SIZE,
+    open_end: bool = False,
+) -> tuple[tuple[str, str], ...]:
+    """Build the query string of an order query; with `open_end` a time range may do without its end."""
+    query: list[tuple[str, str]] = []
+    if ids is not None:
+        query.append(("ids", ",".join(check_codes(map(check_order_id, ids), "order id", at_most=PAGE_SIZE))))
+    for start, end, what, wire in (
+        (created_from, created_to, "created", "create"),
+        (updated_from, updated_to, "updated", "update"),
+    ):
+        if open_end and start is not None and end is None:
+            query.append((f"{wire}StartTime", to_wire_time(start)))
+        elif (window := time_range(start, end, what)) is not None:
+            query += [(f"{wire}StartTime", window[0]), (f"{wire}EndTime", window[1])]
+    query += [
+        ("pageNumber", str(check_number(page_number, "page_number"))),
+        ("pageSize", str(check_number(page_size, "page_size", at_most=PAGE_SIZE))),
+    ]
+    return tuple(query)
+
+
+def page_request(query: tuple[tuple[str, str], ...]) -> Request[Page[Order]]:
+    """Build the request for a page of orders, V2."""
+    return Request(method="GET", path=ORDERS_PATH, query=query, result=Page[Order])
+
+
+def check_order_id(order_id: str | int) -> str:
+    """Return an order number as a text that can stand in a comma-separated list, or refuse it."""
+    return check_code(str(order_id), "order id")

@@ -1,0 +1,133 @@
+"""Wait for orders: one poller for all who wait."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final, Literal
+
+import attrs
+
+from kakaclo_async.errors import DeadlineExceeded, KakaCloError
+from kakaclo_async.models.order import FinancialStatus, FulfillmentStatus, OrderStatus
+from kakaclo_async.resources._polling import FIRST_PAUSE, PAUSE_GROWTH, may_pass
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
+
+    from kakaclo_async.models.order import Order
+
+
+_LONGEST_PAUSE: Final = 600.0  # seconds; orders take hours and days
+
+Stage = Literal["paid", "partially_shipped", "shipped", "completed"]
+
+_SHIPPED: Final = {FulfillmentStatus.FULLY_SHIPPED, FulfillmentStatus.COMPLETED}
+
+STAGES: Final[Mapping[str, Callable[[Order], bool]]] = {
+    "paid": lambda order: order.financial_status is FinancialStatus.PAID,
+    "partially_shipped": lambda order: (
+        order.fulfillment_status in {FulfillmentStatus.PARTIALLY_SHIPPED, *_SHIPPED}
+    ),
+    "shipped": lambda order: order.fulfillment_status in _SHIPPED,
+    "completed": lambda order: order.status is OrderStatus.COMPLETED,
+}
+"""What an order can be waited for, and how to tell."""
+
+
+def has_reached(order: Order, stage: str) -> bool:
+    """Tell whether an order is so far, or is over and will not get so far."""
+    over = order.status in {OrderStatus.COMPLETED, OrderStatus.CANCEL}
+    return over or STAGES[stage](order)
+
+
+@attrs.define(eq=False)
+class _Waiter:
+    order_id: str
+    stage: str
+    done: asyncio.Future[Order]
+    due: float
+    pause: float = FIRST_PAUSE
+    seen: Order | None = None
+
+
+class OrderWatch:
+    """Polls orders for all who wait; those that are due at about the same time share requests.
+
+    Args:
+        look: returns the orders with these numbers, as far as there are any.
+    """
+
+    def __init__(self, look: Callable[[Iterable[str]], Awaitable[tuple[Order, ...]]]) -> None:
+        self._look = look
+        self._waiters: set[_Waiter] = set()
+        self._task: asyncio.Task[None] | None = None
+        self._newcomer = asyncio.Event()
+
+    async def wait(self, order_id: str, stage: Stage, timeout: float | None) -> Order:  # noqa: ASYNC109 - the error says how far the order is
+        """Wait until an order has reached a stage, or is over.
+
+        Raises:
+            DeadlineExceeded: not within `timeout` seconds.
+        """
+        loop = asyncio.get_running_loop()
+        waiter = _Waiter(order_id, stage, loop.create_future(), loop.time())
+        self._waiters.add(waiter)
+        self._newcomer.set()
+        task = self._task
+        if task is None or task.done():
+            task = self._task = asyncio.create_task(self._run(), name="kakaclo order watch")
+        try:
+            async with asyncio.timeout(timeout):
+                return await waiter.done
+        except TimeoutError:
+            raise DeadlineExceeded(
+                f"order {order_id} is {_standing(waiter.seen)}, not {stage}, after {timeout:g} s; wait again to go on"
+            ) from None
+        finally:
+            self._waiters.discard(waiter)
+            if not self._waiters:
+                task.cancel()
+                self._task = None
+
+    async def _run(self) -> None:
+        clock = asyncio.get_running_loop().time
+        while self._waiters:
+            self._newcomer.clear()
+            nap = min(waiter.due for waiter in self._waiters) - clock()
+            if nap > 0:
+                try:
+                    async with asyncio.timeout(nap):
+                        await self._newcomer.wait()
+                except TimeoutError:
+                    pass
+                continue
+            await asyncio.sleep(0)  # whoever begins to wait in the same turn of the loop rides along
+            # Half a pause early is soon enough, and joins those who would ask a little later.
+            due = [waiter for waiter in self._waiters if waiter.due - waiter.pause / 2 <= clock()]
+            await self._poll(due)
+            for waiter in due:
+                waiter.due = clock() + waiter.pause
+                waiter.pause = min(_LONGEST_PAUSE, waiter.pause * PAUSE_GROWTH)
+
+    async def _poll(self, due: list[_Waiter]) -> None:
+        try:
+            found = {order.id: order for order in await self._look(dict.fromkeys(w.order_id for w in due))}
+        except Exception as error:  # noqa: BLE001 - whoever waits is told, and nobody waits for ever
+            if isinstance(error, KakaCloError) and may_pass(error):
+                return
+            for waiter in due:
+                if not waiter.done.done():
+                    waiter.done.set_exception(error)
+            return
+        for waiter in due:
+            waiter.seen = found.get(waiter.order_id, waiter.seen)
+            if waiter.seen is not None and has_reached(waiter.seen, waiter.stage) and not waiter.done.done():
+                waiter.done.set_result(waiter.seen)
+
+
+def _standing(order: Order | None) -> str:
+    if order is None:
+        return "not seen yet"
+    if order.status is OrderStatus.ABNORMAL_ORDER:
+        return str(order.status)
+    return str(order.fulfillment_status or order.status)

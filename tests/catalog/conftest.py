@@ -6,8 +6,8 @@ from contextlib import closing
 from itertools import count
 
 import pytest
-from postgres import needs_postgresql, running_server
-from serving import served
+from support.postgresql import needs_postgresql, running_server
+from support.serving import served
 
 from kakaclo_async.catalog import Mirror
 

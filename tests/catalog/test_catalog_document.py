@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 import pytest
-from postgres import needs_postgresql
 from sqlalchemy import BigInteger, Boolean, Integer
+from support.postgresql import needs_postgresql
 
 from kakaclo_async.catalog.schema import metadata
 from kakaclo_async.catalog.types import ExactDecimal, UtcTime

@@ -14,7 +14,7 @@ from sqlite3 import connect
 import msgspec
 import pyarrow.parquet as pq
 import pytest
-from postgres import needs_postgresql
+from support.postgresql import needs_postgresql
 
 from kakaclo_async import ConfigurationError, InvalidRequest
 from kakaclo_async.catalog import ExportFormat, export

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from serving import served
+from support.serving import served
 
 from kakaclo_async import InvalidRequest, PageDone
 from kakaclo_async.catalog import Mirror

@@ -7,10 +7,10 @@ from itertools import count
 from random import Random
 
 import pytest
-from crashing import LANES, run_and_kill
-from serving import served
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import create_async_engine
+from support.killed_mirror import LANES, run_and_kill
+from support.serving import served
 
 from kakaclo_async.catalog import schema
 from kakaclo_async.catalog.database import Database
@@ -19,7 +19,7 @@ from kakaclo_async.catalog.state import PullState
 from kakaclo_async.paging import Window
 from kakaclo_async.sandbox.search import ProductArea
 
-from postgres import needs_postgresql, running_server  # isort: skip
+from support.postgresql import needs_postgresql, running_server  # isort: skip
 
 numbers = count(1)
 

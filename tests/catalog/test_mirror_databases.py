@@ -8,7 +8,7 @@ import sys
 from contextlib import closing
 
 import pytest
-from postgres import GUARDED, needs_postgresql
+from support.postgresql import GUARDED, needs_postgresql
 
 from kakaclo_async import ConfigurationError, KakaClo
 from kakaclo_async.catalog import Mirror

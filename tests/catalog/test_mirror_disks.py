@@ -10,8 +10,8 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from postgres import USER, needs_postgresql
-from serving import served
+from support.postgresql import USER, needs_postgresql
+from support.serving import served
 
 from kakaclo_async import ConfigurationError
 

@@ -11,8 +11,8 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from postgres import needs_postgresql
-from serving import served
+from support.postgresql import needs_postgresql
+from support.serving import served
 
 from kakaclo_async import ConnectionFailed, InvalidRequest, Rejected, Unauthorized
 from kakaclo_async.catalog import ChangeKind, database

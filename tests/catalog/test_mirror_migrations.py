@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from postgres import needs_postgresql
+from support.postgresql import needs_postgresql
 
 from kakaclo_async import ConfigurationError
 from kakaclo_async.catalog import migrations

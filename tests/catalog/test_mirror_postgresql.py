@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
-from postgres import needs_postgresql
+from support.postgresql import needs_postgresql
 
 from kakaclo_async import ConfigurationError
 from kakaclo_async.catalog import ChangeKind

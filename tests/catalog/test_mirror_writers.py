@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, closing
 
 import asyncpg
 import pytest
-from postgres import needs_postgresql
+from support.postgresql import needs_postgresql
 
 from kakaclo_async import ClientClosed, ConfigurationError
 from kakaclo_async.catalog import database, engines

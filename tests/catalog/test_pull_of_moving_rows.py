@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from moving import SCENARIOS, MovingWindow
+from support.moving_window import SCENARIOS, MovingWindow
 
 from kakaclo_async.paging import Pull
 

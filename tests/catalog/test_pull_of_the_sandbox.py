@@ -7,7 +7,7 @@ from random import Random
 
 import attrs
 import pytest
-from serving import served
+from support.serving import served
 
 from kakaclo_async import Sent
 from kakaclo_async.catalog.reading import product_source, row_key, stock_source

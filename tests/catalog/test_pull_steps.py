@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import attrs
 import pytest
-from moving import SCENARIOS, START, MovingWindow, Row, Scenario
+from support.moving_window import SCENARIOS, START, MovingWindow, Row, Scenario
 
 from kakaclo_async.errors import ConnectionFailed, DecodeError, InvalidRequest
 from kakaclo_async.models.common import Page

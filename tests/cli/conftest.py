@@ -4,7 +4,7 @@ import io
 from dataclasses import dataclass
 
 import pytest
-from hosting import TOKEN, Hosted, Terminal
+from support.terminal import TOKEN, Hosted, Terminal
 
 from kakaclo_async.cli.app import run
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 import attrs
 import pytest
-from hosting import Hosted
+from support.terminal import Hosted
 
 from kakaclo_async.catalog import Gap, Mirror, MirrorReport, database
 from kakaclo_async.paging import Window

@@ -13,7 +13,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
-from hosting import TOKEN, Hosted
+from support.terminal import TOKEN, Hosted
 
 KAKACLO = str(Path(sys.executable).with_name("kakaclo"))
 

@@ -15,7 +15,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from hosting import TOKEN
+from support.terminal import TOKEN
 
 from kakaclo_async.cli.errors import exit_code
 from kakaclo_async.errors import Conflict

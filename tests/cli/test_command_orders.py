@@ -154,7 +154,7 @@ def test_ctrl_c_at_the_question_places_nothing(kakaclo, sandbox, sku, settings):
     def interrupted():
         os.kill(os.getpid(), signal.SIGINT)
 
-    settings.setattr("hosting.Terminal.readline", lambda _: interrupted())
+    settings.setattr("support.terminal.Terminal.readline", lambda _: interrupted())
     assert kakaclo("order", "create", "--sku", sku, *ADDRESS, typed="").code == 130
     assert sandbox.journal == []
 

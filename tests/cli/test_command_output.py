@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 
 import pytest
-from hosting import Terminal
 from hypothesis import given, strategies as st
+from support.terminal import Terminal
 
 from kakaclo_async import Attributes, Balance, NotFound, Option, OrderStatus, ProductStatus, StockLevel
 from kakaclo_async.cli.output import Answer, Table, print_table, show, to_plain

@@ -5,7 +5,7 @@ import re
 from datetime import UTC, datetime
 
 import pytest
-from hosting import Terminal
+from support.terminal import Terminal
 
 from kakaclo_async.catalog import Gap, MirrorReport
 from kakaclo_async.cli.progress import Bars, Lines, Pace, summary

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hosting import TOKEN, Hosted
+from support.terminal import TOKEN, Hosted
 
 from kakaclo_async.sandbox import Fault
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from ordering_kit import ADDRESS, client
+from support.ordering import ADDRESS, client
 
 from kakaclo_async import Item, NewOrder
 from kakaclo_async.ordering import Journal

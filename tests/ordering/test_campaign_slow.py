@@ -13,8 +13,8 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from ordering_campaign import KINDS, check_books, duplicates, fail_30_percent, faults_met
-from ordering_kit import client
+from support.campaign import KINDS, check_books, duplicates, fail_30_percent, faults_met
+from support.ordering import client
 
 from kakaclo_async import KakaCloError
 from kakaclo_async.ordering import Journal
@@ -27,7 +27,7 @@ BALANCE = Decimal(10**9)
 BATCH = 500
 SPEED = 200.0  # so that the index lag of 5 minutes takes 1.5 s
 QUIET_TIME = 4.0
-WORKER = Path(__file__).with_name("campaign_worker.py")
+WORKER = Path(__file__).parents[1] / "support" / "campaign_worker.py"
 
 
 @pytest.fixture

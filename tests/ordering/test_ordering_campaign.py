@@ -8,8 +8,8 @@ from contextlib import suppress
 from decimal import Decimal
 
 import pytest
-from ordering_campaign import KINDS, check_books, duplicates, fail_30_percent, faults_met
-from ordering_kit import bury, client, kill_at
+from support.campaign import KINDS, check_books, duplicates, fail_30_percent, faults_met
+from support.ordering import bury, client, kill_at
 
 from kakaclo_async import KakaCloError, OutcomeUnknown
 from kakaclo_async.ordering import Journal

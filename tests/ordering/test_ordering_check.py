@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import attrs
 import pytest
-from ordering_kit import ADDRESS
+from support.ordering import ADDRESS
 
 from kakaclo_async import Item, NewOrder, Rejected
 from kakaclo_async.sandbox import Fault

@@ -8,7 +8,7 @@ import signal
 import sys
 
 import pytest
-from ordering_kit import POST, client, kill_at, submit_until_dead
+from support.ordering import POST, client, kill_at, submit_until_dead
 
 from kakaclo_async import OutcomeUnknown
 from kakaclo_async.ordering import Journal, WriteStatus

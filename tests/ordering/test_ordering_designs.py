@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from ordering_kit import bury, client, kill_at
+from support.ordering import bury, client, kill_at
 
 from kakaclo_async import DeadlineExceeded, Item, ModelStatus, NewDesign, OutcomeUnknown, Rejected
 from kakaclo_async.errors import Conflict

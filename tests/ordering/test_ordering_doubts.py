@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from ordering_kit import POST, UNLIMITED, client
+from support.ordering import POST, UNLIMITED, client
 
 from kakaclo_async import KakaClo, OutcomeUnknown
 from kakaclo_async.ordering import Journal

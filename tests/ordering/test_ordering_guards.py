@@ -6,7 +6,7 @@ import asyncio
 from decimal import Decimal
 
 import pytest
-from ordering_kit import POST, client
+from support.ordering import POST, client
 
 from kakaclo_async import ConfigurationError, Guards, InvalidRequest, Item, KakaClo, NewDesign
 from kakaclo_async.sandbox import Fault

@@ -8,7 +8,7 @@ from itertools import permutations
 
 import pytest
 from hypothesis import given, settings, strategies as st
-from ordering_kit import POST
+from support.ordering import POST
 
 from kakaclo_async import Order, OrderItem, OutcomeUnknown
 from kakaclo_async.ordering.entry import digest_of

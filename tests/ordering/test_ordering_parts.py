@@ -6,7 +6,7 @@ import asyncio
 import pickle
 
 import pytest
-from ordering_kit import POST, client
+from support.ordering import POST, client
 
 from kakaclo_async import ConfigurationError, IncompletePull, OutcomeUnknown
 from kakaclo_async.errors import Conflict

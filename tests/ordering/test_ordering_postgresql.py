@@ -10,7 +10,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
-from ordering_kit import POST, client, kill_at, submit_until_dead
+from support.ordering import POST, client, kill_at, submit_until_dead
 
 from kakaclo_async import ConfigurationError, OutcomeUnknown
 from kakaclo_async.errors import Conflict
@@ -19,7 +19,7 @@ from kakaclo_async.sandbox import Fault
 
 sys.path.append(str(Path(__file__).parents[1] / "catalog"))
 
-from postgres import needs_postgresql, running_server
+from support.postgresql import needs_postgresql, running_server
 
 pytestmark = needs_postgresql()
 

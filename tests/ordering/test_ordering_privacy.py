@@ -10,7 +10,7 @@ import traceback
 import attrs
 import pytest
 from hypothesis import given, settings, strategies as st
-from ordering_kit import POST, UNLIMITED, client
+from support.ordering import POST, UNLIMITED, client
 
 from kakaclo_async import Address, Guards, Item, KakaClo, KakaCloError, OutcomeUnknown, Rejected
 from kakaclo_async.ordering import Journal

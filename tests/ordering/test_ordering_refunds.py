@@ -7,7 +7,7 @@ import json
 from decimal import Decimal
 
 import pytest
-from ordering_kit import client
+from support.ordering import client
 
 from kakaclo_async import (
     DeadlineExceeded,

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import attrs
 import pytest
-from ordering_kit import POST, client, kill_at
+from support.ordering import POST, client, kill_at
 
 from kakaclo_async import (
     ClientClosed,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from ordering_kit import client
+from support.ordering import client
 
 from kakaclo_async import ClientClosed, DeadlineExceeded, InvalidRequest, OrderStatus, Rejected
 from kakaclo_async.models.order import FulfillmentStatus

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from toys import Shop
+from support.toys import Shop
 
 from kakaclo_sync import KakaClo, RateLimit, Sandbox
 

@@ -11,13 +11,13 @@ import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from toys import Shop, trace_id
+from support.toys import Shop, echo_from_a_spawned_process, trace_id
 
 from kakaclo_async.errors import ClientClosed, ConfigurationError, NotFound
 
 INTERRUPT = """
 import os, signal, threading
-from toys import Shop
+from support.toys import Shop
 shop = Shop()
 shop.echo(1)
 
@@ -306,7 +306,7 @@ def test_a_client_that_nobody_holds_ends_its_thread():
 def test_uvloop_is_used_if_installed(script):
     pytest.importorskip("uvloop")
     code = """
-        from toys import Shop
+        from support.toys import Shop
         import asyncio, sys
         assert "uvloop" not in sys.modules
         loop = Shop().run(asyncio.get_running_loop)
@@ -320,7 +320,7 @@ def test_without_uvloop_the_loop_is_of_asyncio_whatever_the_policy(script):
         import sys
         sys.modules["uvloop"] = None
         import asyncio
-        from toys import Shop
+        from support.toys import Shop
         class Policy(asyncio.DefaultEventLoopPolicy):
             def new_event_loop(self): raise AssertionError
         asyncio.set_event_loop_policy(Policy())
@@ -349,14 +349,14 @@ def test_green_threads_are_refused_in_one_sentence(monkeypatch, library, check, 
 
 
 def test_a_script_may_end_without_closing(script):
-    assert script("from toys import Shop; print(Shop().echo('done'))") == ["done"]
-    assert script("from toys import Shop; shop = Shop(); print(shop.echo('done'))") == ["done"]
+    assert script("from support.toys import Shop; print(Shop().echo('done'))") == ["done"]
+    assert script("from support.toys import Shop; shop = Shop(); print(shop.echo('done'))") == ["done"]
 
 
 def test_a_script_may_end_while_daemon_threads_are_in_calls(script):
     code = """
         import threading
-        from toys import Shop
+        from support.toys import Shop
         shop = Shop()
         def poll():
             while True:
@@ -372,7 +372,7 @@ def test_a_script_may_end_while_daemon_threads_are_in_calls(script):
 def test_other_threads_may_finish_their_work_after_the_main_thread(script):
     code = """
         import threading
-        from toys import Shop
+        from support.toys import Shop
         shop = Shop()
         shop.echo(0)
         def work():
@@ -392,7 +392,7 @@ def test_exit_handlers_may_call_or_learn_that_the_client_is_closed(script):
             except Exception as error:
                 print(type(error).__name__)
         atexit.register(early)
-        from toys import Shop
+        from support.toys import Shop
         shop = Shop()
         shop.echo(1)
         atexit.register(lambda: print(shop.echo("late")))
@@ -401,19 +401,15 @@ def test_exit_handlers_may_call_or_learn_that_the_client_is_closed(script):
 
 
 def test_sys_exit_and_uncaught_errors_keep_their_status(script):
-    assert script("import sys; from toys import Shop; s = Shop(); s.echo(1); sys.exit(3)", status=3) == []
-
-
-def spawned(queue):
-    shop = Shop()
-    queue.put(shop.echo("from a spawned process"))
+    code = "import sys; from support.toys import Shop; s = Shop(); s.echo(1); sys.exit(3)"
+    assert script(code, status=3) == []
 
 
 def test_a_spawned_process_makes_its_own_client(shop):
     shop.echo(1)
     context = multiprocessing.get_context("spawn")
     queue = context.SimpleQueue()
-    process = context.Process(target=spawned, args=(queue,))
+    process = context.Process(target=echo_from_a_spawned_process, args=(queue,))
     process.start()
     assert queue.get() == "from a spawned process"
     process.join()
@@ -431,7 +427,7 @@ def test_a_client_works_and_closes_in_a_subinterpreter(script):
             import _xxsubinterpreters as interpreters
             one, run = interpreters.create(isolated=False), interpreters.run_string
         run(one, f"import sys; sys.path = {sys.path!r}\\n" +
-            "from toys import Shop\\nshop = Shop()\\nprint(shop.echo('inside'), flush=True)\\nshop.close()")
+            "from support.toys import Shop\\nshop = Shop()\\nprint(shop.echo('inside'), flush=True)\\nshop.close()")
         interpreters.destroy(one)
         print("outside")
     """

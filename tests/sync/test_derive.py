@@ -5,7 +5,7 @@ import pydoc
 import traceback
 
 import pytest
-from toys import AsyncShop, Shop
+from support.toys import AsyncShop, Shop
 
 
 def test_a_derived_method_keeps_signature_docstring_and_name(shop):
@@ -17,7 +17,7 @@ def test_a_derived_method_keeps_signature_docstring_and_name(shop):
 
 def test_help_reads_as_if_the_method_had_been_written_for_blocking_callers(shop):
     text = pydoc.render_doc(shop.echo, renderer=pydoc.plaintext)
-    assert "echo(value, *, turns=1) method of toys.Shop instance" in text
+    assert "echo(value, *, turns=1) method of support.toys.Shop instance" in text
     assert "Return the value" in text
     assert "async" not in text
 

@@ -9,7 +9,7 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="no forks here")
 FORK = """
 import gc, os, sys, threading, warnings
 warnings.filterwarnings("ignore", message=".*multi-threaded.*fork")
-from toys import AsyncShop, Shop
+from support.toys import AsyncShop, Shop
 
 def in_child(work):
     "Run work in a forked child that ends like any script; return its exit status."

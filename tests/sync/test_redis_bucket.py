@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-import redis_server
+from support import redis_server
 
 
 @pytest.fixture(scope="module")

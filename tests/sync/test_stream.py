@@ -112,7 +112,7 @@ def test_closing_the_client_ends_an_iterator_with_client_closed(shop):
 
 
 def test_an_iterator_keeps_its_client_open(script):
-    assert script("from toys import Shop; print(sum(Shop().count(100)))") == ["4950"]
+    assert script("from support.toys import Shop; print(sum(Shop().count(100)))") == ["4950"]
 
 
 def test_an_iterator_may_be_closed_from_another_thread_while_one_waits(shop):
@@ -129,7 +129,7 @@ def test_an_iterator_may_be_closed_from_another_thread_while_one_waits(shop):
 def test_ctrl_c_ends_the_iteration_and_leaves_the_client_usable(script):
     assert script("""
         import os, signal, threading
-        from toys import Shop
+        from support.toys import Shop
         shop = Shop()
         def interrupt():
             os.kill(os.getpid(), signal.SIGINT)
@@ -146,7 +146,7 @@ def test_ctrl_c_ends_the_iteration_and_leaves_the_client_usable(script):
 
 
 def test_a_script_may_end_in_the_middle_of_an_iteration(script):
-    assert script("from toys import Shop; rows = Shop().count(10**9); print(next(rows))") == ["0"]
+    assert script("from support.toys import Shop; rows = Shop().count(10**9); print(next(rows))") == ["0"]
 
 
 def test_the_iterator_is_collected_on_any_thread(shop, tasks):

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 import redis
-import redis_server
+from support import redis_server
 
 from kakaclo_async.errors import (
     ClientClosed,

@@ -9,8 +9,8 @@ from importlib.resources import files
 import attrs
 import pytest
 import redis
-import redis_server
 from hypothesis import HealthCheck, given, settings, strategies as st
+from support import redis_server
 
 from kakaclo_async.events import Lane
 from kakaclo_async.ratelimit.bucket import TIMER_SLACK, RateLimit

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
-from ordering_kit import POST
-
 from kakaclo_async.sandbox import Fault
+from support.ordering import POST
 
 # Each kind alike; half of the pages of HTML come from a gateway that has passed the order on.
 ENDS = (

@@ -115,3 +115,8 @@ class Shop(Face[AsyncShop]):
     count = iterating(AsyncShop.count)
     count_checked = iterating(AsyncShop.count_checked)
     name = immediate(AsyncShop.name)
+
+
+def echo_from_a_spawned_process(queue):
+    """Make a client of its own; a spawned process imports this by its name."""
+    queue.put(Shop().echo("from a spawned process"))

@@ -7,12 +7,12 @@ settle, and faults that can be switched on. It shares no code with the client th
         print(sandbox.url, sandbox.token)
 """
 
-from kakaclo_async.sandbox.catalog import Catalog
-from kakaclo_async.sandbox.faults import Fault, FaultKind, Faults
-from kakaclo_async.sandbox.ledger import Ledger
-from kakaclo_async.sandbox.orders import Order, Placed, Refund
-from kakaclo_async.sandbox.server import Sandbox, Served
+from kakaclo_async.sandbox.http.faults import Fault, FaultKind, Faults
+from kakaclo_async.sandbox.sandbox import Sandbox, Served
 from kakaclo_async.sandbox.settings import Settings
+from kakaclo_async.sandbox.trade.ledger import Ledger
+from kakaclo_async.sandbox.trade.orders import Order, Placed, Refund
+from kakaclo_async.sandbox.world.catalog import Catalog
 
 __all__ = [
     "Catalog",

@@ -14,7 +14,7 @@ BALANCE = "/v1/payment/balance"
 
 
 def test_the_sandbox_imports_nothing_of_the_sdk():
-    for file in Path(kakaclo_async.sandbox.__file__).parent.glob("*.py"):
+    for file in Path(kakaclo_async.sandbox.__file__).parent.rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text())):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             if isinstance(node, ast.ImportFrom):

@@ -8,8 +8,8 @@ from itertools import islice, product
 from random import Random
 from typing import TYPE_CHECKING
 
-from kakaclo_async.sandbox.goods import Product, Shelf, Sku
-from kakaclo_async.sandbox.places import CATEGORIES
+from kakaclo_async.sandbox.world.goods import Product, Shelf, Sku
+from kakaclo_async.sandbox.world.places import CATEGORIES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from kakaclo_async.sandbox.goods import Product, StockRow, product_document
-from kakaclo_async.sandbox.index import ABSENT, TimeIndex
+from kakaclo_async.sandbox.world.goods import Product, StockRow, product_document
+from kakaclo_async.sandbox.world.index import ABSENT, TimeIndex
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from kakaclo_async.sandbox.register import Register
+    from kakaclo_async.sandbox.world.index import Register
 
 
 class View:
@@ -36,8 +36,10 @@ class View:
         self._by_warehouse: dict[str, TimeIndex] = {}
 
     def copy(self) -> View:
-        """Return a view of its own that has seen the same; only before the first change."""
-        return View(self.register, self.products.copy(), self.stock.copy())
+        """Return a view of its own that has seen the same."""
+        copied = View(self.register, self.products.copy(), self.stock.copy())
+        copied.version, copied._edited, copied._moved = self.version, self._edited.copy(), self._moved.copy()
+        return copied
 
     def row(self, spu: str) -> int | None:
         """Return the row of a product that is there."""

@@ -11,18 +11,17 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve
 
-from kakaclo_async.sandbox.goods import SELLING, Product, Sku, StockRow
-from kakaclo_async.sandbox.index import TimeIndex, Trail
-from kakaclo_async.sandbox.places import COUNTRY_OF
-from kakaclo_async.sandbox.register import Register
-from kakaclo_async.sandbox.seed import uneven_times
-from kakaclo_async.sandbox.view import Addition, Change, Edit, Move, Removal, View
+from kakaclo_async.sandbox.world.goods import SELLING, Product, Sku, StockRow
+from kakaclo_async.sandbox.world.index import Register, TimeIndex, Trail
+from kakaclo_async.sandbox.world.places import COUNTRY_OF
+from kakaclo_async.sandbox.world.seed import uneven_times
+from kakaclo_async.sandbox.world.view import Addition, Change, Edit, Move, Removal, View
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from kakaclo_async.sandbox.clock import Timeline
     from kakaclo_async.sandbox.settings import Settings
+    from kakaclo_async.sandbox.world.clock import Timeline
 
 
 _YEAR = 365.25 * 86_400
@@ -52,21 +51,33 @@ class Catalog:
             register.add(moment - int(rng.random() ** 3 * _YEAR))
         stock = uneven_times(rng, register.sku_count, start, end)
         self._truth = View(register, TimeIndex(updated), TimeIndex(stock))
-        lags = [settings.index_lag]
-        if settings.replica_lag:
-            lags.append(settings.index_lag + settings.replica_lag)
-        self._replicas = [(self._truth.copy(), Trail[Change](lag)) for lag in lags]
-        self._turns = cycle(self._replicas)
-        self._repeat(settings.update_rate, self._update_some_product)
-        self._repeat(settings.stock_update_rate, self._update_some_stock)
+        self._settings = settings
+        self._replicas = [(self._truth.copy(), Trail[Change]())]
+        self._rates = (0.0, 0.0)
+        self.adopt()
+
+    def adopt(self) -> None:
+        """Let the lags and rates of the settings, as they are now, count from now on."""
+        if not self._settings.replica_lag:
+            del self._replicas[1:]
+        elif len(self._replicas) == 1:
+            view, trail = self._replicas[0]
+            self._replicas.append((view.copy(), trail.copy()))
+        self._turns = cycle(range(len(self._replicas)))
+        rates = (self._settings.update_rate, self._settings.stock_update_rate)
+        if rates != self._rates:
+            self._rates = rates
+            self._repeat(rates[0], self._update_some_product)
+            self._repeat(rates[1], self._update_some_stock)
 
     def searched(self) -> View:
         """Return the catalog as the search index knows it now; replicas take turns."""
-        now = self._timeline.now()
-        view, trail = next(self._turns)
-        for change in trail.due(now):
-            change.apply(view)
-        return view
+        return self._catch_up(next(self._turns))
+
+    def catch_up(self) -> None:
+        """Let all replicas see what they know by now."""
+        for turn in range(len(self._replicas)):
+            self._catch_up(turn)
 
     # Reading the truth
 
@@ -179,6 +190,13 @@ class Catalog:
             for sku_row, sku in zip(self._truth.register.skus(row), product.skus, strict=True):
                 yield product, sku, self._truth.stock_rows(sku_row)
 
+    def _catch_up(self, turn: int) -> View:
+        view, trail = self._replicas[turn]
+        lag = self._settings.index_lag + turn * self._settings.replica_lag
+        for change in trail.until(self._timeline.now() - lag):
+            change.apply(view)
+        return view
+
     def _seen(self) -> View:
         self._timeline.now()
         return self._truth
@@ -222,11 +240,16 @@ class Catalog:
     def _repeat(self, rate: float, action: Callable[[], None]) -> None:
         if rate > 0:
             rng = Random(self._rng.random())
-            self._timeline.after(rng.expovariate(rate), partial(self._again, rng, rate, action))
+            self._timeline.after(rng.expovariate(rate), partial(self._again, self._rates, rng, rate, action))
 
-    def _again(self, rng: Random, rate: float, action: Callable[[], None]) -> None:
-        action()
-        self._timeline.after(rng.expovariate(rate), partial(self._again, rng, rate, action))
+    def _again(
+        self, rates: tuple[float, float], rng: Random, rate: float, action: Callable[[], None]
+    ) -> None:
+        if (
+            rates is self._rates
+        ):  # else planned at rates that no longer count; each change of rates starts anew
+            action()
+            self._timeline.after(rng.expovariate(rate), partial(self._again, rates, rng, rate, action))
 
     def _update_some_product(self) -> None:
         row = int(self._rng.random() * len(self._truth.register))

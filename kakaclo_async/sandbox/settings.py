@@ -26,10 +26,10 @@ FIXED = {
 class Settings:
     """The settings of a sandbox; all can be given to `Sandbox(...)`.
 
-    They may be changed on a running sandbox and count from then on. Two groups refuse it with a `RuntimeError`: what the
-    state was built from (`products`, `seed`, `years`, `custom_models`, `balance`, `start_at`, `clock`), and `host` and
-    `port` while it listens. A change never reaches back: what the search index has seen stays seen, and a parcel, refund
-    or design that is under way keeps its time.
+    They may be changed on a running sandbox and count from then on. Two groups refuse it with a `RuntimeError`: what
+    the state was built from (`products`, `seed`, `years`, `custom_models`, `balance`, `start_at`, `clock`), and `host`
+    and `port` while it listens. A change never reaches back: what the search index has seen stays seen, and a parcel,
+    refund or design that is under way keeps its time.
 
     Attributes:
         products: Products in the seeded catalog.

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 
 from kakaclo_async.sandbox.http.routing import Request, Route
 from kakaclo_async.sandbox.trade.delivery import LEVELS, Line, check_country
-from kakaclo_async.sandbox.trade.orders import NOT_YET
 from kakaclo_async.sandbox.wire import Code, Refusal, iso, money
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from kakaclo_async.sandbox.settings import Settings
     from kakaclo_async.sandbox.trade.ledger import Ledger
-    from kakaclo_async.sandbox.trade.orders import Item, Order, Parcel
+    from kakaclo_async.sandbox.trade.orders import Item, Order, Parcel, Refund
 
 
 _Short = Annotated[str, msgspec.Meta(max_length=32)]
@@ -102,35 +102,30 @@ class OrderArea:
         if new.channel_type not in LEVELS:
             raise Refusal(Code.BAD_PARAMETER, f"channelType must be one of {', '.join(LEVELS)}")
         check_country(new.order_addresses.country)
+        address = msgspec.structs.asdict(new.order_addresses)
         number = self._ledger.place(
-            new.order_items_list,
-            msgspec.structs.asdict(new.order_addresses),
-            new.channel_type,
-            new.custom_order_id,
-            new.remark,
+            new.order_items_list, address, new.channel_type, new.custom_order_id, new.remark
         )
         return number if self._settings.order_number_as_text else int(number)
 
     def query_v2(self, request: Request) -> object:
         """Answer orders by number and time."""
-        found = request.page_of(
-            self._matching(request), _order_v1 if self._settings.old_order_shape else _order_v2
-        )
+        write = _order_v1 if self._settings.old_order_shape else _order_v2
+        found = request.page_of(self._matching(request), write)
         # The older search leaves these behind in every answer.
         return {"vo": None, **found, "totalPageNumber": None, "modifyDate": None, "nextId": None}
 
     def query_v1(self, request: Request) -> object:
         """Answer orders by number, time and status, in the older shape."""
         statuses = request.codes("status", 100)
-        orders = (order for order in self._matching(request) if not statuses or _status_v1(order) in statuses)
+        orders = (order for order in self._matching(request) if not statuses or order.status_v1 in statuses)
         return request.page_of(orders, _order_v1)
 
     def _matching(self, request: Request) -> Iterable[Order]:
         ids = request.codes("ids", 250)
-        bounds = [
+        created_from, created_to, updated_from, updated_to = (
             request.moment(f"{kind}{end}Time") for kind in ("create", "update") for end in ("Start", "End")
-        ]
-        created_from, created_to, updated_from, updated_to = bounds
+        )
 
         def within(moment: float, start: float | None, end: float | None) -> bool:
             return (start is None or int(moment) >= start) and (end is None or int(moment) <= end)
@@ -152,16 +147,14 @@ class OrderArea:
             for line in new.order_items:
                 self._check(request.path["id"], line)
                 pieces[line.item_id] = pieces.get(line.item_id, 0) + line.quantity
-        return self._refund(request, pieces, new.refund_reason, new.remark)
+        return self._ask(request.path["id"], pieces, new.refund_reason, new.remark)
 
     def refund_whole(self, request: Request) -> object:
         """Ask for a refund of all, which is all that the older version knows."""
-        return self._refund(request, None, "Other", request.read(_WholeRefund).remark)
+        return self._ask(request.path["id"], None, "Other", request.read(_WholeRefund).remark)
 
-    def _refund(
-        self, request: Request, pieces: dict[str, int] | None, reason: str, remark: str | None
-    ) -> object:
-        number = self._ledger.refund(request.path["id"], pieces, reason, remark)
+    def _ask(self, order: str, pieces: dict[str, int] | None, reason: str, remark: str | None) -> object:
+        number = self._ledger.refund(order, pieces, reason, remark)
         return int(number) if self._settings.numeric_refund_numbers else number
 
     def _check(self, number: str, line: _RefundLine) -> None:
@@ -176,17 +169,9 @@ class OrderArea:
 
     def refunds(self, request: Request) -> object:
         """Answer the refunds of an order, newest first."""
-        found = [
-            refund for refund in reversed(self._ledger.refunds.values()) if refund.order == request.path["id"]
-        ]
+        number, newest_first = request.path["id"], reversed(self._ledger.refunds.values())
         return request.page_of(
-            found,
-            lambda refund: {
-                "refundNo": refund.number,
-                "id": refund.order,
-                "remark": refund.remark,
-                "refundStatus": refund.status,
-            },
+            (refund for refund in newest_first if refund.order == number), _refund_document
         )
 
     def balance(self, _: Request) -> object:
@@ -194,20 +179,6 @@ class OrderArea:
         balance = self._ledger.balance
         forms = {"number": balance, "text": str(balance), "object": {"balance": balance, "currency": "USD"}}
         return forms[self._settings.balance_form]
-
-
-def _status_v1(order: Order) -> str:
-    """Return the one status that V1 has for everything."""
-    if order.refund_status == "refunding":
-        return "refunding"
-    if order.cancelled:
-        return "refunded"
-    return {
-        "waiting_to_ship": "waiting_to_ship",
-        "partially_shipped": "partial_shipped",
-        "fully_shipped": "shipped",
-        "completed": "delivered",
-    }[order.fulfillment_status]
 
 
 def _order_v2(order: Order) -> dict[str, object]:
@@ -230,11 +201,10 @@ def _order_v2(order: Order) -> dict[str, object]:
         "orderItems": [_item_v2(order, item) for item in order.items],
         "fulfillments": [
             {
-                **_parcel(parcel),
+                **_parcel(order, parcel, partial(_item_v2, order)),
                 "packId": parcel.number,
                 "status": "shipped" if order.completed is None else "completed",
                 "carrierType": "last",
-                "items": [_item_v2(order, item) for item in order.items if item.number in parcel.items],
                 "trackingInfos": [{"carrier": parcel.carrier, "trackingCode": parcel.tracking}],
             }
             for parcel in order.parcels
@@ -247,20 +217,13 @@ def _order_v1(order: Order) -> dict[str, object]:
     """Write an order as in `GET /v1/order/orders`."""
     return {
         **_common(order),
-        "status": _status_v1(order),
+        "status": order.status_v1,
         "payAt": iso(order.created),
         "completedAt": _maybe(order.completed),
         "totalAmount": money(order.final),
         "skusAmount": money(order.subtotal),
         "orderItems": [_item_v1(item) for item in order.items],
-        "fulfillments": [
-            {
-                **_parcel(parcel),
-                "items": [_item_v1(item) for item in order.items if item.number in parcel.items],
-            }
-            for parcel in order.parcels
-        ]
-        or None,
+        "fulfillments": [_parcel(order, parcel, _item_v1) for parcel in order.parcels] or None,
     }
 
 
@@ -307,27 +270,31 @@ def _item_v2(order: Order, item: Item) -> dict[str, object]:
         "itemId": item.number,
         "amount": money(item.price),
         "total": money(item.total),
-        "fulfillmentStatus": _item_fulfillment(order, item),
+        "fulfillmentStatus": order.fulfillment_of(item),
         "refundStatus": item.refund_status,
         "countryCode": item.country,
     }
 
 
-def _item_fulfillment(order: Order, item: Item) -> str:
-    if item.shipped:
-        return "fully_shipped" if order.completed is None else "completed"
-    return "waiting_to_ship" if item.open else NOT_YET
-
-
-def _parcel(parcel: Parcel) -> dict[str, object]:
+def _parcel(order: Order, parcel: Parcel, write: Callable[[Item], object]) -> dict[str, object]:
     return {
         "id": parcel.number,
         "deliveryTime": iso(parcel.left),
         "carrier": parcel.carrier,
         "trackingCode": parcel.tracking,
         "logisticsSearchUrl": "https://t.17track.example/en#nums=" + parcel.tracking,
+        "items": [write(item) for item in order.items if item.number in parcel.items],
     }
 
 
 def _maybe(moment: float | None) -> str | None:
     return None if moment is None else iso(moment)
+
+
+def _refund_document(refund: Refund) -> dict[str, object]:
+    return {
+        "refundNo": refund.number,
+        "id": refund.order,
+        "remark": refund.remark,
+        "refundStatus": refund.status,
+    }

@@ -15,7 +15,7 @@ from kakaclo_async.sandbox.world.goods import SELLING, Product, Sku, StockRow
 from kakaclo_async.sandbox.world.index import Register, TimeIndex, Trail
 from kakaclo_async.sandbox.world.places import COUNTRY_OF
 from kakaclo_async.sandbox.world.seed import uneven_times
-from kakaclo_async.sandbox.world.view import Addition, Change, Edit, Move, Removal, View
+from kakaclo_async.sandbox.world.view import Change, View
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -171,12 +171,13 @@ class Catalog:
         """Put a new product on sale, the next of the assortment unless one is given; return its code."""
         now = int(self._timeline.now())
         row = self._truth.register.add(now, design)
-        self._commit(Addition(row, now))
+        self._commit(lambda view: view.add(row, now))
         return self._truth.register.spu(row)
 
     def remove(self, spu: str) -> None:
         """Take a product out of the database altogether, with its stock."""
-        self._commit(Removal(self._row(spu)))
+        row = self._row(spu)
+        self._commit(lambda view: view.remove(row))
 
     # Within
 
@@ -194,7 +195,7 @@ class Catalog:
         view, trail = self._replicas[turn]
         lag = self._settings.index_lag + turn * self._settings.replica_lag
         for change in trail.until(self._timeline.now() - lag):
-            change.apply(view)
+            change(view)
         return view
 
     def _seen(self) -> View:
@@ -215,12 +216,13 @@ class Catalog:
 
     def _commit(self, change: Change) -> None:
         now = self._timeline.now()
-        change.apply(self._truth)
+        change(self._truth)
         for _, trail in self._replicas:
             trail.put(now, change)
 
     def _edit(self, row: int, product: Product | None) -> None:
-        self._commit(Edit(row, product, int(self._timeline.now())))
+        now = int(self._timeline.now())
+        self._commit(lambda view: view.put_product(row, product, now))
 
     def _edit_skus(self, code: str, edit: Callable[[Sku], Sku]) -> None:
         spu = code.partition("_")[0]
@@ -235,7 +237,8 @@ class Catalog:
         now = int(self._timeline.now())
         lines = {line.warehouse: line for line in self._truth.stock_rows(sku_row)}
         lines |= {warehouse: StockRow(warehouse, qty, now) for warehouse, qty in qtys.items()}
-        self._commit(Move(sku_row, tuple(lines.values())))
+        moved = tuple(lines.values())
+        self._commit(lambda view: view.put_stock(sku_row, moved))
 
     def _repeat(self, rate: float, action: Callable[[], None]) -> None:
         if rate > 0:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
-
-from attrs import frozen
 
 from kakaclo_async.sandbox.world.goods import Product, StockRow, product_document
 from kakaclo_async.sandbox.world.index import ABSENT, TimeIndex
@@ -131,52 +130,5 @@ class View:
                 index.remove(sku_row)
 
 
-@frozen
-class Addition:
-    """A new product."""
-
-    row: int
-    moment: int
-
-    def apply(self, view: View) -> None:
-        """Let a view see it."""
-        view.add(self.row, self.moment)
-
-
-@frozen
-class Edit:
-    """An edited product, or with None one that was only touched."""
-
-    row: int
-    product: Product | None
-    moment: int
-
-    def apply(self, view: View) -> None:
-        """Let a view see it."""
-        view.put_product(self.row, self.product, self.moment)
-
-
-@frozen
-class Move:
-    """The new stock of a SKU."""
-
-    sku_row: int
-    lines: tuple[StockRow, ...]
-
-    def apply(self, view: View) -> None:
-        """Let a view see it."""
-        view.put_stock(self.sku_row, self.lines)
-
-
-@frozen
-class Removal:
-    """A product that is gone."""
-
-    row: int
-
-    def apply(self, view: View) -> None:
-        """Let a view see it."""
-        view.remove(self.row)
-
-
-Change = Addition | Edit | Move | Removal
+Change = Callable[[View], None]
+"""What a view is shown: an addition, an edit, a move of stock, a removal."""

@@ -1,7 +1,7 @@
 """A local KakaClo to develop and test against.
 
-It speaks the KakaClo Open API over HTTP, with state: a seeded catalog, the leaky bucket, orders that ship, refunds that
-settle, and faults that can be switched on. It shares no code with the client that it tests.
+It serves the KakaClo Open API over HTTP, with state: a seeded catalog, the leaky bucket, orders that ship, refunds that
+settle, and faults on demand. It shares no code with the client that it tests.
 
     async with Sandbox(products=500) as sandbox:
         print(sandbox.url, sandbox.token)

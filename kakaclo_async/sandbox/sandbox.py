@@ -41,13 +41,13 @@ class Served:
     """One request, as the log keeps it.
 
     Attributes:
-        method: The verb.
+        method: The HTTP method.
         path: Below the base URL.
         query: The query string, decoded.
         body: The raw body.
         at: Virtual time of its arrival.
-        status: HTTP status of the answer; None while there is none, and after a reset.
-        fault: Kind of the fault that it met.
+        status: HTTP status of the answer; None before the answer, and after a reset.
+        fault: Kind of the fault that happened to it.
     """
 
     method: str
@@ -109,9 +109,9 @@ class Sandbox(Settings):
     goes on at the same port, as after an outage.
 
     Attributes:
-        faults: What shall go wrong.
+        faults: What goes wrong: add a `Fault` to switch it on.
         log: The requests that came in, oldest first; at most `log_size`.
-        requests: How many came in, by path; those with a bad token and those over the limit are among them.
+        requests: How many came in, by path, including those with a bad token or over the limit.
         throttled: How many found the bucket full.
     """
 
@@ -149,7 +149,7 @@ class Sandbox(Settings):
 
     @property
     def catalog(self) -> Catalog:
-        """The products and their stock: to read, compare with and edit."""
+        """The products and their stock, to compare with and to edit."""
         return self._state.catalog
 
     @property
@@ -159,7 +159,7 @@ class Sandbox(Settings):
 
     @property
     def journal(self) -> list[Placed]:
-        """One entry per order that was accepted and paid, in order: here a duplicate shows."""
+        """One entry per order that was accepted and paid, oldest first; a duplicate shows here."""
         return self._state.ledger.placed
 
     @property

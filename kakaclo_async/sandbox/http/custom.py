@@ -112,7 +112,7 @@ class CustomArea:
         return _model_detail(model, ordered)
 
     def designs(self, request: Request) -> object:
-        """Answer one's own designs, newest first."""
+        """Answer the account's designs, newest first."""
         wanted = request.read(_DesignSearch)
         self._timeline.now()
         words = (wanted.search_content or "").casefold()

@@ -25,7 +25,7 @@ _HTML = b"<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gat
 
 
 class FaultKind(StrEnum):
-    """What goes wrong, and whether the request takes effect all the same."""
+    """What goes wrong, and whether the request still takes effect."""
 
     RESET_BEFORE = "reset_before"
     """The connection is reset; no effect."""
@@ -48,7 +48,7 @@ class FaultKind(StrEnum):
     SERVER_ERROR = "server_error"
     """HTTP 500 with an error document; the request took effect."""
     THROTTLED = "throttled"
-    """HTTP 429, whatever the bucket holds; no effect."""
+    """HTTP 429, even if the bucket has room; no effect."""
     REJECTED = "rejected"
     """HTTP 200 with the business code `code` and `message`; no effect."""
     REDIRECT = "redirect"
@@ -78,7 +78,7 @@ class Fault:
         kind: What happens: a `FaultKind` or its value.
         path: Path below the base URL, with `*` and `?` as wildcards; by default every path.
         method: "GET" or "POST"; None is either.
-        times: How many requests it happens to; None does not stop.
+        times: How many requests it happens to; None means all.
         skip: Requests that are let through first.
         probability: Chance that it happens to a request that it could happen to.
         takes_effect: Whether the request takes effect; None leaves it to the kind.
@@ -111,8 +111,8 @@ class Fault:
 class Faults:
     """The faults that are switched on.
 
-    A request meets the first fault, in the order they were added, that is meant for it; before that come the token and
-    the bucket, so that a faulty request was counted.
+    The first fault that matches a request happens to it, in the order they were added. The token and the bucket are
+    checked before, so faulty requests are counted, too.
 
     Args:
         seed: Decides about probabilities.
@@ -193,7 +193,7 @@ async def act(
 
 
 def _misanswer(fault: Fault, body: bytes) -> web.Response:
-    """Make an answer that is whole as HTTP goes, and wrong all the same."""
+    """Make an answer that is complete HTTP, and still wrong."""
     headers = {} if fault.retry_after is None else {"Retry-After": fault.retry_after}
     answers: dict[FaultKind, Callable[[], web.Response]] = {
         FaultKind.TRUNCATED_JSON: lambda: document(body[: len(body) // 2]),

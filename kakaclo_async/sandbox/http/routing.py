@@ -107,7 +107,7 @@ class Route:
     """One endpoint.
 
     Attributes:
-        method: The verb.
+        method: The HTTP method.
         path: Below the base URL; `{id}` marks a variable.
         answer: Makes `data`, or raises `Refusal`. It never awaits, so each request takes effect wholly or not at all.
         message: The message of success, which differs between the published documents.

@@ -99,7 +99,7 @@ def delivery_time(country: str, channel_type: str, origin: str = "CN") -> str:
 
 
 def look_up(catalog: Catalog, sku: str) -> tuple[Product, Sku, tuple[StockRow, ...]]:
-    """Return a SKU with its product and stock; refuse one that there is not."""
+    """Return a SKU with its product and stock; refuse an unknown SKU."""
     try:
         return catalog.find(sku)
     except LookupError:
@@ -107,7 +107,7 @@ def look_up(catalog: Catalog, sku: str) -> tuple[Product, Sku, tuple[StockRow, .
 
 
 def weigh(catalog: Catalog, lines: Iterable[Line | Item]) -> int:
-    """Return the total weight in grams; refuse SKUs that there are not."""
+    """Return the total weight in grams; refuse unknown SKUs."""
     return sum(look_up(catalog, line.sku)[1].weight * line.quantity for line in lines)
 
 

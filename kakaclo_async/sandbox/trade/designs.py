@@ -53,7 +53,7 @@ class Model:
 
 @frozen
 class Design:
-    """A print on a model, on sale as a product of its own; `created` is in milliseconds since 1970."""
+    """A print on a model, sold as a product; `created` is in milliseconds since 1970."""
 
     number: int
     model: Model

@@ -29,7 +29,7 @@ _CARRIERS = {"CN": "YunExpress", "US": "USPS"}
 
 
 class Ledger:
-    """All orders, all refunds and the balance: the database, and the truth for tests.
+    """All orders, all refunds and the balance: the database, which tests compare with.
 
     Attributes:
         orders: By number.
@@ -102,7 +102,7 @@ class Ledger:
         Equal `custom_order_id`s make orders of their own, as with KakaClo.
 
         Raises:
-            Refusal: A SKU cannot be had, or the balance does not suffice; nothing was changed.
+            Refusal: A SKU is not available, or the balance is too low; nothing was changed.
         """
         by_country = allocate(self._catalog, lines, self._item_numbers)
         groups = list(by_country.values())
@@ -175,7 +175,7 @@ class Ledger:
     def _complete(self, number: str, parcels: int) -> None:
         order, now = self._orders[number], self._timeline.now()
         undecided = any(item.refunding or (item.open and not item.shipped) for item in order.items)
-        # A parcel that left in the meantime has a time of its own to arrive.
+        # A parcel that left in the meantime arrives later, and completes the order then.
         if len(order.parcels) == parcels and order.completed is None and not undecided:
             self._save(evolve(order, completed=now, modified=now))
 
@@ -191,7 +191,7 @@ class Ledger:
             remark: More about it.
 
         Raises:
-            Refusal: There is no such order or item, it was shipped, or so much is not left.
+            Refusal: The order or item does not exist, was shipped, or has fewer pieces left.
         """
         order = self.orders.get(number)
         if order is None:

@@ -213,7 +213,7 @@ class Refund:
 
 @frozen
 class Placed:
-    """One accepted POST: what was paid for, however often the client believes to have asked.
+    """One accepted POST: what was paid for, however often the client believes it has asked.
 
     Attributes:
         custom_order_id: The client's own number.

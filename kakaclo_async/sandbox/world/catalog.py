@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 
 _YEAR = 365.25 * 86_400
 _QUIET = 3600
-"""Seconds before the start in which nothing was updated: clients stay behind the present, and should see all."""
+"""Seconds before the start without updates: clients read up to a while ago, and should see everything."""
 
 
 class Catalog:
     """The products and their stock.
 
-    Reading and editing here is immediate: this is the database, and the truth for tests. Searches go through
+    Reading and editing here is immediate: this is the database, which tests compare with. Searches go through
     `searched`, which trails it by the index lag.
 
     Args:
@@ -98,7 +98,7 @@ class Catalog:
         return ((sku.code, line.warehouse, line.qty) for _, sku, lines in self._listed() for line in lines)
 
     def selling(self, *countries: str, pieces: int = 1) -> Iterator[str]:
-        """Yield the SKUs that can be ordered, with at least so many pieces in each of the countries."""
+        """Yield the SKUs that can be ordered, with at least `pieces` in each of the countries."""
         for _, sku, lines in self._listed():
             stocked = Counter[str]()
             for line in lines:
@@ -110,7 +110,7 @@ class Catalog:
         """Return one product, as it is on the wire.
 
         Raises:
-            LookupError: There is no such product.
+            LookupError: The product does not exist.
         """
         return self._seen().document(self._row(spu))
 
@@ -118,7 +118,7 @@ class Catalog:
         """Return the pieces of a SKU in one warehouse, or in all.
 
         Raises:
-            LookupError: There is no such SKU.
+            LookupError: The SKU does not exist.
         """
         return sum(line.qty for line in self.find(sku)[2] if warehouse in (None, line.warehouse))
 
@@ -126,7 +126,7 @@ class Catalog:
         """Return a SKU with its product and its stock.
 
         Raises:
-            LookupError: There is no such SKU.
+            LookupError: The SKU does not exist.
         """
         truth = self._seen()
         sku_row = self._sku_row(sku)
@@ -158,17 +158,19 @@ class Catalog:
     def set_stock(self, sku: str, warehouse: str, qty: int) -> None:
         """Set the stock of a SKU in one warehouse; those in other warehouses keep their times."""
         if qty < 0 or warehouse not in COUNTRY_OF:
-            raise ValueError(f"no stock of {qty} in {warehouse}: pieces from 0, in a warehouse that there is")
+            raise ValueError(
+                f"cannot put {qty} pieces into {warehouse}: 0 or more, in one of {', '.join(COUNTRY_OF)}"
+            )
         self._move(self._sku_row(sku), {warehouse: qty})
 
     def shift_stock(self, sku: str, warehouse: str, pieces: int) -> None:
-        """Add pieces of a SKU to a warehouse, or take them out; a SKU that is gone is left alone."""
+        """Add pieces of a SKU to a warehouse, or take them out; does nothing if the SKU was removed."""
         sku_row = self._truth.sku_row(sku)
         if sku_row is not None:
             self._move(sku_row, {warehouse: self.qty(sku, warehouse) + pieces})
 
     def add_product(self, design: Product | None = None) -> str:
-        """Put a new product on sale, the next of the assortment unless one is given; return its code."""
+        """Put a new product on sale, `design` or else the next of the assortment; return its code."""
         now = int(self._timeline.now())
         row = self._truth.register.add(now, design)
         self._commit(lambda view: view.add(row, now))

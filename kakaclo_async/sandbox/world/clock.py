@@ -55,10 +55,10 @@ class Clock:
 
 
 class Timeline:
-    """Actions that fall due as virtual time passes, run in order when somebody looks.
+    """Actions that fall due as virtual time passes, run in order at the next call of `now`.
 
     Nothing runs in the background: `now` first runs all that is due. While an action runs, `now` is the moment it was
-    due, so what it changes carries the right time however late somebody looks.
+    due, so what it changes carries the right time however late `now` is called.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -72,7 +72,7 @@ class Timeline:
         heapq.heappush(self._due, (when, next(self._order), action))
 
     def after(self, seconds: float, action: Callable[[], None]) -> None:
-        """Run `action` when so many virtual seconds have passed."""
+        """Run `action` in that many virtual seconds."""
         self.at(self.now() + seconds, action)
 
     def now(self) -> float:
@@ -96,7 +96,7 @@ class Timeline:
 class LeakyBucket:
     """A bucket that holds `capacity` requests and leaks `per_second` of them.
 
-    A request that finds it full adds nothing: a client that keeps knocking is let in as soon as there is room.
+    A request that finds it full adds nothing, so a client that keeps trying gets in as soon as there is room.
 
     Args:
         capacity: Requests that the bucket holds.
@@ -124,7 +124,7 @@ class LeakyBucket:
         self._level, self._capacity, self._per_second = self.level, capacity, per_second
 
     def take(self) -> float:
-        """Put one request in; return 0.0, or the seconds until there is room for it if it does not fit."""
+        """Put one request in; return 0.0, or the seconds until it fits."""
         excess = self.level + 1 - self._capacity
         if excess > _TOLERANCE:
             return excess / self._per_second

@@ -94,7 +94,7 @@ class Sku:
 
 @frozen
 class Product:
-    """A product without what moves: stock and update time are kept beside it.
+    """A product without its stock and update time, which change without it.
 
     Attributes:
         number: `kkProductId`.

@@ -26,9 +26,9 @@ _ROW_MASK = (1 << _ROW_BITS) - 1
 
 
 class Register:
-    """Which rows were ever made, under which codes; shared by all views, and only ever grows.
+    """All rows ever made, and their codes; shared by all views, and only ever grows.
 
-    Products have row numbers; so have SKUs, those of a product one after the other.
+    Products and SKUs have row numbers; the SKUs of one product are neighbours.
     """
 
     def __init__(self, seed: int) -> None:
@@ -48,7 +48,7 @@ class Register:
         return self._first_sku[-1]
 
     def add(self, created: int, design: Product | None = None) -> int:
-        """Make the next product, of the assortment or of one's own design, and return its row."""
+        """Make the next product, a given design or the next of the assortment, and return its row."""
         row = len(self._created)
         if design is None:
             skus, category = self._assortment.sku_count(row), self._assortment.category(row)
@@ -71,7 +71,7 @@ class Register:
         return design.spu if design else self._assortment.spu(row)
 
     def row(self, spu: str) -> int | None:
-        """Return the row of a product; None if there never was one under that code."""
+        """Return the row of a product; None if the code was never used."""
         row = self._rows_of_designs.get(spu)
         if row is None:
             row = self._assortment.row(spu)
@@ -88,7 +88,7 @@ class Register:
         return row, sku_row - self._first_sku[row]
 
     def sku_row(self, sku: str) -> int | None:
-        """Return the row of a SKU; None if there never was one under that code."""
+        """Return the row of a SKU; None if the code was never used."""
         row = self.row(sku.partition("_")[0])
         if row is not None:
             for sku_row, known in zip(self.skus(row), self.product(row).skus, strict=True):
@@ -132,7 +132,7 @@ class TimeIndex:
         return row < len(self._times) and self._times[row] != ABSENT
 
     def copy(self) -> TimeIndex:
-        """Return an index of its own with the same rows."""
+        """Return an independent index of the same rows."""
         copied = TimeIndex()
         copied._times, copied._keys = self._times[:], self._keys.copy()
         return copied
@@ -150,7 +150,7 @@ class TimeIndex:
         insort(self._keys, moment << _ROW_BITS | row)
 
     def remove(self, row: int) -> None:
-        """Take a row out, if it is there."""
+        """Remove a row, if present."""
         if row in self:
             del self._keys[bisect_left(self._keys, self._times[row] << _ROW_BITS | row)]
             self._times[row] = ABSENT
@@ -218,7 +218,7 @@ class Trail(Generic[T]):
         self._changes: deque[tuple[float, T]] = deque()
 
     def copy(self) -> Trail[T]:
-        """Return a trail of its own with the same changes."""
+        """Return an independent trail of the same changes."""
         copied = Trail[T]()
         copied._changes = self._changes.copy()
         return copied

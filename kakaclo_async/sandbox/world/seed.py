@@ -1,4 +1,4 @@
-"""A made-up catalog: any row of it can be made from its number alone, so that none has to be kept."""
+"""A made-up catalog: each row follows from its number alone, so none has to be stored."""
 
 from __future__ import annotations
 

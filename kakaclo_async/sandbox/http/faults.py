@@ -56,18 +56,8 @@ class FaultKind(StrEnum):
 
 
 _WITHOUT_EFFECT = frozenset(
-    {
-        FaultKind.RESET_BEFORE,
-        FaultKind.BAD_GATEWAY,
-        FaultKind.THROTTLED,
-        FaultKind.REJECTED,
-        FaultKind.REDIRECT,
-    }
+    map(FaultKind, ("reset_before", "bad_gateway", "throttled", "rejected", "redirect"))
 )
-
-
-def _kind(kind: FaultKind | str) -> FaultKind:
-    return FaultKind(kind)
 
 
 @define
@@ -89,7 +79,7 @@ class Fault:
         location: For REDIRECT.
     """
 
-    kind: FaultKind = field(converter=_kind)
+    kind: FaultKind = field(converter=FaultKind)
     path: str = "*"
     method: str | None = None
     times: int | None = 1

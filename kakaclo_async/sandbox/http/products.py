@@ -6,8 +6,6 @@ from itertools import count
 from math import ceil, floor
 from typing import TYPE_CHECKING
 
-from attrs import frozen
-
 from kakaclo_async.sandbox.http.routing import Request, Route, page
 from kakaclo_async.sandbox.wire import Code, Refusal
 from kakaclo_async.sandbox.world.places import CATEGORIES, COUNTRY_OF, WAREHOUSES, Warehouse
@@ -25,14 +23,9 @@ if TYPE_CHECKING:
 
 
 _MOST_CODES = 30
+_SORT_TYPES = ("salasVolume", "stock", "price", "updateTime")
 _DAY = 86_400
 _EVER = (0, 1 << 33)
-
-
-@frozen
-class _Order:
-    by: str
-    ascending: bool
 
 
 class ProductArea:
@@ -65,10 +58,8 @@ class ProductArea:
     def products(self, request: Request) -> object:
         """Answer products by codes, by category or by update time."""
         spus, skus = request.codes("spus", _MOST_CODES), request.codes("skus", _MOST_CODES)
-        order = _Order(
-            request.choice("sortType", ("salasVolume", "stock", "price", "updateTime"), "updateTime"),
-            request.choice("sortBy", ("asc", "desc"), "desc") == "asc",
-        )
+        sort_type = request.choice("sortType", _SORT_TYPES, "updateTime")
+        ascending = request.choice("sortBy", ("asc", "desc"), "desc") == "asc"
         window, category = self._window(request), request.number("categoryId", 0)
         view = self._catalog.searched()
         if spus or skus:
@@ -80,12 +71,12 @@ class ProductArea:
                 "one of spus, skus, categoryId, dateStartTime with dateEndTime is required",
             )
         number = self._page_number(request)
-        if category or order.by != "updateTime":
-            rows = self._sort(view, category, window or _EVER, order)
+        if category or sort_type != "updateTime":
+            rows = self._sort(view, category, window or _EVER, sort_type, ascending=ascending)
             total, offset = len(rows), (number - 1) * self._settings.page_size
             rows = rows[offset : offset + self._settings.page_size]
         else:
-            total, rows = self._slice(view.products, window or _EVER, number, ascending=order.ascending)
+            total, rows = self._slice(view.products, window or _EVER, number, ascending=ascending)
         return self._page([view.document(row) for row in rows], total, number)
 
     def stocks(self, request: Request) -> object:
@@ -138,9 +129,11 @@ class ProductArea:
         rows = index.page(*window, (number - 1) * size, size, newest_first=not ascending, ties=self._ties())
         return index.count(*window), rows
 
-    def _sort(self, view: View, category: int, window: tuple[int, int], order: _Order) -> list[int]:
+    def _sort(
+        self, view: View, category: int, window: tuple[int, int], sort_type: str, *, ascending: bool
+    ) -> list[int]:
         # Sorting by anything but time makes every product of the window: keep it for the next page.
-        key = (id(view), view.version, category, window, order)
+        key = (id(view), view.version, category, window, sort_type, ascending)
         if self._sorted[0] == key and not self._settings.tie_shuffle:
             return self._sorted[1]
         rows = view.products.rows(*window)
@@ -153,8 +146,8 @@ class ProductArea:
             "price": lambda row: view.product(row).price,
             "updateTime": view.products.time_of,
         }
-        value, ties = values[order.by], self._ties()
-        rows.sort(key=lambda row: (value(row), ties(row) if ties else row), reverse=not order.ascending)
+        value, ties = values[sort_type], self._ties()
+        rows.sort(key=lambda row: (value(row), ties(row) if ties else row), reverse=not ascending)
         self._sorted = (key, rows)
         return rows
 

@@ -20,7 +20,13 @@ if TYPE_CHECKING:
 
 
 def _pass_on(instance: Sandbox, attribute: attrs.Attribute[Any], value: Any) -> Any:
-    setattr(instance._core, attribute.name, value)  # noqa: SLF001 - a hook of that class
+    async def change() -> None:
+        setattr(instance._core, attribute.name, value)  # noqa: SLF001 - a hook of that class
+
+    if instance._thread is None:  # noqa: SLF001
+        setattr(instance._core, attribute.name, value)  # noqa: SLF001
+    else:
+        instance._thread.run(change)  # noqa: SLF001 - on the thread that answers requests, as `skip`
     return value
 
 

@@ -1,4 +1,4 @@
-"""What a sandbox can be told."""
+"""The settings of a sandbox, and which of them can change while it runs."""
 
 from __future__ import annotations
 
@@ -13,23 +13,34 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 
+FIXED = {
+    "balance": "set ledger.balance",
+    **dict.fromkeys(
+        ("products", "seed", "years", "custom_models", "start_at", "clock"), "make a new Sandbox"
+    ),
+}
+"""What the state is built from, and so cannot change afterwards; with what to do instead."""
+
+
 @define(kw_only=True, eq=False)
 class Settings:
     """The settings of a sandbox; all can be given to `Sandbox(...)`.
 
-    Those under "Answers" and "Orders" are read at each request, so a test may change them on a running sandbox;
-    the others count when it starts.
+    They may be changed on a running sandbox and count from then on. Two groups refuse it with a `RuntimeError`: what
+    the state was built from (`products`, `seed`, `years`, `custom_models`, `balance`, `start_at`, `clock`), and `host`
+    and `port` while it listens. A change never reaches back: what the search index has seen stays seen, and a parcel,
+    refund or design that is under way keeps its time.
 
     Attributes:
         products: Products in the seeded catalog.
         seed: Equal seeds make equal catalogs, and equal changes while time passes.
         years: How far back the update times of the catalog reach.
-        balance: US dollars on the account.
+        balance: US dollars on the account at the start; later, set `Sandbox.ledger.balance`.
         custom_models: Models that can be printed on.
         host: Address to listen on.
         port: Port to listen on; 0 takes a free one and keeps it.
         token: The one access token that is accepted.
-        log_size: Requests kept in `Sandbox.log`; None keeps all.
+        log_size: Requests kept in `Sandbox.log`, the newest; None keeps all.
         speed: Virtual seconds per real second. Everything with a duration follows it: bucket, index lag, orders.
         start_at: Wall clock time at the start, aware; None takes the present time.
         clock: Source of real seconds; None takes the running event loop's time.
@@ -37,20 +48,20 @@ class Settings:
         per_second: Requests that leak out of it per virtual second.
         index_lag: Virtual seconds by which searches trail the database.
         replica_lag: When above 0, every other answer comes from a second replica, this much more behind.
-        update_rate: Product updates per virtual second; those of an idle while are made at the next request.
+        update_rate: Product updates per virtual second; those due while it was idle are made at the next request.
         stock_update_rate: Stock updates per virtual second.
         page_size: Rows per page of products and stock.
         page_limit: Searches refuse pages that end beyond this row; None never refuses.
-        total_cap: Totals are exact up to this number and say this number above it; None counts all.
+        total_cap: The highest total that is answered, however many rows there are; None counts all.
         day_granular: Product and stock windows look at the days of their bounds only, not at the time of day.
-        tie_shuffle: Rows with equal sort keys come in another order at each request.
-        row_count_as_page_size: `pageSize` tells the rows of the page, as the published sample does.
+        tie_shuffle: Rows with equal sort keys come in a different order at each request.
+        row_count_as_page_size: `pageSize` is the number of rows on the page, as in the published sample.
         retry_after: Answers 429 carry a `Retry-After` header, in real seconds.
         old_freight_shape: Freight trials answer in the older shape, with `channelCode` and without `channelType`.
         old_order_shape: V2 queries answer in the older shape, with the names of V1.
         numeric_refund_numbers: Refund numbers are JSON numbers.
         order_number_as_text: Order numbers are JSON strings.
-        balance_form: How the balance is written, which no document tells.
+        balance_form: How the balance is written; the documents do not say.
         split_orders: An order that needs warehouses in two countries becomes two orders; only the first number is
             answered. Otherwise it is one order whose items differ in `countryCode`.
         ship_after: Virtual seconds until the first parcel leaves; each further country takes as long again.

@@ -200,7 +200,7 @@ async def test_a_row_that_cannot_be_decoded_is_set_aside_and_the_pull_goes_on(
 ):
     sandbox, kk = shop
     broken = sorted(sandbox.catalog.spus())[7]
-    from kakaclo_async.sandbox.view import View
+    from kakaclo_async.sandbox.world.view import View
 
     document = View.document
 
@@ -226,7 +226,7 @@ async def test_a_row_that_cannot_be_decoded_is_set_aside_and_the_pull_goes_on(
 async def test_a_product_without_a_readable_time_does_not_stop_the_pull(shop, db, mirror_of, monkeypatch):
     sandbox, kk = shop
     broken = sorted(sandbox.catalog.spus())[7]
-    from kakaclo_async.sandbox.view import View
+    from kakaclo_async.sandbox.world.view import View
 
     document = View.document
 

@@ -188,7 +188,7 @@ async def test_verify_repairs_what_was_altered(mirrored, db):
 
 async def test_a_sku_that_its_product_lists_no_more_is_gone_and_may_come_back(mirrored, db, monkeypatch):
     sandbox, mirror, after = mirrored
-    from kakaclo_async.sandbox.view import View
+    from kakaclo_async.sandbox.world.view import View
 
     spu = next(spu for spu in sandbox.catalog.spus() if len(sandbox.catalog.product(spu)["skuDetails"]) > 1)
     dropped = sandbox.catalog.product(spu)["skuDetails"][0]["sku"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kakaclo_async.sandbox.view import View
+from kakaclo_async.sandbox.world.view import View
 
 
 @pytest.fixture

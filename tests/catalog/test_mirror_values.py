@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from kakaclo_async.catalog import export
-from kakaclo_async.sandbox.view import View
+from kakaclo_async.sandbox.world.view import View
 
 decode = msgspec.json.Decoder(float_hook=Decimal).decode
 

@@ -14,7 +14,7 @@ from support.terminal import Hosted
 
 from kakaclo_async.catalog import Gap, Mirror, MirrorReport, database
 from kakaclo_async.paging import Window
-from kakaclo_async.sandbox.view import View
+from kakaclo_async.sandbox.world.view import View
 
 
 def count(table):

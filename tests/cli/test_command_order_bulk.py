@@ -168,7 +168,7 @@ def test_a_run_that_ends_in_the_middle_is_finished_by_the_next_without_doubles(
     kakaclo, hosted, file, sku, tmp_path, end
 ):
     """8 are placed, 8 hang and never arrive, 8 hang and have arrived, and 16 were not sent when it dies."""
-    hosted.sandbox.ledger._trail._lag = 0.0
+    hosted.call(setattr, hosted.sandbox, "index_lag", 0.0)
     post = {"path": "/v2/order/orders", "method": "POST"}
     hosted.call(hosted.sandbox.faults.add, Fault("silence", takes_effect=False, skip=8, times=8, **post))
     hosted.call(hosted.sandbox.faults.add, Fault("silence", skip=8, times=None, **post))
@@ -227,7 +227,7 @@ def test_a_declined_order_is_told_with_kakaclos_words(kakaclo, hosted, file):
 
 
 def test_orders_in_doubt_are_settled_by_one_search_after_the_others(kakaclo, hosted, file):
-    hosted.sandbox.ledger._trail._lag = 0.0
+    hosted.call(setattr, hosted.sandbox, "index_lag", 0.0)
     for kind in ("reset_after", "reset_before", "server_error"):
         hosted.call(hosted.sandbox.faults.add, Fault(kind, path="/v2/order/orders", method="POST"))
     path = file(*ids(6))
@@ -404,7 +404,7 @@ def test_no_address_is_shown(kakaclo, hosted, file, tmp_path):
     for kind in ("rejected", "server_error"):
         fault = Fault(kind, path="/v2/order/orders", method="POST", message=said)
         hosted.call(hosted.sandbox.faults.add, fault)
-    hosted.sandbox.ledger._trail._lag = 0.0
+    hosted.call(setattr, hosted.sandbox, "index_lag", 0.0)
 
     outcome = kakaclo("orders", "submit", file(*ids(3)), "--quiet-time", "0.1")
     bad = kakaclo(

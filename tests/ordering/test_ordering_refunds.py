@@ -35,7 +35,7 @@ POST = {"path": "/v2/order/orders/*/refund", "method": "POST"}
 @pytest.fixture(autouse=True)
 def no_lag(sandbox):
     """Orders that are seen at once, except where a test says otherwise."""
-    sandbox.ledger._trail._lag = 0.0
+    sandbox.index_lag = 0.0
 
 
 def bodies(sandbox):
@@ -133,7 +133,7 @@ async def test_a_shipped_order_is_refused_with_the_reason(kk, sandbox, order, pa
 
 
 async def test_a_new_order_that_the_index_does_not_know_can_be_refunded_as_a_whole_only(kk, sandbox, order):
-    sandbox.ledger._trail._lag = 300.0
+    sandbox.index_lag = 300.0
     created = await kk.orders.create(order())
 
     with pytest.raises(NotFound, match="5 minutes"):

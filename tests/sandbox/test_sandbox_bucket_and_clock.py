@@ -6,8 +6,7 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from kakaclo_async.sandbox.bucket import LeakyBucket
-from kakaclo_async.sandbox.clock import Clock, Timeline
+from kakaclo_async.sandbox.world.clock import Clock, LeakyBucket, Timeline
 
 
 class Hand:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from kakaclo_async.sandbox.freight import LEVELS, price
+from kakaclo_async.sandbox.trade.delivery import LEVELS, price
 
 SPLIT = "/v2/order/orders/channel/automationSplit"
 CHANNEL = "/v2/order/orders/channel"

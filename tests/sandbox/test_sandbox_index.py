@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from hypothesis import given, settings, strategies as st
 
-from kakaclo_async.sandbox.index import TimeIndex, Trail
-from kakaclo_async.sandbox.seed import mix
+from kakaclo_async.sandbox.world.index import TimeIndex, Trail
+from kakaclo_async.sandbox.world.seed import mix
 
 moves = st.lists(st.tuples(st.integers(0, 30), st.none() | st.integers(0, 20)), max_size=60)
 
@@ -56,10 +56,12 @@ def test_a_copy_moves_on_its_own():
 
 
 def test_a_trail_hands_out_each_change_once_and_not_before_its_time():
-    trail = Trail(300)
+    trail = Trail()
     trail.put(1000, "a")
     trail.put(1100, "b")
-    assert list(trail.due(1299.9)) == []
-    assert list(trail.due(1300)) == ["a"]
-    assert list(trail.due(5000)) == ["b"]
-    assert list(trail.due(5000)) == []
+    assert list(trail.until(999.9)) == []
+    copied = trail.copy()
+    assert list(trail.until(1000)) == ["a"]
+    assert list(trail.until(5000)) == ["b"]
+    assert list(trail.until(5000)) == []
+    assert list(copied.until(5000)) == ["a", "b"]

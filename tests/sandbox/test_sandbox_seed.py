@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, strategies as st
 
 from kakaclo_async.sandbox import Sandbox
-from kakaclo_async.sandbox.goods import Shelf
-from kakaclo_async.sandbox.places import CATEGORIES, WAREHOUSES, category_tree
-from kakaclo_async.sandbox.seed import Assortment, uneven_times
+from kakaclo_async.sandbox.http.products import category_tree
+from kakaclo_async.sandbox.world.goods import Shelf
+from kakaclo_async.sandbox.world.places import CATEGORIES, WAREHOUSES
+from kakaclo_async.sandbox.world.seed import Assortment, uneven_times
 
 
 @pytest.fixture(scope="module")

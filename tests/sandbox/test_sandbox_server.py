@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import aiohttp
@@ -13,15 +14,40 @@ from kakaclo_async.sandbox import Fault, Sandbox
 BALANCE = "/v1/payment/balance"
 
 
+ROOT = Path(kakaclo_async.sandbox.__file__).parent
+PACKAGE = "kakaclo_async.sandbox"
+LAYERS = ["wire", "settings", "world", "trade", "http", "sandbox"]
+
+
+def imported():
+    """Each module of the sandbox with the modules it imports, those for type checkers included."""
+    found = {}
+    for file in ROOT.rglob("*.py"):
+        nodes = list(ast.walk(ast.parse(file.read_text())))
+        froms = [node for node in nodes if isinstance(node, ast.ImportFrom)]
+        assert not any(node.level for node in froms)
+        plain = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+        module = ".".join([PACKAGE, *file.relative_to(ROOT).with_suffix("").parts])
+        found[module] = [*plain, *(node.module for node in froms)]
+    assert len(found) > 15
+    return found
+
+
 def test_the_sandbox_imports_nothing_of_the_sdk():
-    for file in Path(kakaclo_async.sandbox.__file__).parent.glob("*.py"):
-        for node in ast.walk(ast.parse(file.read_text())):
-            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            if isinstance(node, ast.ImportFrom):
-                assert node.level == 0
-                names = [node.module]
-            for name in names:
-                assert not name.startswith("kakaclo") or name.startswith("kakaclo_async.sandbox")
+    for names in imported().values():
+        for name in names:
+            assert not name.startswith("kakaclo") or name.startswith(f"{PACKAGE}.")
+
+
+def test_the_folders_import_downwards_and_no_modules_in_a_circle():
+    graph = {
+        module: [name for name in names if name.startswith(PACKAGE)] for module, names in imported().items()
+    }
+    graph.pop(f"{PACKAGE}.__init__")
+    assert list(TopologicalSorter(graph).static_order())
+    for module, names in graph.items():
+        rank = LAYERS.index(module.split(".")[2])
+        assert all(LAYERS.index(name.split(".")[2]) <= rank for name in names), module
 
 
 @pytest.mark.parametrize("token", ["wrong", "sandbox-token2"])

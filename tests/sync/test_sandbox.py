@@ -109,3 +109,11 @@ def test_money_of_the_sandbox_is_exact():
         KakaClo(sandbox.token, base_url=sandbox.url) as kk,
     ):
         assert str(kk.payment.balance().amount) == "0.10"
+
+
+def test_a_setting_that_is_fixed_once_started_is_refused_and_keeps_its_value(sandbox):
+    with pytest.raises(
+        RuntimeError, match="products is fixed once the sandbox has started; make a new Sandbox"
+    ):
+        sandbox.products = 7
+    assert sandbox.products == 50

@@ -11,7 +11,7 @@ from kakaclo_async.events import Lane
 from kakaclo_async.ratelimit.bucket import RateLimit
 from kakaclo_async.ratelimit.gate import Gate
 from kakaclo_async.ratelimit.local import LocalBucket
-from kakaclo_async.sandbox.bucket import LeakyBucket
+from kakaclo_async.sandbox.world.clock import LeakyBucket
 
 
 @attrs.define(slots=False)

@@ -21,7 +21,7 @@ from kakaclo_async.events import Lane
 from kakaclo_async.ratelimit.bucket import RateLimit
 from kakaclo_async.ratelimit.gate import Gate
 from kakaclo_async.ratelimit.redis import RedisBucket
-from kakaclo_async.sandbox.bucket import LeakyBucket
+from kakaclo_async.sandbox.world.clock import LeakyBucket
 
 INTERACTIVE, BULK = Lane.INTERACTIVE, Lane.BULK
 

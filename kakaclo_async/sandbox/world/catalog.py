@@ -11,29 +11,28 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve
 
-from kakaclo_async.sandbox.goods import SELLING, Product, Sku, StockRow
-from kakaclo_async.sandbox.index import TimeIndex, Trail
-from kakaclo_async.sandbox.places import COUNTRY_OF
-from kakaclo_async.sandbox.register import Register
-from kakaclo_async.sandbox.seed import uneven_times
-from kakaclo_async.sandbox.view import Addition, Change, Edit, Move, Removal, View
+from kakaclo_async.sandbox.world.goods import SELLING, Product, Sku, StockRow
+from kakaclo_async.sandbox.world.index import Register, TimeIndex, Trail
+from kakaclo_async.sandbox.world.places import COUNTRY_OF
+from kakaclo_async.sandbox.world.seed import uneven_times
+from kakaclo_async.sandbox.world.view import Change, View
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from kakaclo_async.sandbox.clock import Timeline
     from kakaclo_async.sandbox.settings import Settings
+    from kakaclo_async.sandbox.world.clock import Timeline
 
 
 _YEAR = 365.25 * 86_400
 _QUIET = 3600
-"""Seconds before the start in which nothing was updated: clients stay behind the present, and should see all."""
+"""Seconds before the start without updates: clients read up to a while ago, and should see everything."""
 
 
 class Catalog:
     """The products and their stock.
 
-    Reading and editing here is immediate: this is the database, and the truth for tests. Searches go through
+    Reading and editing here is immediate: this is the database, which tests compare with. Searches go through
     `searched`, which trails it by the index lag.
 
     Args:
@@ -52,21 +51,33 @@ class Catalog:
             register.add(moment - int(rng.random() ** 3 * _YEAR))
         stock = uneven_times(rng, register.sku_count, start, end)
         self._truth = View(register, TimeIndex(updated), TimeIndex(stock))
-        lags = [settings.index_lag]
-        if settings.replica_lag:
-            lags.append(settings.index_lag + settings.replica_lag)
-        self._replicas = [(self._truth.copy(), Trail[Change](lag)) for lag in lags]
-        self._turns = cycle(self._replicas)
-        self._repeat(settings.update_rate, self._update_some_product)
-        self._repeat(settings.stock_update_rate, self._update_some_stock)
+        self._settings = settings
+        self._replicas = [(self._truth.copy(), Trail[Change]())]
+        self._rates = (0.0, 0.0)
+        self.adopt()
+
+    def adopt(self) -> None:
+        """Let the lags and rates of the settings, as they are now, count from now on."""
+        if not self._settings.replica_lag:
+            del self._replicas[1:]
+        elif len(self._replicas) == 1:
+            view, trail = self._replicas[0]
+            self._replicas.append((view.copy(), trail.copy()))
+        self._turns = cycle(range(len(self._replicas)))
+        rates = (self._settings.update_rate, self._settings.stock_update_rate)
+        if rates != self._rates:
+            self._rates = rates
+            self._repeat(rates[0], self._update_some_product)
+            self._repeat(rates[1], self._update_some_stock)
 
     def searched(self) -> View:
         """Return the catalog as the search index knows it now; replicas take turns."""
-        now = self._timeline.now()
-        view, trail = next(self._turns)
-        for change in trail.due(now):
-            change.apply(view)
-        return view
+        return self._catch_up(next(self._turns))
+
+    def catch_up(self) -> None:
+        """Let all replicas see what they know by now."""
+        for turn in range(len(self._replicas)):
+            self._catch_up(turn)
 
     # Reading the truth
 
@@ -87,7 +98,7 @@ class Catalog:
         return ((sku.code, line.warehouse, line.qty) for _, sku, lines in self._listed() for line in lines)
 
     def selling(self, *countries: str, pieces: int = 1) -> Iterator[str]:
-        """Yield the SKUs that can be ordered, with at least so many pieces in each of the countries."""
+        """Yield the SKUs that can be ordered, with at least `pieces` in each of the countries."""
         for _, sku, lines in self._listed():
             stocked = Counter[str]()
             for line in lines:
@@ -99,7 +110,7 @@ class Catalog:
         """Return one product, as it is on the wire.
 
         Raises:
-            LookupError: There is no such product.
+            LookupError: The product does not exist.
         """
         return self._seen().document(self._row(spu))
 
@@ -107,7 +118,7 @@ class Catalog:
         """Return the pieces of a SKU in one warehouse, or in all.
 
         Raises:
-            LookupError: There is no such SKU.
+            LookupError: The SKU does not exist.
         """
         return sum(line.qty for line in self.find(sku)[2] if warehouse in (None, line.warehouse))
 
@@ -115,7 +126,7 @@ class Catalog:
         """Return a SKU with its product and its stock.
 
         Raises:
-            LookupError: There is no such SKU.
+            LookupError: The SKU does not exist.
         """
         truth = self._seen()
         sku_row = self._sku_row(sku)
@@ -147,25 +158,28 @@ class Catalog:
     def set_stock(self, sku: str, warehouse: str, qty: int) -> None:
         """Set the stock of a SKU in one warehouse; those in other warehouses keep their times."""
         if qty < 0 or warehouse not in COUNTRY_OF:
-            raise ValueError(f"no stock of {qty} in {warehouse}: pieces from 0, in a warehouse that there is")
+            raise ValueError(
+                f"cannot put {qty} pieces into {warehouse}: 0 or more, in one of {', '.join(COUNTRY_OF)}"
+            )
         self._move(self._sku_row(sku), {warehouse: qty})
 
     def shift_stock(self, sku: str, warehouse: str, pieces: int) -> None:
-        """Add pieces of a SKU to a warehouse, or take them out; a SKU that is gone is left alone."""
+        """Add pieces of a SKU to a warehouse, or take them out; does nothing if the SKU was removed."""
         sku_row = self._truth.sku_row(sku)
         if sku_row is not None:
             self._move(sku_row, {warehouse: self.qty(sku, warehouse) + pieces})
 
     def add_product(self, design: Product | None = None) -> str:
-        """Put a new product on sale, the next of the assortment unless one is given; return its code."""
+        """Put a new product on sale, `design` or else the next of the assortment; return its code."""
         now = int(self._timeline.now())
         row = self._truth.register.add(now, design)
-        self._commit(Addition(row, now))
+        self._commit(lambda view: view.add(row, now))
         return self._truth.register.spu(row)
 
     def remove(self, spu: str) -> None:
         """Take a product out of the database altogether, with its stock."""
-        self._commit(Removal(self._row(spu)))
+        row = self._row(spu)
+        self._commit(lambda view: view.remove(row))
 
     # Within
 
@@ -178,6 +192,13 @@ class Catalog:
             product = self._truth.product(row)
             for sku_row, sku in zip(self._truth.register.skus(row), product.skus, strict=True):
                 yield product, sku, self._truth.stock_rows(sku_row)
+
+    def _catch_up(self, turn: int) -> View:
+        view, trail = self._replicas[turn]
+        lag = self._settings.index_lag + turn * self._settings.replica_lag
+        for change in trail.until(self._timeline.now() - lag):
+            change(view)
+        return view
 
     def _seen(self) -> View:
         self._timeline.now()
@@ -197,12 +218,13 @@ class Catalog:
 
     def _commit(self, change: Change) -> None:
         now = self._timeline.now()
-        change.apply(self._truth)
+        change(self._truth)
         for _, trail in self._replicas:
             trail.put(now, change)
 
     def _edit(self, row: int, product: Product | None) -> None:
-        self._commit(Edit(row, product, int(self._timeline.now())))
+        now = int(self._timeline.now())
+        self._commit(lambda view: view.put_product(row, product, now))
 
     def _edit_skus(self, code: str, edit: Callable[[Sku], Sku]) -> None:
         spu = code.partition("_")[0]
@@ -217,16 +239,22 @@ class Catalog:
         now = int(self._timeline.now())
         lines = {line.warehouse: line for line in self._truth.stock_rows(sku_row)}
         lines |= {warehouse: StockRow(warehouse, qty, now) for warehouse, qty in qtys.items()}
-        self._commit(Move(sku_row, tuple(lines.values())))
+        moved = tuple(lines.values())
+        self._commit(lambda view: view.put_stock(sku_row, moved))
 
     def _repeat(self, rate: float, action: Callable[[], None]) -> None:
         if rate > 0:
             rng = Random(self._rng.random())
-            self._timeline.after(rng.expovariate(rate), partial(self._again, rng, rate, action))
+            self._timeline.after(rng.expovariate(rate), partial(self._again, self._rates, rng, rate, action))
 
-    def _again(self, rng: Random, rate: float, action: Callable[[], None]) -> None:
-        action()
-        self._timeline.after(rng.expovariate(rate), partial(self._again, rng, rate, action))
+    def _again(
+        self, rates: tuple[float, float], rng: Random, rate: float, action: Callable[[], None]
+    ) -> None:
+        if (
+            rates is self._rates
+        ):  # else planned at rates that no longer count; each change of rates starts anew
+            action()
+            self._timeline.after(rng.expovariate(rate), partial(self._again, rates, rng, rate, action))
 
     def _update_some_product(self) -> None:
         row = int(self._rng.random() * len(self._truth.register))

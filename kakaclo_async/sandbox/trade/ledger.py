@@ -10,27 +10,26 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve
 
-from kakaclo_async.sandbox.allocation import allocate
-from kakaclo_async.sandbox.freight import price, weigh
-from kakaclo_async.sandbox.index import Trail
-from kakaclo_async.sandbox.orders import Item, Order, Parcel, Placed, Refund
-from kakaclo_async.sandbox.places import WAREHOUSES
+from kakaclo_async.sandbox.trade.delivery import allocate, price, weigh
+from kakaclo_async.sandbox.trade.orders import Item, Order, Parcel, Placed, Refund
 from kakaclo_async.sandbox.wire import Code, Refusal, money
+from kakaclo_async.sandbox.world.index import Trail
+from kakaclo_async.sandbox.world.places import WAREHOUSES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from kakaclo_async.sandbox.catalog import Catalog
-    from kakaclo_async.sandbox.clock import Timeline
-    from kakaclo_async.sandbox.freight import Line
     from kakaclo_async.sandbox.settings import Settings
+    from kakaclo_async.sandbox.trade.delivery import Line
+    from kakaclo_async.sandbox.world.catalog import Catalog
+    from kakaclo_async.sandbox.world.clock import Timeline
 
 
 _CARRIERS = {"CN": "YunExpress", "US": "USPS"}
 
 
 class Ledger:
-    """All orders, all refunds and the balance: the database, and the truth for tests.
+    """All orders, all refunds and the balance: the database, which tests compare with.
 
     Attributes:
         orders: By number.
@@ -44,7 +43,7 @@ class Ledger:
         self._settings = settings
         self._catalog = catalog
         self._timeline = timeline
-        self._trail = Trail[Order](settings.index_lag)
+        self._trail = Trail[Order]()
         self._searched: dict[str, Order] = {}
         self._order_numbers = count(1_000_000_371_651)
         self._item_numbers = count(1_094_001)
@@ -69,17 +68,26 @@ class Ledger:
 
     @property
     def balance(self) -> Decimal:
-        """US dollars on the account now."""
+        """US dollars on the account now; can be set."""
         self._timeline.now()
         return self._balance
 
+    @balance.setter
+    def balance(self, amount: Decimal) -> None:
+        self._timeline.now()
+        self._balance = amount
+
     def searched(self) -> list[Order]:
         """Return the orders as the search index knows them now, newest first."""
-        for order in self._trail.due(self._timeline.now()):
-            self._searched[order.number] = order
+        self.catch_up()
         return sorted(
             self._searched.values(), key=lambda order: (int(order.created), int(order.number)), reverse=True
         )
+
+    def catch_up(self) -> None:
+        """Let the search index see what it knows by now."""
+        for order in self._trail.until(self._timeline.now() - self._settings.index_lag):
+            self._searched[order.number] = order
 
     def place(
         self,
@@ -94,7 +102,7 @@ class Ledger:
         Equal `custom_order_id`s make orders of their own, as with KakaClo.
 
         Raises:
-            Refusal: A SKU cannot be had, or the balance does not suffice; nothing was changed.
+            Refusal: A SKU is not available, or the balance is too low; nothing was changed.
         """
         by_country = allocate(self._catalog, lines, self._item_numbers)
         groups = list(by_country.values())
@@ -167,7 +175,7 @@ class Ledger:
     def _complete(self, number: str, parcels: int) -> None:
         order, now = self._orders[number], self._timeline.now()
         undecided = any(item.refunding or (item.open and not item.shipped) for item in order.items)
-        # A parcel that left in the meantime has a time of its own to arrive.
+        # A parcel that left in the meantime arrives later, and completes the order then.
         if len(order.parcels) == parcels and order.completed is None and not undecided:
             self._save(evolve(order, completed=now, modified=now))
 
@@ -183,7 +191,7 @@ class Ledger:
             remark: More about it.
 
         Raises:
-            Refusal: There is no such order or item, it was shipped, or so much is not left.
+            Refusal: The order or item does not exist, was shipped, or has fewer pieces left.
         """
         order = self.orders.get(number)
         if order is None:

@@ -42,17 +42,6 @@ class Warehouse:
     country_name: str
     enabled: bool
 
-    def document(self) -> dict[str, object]:
-        """Write it as in `GET /v1/product/countryAndWarehouse`."""
-        return {
-            "warehouseId": self.number,
-            "warehouseCode": self.code,
-            "warehouseNameExt": self.name,
-            "countryCode": self.country,
-            "countryCn": self.country_name,
-            "status": int(self.enabled),
-        }
-
 
 WAREHOUSES = {
     warehouse.code: warehouse
@@ -85,13 +74,8 @@ def _build() -> dict[int, Category]:
 
     def add(name: str, parent: Category | None) -> Category:
         number = 3600 + len(found)
-        node = Category(
-            number,
-            name,
-            (*(parent.path if parent else ()), number),
-            (*(parent.names if parent else ()), name),
-        )
-        found[number] = node
+        path, names = (parent.path, parent.names) if parent else ((), ())
+        node = found[number] = Category(number, name, (*path, number), (*names, name))
         return node
 
     for group in _GROUPS:
@@ -105,24 +89,3 @@ def _build() -> dict[int, Category]:
 
 CATEGORIES = _build()
 """By number, parents before their children; three levels."""
-
-
-def category_tree() -> list[dict[str, object]]:
-    """Write the tree as in `GET /v1/product/category`."""
-    top: list[dict[str, object]] = []
-    children: dict[int, list[dict[str, object]]] = {0: top}
-    for node in CATEGORIES.values():
-        below = children[node.number] = []
-        parent = node.path[-2] if len(node.path) > 1 else 0
-        children[parent].append(
-            {
-                "categoryId": node.number,
-                "name": node.name,
-                "parentId": parent,
-                "level": len(node.path),
-                "fullCategoryId": "/".join(map(str, node.path)),
-                "imgUrl": f"https://img.kakaclo.example/category%2F{node.number}.jpg",
-                "child": below,
-            }
-        )
-    return top

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from decimal import Decimal
 from random import Random
 from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from kakaclo_async.sandbox.goods import Product, Shelf, Sku
-from kakaclo_async.sandbox.places import CATEGORIES
+from kakaclo_async.sandbox.world.goods import Product, Shelf, Sku
+from kakaclo_async.sandbox.world.places import CATEGORIES
 
 if TYPE_CHECKING:
     from kakaclo_async.sandbox.settings import Settings
@@ -30,8 +29,7 @@ _KINDS = (
 )
 _FORMS = ("Round neck", "V-neck", "Raglan", "Long sleeve", "Short sleeve", "Zipped", "All-over print")
 _SIZES = ("XS", "S", "M", "L", "XL", "2XL", "3XL", "4XL")
-_MEASURES = (("Sleeve Length", 58, 1.27), ("1/2 bust", 46, 2.0), ("clothes length", 64, 1.0))
-ON_SALE, OUT_OF_STOCK = 1, 4
+ON_SALE, _OUT_OF_STOCK = 1, 4
 """What `status` of a model says."""
 
 _PIECES = 9_999
@@ -52,53 +50,10 @@ class Model:
     sizes: tuple[str, ...]
     created: int
 
-    def document(self) -> dict[str, object]:
-        """Write it as a search finds it."""
-        return {
-            "id": self.number,
-            "modelCode": self.code,
-            "categoryName": self.category,
-            "price": self.price,
-            "enName": self.name,
-            "imageUrl": _picture(self.code, "front"),
-            "backImageUrl": _picture(self.code, "back"),
-            "createDate": self.created,
-            "modifyDate": self.created,
-        }
-
-    def detail(self, ordered: int) -> dict[str, object]:
-        """Write all about it.
-
-        Args:
-            ordered: Pieces ordered of the designs printed on it.
-        """
-        sheet = {
-            "sheet_name": "Size Chart",
-            "size": [
-                {
-                    "name": name,
-                    "size_value": [
-                        {"name": size, "value": round(first + step * place, 2)}
-                        for place, size in enumerate(self.sizes)
-                    ],
-                }
-                for name, first, step in _MEASURES
-            ],
-        }
-        return {
-            **self.document(),
-            "enDescription": f"<p>{self.name}, printed on both sides.</p>",
-            "enSizeContent": json.dumps([sheet]),
-            "orderCount": ordered,
-            "status": self.status,
-            "weight": self.weight,
-            "variants": [{"size": size, "weight": self.weight} for size in self.sizes],
-        }
-
 
 @frozen
 class Design:
-    """A print on a model, on sale as a product of its own; `created` is in milliseconds since 1970."""
+    """A print on a model, sold as a product; `created` is in milliseconds since 1970."""
 
     number: int
     model: Model
@@ -107,27 +62,6 @@ class Design:
     back_image: str | None
     spu: str
     created: int
-
-    def document(self, ordered: int) -> dict[str, object]:
-        """Write it as a search finds it.
-
-        Args:
-            ordered: Pieces ordered.
-        """
-        return {
-            "id": self.number,
-            "customDesignedId": 234_000_000 + self.number,
-            "modelCode": self.model.code,
-            "price": self.model.price,
-            "enName": self.name,
-            "imageUrl": self.image,
-            "backImageUrl": self.back_image,
-            "kkProductId": 2_300_000 + self.number,
-            "orderCount": ordered,
-            "spu": self.spu,
-            "createDate": self.created,
-            "modifyDate": self.created,
-        }
 
 
 def product_of(design: Design, colour: str) -> Product:
@@ -160,7 +94,7 @@ def product_of(design: Design, colour: str) -> Product:
         sales=0,
         attributes="{}",
         supplier_level="A",
-        size_image=_picture(model.code, "size"),
+        size_image=picture(model.code, "size"),
         warehouses=("G007",),
         skus=skus,
     )
@@ -180,7 +114,7 @@ def seeded_models(settings: Settings, now: int) -> list[Model]:
                 name=f"{rng.choice(_FORMS)} {kind}",
                 price=Decimal(rng.randint(520, 2400)).scaleb(-2),
                 weight=Decimal(rng.randint(12_000, 60_000)).scaleb(-2),
-                status=OUT_OF_STOCK if number % 9 == 0 else ON_SALE,
+                status=_OUT_OF_STOCK if number % 9 == 0 else ON_SALE,
                 sizes=_SIZES[: rng.randint(4, len(_SIZES))],
                 created=(now - rng.randint(3600, 300 * 86_400)) * 1000,
             )
@@ -188,5 +122,6 @@ def seeded_models(settings: Settings, now: int) -> list[Model]:
     return found
 
 
-def _picture(code: str, part: str) -> str:
+def picture(code: str, part: str) -> str:
+    """Return the URL of a picture that does not exist."""
     return f"https://img.kakaclo.example/custom/{code}_{part}.png"

@@ -2,47 +2,53 @@
 
 from __future__ import annotations
 
+import json
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import msgspec
 
-from kakaclo_async.sandbox.designs import ON_SALE, Design, Model, product_of, seeded_models
-from kakaclo_async.sandbox.wire import Call, Code, Refusal, Route
+from kakaclo_async.sandbox.http.routing import Request, Route
+from kakaclo_async.sandbox.trade.designs import ON_SALE, Design, Model, picture, product_of, seeded_models
+from kakaclo_async.sandbox.wire import Code, Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from kakaclo_async.sandbox.catalog import Catalog
-    from kakaclo_async.sandbox.clock import Timeline
-    from kakaclo_async.sandbox.ledger import Ledger
     from kakaclo_async.sandbox.settings import Settings
+    from kakaclo_async.sandbox.trade.ledger import Ledger
+    from kakaclo_async.sandbox.world.catalog import Catalog
+    from kakaclo_async.sandbox.world.clock import Timeline
 
 
 T = TypeVar("T")
 
-_PAGE_SIZE = 20
+_MEASURES = (("Sleeve Length", 58, 1.27), ("1/2 bust", 46, 2.0), ("clothes length", 64, 1.0))
+
 _Size = Annotated[int, msgspec.Meta(gt=0, le=100)]
 _Number = Annotated[int, msgspec.Meta(gt=0)]
 _Url = Annotated[str, msgspec.Meta(min_length=1)]
 
 
-class _ModelSearch(msgspec.Struct, rename="camel"):
-    category_names: list[str] | None = None
+class _Search(msgspec.Struct, rename="camel"):
     model_codes: list[str] | None = None
     last_updated_time: int | None = None
-    en_name: str | None = None
     page_number: _Number = 1
-    page_size: _Size = _PAGE_SIZE
+    page_size: _Size = 20
+
+    def page_of(self, found: Sequence[T], write: Callable[[T], object]) -> dict[str, object]:
+        first = (self.page_number - 1) * self.page_size
+        return {"list": [write(row) for row in found[first : first + self.page_size]], "total": len(found)}
 
 
-class _DesignSearch(msgspec.Struct, rename="camel"):
-    model_codes: list[str] | None = None
+class _ModelSearch(_Search, rename="camel"):
+    category_names: list[str] | None = None
+    en_name: str | None = None
+
+
+class _DesignSearch(_Search, rename="camel"):
     spus: list[str] | None = None
     search_content: str | None = None
-    last_updated_time: int | None = None
-    page_number: _Number = 1
-    page_size: _Size = _PAGE_SIZE
 
 
 class _Material(msgspec.Struct, rename="camel"):
@@ -82,13 +88,13 @@ class CustomArea:
             Route("POST", f"{area}/customDesigned/addProduct", self.add, "Success!"),
         )
 
-    def category_names(self, _: Call) -> object:
+    def category_names(self, _: Request) -> object:
         """Answer the categories that have models."""
         return sorted({model.category for model in self._models.values()})
 
-    def models(self, call: Call) -> object:
+    def models(self, request: Request) -> object:
         """Answer models, newest first."""
-        wanted = call.read(_ModelSearch)
+        wanted = request.read(_ModelSearch)
         found = [
             model
             for model in sorted(self._models.values(), key=lambda model: (-model.created, model.number))
@@ -97,18 +103,17 @@ class CustomArea:
             and model.created >= (wanted.last_updated_time or 0)
             and (wanted.en_name or "").casefold() in model.name.casefold()
         ]
-        rows = _cut(found, wanted.page_number, wanted.page_size)
-        return {"list": [model.document() for model in rows], "total": len(found)}
+        return wanted.page_of(found, _model_document)
 
-    def model(self, call: Call) -> object:
+    def model(self, request: Request) -> object:
         """Answer all about one model."""
-        model = self._find(call.path["id"])
+        model = self._find(request.path["id"])
         ordered = sum(self._ledger.ordered[design.spu] for design in self._designs if design.model is model)
-        return model.detail(ordered)
+        return _model_detail(model, ordered)
 
-    def designs(self, call: Call) -> object:
-        """Answer one's own designs, newest first."""
-        wanted = call.read(_DesignSearch)
+    def designs(self, request: Request) -> object:
+        """Answer the account's designs, newest first."""
+        wanted = request.read(_DesignSearch)
         self._timeline.now()
         words = (wanted.search_content or "").casefold()
         found = [
@@ -119,13 +124,13 @@ class CustomArea:
             and design.created >= (wanted.last_updated_time or 0)
             and words in f"{design.name} {design.spu}".casefold()
         ]
-        rows = _cut(found, wanted.page_number, wanted.page_size)
-        documents = [design.document(self._ledger.ordered[design.spu]) for design in rows]
-        return {"list": documents, "total": len(found)}
+        return wanted.page_of(
+            found, lambda design: _design_document(design, self._ledger.ordered[design.spu])
+        )
 
-    def add(self, call: Call) -> object:
+    def add(self, request: Request) -> object:
         """Make a product of a design; it is on sale a little later."""
-        new = call.read(_NewDesign)
+        new = request.read(_NewDesign)
         model = self._find(new.model_id)
         if model.status != ON_SALE:
             raise Refusal(Code.OUT_OF_STOCK, f"model {model.number} is out of stock")
@@ -150,5 +155,54 @@ def _among(value: str, allowed: Sequence[str] | None) -> bool:
     return not allowed or value in allowed
 
 
-def _cut(rows: Sequence[T], number: int, size: int) -> Sequence[T]:
-    return rows[(number - 1) * size : number * size]
+def _model_document(model: Model) -> dict[str, object]:
+    return {
+        "id": model.number,
+        "modelCode": model.code,
+        "categoryName": model.category,
+        "price": model.price,
+        "enName": model.name,
+        "imageUrl": picture(model.code, "front"),
+        "backImageUrl": picture(model.code, "back"),
+        "createDate": model.created,
+        "modifyDate": model.created,
+    }
+
+
+def _model_detail(model: Model, ordered: int) -> dict[str, object]:
+    sizes = [
+        {
+            "name": name,
+            "size_value": [
+                {"name": size, "value": round(first + step * place, 2)}
+                for place, size in enumerate(model.sizes)
+            ],
+        }
+        for name, first, step in _MEASURES
+    ]
+    return {
+        **_model_document(model),
+        "enDescription": f"<p>{model.name}, printed on both sides.</p>",
+        "enSizeContent": json.dumps([{"sheet_name": "Size Chart", "size": sizes}]),
+        "orderCount": ordered,
+        "status": model.status,
+        "weight": model.weight,
+        "variants": [{"size": size, "weight": model.weight} for size in model.sizes],
+    }
+
+
+def _design_document(design: Design, ordered: int) -> dict[str, object]:
+    return {
+        "id": design.number,
+        "customDesignedId": 234_000_000 + design.number,
+        "modelCode": design.model.code,
+        "price": design.model.price,
+        "enName": design.name,
+        "imageUrl": design.image,
+        "backImageUrl": design.back_image,
+        "kkProductId": 2_300_000 + design.number,
+        "orderCount": ordered,
+        "spu": design.spu,
+        "createDate": design.created,
+        "modifyDate": design.created,
+    }

@@ -1,37 +1,36 @@
-"""The server: who is let in, what is counted, who answers."""
+"""The sandbox: who is let in, what is counted, who answers, and what changes with its settings."""
 
 from __future__ import annotations
 
 import asyncio
-import re
 from collections import Counter, deque
 from datetime import UTC, datetime
 from functools import partial
 from math import ceil
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import unquote
 
-import msgspec
 from aiohttp import web
-from attrs import define, field
+from attrs import define, field, fields_dict, setters
 
-from kakaclo_async.sandbox.bucket import LeakyBucket
-from kakaclo_async.sandbox.catalog import Catalog
-from kakaclo_async.sandbox.clock import Clock, Timeline
-from kakaclo_async.sandbox.custom import CustomArea
-from kakaclo_async.sandbox.faults import Faults
-from kakaclo_async.sandbox.freight import FreightArea
-from kakaclo_async.sandbox.ledger import Ledger
-from kakaclo_async.sandbox.mishaps import act, document
-from kakaclo_async.sandbox.order_area import OrderArea
-from kakaclo_async.sandbox.search import ProductArea
-from kakaclo_async.sandbox.settings import Settings
-from kakaclo_async.sandbox.wire import Call, Code, Refusal, encode, error, success
+from kakaclo_async.sandbox.http.custom import CustomArea
+from kakaclo_async.sandbox.http.faults import Faults, act
+from kakaclo_async.sandbox.http.freight import FreightArea
+from kakaclo_async.sandbox.http.orders import OrderArea
+from kakaclo_async.sandbox.http.products import ProductArea
+from kakaclo_async.sandbox.http.routing import Router, document
+from kakaclo_async.sandbox.settings import FIXED, Settings
+from kakaclo_async.sandbox.trade.ledger import Ledger
+from kakaclo_async.sandbox.wire import Code, error
+from kakaclo_async.sandbox.world.catalog import Catalog
+from kakaclo_async.sandbox.world.clock import Clock, LeakyBucket, Timeline
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from kakaclo_async.sandbox.orders import Placed
+    from attrs import Attribute
+
+    from kakaclo_async.sandbox.trade.orders import Placed
 
 
 _BASE = "/openapi"
@@ -42,13 +41,13 @@ class Served:
     """One request, as the log keeps it.
 
     Attributes:
-        method: The verb.
+        method: The HTTP method.
         path: Below the base URL.
         query: The query string, decoded.
         body: The raw body.
         at: Virtual time of its arrival.
-        status: HTTP status of the answer; None while there is none, and after a reset.
-        fault: Kind of the fault that it met.
+        status: HTTP status of the answer; None before the answer, and after a reset.
+        fault: Kind of the fault that happened to it.
     """
 
     method: str
@@ -64,6 +63,7 @@ class _World:
     """All state of a sandbox; it outlives a stop of the server."""
 
     def __init__(self, settings: Settings) -> None:
+        self._settings = settings
         source = settings.clock or asyncio.get_running_loop().time
         self.clock = Clock(source, settings.speed, settings.start_at or datetime.now(UTC))
         self.timeline = Timeline(self.clock)
@@ -76,30 +76,32 @@ class _World:
             OrderArea(settings, self.ledger),
             CustomArea(settings, self.catalog, self.ledger, self.timeline),
         )
-        self._routes = [
-            (route, re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", route.path)))
-            for area in areas
-            for route in area.routes()
-        ]
+        self.router = Router(route for area in areas for route in area.routes())
 
-    def answer(self, served: Served) -> web.Response:
-        """Let a request take effect, and make its answer."""
-        for route, pattern in self._routes:
-            found = pattern.fullmatch(served.path)
-            if found and route.method == served.method:
-                break
-        else:
-            return document(error(Code.NO_SUCH_PATH, f"there is no {served.method} {served.path}"), 404)
-        try:
-            data = route.answer(Call(found.groupdict(), served.query, served.body))
-        except Refusal as refusal:
-            return document(error(refusal.code, refusal.message))
-        except msgspec.DecodeError:
-            return document(encode({"error": "Invalid request"}), 400)
-        return document(success(data, route.message))
+    def settle(self) -> None:
+        """Do all that is due under the settings as they are, so that a change of them does not reach back."""
+        self.timeline.now()
+        self.catalog.catch_up()
+        self.ledger.catch_up()
+
+    def adopt(self) -> None:
+        """Let the settings, as they are now, count from now on; most of them are read at each request anyway."""
+        self.clock.run_at(self._settings.speed)
+        self.bucket.resize(self._settings.capacity, self._settings.per_second)
+        self.catalog.adopt()
 
 
-@define(kw_only=True, eq=False, repr=False)
+_SETTINGS = frozenset(fields_dict(Settings))
+
+
+def _assign(sandbox: Sandbox, attribute: Attribute[Any], value: Any) -> Any:
+    """Let a changed setting count from now on, or refuse it."""
+    if attribute.name in _SETTINGS and value != getattr(sandbox, attribute.name):
+        sandbox._change(attribute.name, value)  # noqa: SLF001 - a hook of that class
+    return value
+
+
+@define(kw_only=True, eq=False, repr=False, on_setattr=[setters.convert, setters.validate, _assign])
 class Sandbox(Settings):
     """A local KakaClo, with state, to build and test against.
 
@@ -107,9 +109,9 @@ class Sandbox(Settings):
     goes on at the same port, as after an outage.
 
     Attributes:
-        faults: What shall go wrong.
+        faults: What goes wrong: add a `Fault` to switch it on.
         log: The requests that came in, oldest first; at most `log_size`.
-        requests: How many came in, by path; those with a bad token and those over the limit are among them.
+        requests: How many came in, by path, including those with a bad token or over the limit.
         throttled: How many found the bucket full.
     """
 
@@ -147,7 +149,7 @@ class Sandbox(Settings):
 
     @property
     def catalog(self) -> Catalog:
-        """The products and their stock: to read, compare with and edit."""
+        """The products and their stock, to compare with and to edit."""
         return self._state.catalog
 
     @property
@@ -157,7 +159,7 @@ class Sandbox(Settings):
 
     @property
     def journal(self) -> list[Placed]:
-        """One entry per order that was accepted and paid, in order: here a duplicate shows."""
+        """One entry per order that was accepted and paid, oldest first; a duplicate shows here."""
         return self._state.ledger.placed
 
     @property
@@ -194,8 +196,8 @@ class Sandbox(Settings):
         except BaseException:
             await runner.cleanup()
             raise
-        self._runner = runner
         self.port = runner.addresses[0][1]
+        self._runner = runner
 
     async def aclose(self) -> None:
         """Stop listening; requests without an answer are cut off. Harmless when stopped."""
@@ -213,6 +215,21 @@ class Sandbox(Settings):
         finally:
             await self.aclose()
 
+    def _change(self, name: str, value: object) -> None:
+        if self._world is not None and name in FIXED:
+            raise RuntimeError(f"{name} is fixed once the sandbox has started; {FIXED[name]}")
+        if self._runner is not None and name in ("host", "port"):
+            raise RuntimeError(f"{name} is fixed while the sandbox listens; close it first")
+        if self._world is not None:
+            self._world.settle()
+        object.__setattr__(self, name, value)  # past the hook that calls this
+        if self._world is not None:
+            self._world.adopt()
+        elif name == "seed":
+            self.faults.reseed(self.seed)
+        if name == "log_size":
+            self.log = deque(self.log, self.log_size)
+
     @property
     def _state(self) -> _World:
         if self._world is None:
@@ -227,7 +244,7 @@ class Sandbox(Settings):
         self.requests[path] += 1
         response: web.StreamResponse | None = self._turn_away(request)
         if response is None:
-            effect = partial(self._state.answer, served)
+            effect = partial(self._state.router.answer, request.method, path, served.query, served.body)
             fault = self.faults.take(request.method, path)
             if fault is None:
                 response = effect()

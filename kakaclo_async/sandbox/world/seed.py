@@ -1,4 +1,4 @@
-"""A made-up catalog: any row of it can be made from its number alone, so that none has to be kept."""
+"""A made-up catalog: each row follows from its number alone, so none has to be stored."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from itertools import islice, product
 from random import Random
 from typing import TYPE_CHECKING
 
-from kakaclo_async.sandbox.goods import Product, Shelf, Sku
-from kakaclo_async.sandbox.places import CATEGORIES
+from kakaclo_async.sandbox.world.goods import Product, Shelf, Sku
+from kakaclo_async.sandbox.world.places import CATEGORIES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

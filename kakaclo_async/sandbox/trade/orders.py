@@ -143,6 +143,26 @@ class Order:
             else "fully_shipped"
         )
 
+    def fulfillment_of(self, item: Item) -> str:
+        """Return the `fulfillmentStatus` of an item."""
+        if item.shipped:
+            return "fully_shipped" if self.completed is None else "completed"
+        return "waiting_to_ship" if item.open else NOT_YET
+
+    @property
+    def status_v1(self) -> str:
+        """`status`, as V1 has it: one for everything."""
+        if self.refund_status == "refunding":
+            return "refunding"
+        if self.cancelled:
+            return "refunded"
+        return {
+            "waiting_to_ship": "waiting_to_ship",
+            "partially_shipped": "partial_shipped",
+            "fully_shipped": "shipped",
+            "completed": "delivered",
+        }[self.fulfillment_status]
+
     @property
     def refund_status(self) -> str:
         """`refundStatus` of the order."""
@@ -193,7 +213,7 @@ class Refund:
 
 @frozen
 class Placed:
-    """One accepted POST: what was paid for, however often the client believes to have asked.
+    """One accepted POST: what was paid for, however often the client believes it has asked.
 
     Attributes:
         custom_order_id: The client's own number.

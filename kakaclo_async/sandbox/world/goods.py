@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from kakaclo_async.sandbox.places import CATEGORIES, COUNTRY_OF
 from kakaclo_async.sandbox.wire import iso
+from kakaclo_async.sandbox.world.places import CATEGORIES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from decimal import Decimal
 
 
@@ -94,7 +94,7 @@ class Sku:
 
 @frozen
 class Product:
-    """A product without what moves: stock and update time are kept beside it.
+    """A product without its stock and update time, which change without it.
 
     Attributes:
         number: `kkProductId`.
@@ -191,15 +191,4 @@ def _sku_document(product: Product, sku: Sku, stock: int) -> dict[str, object]:
         **sku.options,
         "material": sku.material,
         "skuStatus": sku.status,
-    }
-
-
-def stock_document(sku: str, rows: Iterable[StockRow]) -> dict[str, object]:
-    """Write the stock of a SKU as in `GET /v1/product/stocks`."""
-    return {
-        "sku": sku,
-        "warehouseStockList": [
-            {"warehouseCode": row.warehouse, "countryCode": COUNTRY_OF[row.warehouse], "qty": row.qty}
-            for row in rows
-        ],
     }

@@ -1,18 +1,17 @@
-"""The catalog as one reader sees it, and the changes that readers come to see."""
+"""The catalog as one reader sees it: the database itself, or a search index behind it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from attrs import frozen
-
-from kakaclo_async.sandbox.goods import Product, StockRow, product_document
-from kakaclo_async.sandbox.index import ABSENT, TimeIndex
+from kakaclo_async.sandbox.world.goods import Product, StockRow, product_document
+from kakaclo_async.sandbox.world.index import ABSENT, TimeIndex
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from kakaclo_async.sandbox.register import Register
+    from kakaclo_async.sandbox.world.index import Register
 
 
 class View:
@@ -36,16 +35,18 @@ class View:
         self._by_warehouse: dict[str, TimeIndex] = {}
 
     def copy(self) -> View:
-        """Return a view of its own that has seen the same; only before the first change."""
-        return View(self.register, self.products.copy(), self.stock.copy())
+        """Return an independent view that has seen the same changes."""
+        copied = View(self.register, self.products.copy(), self.stock.copy())
+        copied.version, copied._edited, copied._moved = self.version, self._edited.copy(), self._moved.copy()
+        return copied
 
     def row(self, spu: str) -> int | None:
-        """Return the row of a product that is there."""
+        """Return the row of a product; None if it does not exist."""
         row = self.register.row(spu)
         return row if row is not None and row in self.products else None
 
     def sku_row(self, sku: str) -> int | None:
-        """Return the row of a SKU that is there."""
+        """Return the row of a SKU; None if it does not exist."""
         row = self.register.sku_row(sku)
         return row if row is not None and row in self.stock else None
 
@@ -105,7 +106,7 @@ class View:
                     self._by_warehouse[warehouse].put(sku_row, moment)
 
     def put_product(self, row: int, product: Product | None, updated: int) -> None:
-        """See a product as edited at `updated`; None leaves all but the time."""
+        """See a product as edited at `updated`; without a product, only the time changes."""
         self.version += 1
         if product is not None:
             self._edited[row] = product
@@ -121,7 +122,7 @@ class View:
                 self._by_warehouse[line.warehouse].put(sku_row, line.updated)
 
     def remove(self, row: int) -> None:
-        """See a product and its stock no more."""
+        """Remove a product and its stock."""
         self.version += 1
         self.products.remove(row)
         for sku_row in self.register.skus(row):
@@ -129,52 +130,5 @@ class View:
                 index.remove(sku_row)
 
 
-@frozen
-class Addition:
-    """A new product."""
-
-    row: int
-    moment: int
-
-    def apply(self, view: View) -> None:
-        """Let a view see it."""
-        view.add(self.row, self.moment)
-
-
-@frozen
-class Edit:
-    """An edited product, or with None one that was only touched."""
-
-    row: int
-    product: Product | None
-    moment: int
-
-    def apply(self, view: View) -> None:
-        """Let a view see it."""
-        view.put_product(self.row, self.product, self.moment)
-
-
-@frozen
-class Move:
-    """The new stock of a SKU."""
-
-    sku_row: int
-    lines: tuple[StockRow, ...]
-
-    def apply(self, view: View) -> None:
-        """Let a view see it."""
-        view.put_stock(self.sku_row, self.lines)
-
-
-@frozen
-class Removal:
-    """A product that is gone."""
-
-    row: int
-
-    def apply(self, view: View) -> None:
-        """Let a view see it."""
-        view.remove(self.row)
-
-
-Change = Addition | Edit | Move | Removal
+Change = Callable[[View], None]
+"""What a view is shown: an addition, an edit, a move of stock, a removal."""

@@ -1,0 +1,1 @@
+"""What the shop does: prices of freight, orders, parcels, refunds, money."""

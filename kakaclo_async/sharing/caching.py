@@ -1,4 +1,4 @@
-"""A cache in which concurrent equal calls are one."""
+"""A cache with single-flight: concurrent equal calls share one request."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ V = TypeVar("V")
 class Cache(Generic[K, V]):
     """Keeps results for some time, and lets concurrent equal calls share one request.
 
-    Errors are not kept. When the cache is full, what was not asked for longest goes first.
+    Errors are not kept. When the cache is full, the least recently used result is dropped first.
 
     Args:
-        ttl: seconds that a result is kept; 0: none is, and only concurrent calls share.
-        size: results kept, at most.
+        ttl: seconds that a result is kept; 0: results are not kept, only concurrent calls share.
+        size: most results kept.
 
     Raises:
         ConfigurationError: a negative `ttl`, or a `size` below 1.
@@ -38,17 +38,17 @@ class Cache(Generic[K, V]):
         self._ttl = ttl
         self._size = size
         self._kept: OrderedDict[K, tuple[float, V]] = OrderedDict()  # until when, and what
-        self._flights: dict[tuple[K, Hashable], _Flight[V]] = {}
+        self._flights: dict[tuple[K, Hashable], _InFlight[V]] = {}
 
-    async def get(self, key: K, make: Callable[[], Awaitable[V]], *, manner: Hashable = None) -> V:
+    async def get(self, key: K, make: Callable[[], Awaitable[V]], *, variant: Hashable = None) -> V:
         """Return the result for a key.
 
         Args:
             key: what equal calls have in common.
-            make: makes the result. It runs once for all concurrent callers, ends when the last of them is
-                cancelled, and each of them gets a copy of its error.
-            manner: how the result is asked for. Only callers with an equal one share a request, so that none
-                waits in a slower lane than its own; a result that is kept is for all.
+            make: makes the result. It runs once for all concurrent callers and is cancelled with the last of
+                them; each of them raises a copy of its error.
+            variant: how the result is asked for. Only equal variants share a request in flight, so an interactive
+                call never waits for a bulk one. Cached results are shared by all.
         """
         if key in self._kept:
             until, value = self._kept[key]
@@ -56,37 +56,37 @@ class Cache(Generic[K, V]):
                 self._kept.move_to_end(key)
                 return value
             del self._kept[key]
-        course = (key, manner)
-        flight = self._flights.get(course)
+        flight_key = (key, variant)
+        flight = self._flights.get(flight_key)
         if flight is None:
-            flight = self._flights[course] = _Flight()
-            flight.task = asyncio.create_task(self._fly(course, flight, make), name="kakaclo cache")
+            flight = self._flights[flight_key] = _InFlight()
+            flight.task = asyncio.create_task(self._run(flight_key, flight, make), name="kakaclo cache")
         try:
-            return await flight.join()
+            return await flight.wait()
         finally:
-            if flight.deserted and flight.task is not None:
-                self._forget(course, flight)
+            if flight.abandoned and flight.task is not None:
+                self._forget(flight_key, flight)
                 flight.task.cancel()
 
-    async def _fly(
-        self, course: tuple[K, Hashable], flight: _Flight[V], make: Callable[[], Awaitable[V]]
+    async def _run(
+        self, flight_key: tuple[K, Hashable], flight: _InFlight[V], make: Callable[[], Awaitable[V]]
     ) -> None:
         try:
             value = await make()
-        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - whatever it is, it is its callers'
-            self._forget(course, flight)
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - the waiters raise whatever it is
+            self._forget(flight_key, flight)
             flight.fail(error)
         else:
-            if self._forget(course, flight):
-                self._keep(course[0], value)
+            if self._forget(flight_key, flight):
+                self._keep(flight_key[0], value)
             flight.succeed(value)
 
-    def _forget(self, course: tuple[K, Hashable], flight: _Flight[V]) -> bool:
-        """Let no newcomer join this flight; return whether one still could, and so its result is still good."""
-        good = self._flights.get(course) is flight
-        if good:
-            del self._flights[course]
-        return good
+    def _forget(self, flight_key: tuple[K, Hashable], flight: _InFlight[V]) -> bool:
+        """Take a flight off the list; return whether it was still there, so that its result may be kept."""
+        current = self._flights.get(flight_key) is flight
+        if current:
+            del self._flights[flight_key]
+        return current
 
     def _keep(self, key: K, value: V) -> None:
         if self._ttl > 0:
@@ -96,16 +96,12 @@ class Cache(Generic[K, V]):
                 self._kept.popitem(last=False)
 
     def drop(self, outdated: Callable[[K], bool]) -> None:
-        """Forget the results whose keys are `outdated`; requests for them that are under way are not kept either."""
-        for key in [key for key in self._kept if outdated(key)]:
+        """Drop the results whose keys are `outdated`; results of such requests in flight are not kept either."""
+        for key in tuple(filter(outdated, self._kept)):
             del self._kept[key]
-        for course in [course for course in self._flights if outdated(course[0])]:
-            del self._flights[course]
-
-    def clear(self) -> None:
-        """Forget all results, those under way included."""
-        self._kept.clear()
-        self._flights.clear()
+        for flight_key in tuple(self._flights):
+            if outdated(flight_key[0]):
+                del self._flights[flight_key]
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -114,8 +110,8 @@ class Cache(Generic[K, V]):
         return f"<Cache {len(self._kept)}/{self._size} for {self._ttl:g} s, {len(self._flights)} under way>"
 
 
-class _Flight(SharedResult[V]):
-    """A request under way, and those who wait for its result."""
+class _InFlight(SharedResult[V]):
+    """A request in flight and its waiters."""
 
     def __init__(self) -> None:
         super().__init__()

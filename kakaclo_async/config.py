@@ -94,7 +94,7 @@ def choose_base_url(environment: str, base_url: str | None) -> str:
 
 
 def environment_name(base_url: str) -> str:
-    """Return "production", "test", "local" for this machine, or the URL itself when it is none of them."""
+    """Return "production", "test", "local" for this machine, or else the URL itself."""
     if _is_loopback(urlsplit(base_url).hostname or ""):
         return "local"
     return next((name for name, url in ENVIRONMENTS.items() if url == base_url), base_url)

@@ -15,7 +15,7 @@
     └── APIError               KakaClo answered, and said no
         ├── Unauthorized       401, 403: refresh the token on KakaClo's API settings page
         ├── NotFound           nothing under that code or number
-        ├── RateLimited        429: the bucket is full; `retry_after` in seconds when told
+        ├── RateLimited        429: the shop's bucket is full; `retry_after` in seconds, or None
         ├── ServerError        5xx, or a page that is not the API's
         └── Rejected           a business code other than 10000, or another 4xx
 
@@ -73,7 +73,7 @@ class InvalidRequest(KakaCloError, ValueError):
 
 
 class Conflict(KakaCloError):
-    """An id that a journal knows came with another payload; nothing was sent.
+    """The journal knows this id with another payload; nothing was sent.
 
     Attributes:
         custom_order_id: the id, when it was an order's.
@@ -126,7 +126,7 @@ class OutcomeUnknown(KakaCloError):
     Attributes:
         custom_order_id: the id to look the order up by, when an order was being created.
         order_id: KakaClo's order number, when the write was about an existing order.
-        settles_at: when a journal can tell for sure; None without a journal.
+        settles_at: when a journal can settle it; None without a journal.
     """
 
     def __init__(

@@ -50,7 +50,7 @@ class Guards:
     Attributes:
         read_only: nothing that changes anything at KakaClo is sent.
         max_order_amount: US dollars that one order may cost, freight included; an order that costs more, or whose
-            price cannot be told, is refused. Costs two requests for each order: its products and its freight.
+            price cannot be found out, is refused. Costs two requests for each order: its products and its freight.
         max_orders_per_hour: orders that are sent, in any 60 minutes, by this client and all its views; other clients
             and processes count their own. An order that is sent again because it was in doubt counts again.
         environments: where the client may talk to: "production", "test", "local" (this machine), or a base URL.

@@ -50,10 +50,10 @@ BACKOFF: Final = Pauses(first=0.5, growth=2.0, longest=8.0)
 
 
 def surely_not_executed(error: KakaCloError) -> bool:
-    """Tell whether the request behind `error` can have changed nothing at KakaClo.
+    """Return whether the failed request surely changed nothing at KakaClo.
 
     A refusal that KakaClo words itself (4xx, a business code) comes before any effect; a 5xx, a page of a
-    gateway, a redirect, a success that is none of the API's, a broken or unreadable answer may come after it.
+    gateway, a redirect, a foreign success, a broken or unreadable answer may come after one.
     """
     if isinstance(error, ConnectionFailed):
         return not error.sent
@@ -61,10 +61,10 @@ def surely_not_executed(error: KakaCloError) -> bool:
 
 
 def may_repeat(error: KakaCloError, *, writes: bool) -> bool:
-    """Tell whether the same request may be sent once more after `error`.
+    """Return whether the same request may be sent again after `error`.
 
-    Reads are repeated after anything that may pass. Writes are repeated only when the first attempt never
-    left or was refused for the rate, so that no order can be placed twice.
+    Reads are repeated after anything that may be temporary. Writes are repeated only when the request never left or
+    met the rate limit, so that no order is placed twice.
     """
     if isinstance(error, RateLimited):
         return True
@@ -73,5 +73,5 @@ def may_repeat(error: KakaCloError, *, writes: bool) -> bool:
     if writes:
         return False
     if isinstance(error, DecodeError):
-        return error.where == "body"  # cut or swapped on the way; a wrong field will be wrong again
+        return error.where == "body"  # cut off or replaced on the way; a wrong field would be wrong again
     return isinstance(error, ServerError) and error.status != 501

@@ -47,10 +47,10 @@ local function take(lane, me, wanted, reserve, contended)
   end
 
   -- A claim lasts one leak beyond its time, long enough for a process that asks a little late.
-  local patience = math.max(0.1, 1 / rate)
+  local grace = math.max(0.1, 1 / rate)
   redis.call('ZREM', lane, me)
-  redis.call('ZREMRANGEBYSCORE', interactive, '-inf', now - patience)
-  redis.call('ZREMRANGEBYSCORE', bulk, '-inf', now - patience)
+  redis.call('ZREMRANGEBYSCORE', interactive, '-inf', now - grace)
+  redis.call('ZREMRANGEBYSCORE', bulk, '-inf', now - grace)
 
   local bulk_is_next = s.interactive_streak >= bulk_share - 1
   local kept, claims, others

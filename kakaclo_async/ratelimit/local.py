@@ -32,7 +32,7 @@ PERMITS_TO_RECOVER = 100
 class Throttle:
     """The state between a 429 and the first answer that is not one.
 
-    While nobody else spends the shop's permits, no 429 comes and `share` is 1. When another program uses the
+    While no other program spends the shop's permits, no 429 comes and `share` is 1. When another program uses the
     same token, each 429 halves the share of the leak that we count on, and it grows again evenly with time
     (additive increase, multiplicative decrease): the client settles at what the others leave, at few
     refusals.
@@ -198,7 +198,7 @@ class LocalBucket:
 
 
 class _Limiter(AsyncLimiter):
-    """The limiter, which also tells how much is free and when, and takes permits back."""
+    """The limiter, which also computes what is free and when, and takes permits back."""
 
     __slots__ = ()
 

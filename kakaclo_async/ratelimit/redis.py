@@ -214,7 +214,7 @@ class RedisBucket:
             self._report("probed", 0)
 
     def throttled(self, retry_after: float | None, *, probe: bool) -> None:
-        """Note a 429: the bucket counts as full, for everybody."""
+        """Note a 429: the bucket counts as full, for all processes."""
         if self._alone is not None:
             self._alone.throttled(retry_after, probe=probe)
             return
@@ -273,7 +273,7 @@ class _View:
     Attributes:
         level: permits in it.
         leak: permits that leak per second.
-        hold: seconds that everybody holds after a 429.
+        hold: seconds that all calls hold after a 429.
         interactive_streak: see `Bucket.interactive_streak`.
         at: the loop's time when it was heard.
     """

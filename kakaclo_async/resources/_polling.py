@@ -18,7 +18,7 @@ _PAUSES: Final = Pauses(first=1.0, growth=1.5, longest=60.0)
 
 
 def may_pass(error: KakaCloError) -> bool:
-    """Tell whether a look that failed may succeed later: KakaClo is down, or somebody is in the way."""
+    """Return whether a look that failed may succeed later: KakaClo is down, or no permit came in time."""
     return may_repeat(error, writes=False) or isinstance(error, DeadlineExceeded)
 
 
@@ -32,14 +32,14 @@ async def poll(
     """Look until it is over.
 
     Args:
-        look: looks once; a failure that may pass is taken as no news.
-        is_over: judges what was seen.
+        look: looks once; a temporary failure counts as no news.
+        is_over: whether what was seen ends the wait.
         timeout: seconds at most; None for as long as it takes.
-        too_late: tells what the last look showed, if any succeeded, for the error.
+        too_late: words what the last look showed, None if none succeeded, for the error.
 
     Raises:
         DeadlineExceeded: it is not over after `timeout`.
-        KakaCloError: a look failed in a way that will not pass.
+        KakaCloError: a look failed for good.
     """
     clock = asyncio.get_running_loop().time
     deadline = None if timeout is None else clock() + timeout

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterable
 
     AsyncCall = Callable[[], Awaitable["T"]]
 
@@ -17,7 +17,7 @@ E = TypeVar("E", bound=Exception)
 
 
 @asynccontextmanager
-async def cancel_on_exit(tasks: Collection[asyncio.Task[T]]) -> AsyncIterator[None]:
+async def cancel_on_exit(tasks: Collection[asyncio.Task[T]]) -> AsyncGenerator[None, None]:
     """Leave no task behind: when the block ends, cancel those that still run and wait until all have ended."""
     try:
         yield

@@ -25,6 +25,7 @@ from kakaclo_async.resources.refunds import Refunds
 from kakaclo_async.resources.stocks import Stocks
 from kakaclo_async.resources.v1 import V1
 from kakaclo_async.sending import ClientState, Sender
+from kakaclo_async.sharing.single_flight import Cache
 from kakaclo_async.stats import Broadcast, Stats
 from kakaclo_async.transport import Transport
 
@@ -94,20 +95,21 @@ class KakaClo:
         self._broadcast = Broadcast()
         source = bucket or LocalBucket(rate_limit)
         state = ClientState(
-            Transport(self._base_url, session),
-            Gate(source, reserve=reserve, emit=self._broadcast),
-            secret,
+            transport=Transport(self._base_url, session),
+            gate=Gate(source, reserve=reserve, emit=self._broadcast),
+            token=secret,
             emit=self._broadcast,
             rate=source.rate.per_second,
             random=random.random,
             guard=Guard(guards, self._base_url),
-            caching=caching,
+            freight=Cache(caching.freight, size=caching.size),
+            reference=Cache(caching.reference, size=caching.size),
         )
         self._attach(Sender(state, options))
 
     def _attach(self, sender: Sender) -> None:
         """Make the areas, each sending by the options of this view."""
-        self._sender = sender
+        self._sender = sender  # the rest of the package comes in here, through `sender_of`
         self.categories = Categories(sender)
         self.warehouses = Warehouses(sender)
         self.products = Products(sender)

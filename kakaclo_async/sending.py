@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import attrs
@@ -18,17 +19,17 @@ from kakaclo_async.errors import (
 from kakaclo_async.events import Lane, Retried, Sent, Throttled
 from kakaclo_async.protocol import Answer, Request, read_answer
 from kakaclo_async.retry import BACKOFF, may_repeat, surely_not_executed
-from kakaclo_async.sharing.caching import Cache
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable
+    from collections.abc import Callable, Iterable
 
-    from kakaclo_async.config import Caching, Options
+    from kakaclo_async.config import Options
     from kakaclo_async.credentials import Token
     from kakaclo_async.events import Event
     from kakaclo_async.guards import Guard
     from kakaclo_async.models.freight import FreightQuote, FreightRequest
     from kakaclo_async.ratelimit.gate import Gate
+    from kakaclo_async.sharing.single_flight import Cache
     from kakaclo_async.transport import Transport
 
 T = TypeVar("T")
@@ -37,6 +38,7 @@ SMALL_FAN_OUT: Final = 20
 """Requests up to which a fan-out keeps its lane: as many as the default reserve holds for such calls."""
 
 
+@attrs.define(eq=False)
 class ClientState:
     """What all views of a client share.
 
@@ -52,28 +54,16 @@ class ClientState:
         reference: the answers kept about what seldom changes.
     """
 
-    def __init__(
-        self,
-        transport: Transport,
-        gate: Gate,
-        token: Token,
-        *,
-        emit: Callable[[Event], None],
-        rate: float,
-        random: Callable[[], float],
-        guard: Guard,
-        caching: Caching,
-    ) -> None:
-        self.transport = transport
-        self.gate = gate
-        self.token = token
-        self.emit = emit
-        self.rate = rate
-        self.random = random
-        self.guard = guard
-        self.freight: Cache[FreightRequest, FreightQuote] = Cache(caching.freight, size=caching.size)
-        self.reference: Cache[Request[Any], Any] = Cache(caching.reference, size=caching.size)
-        self._parts: dict[Hashable, object] = {}
+    transport: Transport
+    gate: Gate
+    token: Token
+    emit: Callable[[Event], None]
+    rate: float
+    random: Callable[[], float]
+    guard: Guard
+    freight: Cache[FreightRequest, FreightQuote]
+    reference: Cache[Request[Any], Any]
+    _parts: dict[Hashable, object] = attrs.field(factory=dict[Hashable, object], init=False)
 
     def drop_quotes(self, skus: Iterable[str]) -> None:
         """Drop the freight quotes of carts with these SKUs: their stock, and so the warehouses, changed."""

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from kakaclo_async.errors import DeadlineExceeded, KakaCloError
-from kakaclo_async.sharing.inflight import SharedResult
+from kakaclo_async.sharing.single_flight import SharedResult
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Hashable, Mapping

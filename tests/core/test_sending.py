@@ -7,7 +7,7 @@ import asyncio
 import attrs
 import pytest
 
-from kakaclo_async.config import Caching, Options
+from kakaclo_async.config import Options
 from kakaclo_async.credentials import Token
 from kakaclo_async.errors import (
     ClientClosed,
@@ -28,6 +28,7 @@ from kakaclo_async.ratelimit import gate as real
 from kakaclo_async.ratelimit.bucket import RateLimit
 from kakaclo_async.ratelimit.local import LocalBucket
 from kakaclo_async.sending import ClientState, Sender
+from kakaclo_async.sharing.single_flight import Cache
 
 pytestmark = pytest.mark.stepped
 
@@ -107,14 +108,15 @@ def client(*replies, takes=0.0, random=lambda: 0.5, gate=None):
     events = []
     transport, gate = Transport(*replies, takes=takes), gate or Gate()
     state = ClientState(
-        transport,
-        gate,
-        Token("s3cret"),
+        transport=transport,
+        gate=gate,
+        token=Token("s3cret"),
         emit=events.append,
         rate=2.0,
         random=random,
         guard=Guard(Guards(), "https://localhost"),
-        caching=Caching(),
+        freight=Cache(0),
+        reference=Cache(0),
     )
     return Client(state, events), transport, gate
 

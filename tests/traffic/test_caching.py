@@ -6,7 +6,7 @@ import attrs
 import pytest
 
 from kakaclo_async.errors import ConfigurationError, ServerError
-from kakaclo_async.sharing.caching import Cache
+from kakaclo_async.sharing.single_flight import Cache
 
 pytestmark = pytest.mark.stepped
 

@@ -31,7 +31,7 @@ from kakaclo_async.ratelimit.local import LocalBucket
 from kakaclo_async.ratelimit.redis import RedisBucket
 from kakaclo_async.sandbox.world.clock import LeakyBucket
 from kakaclo_async.sharing.batching import Batcher
-from kakaclo_async.sharing.caching import Cache
+from kakaclo_async.sharing.single_flight import Cache
 from kakaclo_async.testing import SteppedLoop
 
 if TYPE_CHECKING:

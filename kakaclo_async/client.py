@@ -1,4 +1,4 @@
-"""The client: owns the session, the bucket and the resources."""
+"""The client: owns the session, the bucket and the areas of the API."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Literal, Self
 
 import attrs
 
-from kakaclo_async.config import Caching, Options, Token, choose_base_url
+from kakaclo_async.config import Caching, Options, choose_base_url
+from kakaclo_async.credentials import Token
 from kakaclo_async.events import Event, Lane
 from kakaclo_async.guards import Guard, Guards
 from kakaclo_async.ratelimit.bucket import Bucket, RateLimit
@@ -23,7 +24,8 @@ from kakaclo_async.resources.reference import Categories, Payment, Warehouses
 from kakaclo_async.resources.refunds import Refunds
 from kakaclo_async.resources.stocks import Stocks
 from kakaclo_async.resources.v1 import V1
-from kakaclo_async.sending import ClientState, Exchange, Sender
+from kakaclo_async.sending import ClientState, Sender
+from kakaclo_async.sharing.single_flight import Cache
 from kakaclo_async.stats import Broadcast, Stats
 from kakaclo_async.transport import Transport
 
@@ -51,7 +53,7 @@ class KakaClo:
     first used on. Making one sends nothing.
 
     Args:
-        token: the access token, or a function (sync or async) that returns one and is asked before each
+        token: the access token, or a function (sync or async) that returns one and is called before each
             request; None: the environment variable KAKACLO_TOKEN.
         environment: "production" or "test".
         base_url: overrides the environment, as does the environment variable KAKACLO_BASE_URL. HTTPS, or HTTP
@@ -92,27 +94,22 @@ class KakaClo:
         self._base_url = choose_base_url(environment, base_url)
         self._broadcast = Broadcast()
         source = bucket or LocalBucket(rate_limit)
-        self._gate = Gate(source, reserve=reserve, listen=self._broadcast)
-        self._exchange = Exchange(
-            Transport(self._base_url, session),
-            self._gate,
-            secret,
-            emit=self._broadcast,
-            random=random.random,
-        )
         state = ClientState(
-            self._exchange,
+            transport=Transport(self._base_url, session),
+            gate=Gate(source, reserve=reserve, emit=self._broadcast),
+            token=secret,
             emit=self._broadcast,
             rate=source.rate.per_second,
-            eta=self._gate.eta,
-            caching=caching,
+            random=random.random,
             guard=Guard(guards, self._base_url),
+            freight=Cache(caching.freight, size=caching.size),
+            reference=Cache(caching.reference, size=caching.size),
         )
         self._attach(Sender(state, options))
 
     def _attach(self, sender: Sender) -> None:
         """Make the areas, each sending by the options of this view."""
-        self._sender = sender
+        self._sender = sender  # the rest of the package comes in here, through `sender_of`
         self.categories = Categories(sender)
         self.warehouses = Warehouses(sender)
         self.products = Products(sender)
@@ -173,23 +170,24 @@ class KakaClo:
 
     def stats(self) -> Stats:
         """Return what this client has done so far, all views together."""
-        return self._broadcast.snapshot(self._gate.level, {lane: self._gate.queued(lane) for lane in Lane})
+        gate = self._sender.state.gate
+        return self._broadcast.snapshot(gate.level, {lane: gate.queued(lane) for lane in Lane})
 
     def eta(self, lane: Lane | Literal["interactive", "bulk"] = Lane.INTERACTIVE) -> float:
         """Return the seconds that a call in this lane would wait for its permit now."""
-        return self._gate.eta(Lane(lane))
+        return self._sender.state.gate.eta(Lane(lane))
 
     def on_event(self, callback: Callable[[Event], object]) -> Callable[[], None]:
         """Call `callback` with every event of this client, on its event loop; keep it quick.
 
         Returns:
-            A function that ends it.
+            A function that ends the subscription.
         """
-        return self._broadcast.listen(callback)
+        return self._broadcast.subscribe(callback)
 
     async def aclose(self) -> None:
         """Close the client and all its views: calls that wait or are under way end with `ClientClosed`."""
-        await self._exchange.aclose()
+        await self._sender.state.aclose()
 
     async def __aenter__(self) -> Self:
         return self
@@ -201,4 +199,11 @@ class KakaClo:
 
     def __repr__(self) -> str:
         options = self._sender.options
-        return f"<{type(self).__name__} {self._base_url} lane={options.lane.value} {self._gate!r}>"
+        return (
+            f"<{type(self).__name__} {self._base_url} lane={options.lane.value} {self._sender.state.gate!r}>"
+        )
+
+
+def sender_of(kk: KakaClo) -> Sender:
+    """Return what a client sends with, and so its state: the way in for the rest of this package."""
+    return kk._sender  # noqa: SLF001 - this function is the one internal way in

@@ -1,10 +1,9 @@
-"""Settings that are checked once, before the first request: where to, as whom, how long."""
+"""Settings, checked once before the first request: options, caching and the base URL."""
 
 from __future__ import annotations
 
 import ipaddress
 import os
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import attrs
@@ -12,19 +11,10 @@ import attrs
 from kakaclo_async.errors import ConfigurationError
 from kakaclo_async.events import Lane
 
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-
-__version__ = "0.1.0"
-
 ENVIRONMENTS = {
     "production": "https://developer.kakaclo.com/openapi",
     "test": "https://test-developer.kakaclo.com/openapi",
 }
-
-MAX_BODY = 64 * 1024 * 1024
-"""Bytes of one answer, decompressed, above which it is refused."""
 
 
 def _lane(lane: Lane | str) -> Lane:
@@ -63,63 +53,17 @@ class Options:
 
 @attrs.frozen(slots=True, kw_only=True)
 class Caching:
-    """How long answers are kept. KakaClo asks its clients to keep what repeats.
+    """How long answers are kept. KakaClo asks its clients to cache what they ask for repeatedly.
 
     Attributes:
         freight: seconds for quotes, by country and the multiset of items; 0 keeps none.
         reference: seconds for categories, warehouses, and the models of custom products; 0 keeps none.
-        size: entries of each kind, at most; what was not asked for longest goes first.
+        size: entries of each kind, at most; the least recently used is dropped first.
     """
 
     freight: float = 600.0
     reference: float = 86_400.0
     size: int = 4096
-
-
-_SHORTEST = 6  # characters; replacing less would garble sentences, and is no secret
-
-
-class Token:
-    """An access token, or the function that fetches it; never shown.
-
-    Args:
-        source: the token, a function that returns one (sync or async; it is asked before each request, so it
-            should cache), or None for the environment variable KAKACLO_TOKEN.
-    """
-
-    __slots__ = ("_source",)
-
-    def __init__(self, source: str | Callable[[], str | Awaitable[str]] | None) -> None:
-        if source is None:
-            source = os.environ.get("KAKACLO_TOKEN")
-        if source is None:
-            raise ConfigurationError(
-                "no access token: pass token= or set KAKACLO_TOKEN"
-                " (tokens are made at https://kakaclo.com/personal-center/api-setting)"
-            )
-        self._source = source if callable(source) else _checked(source)
-
-    async def read(self) -> str:
-        """Return the token to send now."""
-        if isinstance(self._source, str):
-            return self._source
-        found = self._source()
-        return _checked(found if isinstance(found, str) else await found)
-
-    def scrub(self, text: str) -> str:
-        """Return `text` without the token, should a server have echoed it."""
-        known = isinstance(self._source, str) and len(self._source) >= _SHORTEST
-        return text.replace(str(self._source), "***") if known else text
-
-    def __repr__(self) -> str:
-        return "Token(***)"
-
-
-def _checked(token: str) -> str:
-    # A line break would start a header of its own; a token has no use for blanks or other alphabets.
-    if not token or not token.isascii() or any(c.isspace() or not c.isprintable() for c in token):
-        raise ConfigurationError("the access token is empty or holds characters that no token has")
-    return token
 
 
 def choose_base_url(environment: str, base_url: str | None) -> str:
@@ -144,13 +88,19 @@ def choose_base_url(environment: str, base_url: str | None) -> str:
         raise ConfigurationError(f"base_url is no address: {error}") from None
     if not host or parts.scheme not in {"http", "https"} or parts.username or parts.query or parts.fragment:
         raise ConfigurationError("base_url must look like https://host/path, without user, query or fragment")
-    if parts.scheme == "http" and not is_loopback(host):
+    if parts.scheme == "http" and not _is_loopback(host):
         raise ConfigurationError(f"base_url must be HTTPS: over plain HTTP {host} would see the token")
     return url
 
 
-def is_loopback(host: str) -> bool:
-    """Tell whether a host is this machine."""
+def environment_name(base_url: str) -> str:
+    """Return "production", "test", "local" for this machine, or else the URL itself."""
+    if _is_loopback(urlsplit(base_url).hostname or ""):
+        return "local"
+    return next((name for name, url in ENVIRONMENTS.items() if url == base_url), base_url)
+
+
+def _is_loopback(host: str) -> bool:
     if host == "localhost":
         return True
     try:

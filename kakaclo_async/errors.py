@@ -2,17 +2,20 @@
 
     KakaCloError
     ├── ConfigurationError     fix the settings (also a ValueError)
+    │   └── DatabaseAway       the database cannot be used now; it may be back soon
     ├── InvalidRequest         fix the arguments; no permit was spent (also a ValueError)
     ├── Conflict               the journal knows another payload under this id; nothing was sent
+    ├── LeaseLost              another worker may claim this write by now; nothing was sent
     ├── ClientClosed           the client was closed before or during the call
     ├── DeadlineExceeded       too late; `retry_in` says when a permit is due (also a TimeoutError)
     ├── ConnectionFailed       no answer; `sent` says whether the request may have arrived
     ├── OutcomeUnknown         a write is in doubt: look it up before sending it again
+    ├── IncompletePull         a stream ended, and some ranges may lack rows: `certificate.gaps`
     ├── DecodeError            an answer that cannot be read; `where` is the path in the document
     └── APIError               KakaClo answered, and said no
         ├── Unauthorized       401, 403: refresh the token on KakaClo's API settings page
         ├── NotFound           nothing under that code or number
-        ├── RateLimited        429: the bucket is full; `retry_after` in seconds when told
+        ├── RateLimited        429: the shop's bucket is full; `retry_after` in seconds, or None
         ├── ServerError        5xx, or a page that is not the API's
         └── Rejected           a business code other than 10000, or another 4xx
 
@@ -21,10 +24,11 @@ No error ever holds a token, an address or a phone number. All of them can be pi
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+import copy
+from typing import TYPE_CHECKING, Protocol, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
 
@@ -44,8 +48,24 @@ def _rebuild(kind: type[KakaCloError], args: tuple[object, ...]) -> KakaCloError
     return error
 
 
+def copy_error(error: BaseException) -> BaseException:
+    """Return a copy of an error for one more caller; an error that is not of this package as it is.
+
+    An exception object collects a traceback on its way up; the same one must not travel in several tasks.
+    """
+    if not isinstance(error, KakaCloError):
+        return error
+    other = copy.copy(error).with_traceback(error.__traceback__)
+    other.__cause__ = error.__cause__
+    return other
+
+
 class ConfigurationError(KakaCloError, ValueError):
     """A setting is missing or cannot work: a token, an address, a database URL."""
+
+
+class DatabaseAway(ConfigurationError):
+    """The database cannot be used at the moment; it may be back soon."""
 
 
 class InvalidRequest(KakaCloError, ValueError):
@@ -53,7 +73,7 @@ class InvalidRequest(KakaCloError, ValueError):
 
 
 class Conflict(KakaCloError):
-    """An id that a journal knows came with another payload; nothing was sent.
+    """The journal knows this id with another payload; nothing was sent.
 
     Attributes:
         custom_order_id: the id, when it was an order's.
@@ -66,6 +86,10 @@ class Conflict(KakaCloError):
         super().__init__(message)
         self.custom_order_id = custom_order_id
         self.order_id = order_id
+
+
+class LeaseLost(KakaCloError):
+    """A worker's lease on a write in the journal ran out before the request could leave; nothing was sent."""
 
 
 class ClientClosed(KakaCloError):
@@ -102,7 +126,7 @@ class OutcomeUnknown(KakaCloError):
     Attributes:
         custom_order_id: the id to look the order up by, when an order was being created.
         order_id: KakaClo's order number, when the write was about an existing order.
-        settles_at: when a journal can tell for sure; None without a journal.
+        settles_at: when a journal can settle it; None without a journal.
     """
 
     def __init__(
@@ -117,6 +141,40 @@ class OutcomeUnknown(KakaCloError):
         self.custom_order_id = custom_order_id
         self.order_id = order_id
         self.settles_at = settles_at
+
+
+class _Range(Protocol):  # what `paging.Window` is: errors stand below it and must not import it
+    @property
+    def start(self) -> datetime: ...
+    @property
+    def end(self) -> datetime: ...
+
+
+class _Certificate(Protocol):  # likewise `paging.Certificate`
+    @property
+    def windows(self) -> int: ...
+    @property
+    def requests(self) -> int: ...
+    @property
+    def rereads(self) -> int: ...
+    @property
+    def gaps(self) -> Sequence[_Range]: ...
+    @property
+    def finished(self) -> bool: ...
+    @property
+    def complete(self) -> bool: ...
+
+
+class IncompletePull(KakaCloError):
+    """A stream gave all it could, and some ranges may lack rows; it is raised after the last row.
+
+    Attributes:
+        certificate: the stream's `Certificate`; its `gaps` are the ranges to pull again later.
+    """
+
+    def __init__(self, message: str, *, certificate: _Certificate) -> None:
+        super().__init__(message)
+        self.certificate = certificate
 
 
 class DecodeError(KakaCloError):

@@ -1,4 +1,4 @@
-"""What a client tells those who listen (`KakaClo.on_event`): frozen facts, never secrets."""
+"""Events that a client emits (`KakaClo.on_event`): frozen facts, never secrets."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Retried(Event):
 
 @attrs.frozen(slots=True, kw_only=True)
 class Throttled(Event):
-    """The server answered 429; `retry_after` is its wish in seconds, None when it named none."""
+    """The server answered 429 and asked to wait `retry_after` seconds; None when it named no time."""
 
     method: str
     path: str

@@ -1,4 +1,4 @@
-"""Guards: what a client refuses to do, whatever it is told to. All are off by default."""
+"""Guards: limits on what a client may do. All are off by default."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ import asyncio
 from collections import deque
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Final, TypeVar
-from urllib.parse import urlsplit
 
 import attrs
 
-from kakaclo_async.config import ENVIRONMENTS, is_loopback
+from kakaclo_async.config import environment_name
 from kakaclo_async.errors import ConfigurationError, InvalidRequest
 
 if TYPE_CHECKING:
@@ -51,7 +50,7 @@ class Guards:
     Attributes:
         read_only: nothing that changes anything at KakaClo is sent.
         max_order_amount: US dollars that one order may cost, freight included; an order that costs more, or whose
-            price cannot be told, is refused. Costs two requests for each order: its products and its freight.
+            price cannot be found out, is refused. Costs two requests for each order: its products and its freight.
         max_orders_per_hour: orders that are sent, in any 60 minutes, by this client and all its views; other clients
             and processes count their own. An order that is sent again because it was in doubt counts again.
         environments: where the client may talk to: "production", "test", "local" (this machine), or a base URL.
@@ -72,6 +71,10 @@ class Guards:
 class Guard:
     """Applies the guards of one client.
 
+    Attributes:
+        active: whether any guard is set.
+        max_order_amount: US dollars that one order may cost.
+
     Args:
         guards: what to refuse.
         base_url: where the client talks to.
@@ -81,19 +84,16 @@ class Guard:
     """
 
     def __init__(self, guards: Guards, base_url: str) -> None:
+        self.active = guards != Guards()
+        self.max_order_amount = guards.max_order_amount
         self._guards = guards
         self._placed: deque[float] = deque()
         allowed = guards.environments
-        if allowed is not None and not {_environment(base_url), base_url} & allowed:
+        if allowed is not None and not {environment_name(base_url), base_url} & allowed:
             raise ConfigurationError(
                 f"this client's guards allow {', '.join(sorted(allowed)) or 'no environment'},"
-                f" not {_environment(base_url)}"
+                f" not {environment_name(base_url)}"
             )
-
-    @property
-    def max_order_amount(self) -> Decimal | None:
-        """US dollars that one order may cost."""
-        return self._guards.max_order_amount
 
     def watch(self, request: Request[T] | Callable[[], Request[T]]) -> Request[T] | Callable[[], Request[T]]:
         """Return what to send in place of a request, or of the function that builds one.
@@ -101,8 +101,6 @@ class Guard:
         Raises:
             InvalidRequest: the guards refuse it; here, or when it is built.
         """
-        if self._guards == _OFF:
-            return request
         if not callable(request):
             self._admit(request)
             return request
@@ -112,7 +110,7 @@ class Guard:
         def admitted() -> Request[T]:
             nonlocal known
             built = build()
-            if not known:  # what one call sends again was surely not carried out before
+            if not known:  # a retry repeats a request that was surely not executed: it is no new order
                 self._admit(built)
                 known = True
             return built
@@ -146,13 +144,3 @@ class Guard:
                 f" submit it again{wait}"
             )
         self._placed.append(now)
-
-
-_OFF: Final = Guards()
-
-
-def _environment(base_url: str) -> str:
-    host = urlsplit(base_url).hostname or ""
-    if is_loopback(host):
-        return "local"
-    return next((name for name, url in ENVIRONMENTS.items() if url == base_url), base_url)

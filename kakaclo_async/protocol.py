@@ -31,7 +31,8 @@ E = TypeVar("E", bound=APIError)
 SUCCESS: Final = 10000
 """The `code` of every envelope that is no error, whatever its `message` says."""
 
-_SAID_AT_MOST = 200  # characters of the server's message that an error repeats
+MAX_MESSAGE_CHARS = 200
+"""Characters of the server's message that an error repeats."""
 
 
 @attrs.frozen(slots=True, kw_only=True)
@@ -107,7 +108,7 @@ def read_answer(request: Request[T], answer: Answer, *, now: datetime | None = N
 
 
 def _refusal(request: Request[T], answer: Answer, now: datetime | None) -> APIError:
-    code, said = _what_was_said(answer)
+    code, said = _error_message(answer)
     match answer.status:
         case 401 | 403:
             hint = "check the access token, or refresh it on KakaClo's API settings page"
@@ -123,14 +124,14 @@ def _refusal(request: Request[T], answer: Answer, now: datetime | None) -> APIEr
         case status if status >= 400:
             return _error(Rejected, request, answer, code, said)
         case _:
-            hint = "redirects are not followed, for the token would go along; check base_url"
+            hint = "redirects are not followed, since that would send the token along; check base_url"
             return _error(APIError, request, answer, code, said, hint)
 
 
 def _error(
     kind: type[E], request: Request[T], answer: Answer, code: int | str | None, said: str, hint: str = ""
 ) -> E:
-    said = said[:_SAID_AT_MOST]
+    said = said[:MAX_MESSAGE_CHARS]
     facts = f"HTTP {answer.status}" if code is None else f"HTTP {answer.status}, code {code}"
     text = f"{request.method} {request.path} was refused ({facts})"
     if said:
@@ -140,7 +141,7 @@ def _error(
     return kind(text, status=answer.status, code=code, message=said, method=request.method, path=request.path)
 
 
-def _what_was_said(answer: Answer) -> tuple[int | str | None, str]:
+def _error_message(answer: Answer) -> tuple[int | str | None, str]:
     try:
         envelope = codec.read_envelope(answer.body)
     except DecodeError:

@@ -1,8 +1,10 @@
 """The public names that both packages share: each is listed here, once."""
 
+from kakaclo_async._version import (
+    __version__ as __version__,
+)
 from kakaclo_async.config import (
     Caching as Caching,
-    __version__ as __version__,
 )
 from kakaclo_async.errors import (
     APIError as APIError,
@@ -10,10 +12,13 @@ from kakaclo_async.errors import (
     ConfigurationError as ConfigurationError,
     Conflict as Conflict,
     ConnectionFailed as ConnectionFailed,
+    DatabaseAway as DatabaseAway,
     DeadlineExceeded as DeadlineExceeded,
     DecodeError as DecodeError,
+    IncompletePull as IncompletePull,
     InvalidRequest as InvalidRequest,
     KakaCloError as KakaCloError,
+    LeaseLost as LeaseLost,
     NotFound as NotFound,
     OutcomeUnknown as OutcomeUnknown,
     RateLimited as RateLimited,
@@ -121,7 +126,6 @@ from kakaclo_async.models.stock import (
 )
 from kakaclo_async.paging.certificate import (
     Certificate as Certificate,
-    IncompletePull as IncompletePull,
 )
 from kakaclo_async.paging.windows import (
     Window as Window,

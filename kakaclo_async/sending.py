@@ -1,42 +1,90 @@
-"""One call from its permit to its data: wait for the permit, send, read, and try again when that is safe."""
+"""One call, from guard to data: guard -> permit -> token -> build -> send -> read -> retry."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from collections.abc import Hashable
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import attrs
 
 from kakaclo_async.errors import (
     APIError,
     ClientClosed,
-    ConfigurationError,
     DeadlineExceeded,
     KakaCloError,
     OutcomeUnknown,
     RateLimited,
 )
-from kakaclo_async.events import Event, Lane, Retried, Sent, Throttled
+from kakaclo_async.events import Lane, Retried, Sent, Throttled
 from kakaclo_async.protocol import Answer, Request, read_answer
-from kakaclo_async.retry import Backoff, may_repeat, surely_not_executed
-from kakaclo_async.sharing.caching import Cache
+from kakaclo_async.retry import BACKOFF, may_repeat, surely_not_executed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable
+    from collections.abc import Callable, Iterable
 
-    from kakaclo_async.config import Caching, Options, Token
+    from kakaclo_async.config import Options
+    from kakaclo_async.credentials import Token
+    from kakaclo_async.events import Event
     from kakaclo_async.guards import Guard
     from kakaclo_async.models.freight import FreightQuote, FreightRequest
-    from kakaclo_async.protocol import Request
     from kakaclo_async.ratelimit.gate import Gate
+    from kakaclo_async.sharing.single_flight import Cache
     from kakaclo_async.transport import Transport
 
 T = TypeVar("T")
 
+SMALL_FAN_OUT: Final = 20
+"""Requests up to which a fan-out keeps its lane: as many as the default reserve holds for such calls."""
+
+
+@attrs.define(eq=False)
+class ClientState:
+    """What all views of a client share.
+
+    Attributes:
+        transport: sends one request.
+        gate: hands out the permits.
+        token: read before each request.
+        emit: takes the events.
+        rate: requests per second that the shop may send in the long run.
+        random: gives [0, 1), for the jitter of pauses.
+        guard: refuses what the client must not do.
+        freight: the quotes kept.
+        reference: the answers kept about what seldom changes.
+    """
+
+    transport: Transport
+    gate: Gate
+    token: Token
+    emit: Callable[[Event], None]
+    rate: float
+    random: Callable[[], float]
+    guard: Guard
+    freight: Cache[FreightRequest, FreightQuote]
+    reference: Cache[Request[Any], Any]
+    _parts: dict[Hashable, object] = attrs.field(factory=dict[Hashable, object], init=False)
+
+    def drop_quotes(self, skus: Iterable[str]) -> None:
+        """Drop the freight quotes of carts with these SKUs: their stock, and so the warehouses, changed."""
+        changed = frozenset(skus)
+        self.freight.drop(lambda cart: any(item.sku in changed for item in cart.items))
+
+    def part(self, key: Hashable, make: Callable[[], T]) -> T:
+        """Return the one object under this key, made at its first use."""
+        if key not in self._parts:
+            self._parts[key] = make()
+        return cast("T", self._parts[key])
+
+    async def aclose(self) -> None:
+        """Refuse new calls, end those that wait, and close the connections."""
+        await self.gate.aclose()
+        await self.transport.aclose()
+
 
 @attrs.define(slots=True)
 class _Budget:
-    """What a call has used up; waiting for permits and being under way are counted apart."""
+    """What a call has used up; waiting for permits and the time after that count apart."""
 
     options: Options
     attempt: int = 0
@@ -51,86 +99,68 @@ class _Budget:
     def time_left(self) -> float:
         return self.options.timeout - self.spent
 
-    def attempts_left(self) -> int:
+    def allows_another(self, pause: float) -> bool:
         used = self.attempt - (self.refusals if self.options.lane is Lane.BULK else 0)
-        return self.options.max_attempts - used
+        return used < self.options.max_attempts and pause < self.time_left()
 
 
-class Exchange:
-    """Carries calls out: the one place where requests leave from.
+@attrs.frozen(slots=True)
+class Sender:
+    """Sends requests with fixed options: one view of a client, cheap to derive.
 
-    Args:
-        transport: sends one request.
-        gate: hands out the permits.
-        token: read before each request.
-        emit: takes the events.
-        random: gives [0, 1), for the jitter of pauses.
-        backoff: the pauses between attempts.
+    Attributes:
+        state: what all views share.
+        options: lane and limits of this view.
     """
 
-    def __init__(
-        self,
-        transport: Transport,
-        gate: Gate,
-        token: Token,
-        *,
-        emit: Callable[[Event], None],
-        random: Callable[[], float],
-        backoff: Backoff | None = None,
-    ) -> None:
-        self._transport = transport
-        self._gate = gate
-        self._token = token
-        self._emit = emit
-        self._random = random
-        self._backoff = backoff or Backoff()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._closed = False
+    state: ClientState
+    options: Options
 
-    async def call(self, build: Request[T] | Callable[[], Request[T]], options: Options) -> T:
+    async def send(self, request: Request[T] | Callable[[], Request[T]]) -> T:
         """Send a request, again where that is safe, and return its data.
 
         Args:
-            build: the request, or a function that makes it once the permit is there: what has gathered
-                meanwhile rides along.
-            options: lane and limits.
+            request: the request, or a function that builds it when the permit is granted (late binding): what
+                has gathered by then goes along.
 
         Raises:
+            InvalidRequest: the client's guards refuse it.
             DeadlineExceeded: no permit within `max_wait`, or no answer within `timeout`.
-            OutcomeUnknown: a write left and what became of it is not known.
-            KakaCloError: whatever else the last attempt ended with.
+            OutcomeUnknown: a write was sent and its outcome is not known.
+            KakaCloError: the error of the last attempt.
         """
-        self._check_usable()
-        budget = _Budget(options)
+        state, budget = self.state, _Budget(self.options)
+        if state.guard.active:
+            request = state.guard.watch(request)
         while True:
             budget.attempt += 1
-            permit = await self._gate.enter(
-                options.lane, max_wait=budget.wait_left(), again=budget.attempt > 1
+            permit = await state.gate.enter(
+                self.options.lane, max_wait=budget.wait_left(), again=budget.attempt > 1
             )
             budget.waited += permit.waited
-            request: Request[T] | None = None
+            built: Request[T] | None = None
             try:
                 with permit:
-                    # It may take its time, and a request must leave when it is built.
-                    token = await self._token.read()
-                    request = build() if callable(build) else build
-                    return await self._attempt(request, token, budget)
+                    # The token comes first: it may take its time, and a request must leave when it is built.
+                    token = await state.token.read()
+                    built = request() if callable(request) else request
+                    return await self._attempt(built, token, budget)
             except KakaCloError as error:
-                if request is None:
+                if built is None:
                     raise
-                await self._pause_or_raise(request, error, budget)
+                await self._pause_or_raise(built, error, budget)
 
     async def _attempt(self, request: Request[T], token: str, budget: _Budget) -> T:
         clock = asyncio.get_running_loop().time
         started = clock()
         answer: Answer | None = None
         try:
-            answer = await self._transport.send(request, token, timeout=budget.time_left())
+            answer = await self.state.transport.send(request, token, timeout=budget.time_left())
             return read_answer(request, answer)
         finally:
             seconds = clock() - started
             budget.spent += seconds
-            self._emit(
+            self.state.emit(
                 Sent(
                     method=request.method,
                     path=request.path,
@@ -143,27 +173,16 @@ class Exchange:
             )
 
     async def _pause_or_raise(self, request: Request[object], error: KakaCloError, budget: _Budget) -> None:
-        pause = 0.0
+        pause, emit = 0.0, self.state.emit
         if isinstance(error, RateLimited):
-            budget.refusals += 1  # the gate holds everybody until a probe went through; no pause of our own
-            self._emit(Throttled(method=request.method, path=request.path, retry_after=error.retry_after))
+            budget.refusals += 1  # no pause here: the gate holds all calls until a probe went through
+            emit(Throttled(method=request.method, path=request.path, retry_after=error.retry_after))
         else:
-            pause = self._backoff.pause(budget.attempt - budget.refusals, self._random)
-        if self._closed:
-            raise self._final(request, ClientClosed("the client was closed during the call"), error)
-        if budget.time_left() <= 0:
-            late = DeadlineExceeded(
-                f"{request.method} {request.path}: no good answer within {budget.options.timeout:g} s;"
-                f" attempt {budget.attempt} ended with: {error}"
-            )
-            raise self._final(request, late, error)
-        if (
-            not may_repeat(error, writes=request.writes)
-            or budget.attempts_left() <= 0
-            or pause >= budget.time_left()
-        ):
-            raise self._final(request, error)
-        self._emit(
+            pause = self.state.random() * BACKOFF.after(budget.attempt - budget.refusals)
+        failure = self._end(request, error, budget, pause)
+        if failure is not None:
+            raise failure
+        emit(
             Retried(
                 method=request.method,
                 path=request.path,
@@ -175,9 +194,26 @@ class Exchange:
         budget.spent += pause
         await asyncio.sleep(pause)
 
+    def _end(
+        self, request: Request[object], error: KakaCloError, budget: _Budget, pause: float
+    ) -> KakaCloError | None:
+        """Return the error that the call ends with; None when another attempt is safe and may still succeed."""
+        if self.state.gate.closed:
+            return self._final(request, ClientClosed("the client was closed during the call"), cause=error)
+        if budget.time_left() <= 0:
+            late = DeadlineExceeded(
+                f"{request.method} {request.path}: no good answer within {budget.options.timeout:g} s;"
+                f" attempt {budget.attempt} ended with: {error}"
+            )
+            return self._final(request, late, cause=error)
+        if may_repeat(error, writes=request.writes) and budget.allows_another(pause):
+            return None
+        return self._final(request, error)
+
     def _final(
-        self, request: Request[object], error: KakaCloError, cause: KakaCloError | None = None
+        self, request: Request[object], error: KakaCloError, *, cause: KakaCloError | None = None
     ) -> KakaCloError:
+        """Return what to raise: a write that may have been executed is in doubt; never with the token."""
         failure = cause or error
         if request.writes and not surely_not_executed(failure):
             error = OutcomeUnknown(
@@ -187,26 +223,40 @@ class Exchange:
                 order_id=request.order_id,
             )
             cause = failure
-        error.args = tuple(self._token.scrub(str(part)) for part in error.args)
+        scrub = self.state.token.scrub
+        error.args = tuple(scrub(str(part)) for part in error.args)
         if isinstance(error, APIError):
-            error.message = self._token.scrub(error.message)
+            error.message = scrub(error.message)
         error.__cause__ = cause
         return error
 
-    def _check_usable(self) -> None:
-        if self._closed:
-            raise ClientClosed("the client is closed; make a new one")
-        loop = asyncio.get_running_loop()
-        if self._loop is None:
-            self._loop = loop
-        elif self._loop is not loop:
-            raise ConfigurationError("this client was first used on another event loop; make one per loop")
+    async def look_up(self, request: Request[T]) -> T:
+        """Return the answer to a request about what seldom changes; kept for a day unless set otherwise."""
+        found = await self.state.reference.get(request, lambda: self.send(request), variant=self.options)
+        return cast("T", found)
 
-    async def aclose(self) -> None:
-        """Refuse new calls, end those that wait, and close the connections."""
-        self._closed = True
-        await self._gate.aclose()
-        await self._transport.aclose()
+    def without_max_wait(self) -> Sender:
+        """Return a sender that waits for permits as long as it takes, whatever the view says."""
+        if self.options.max_wait is None:
+            return self
+        return attrs.evolve(self, options=attrs.evolve(self.options, max_wait=None))
+
+    def for_streams(self) -> Sender:
+        """Return a sender that waits for permits as long as it takes, unless the view says otherwise."""
+        return self if self.options.max_wait_for_all else self.without_max_wait()
+
+    def bulk(self) -> Sender:
+        """Return a sender for streams in the bulk lane."""
+        sender = self.for_streams()
+        return attrs.evolve(sender, options=attrs.evolve(sender.options, lane=Lane.BULK))
+
+    def for_fan_out(self, requests: int) -> Sender:
+        """Return the sender for a fan-out: a small one keeps its lane, a large one is a bulk job.
+
+        Args:
+            requests: how many requests the fan-out will cost.
+        """
+        return self.for_streams() if requests <= SMALL_FAN_OUT else self.bulk()
 
 
 def _what_to_look_for(request: Request[object]) -> str:
@@ -215,106 +265,3 @@ def _what_to_look_for(request: Request[object]) -> str:
     if request.order_id is not None:
         return f"look at order {request.order_id}"
     return "look whether it took effect"
-
-
-SMALL_FAN_OUT = 20
-"""Requests up to which a fan-out keeps its lane: as many as the default reserve holds for such calls."""
-
-
-class ClientState:
-    """What all views of a client have in common.
-
-    Args:
-        exchange: carries the calls out.
-        emit: takes the events of streams.
-        rate: requests per second that the shop may send in the long run.
-        eta: tells the seconds that a call in a lane would wait for its permit.
-        caching: how long answers are kept.
-        guard: refuses what the client must not do.
-    """
-
-    def __init__(
-        self,
-        exchange: Exchange,
-        *,
-        emit: Callable[[Event], None],
-        rate: float,
-        eta: Callable[[Lane], float],
-        caching: Caching,
-        guard: Guard,
-    ) -> None:
-        self.exchange = exchange
-        self.guard = guard
-        self.emit = emit
-        self.rate = rate
-        self.eta = eta
-        self.freight: Cache[FreightRequest, FreightQuote] = Cache(caching.freight, size=caching.size)
-        self.reference: Cache[Request[Any], Any] = Cache(caching.reference, size=caching.size)
-        self._parts: dict[Hashable, object] = {}
-
-    def drop_quotes(self, skus: Iterable[str]) -> None:
-        """Forget the freight quotes of carts with these SKUs: their stock, and so the warehouses, changed."""
-        changed = frozenset(skus)
-        self.freight.drop(lambda cart: any(item.sku in changed for item in cart.items))
-
-    def part(self, key: Hashable, make: Callable[[], T]) -> T:
-        """Return the one object under this key, made at its first use."""
-        if key not in self._parts:
-            self._parts[key] = make()
-        return cast("T", self._parts[key])
-
-
-@attrs.frozen(slots=True)
-class Sender:
-    """Sends requests with fixed options; cheap to derive.
-
-    Attributes:
-        state: what all views have in common.
-        options: lane and limits of this view.
-    """
-
-    state: ClientState
-    options: Options
-
-    async def send(self, request: Request[T] | Callable[[], Request[T]]) -> T:
-        """Send one request, or the one that `request()` makes once its permit is there."""
-        return await self.state.exchange.call(self.state.guard.watch(request), self.options)
-
-    async def look_up(self, request: Request[T]) -> T:
-        """Return the answer to a request about what seldom changes; kept for a day unless set otherwise."""
-        found = await self.state.reference.get(request, lambda: self.send(request), manner=self.options)
-        return cast("T", found)
-
-    def emit(self, event: Event) -> None:
-        """Tell those who listen to the client."""
-        self.state.emit(event)
-
-    @property
-    def rate(self) -> float:
-        """Requests per second that the shop may send in the long run."""
-        return self.state.rate
-
-    def eta(self) -> float:
-        """Return the seconds that a new call would wait for its permit."""
-        return self.state.eta(self.options.lane)
-
-    def without_max_wait(self) -> Sender:
-        """Return a caller that waits for permits as long as it takes, whatever the view says."""
-        return attrs.evolve(self, options=attrs.evolve(self.options, max_wait=None))
-
-    def for_streams(self) -> Sender:
-        """Return a caller that waits for permits as long as it takes, unless the view says otherwise."""
-        return self if self.options.max_wait_for_all else self.without_max_wait()
-
-    def bulk(self) -> Sender:
-        """Return a patient caller in the bulk lane."""
-        for_streams = self.for_streams()
-        return attrs.evolve(for_streams, options=attrs.evolve(for_streams.options, lane=Lane.BULK))
-
-    def for_fan_out(self, requests: int) -> Sender:
-        """Return the caller for a fan-out: a small one keeps its lane, a large one is a bulk job.
-
-        Args:
-            requests: how many requests the fan-out will cost.
-        """
-        return self.for_streams() if requests <= SMALL_FAN_OUT else self.bulk()

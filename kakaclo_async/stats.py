@@ -1,4 +1,4 @@
-"""What a client has done so far, counted from its events."""
+"""Statistics of a client, counted from its events."""
 
 from __future__ import annotations
 
@@ -53,22 +53,22 @@ class Stats:
 
 
 class Broadcast:
-    """Hands every event to the counters, the log and whoever listens."""
+    """Hands every event to the counters, the log and the callbacks."""
 
     def __init__(self) -> None:
-        self._listeners: list[Callable[[Event], object]] = []
+        self._callbacks: list[Callable[[Event], object]] = []
         self._throttled = 0
         self._retries = 0
         self._requests = dict.fromkeys(Lane, 0)
         self._waited = dict.fromkeys(Lane, 0.0)
 
-    def listen(self, callback: Callable[[Event], object]) -> Callable[[], None]:
-        """Call `callback` with each event from now on; the function returned ends that."""
-        self._listeners.append(callback)
+    def subscribe(self, callback: Callable[[Event], object]) -> Callable[[], None]:
+        """Call `callback` with each event from now on, until the function returned is called."""
+        self._callbacks.append(callback)
 
         def stop() -> None:
-            if callback in self._listeners:
-                self._listeners.remove(callback)
+            if callback in self._callbacks:
+                self._callbacks.remove(callback)
 
         return stop
 
@@ -87,14 +87,14 @@ class Broadcast:
                 pass
         if _log.isEnabledFor(logging.DEBUG):
             _log.debug("%s", event)
-        for callback in tuple(self._listeners):
+        for callback in tuple(self._callbacks):
             try:
                 callback(event)
-            except Exception:  # noqa: BLE001 - a listener's fault must not fail the call that it watches
-                _log.exception("a listener of %s events failed", type(event).__name__)
+            except Exception:  # noqa: BLE001 - a callback's bug must not fail the call that it watches
+                _log.exception("a callback for %s events failed", type(event).__name__)
 
     def snapshot(self, level: float, queued: Mapping[Lane, int]) -> Stats:
-        """Return the counts so far, with what the gate says of the present."""
+        """Return the counts so far, with the present level and queues of the gate."""
         lanes = {
             lane: LaneStats(requests=self._requests[lane], waited=self._waited[lane], queued=queued[lane])
             for lane in Lane

@@ -1,7 +1,7 @@
-"""The only module that touches aiohttp: sends one request and brings its answer back whole.
+"""The only module that touches aiohttp: sends one request and returns its whole answer.
 
-Reads share connections that are kept open. A write gets a new one: on a kept connection that the server is just
-closing, nobody could tell whether the write arrived, and an order would be in doubt for no reason.
+Reads share connections that are kept open. A write gets a new connection: on a kept one that the server is just
+closing, it would not be known whether the write arrived, and an order would be in doubt for no reason.
 """
 
 from __future__ import annotations
@@ -12,13 +12,16 @@ from typing import TYPE_CHECKING
 import aiohttp
 from yarl import URL
 
-from kakaclo_async.config import MAX_BODY, __version__
+from kakaclo_async._version import __version__
 from kakaclo_async.errors import ConfigurationError, ConnectionFailed, DecodeError
 from kakaclo_async.protocol import Answer, Request
 
 if TYPE_CHECKING:
     from aiohttp.abc import AbstractStreamWriter
 
+
+MAX_BODY = 64 * 1024 * 1024
+"""Bytes of one answer, decompressed, above which it is refused."""
 
 _CONNECTIONS = 64  # at once; at two requests per second only a burst needs more than a few
 
@@ -76,19 +79,19 @@ class Transport:
         body = None if request.body is None else _Body(request.body, content_type="application/json")
         try:
             async with asyncio.timeout(timeout):
-                return await self._exchange(request, token, body)
+                return await self._send(request, token, body)
         except TimeoutError as error:
             left = not isinstance(error, _NEVER_LEFT) and (body is None or body.left)
-            raise ConnectionFailed(f"{_name(request)}: no answer in {timeout:.3g} s", sent=left) from None
+            raise ConnectionFailed(f"{_label(request)}: no answer in {timeout:.3g} s", sent=left) from None
         except asyncio.CancelledError:
             if request.writes and body is not None and body.left:
-                raise ConnectionFailed(f"{_name(request)}: cancelled after it was sent", sent=True) from None
+                raise ConnectionFailed(f"{_label(request)}: cancelled after it was sent", sent=True) from None
             raise
         except (aiohttp.ClientError, OSError) as error:
             left = not isinstance(error, _NEVER_LEFT) and (body is None or body.left)
-            raise ConnectionFailed(f"{_name(request)}: {_reason(error)}", sent=left) from None
+            raise ConnectionFailed(f"{_label(request)}: {_reason(error)}", sent=left) from None
 
-    async def _exchange(self, request: Request[object], token: str, body: _Body | None) -> Answer:
+    async def _send(self, request: Request[object], token: str, body: _Body | None) -> Answer:
         url = URL(self._base_url + request.path, encoded=True)
         async with self._session(request).request(
             request.method,
@@ -112,7 +115,7 @@ class Transport:
             size += len(piece)
             if size > self._max_body:
                 response.close()
-                raise DecodeError(f"{_name(request)}: more than {self._max_body} bytes", where="body size")
+                raise DecodeError(f"{_label(request)}: more than {self._max_body} bytes", where="body size")
             pieces.append(piece)
         return b"".join(pieces)
 
@@ -144,7 +147,7 @@ def _new_session(*, force_close: bool) -> aiohttp.ClientSession:
     return session
 
 
-def _name(request: Request[object]) -> str:
+def _label(request: Request[object]) -> str:
     return f"{request.method} {request.path}"
 
 

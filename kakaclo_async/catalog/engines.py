@@ -8,7 +8,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from kakaclo_async.database.engines import load_driver, postgresql_address, set_up_sqlite, shown
-from kakaclo_async.errors import ConfigurationError
+from kakaclo_async.errors import ConfigurationError, DatabaseAway as DatabaseAway  # noqa: PLC0414
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL, Engine
@@ -25,10 +25,6 @@ _PATIENCE: Final = 30.0
 """Seconds to wait for a table or file that another program has locked."""
 
 _CONNECT_TIMEOUT: Final = 15.0
-
-
-class DatabaseAway(ConfigurationError):
-    """The database cannot be used at the moment; it may be back soon."""
 
 
 def sqlite_engine(url: URL, begin: str, *pragmas: str, timeout: float = _PATIENCE) -> AsyncEngine:

@@ -20,6 +20,7 @@ from kakaclo_async import (
 )
 from kakaclo_async.cli.errors import say
 from kakaclo_async.cli.progress import progress
+from kakaclo_async.client import sender_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping, Sequence
@@ -88,7 +89,7 @@ async def place(
     def done(place: int, line: Line) -> None:
         lines[place] = line
         result_file.write(line)
-        kk._sender.emit(PageDone(what="orders", rows=1, rows_done=len(lines), rows_total=len(found)))  # noqa: SLF001 - this package's own command
+        sender_of(kk).state.emit(PageDone(what="orders", rows=1, rows_done=len(lines), rows_total=len(found)))
 
     good = {place: entry.order for place, entry in enumerate(found) if entry.order is not None}
     doubts: dict[int, NewOrder] = {}

@@ -9,17 +9,13 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from kakaclo_async.errors import ConfigurationError, KakaCloError
+from kakaclo_async.errors import ConfigurationError, LeaseLost as LeaseLost  # noqa: PLC0414
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
     from kakaclo_async.ordering.store import Store
-
-
-class LeaseLost(KakaCloError):
-    """A claim has run out before its request could leave; nothing was sent."""
 
 
 @attrs.define(eq=False)

@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from kakaclo_async.errors import KakaCloError
-
 if TYPE_CHECKING:
     from kakaclo_async.paging.windows import Window
 
@@ -38,15 +36,3 @@ class Certificate:
     def complete(self) -> bool:
         """Whether the pull ended, and saw every row."""
         return self.finished and not self.gaps
-
-
-class IncompletePull(KakaCloError):
-    """A stream gave all it could, and some ranges may lack rows; it is raised after the last row.
-
-    Attributes:
-        certificate: its `gaps` are the ranges to pull again later.
-    """
-
-    def __init__(self, message: str, *, certificate: Certificate) -> None:
-        super().__init__(message)
-        self.certificate = certificate

@@ -1,11 +1,12 @@
 -- One bucket for many processes. Time is the Redis server's alone.
 --
--- KEYS: the bucket (a hash), and who was told when to come back, one sorted set for each lane: interactive, bulk.
+-- KEYS: the bucket (a hash), and for each lane, interactive and bulk, a sorted set of the processes that wait,
+--       by the time at which they will ask again.
 -- ARGV: burst, permits per second, longest pause, smallest share, permits to recover, bulk share, seconds that a
 --       probe is waited for; then the operation and its arguments.
 --
--- A process that gets less than it wants is told when to come back, and those who come late find their permit
--- still there for a while. Nothing is taken before it is due, so whoever does not come back costs nothing.
+-- A process that gets less than it wants learns when to ask again, and its permit stays claimed for a while after
+-- that. No permit is taken before it is due, so a process that never asks again costs nothing.
 
 local bucket, interactive, bulk = KEYS[1], KEYS[2], KEYS[3]
 local burst, rate = tonumber(ARGV[1]), tonumber(ARGV[2])
@@ -16,9 +17,11 @@ local operation = ARGV[8]
 local time = redis.call('TIME')
 local now = tonumber(time[1]) + tonumber(time[2]) / 1e6
 
-local fields = {'level', 'at', 'share', 'refusals', 'hold_until', 'probe_until', 'skipped'}
+local fields = {'level', 'at', 'share', 'refusals', 'hold_until', 'probe_until', 'interactive_streak'}
 local stored = redis.call('HMGET', bucket, unpack(fields))
-local s = {level = 0, at = now, share = 1, refusals = 0, hold_until = 0, probe_until = 0, skipped = 0}
+local s = {
+  level = 0, at = now, share = 1, refusals = 0, hold_until = 0, probe_until = 0, interactive_streak = 0
+}
 for i, name in ipairs(fields) do
   s[name] = tonumber(stored[i] or s[name])
 end
@@ -29,11 +32,11 @@ s.level = math.max(0, s.level - passed * rate * s.share)
 s.share = math.min(1, s.share + passed * rate / recovery)
 local leak = rate * s.share
 
-local function claimed(lane)  -- by others who were told to come by now
+local function claimed(lane)  -- permits that other processes are due to ask for by now
   return redis.call('ZCOUNT', lane, '-inf', now)
 end
 
-local function take(lane, me, wanted, reserve, pressed)
+local function take(lane, me, wanted, reserve, contended)
   if s.refusals > 0 then
     if s.probe_until > now then
       return 0, math.min(s.probe_until - now, math.max(0.02, 1 / rate))
@@ -43,43 +46,44 @@ local function take(lane, me, wanted, reserve, pressed)
     wanted = 1
   end
 
-  local patience = math.max(0.1, 1 / rate)
+  -- A claim lasts one leak beyond its time, long enough for a process that asks a little late.
+  local grace = math.max(0.1, 1 / rate)
   redis.call('ZREM', lane, me)
-  redis.call('ZREMRANGEBYSCORE', interactive, '-inf', now - patience)
-  redis.call('ZREMRANGEBYSCORE', bulk, '-inf', now - patience)
+  redis.call('ZREMRANGEBYSCORE', interactive, '-inf', now - grace)
+  redis.call('ZREMRANGEBYSCORE', bulk, '-inf', now - grace)
 
-  local bulk_is_next = s.skipped >= bulk_share - 1
-  local spare, claims, others
+  local bulk_is_next = s.interactive_streak >= bulk_share - 1
+  local kept, claims, others
   if lane == interactive then
-    spare, claims = 0, claimed(interactive)
+    kept, claims = 0, claimed(interactive)
     others = redis.call('ZCARD', interactive)
     if bulk_is_next and redis.call('ZCARD', bulk) > 0 then
       claims, others = claims + 1, others + 1
     end
   else
-    spare, claims = reserve, claimed(interactive) + claimed(bulk)
+    kept, claims = reserve, claimed(interactive) + claimed(bulk)
     others = redis.call('ZCARD', interactive) + redis.call('ZCARD', bulk)
-    if bulk_is_next and burst - s.level - spare - claims < 1 then
-      wanted, spare, claims, others = 1, 0, claimed(bulk), redis.call('ZCARD', bulk)
+    if bulk_is_next and burst - s.level - kept - claims < 1 then
+      wanted, kept, claims, others = 1, 0, claimed(bulk), redis.call('ZCARD', bulk)
     end
   end
 
-  local granted = math.max(0, math.min(wanted, math.floor(burst - s.level - spare - claims + 1e-6)))
+  local granted = math.max(0, math.min(wanted, math.floor(burst - s.level - kept - claims + 1e-6)))
   s.level = s.level + granted
   if granted > 0 then
     if lane == bulk then
-      s.skipped = 0
-    elseif pressed or wanted - granted >= 2 then
-      s.skipped = s.skipped + granted
+      s.interactive_streak = 0
+    elseif contended or wanted - granted >= 2 then
+      s.interactive_streak = s.interactive_streak + granted
     end
     if s.refusals > 0 then
       s.probe_until = now + lease
     end
   end
 
-  local wait = math.max(0, (s.level + spare + others + 1 - burst) / leak)
+  local wait = math.max(0, (s.level + kept + others + 1 - burst) / leak)
   if lane == bulk then
-    wait = math.min(wait, bulk_share / leak)  -- its turn may come before the reserve is full
+    wait = math.min(wait, bulk_share / leak)  -- bulk's turn may come before the reserve is full
   end
   if wanted > granted then
     redis.call('ZADD', lane, now + wait, me)
@@ -127,7 +131,8 @@ for _, key in ipairs(KEYS) do
 end
 
 local hold = s.refusals > 0 and math.max(0, s.hold_until - now) or 0
-local answer = {granted, wait, granted > 0 and s.refusals > 0 and 1 or 0, s.level, rate * s.share, hold, s.skipped}
+local probe = granted > 0 and s.refusals > 0 and 1 or 0
+local answer = {granted, wait, probe, s.level, rate * s.share, hold, s.interactive_streak}
 for i, number in ipairs(answer) do
   answer[i] = string.format('%.6f', number)
 end

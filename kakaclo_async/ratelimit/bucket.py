@@ -1,4 +1,4 @@
-"""What a bucket of permits is: the shop's limit, and what the gate asks of whoever keeps count."""
+"""The bucket of permits: the shop's rate limit, and what the gate needs of an implementation."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 BULK_SHARE = 10
-"""While interactive calls pile up, one permit in this many still goes to the bulk lane."""
+"""While interactive calls queue up, one permit in this many still goes to the bulk lane."""
 
 TIMER_SLACK = 1e-6
 """Seconds to ask after a permit is due: timers may fire a nanosecond early, and levels are floats."""
@@ -72,7 +72,7 @@ class Offer:
 
 
 class Bucket(Protocol):
-    """What the gate needs of a bucket; one gate at a time asks it."""
+    """What the gate needs of a bucket. A bucket serves one gate at a time."""
 
     @property
     def rate(self) -> RateLimit:
@@ -90,18 +90,18 @@ class Bucket(Protocol):
         ...
 
     @property
-    def skipped(self) -> int:
-        """Permits that went to interactive calls piling up since bulk got its last."""
+    def interactive_streak(self) -> int:
+        """Permits granted to contended interactive calls since bulk got its last."""
         ...
 
-    async def take(self, lane: Lane, wanted: int, *, reserve: int, pressed: bool) -> Offer:
+    async def take(self, lane: Lane, wanted: int, *, reserve: int, contended: bool) -> Offer:
         """Take up to `wanted` permits, as many as are free for the lane.
 
         Args:
-            lane: bulk leaves the last `reserve` permits alone, except when it is its turn after `BULK_SHARE`.
+            lane: bulk leaves the last `reserve` permits alone, except when its turn by `BULK_SHARE` has come.
             wanted: the calls that wait, 1 at least.
             reserve: permits kept for interactive calls.
-            pressed: interactive calls were refused since the last time.
+            contended: interactive calls were refused since the last time.
         """
         ...
 
@@ -126,5 +126,5 @@ class Bucket(Protocol):
         ...
 
     async def aclose(self) -> None:
-        """Let go of connections."""
+        """Close connections."""
         ...

@@ -1,4 +1,4 @@
-"""The gate: every request passes it, one permit each."""
+"""Admission control: a request waits here for its permit."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from kakaclo_async.errors import (
     DeadlineExceeded,
     DecodeError,
     RateLimited,
+    copy_error,
 )
 from kakaclo_async.events import Lane, Waited
 from kakaclo_async.ratelimit.bucket import BULK_SHARE
-from kakaclo_async.sharing.inflight import copy_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,17 +33,17 @@ class Permit:
     """The right to send one request; a context around sending it and reading its answer.
 
     Attributes:
-        waited: seconds that it took to get it.
-        probe: whether everybody waits for what becomes of this request, after a 429.
+        waited: seconds in the queue.
+        probe: whether, after a 429, all other calls wait for what becomes of this request.
     """
 
-    __slots__ = ("_bucket_said", "_gate", "probe", "waited")
+    __slots__ = ("_gate", "_reported", "probe", "waited")
 
     def __init__(self, gate: Gate, waited: float, *, probe: bool) -> None:
         self.waited = waited
         self.probe = probe
         self._gate = gate
-        self._bucket_said = False
+        self._reported = False
 
     def throttled(self, retry_after: float | None) -> None:
         """Tell the gate that the answer was a 429.
@@ -51,8 +51,8 @@ class Permit:
         Args:
             retry_after: seconds that the server asked to wait, or None.
         """
-        self._bucket_said = True
-        self._gate._throttled(retry_after, probe=self.probe)  # noqa: SLF001 - the gate's other half
+        self._reported = True
+        self._gate.throttled(retry_after, probe=self.probe)
 
     def __enter__(self) -> Self:
         return self
@@ -63,29 +63,21 @@ class Permit:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._bucket_said:
+        if self._reported:
             return
         if isinstance(error, RateLimited):
             self.throttled(error.retry_after)
         elif self.probe:
             answered = error is None or isinstance(error, (APIError, DecodeError))
-            self._gate._probed(passed=answered)  # noqa: SLF001 - the gate's other half
+            self._gate.probed(passed=answered)
 
 
 @attrs.define(slots=True, eq=False)
 class Waiter:
-    """One call that waits.
-
-    Attributes:
-        lane: its lane.
-        again: it is a retry.
-        since: the loop's time when it came.
-        max_wait: seconds that it waits at most; None for as long as it takes.
-        turn: gets the permit.
-    """
+    """One call that waits: since when, by the loop's clock, and for how many seconds at most."""
 
     lane: Lane
-    again: bool
+    again: bool  # a retry
     since: float
     max_wait: float | None
     turn: asyncio.Future[Permit]
@@ -94,7 +86,7 @@ class Waiter:
 class LaneQueue:
     """The waiters of one lane: retries first, both in the order they came.
 
-    Whoever leaves is unlinked at once, wherever it stands: a cancelled waiter leaves nothing behind.
+    Removal is O(1) at any position, so cancelled waiters do not pile up.
     """
 
     def __init__(self) -> None:
@@ -102,11 +94,11 @@ class LaneQueue:
         self._calls: OrderedDict[Waiter, None] = OrderedDict()
 
     def push(self, waiter: Waiter) -> None:
-        """Let a waiter queue up."""
+        """Add a waiter at the end."""
         (self._retries if waiter.again else self._calls)[waiter] = None
 
     def pop(self) -> Waiter | None:
-        """Return the first waiter whose turn can still come, and forget it."""
+        """Remove and return the first waiter that was not cancelled."""
         for queue in (self._retries, self._calls):
             while queue:
                 waiter, _ = queue.popitem(last=False)
@@ -115,11 +107,11 @@ class LaneQueue:
         return None
 
     def discard(self, waiter: Waiter) -> None:
-        """Forget a waiter, if it is still there."""
+        """Remove a waiter, if it is still there."""
         (self._retries if waiter.again else self._calls).pop(waiter, None)
 
     def ahead_of(self, *, again: bool) -> int:
-        """Return how many would go before a newcomer."""
+        """Return how many waiters would go before a new one."""
         return len(self._retries) if again else len(self)
 
     def __len__(self) -> int:
@@ -130,46 +122,48 @@ class LaneQueue:
         yield from self._calls
 
 
-# Enough that the pump costs nothing per permit, few enough that the loop stays responsive.
 MAX_PERMITS_PER_PASS = 100
+"""Enough that the pump costs nothing per permit, few enough that the loop stays responsive."""
 
 
 class Gate:
-    """Lets calls pass as permits come free: interactive before bulk, first come first served in a lane.
+    """Lets calls pass as permits become free: interactive before bulk, first come first served in a lane.
 
-    Bulk calls leave the last `reserve` permits alone, so that an interactive call finds one at once. They
-    get all that interactive calls leave over, and while those pile up (three or more waiting, or some
-    refused), still one permit in `BULK_SHARE`.
+    Bulk calls leave the last `reserve` permits alone, so that an interactive call finds one at once. They use
+    what interactive calls leave. While interactive calls queue up (three or more waiting, or some refused),
+    bulk still gets one permit in `BULK_SHARE`.
 
     The gate binds to the event loop of its first use. It runs one task, the pump, while calls wait, and none
     otherwise.
 
+    Attributes:
+        closed: whether it refuses new calls.
+
     Args:
-        bucket: where the permits come from; nobody else may ask it.
-        reserve: permits that bulk calls leave alone; at most what leaves one to them.
-        listen: called with a `Waited` for every permit.
+        bucket: where the permits come from; only this gate may take from it.
+        reserve: permits that bulk calls leave alone; cut so that at least one is left for them.
+        emit: called with a `Waited` for every permit.
 
     Raises:
         ConfigurationError: a negative reserve.
     """
 
     def __init__(
-        self, bucket: Bucket, *, reserve: int = 20, listen: Callable[[Event], None] | None = None
+        self, bucket: Bucket, *, reserve: int = 20, emit: Callable[[Event], None] = lambda _event: None
     ) -> None:
         if reserve < 0:
             raise ConfigurationError(f"reserve must not be negative, but is {reserve}")
         self.reserve = min(reserve, bucket.rate.burst - 1)
         self._bucket = bucket
-        self._listen = listen
+        self._emit = emit
         self._queues = {lane: LaneQueue() for lane in Lane}
-        self._waited = dict.fromkeys(Lane, 0.0)
-        self._pressed = False
+        self._contended = False
         self._pump: asyncio.Task[None] | None = None
         self._serving: Lane | None = None
         self._stirred = False
         self._alarm: asyncio.Future[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._closed = False
+        self.closed = False
 
     @property
     def level(self) -> float:
@@ -180,10 +174,6 @@ class Gate:
         """Return how many calls wait in a lane."""
         return len(self._queues[lane])
 
-    def waited(self, lane: Lane) -> float:
-        """Return the seconds that all calls of a lane have waited, together."""
-        return self._waited[lane]
-
     def eta(self, lane: Lane) -> float:
         """Return the seconds that a new call in this lane would wait."""
         return self._eta(lane, len(self._queues[lane]))
@@ -192,25 +182,26 @@ class Gate:
         """Wait for a permit.
 
         Args:
-            lane: who is asking.
+            lane: the queue to wait in.
             max_wait: seconds to wait at most; None for as long as it takes.
             again: this is a retry, which goes to the head of its lane, behind other retries.
 
         Raises:
-            DeadlineExceeded: the permit cannot come within `max_wait`; said as soon as that is known.
-            ClientClosed: the gate is closed.
+            DeadlineExceeded: the permit cannot come within `max_wait`; raised as soon as that is known.
+            ClientClosed: the client is closed.
+            ConfigurationError: the client was first used on another event loop.
         """
-        loop = self._bind()
+        loop = self._check_usable()
         queue = self._queues[lane]
         if self._bucket.instant and not queue and self._may_go(lane):
             offer = await self._take(lane, 1)
             if offer.permits:
-                self._note(lane, 0.0)
+                self._emit(Waited(lane=lane, seconds=0.0))
                 return Permit(self, 0.0, probe=offer.probe)
         if max_wait is not None:
             eta = self._eta(lane, queue.ahead_of(again=again))
             if eta > max_wait:
-                self._pressed = self._pressed or lane is Lane.INTERACTIVE
+                self._contended = self._contended or lane is Lane.INTERACTIVE
                 raise _too_late(lane, max_wait, eta)
         waiter = Waiter(lane, again, loop.time(), max_wait, loop.create_future())
         queue.push(waiter)
@@ -225,8 +216,8 @@ class Gate:
             if timer is not None:
                 timer.cancel()
 
-    def _bind(self) -> asyncio.AbstractEventLoop:
-        if self._closed:
+    def _check_usable(self) -> asyncio.AbstractEventLoop:
+        if self.closed:
             raise ClientClosed("the client is closed; make a new one")
         loop = asyncio.get_running_loop()
         if self._loop is None:
@@ -246,23 +237,32 @@ class Gate:
             self._wake()  # so that the pump ends
 
     def _eta(self, lane: Lane, ahead: int) -> float:
+        """Return the seconds until a call with `ahead` others before it in its lane gets its permit.
+
+        That is when the bucket has room for all permits that go out before, and for this one.
+        """
         interactive, bulk = self._queues[Lane.INTERACTIVE], self._queues[Lane.BULK]
+        streak = self._bucket.interactive_streak
         permits = ahead + 1
         if lane is Lane.BULK:
-            after_all = len(interactive) + self.reserve + permits
-            permits = (
-                min(after_all, permits * BULK_SHARE - self._bucket.skipped) if interactive else after_all
-            )
+            # Either all interactive calls are served and the reserve is full again...
+            after_interactive = len(interactive) + self.reserve + permits
+            # ...or, earlier, bulk's turn comes: each bulk permit ends a run of BULK_SHARE permits, and `streak`
+            # permits of the first run are out already.
+            by_share = permits * BULK_SHARE - streak
+            permits = min(after_interactive, by_share) if interactive else after_interactive
         elif bulk:
-            permits += (self._bucket.skipped + max(0, ahead - 1)) // (BULK_SHARE - 1)
+            # One bulk call goes after every BULK_SHARE - 1 contended interactive permits. A permit counts as
+            # contended while two calls or more wait behind it, so of those ahead of this call all but the last.
+            permits += (streak + max(0, ahead - 1)) // (BULK_SHARE - 1)
         return self._bucket.due(permits)
 
     def _bulk_is_next(self) -> bool:
         bulk = self._queues[Lane.BULK]
-        return bool(bulk) and self._bucket.skipped >= BULK_SHARE - 1
+        return bool(bulk) and self._bucket.interactive_streak >= BULK_SHARE - 1
 
     def _may_go(self, lane: Lane) -> bool:
-        """Return whether a newcomer to this empty lane would be the first of all."""
+        """Return whether a new call in this empty lane would be the next of both lanes."""
         if lane is Lane.BULK:
             return not self._queues[Lane.INTERACTIVE]
         return not self._bulk_is_next()
@@ -273,18 +273,13 @@ class Gate:
         return Lane.BULK if self._queues[Lane.BULK] else None
 
     async def _take(self, lane: Lane, wanted: int) -> Offer:
-        offer = await self._bucket.take(lane, wanted, reserve=self.reserve, pressed=self._pressed)
+        offer = await self._bucket.take(lane, wanted, reserve=self.reserve, contended=self._contended)
         if offer.permits and lane is Lane.INTERACTIVE:
-            self._pressed = False
+            self._contended = False
         return offer
 
-    def _note(self, lane: Lane, waited: float) -> None:
-        self._waited[lane] += waited
-        if self._listen is not None:
-            self._listen(Waited(lane=lane, seconds=waited))
-
     def _call_pump(self, lane: Lane) -> None:
-        """See to it that the pump runs, and looks again if this lane goes before the one it waits for."""
+        """Start the pump, or wake it if this lane goes before the one that it waits for."""
         if self._pump is None:
             self._pump = asyncio.create_task(self._run(), name="kakaclo gate")
         elif lane is Lane.INTERACTIVE and self._serving is Lane.BULK:
@@ -299,7 +294,7 @@ class Gate:
                     self._serve(lane, offer)
                 if not self._stirred and self._next_lane() is lane:
                     await self._sleep(offer.wait)
-        except Exception as error:  # noqa: BLE001 - whatever the bucket's trouble is, it is theirs who wait
+        except Exception as error:  # noqa: BLE001 - the calls that wait for the bucket raise whatever it raised
             self._refuse_all(error)
         finally:
             self._pump = None
@@ -313,7 +308,7 @@ class Gate:
                 break
             waited = now - waiter.since
             waiter.turn.set_result(Permit(self, waited, probe=offer.probe))
-            self._note(lane, waited)
+            self._emit(Waited(lane=lane, seconds=waited))
 
     async def _sleep(self, seconds: float) -> None:
         loop = asyncio.get_running_loop()
@@ -331,19 +326,21 @@ class Gate:
         if self._alarm is not None and not self._alarm.done():
             self._alarm.set_result(None)
 
-    def _throttled(self, retry_after: float | None, *, probe: bool) -> None:
-        if not self._closed:
+    def throttled(self, retry_after: float | None, *, probe: bool) -> None:
+        """Pass a 429 on to the bucket, and end the waits that have become hopeless; for `Permit`."""
+        if not self.closed:
             self._bucket.throttled(retry_after, probe=probe)
             self._refuse_late()
             self._wake()
 
-    def _probed(self, *, passed: bool) -> None:
-        if not self._closed:
+    def probed(self, *, passed: bool) -> None:
+        """Pass the end of a probe on to the bucket; for `Permit`."""
+        if not self.closed:
             self._bucket.probed(passed=passed)
             self._wake()
 
     def _refuse(self, waiter: Waiter) -> None:
-        """End the wait of one that must not wait any longer."""
+        """End a wait with `DeadlineExceeded`."""
         self._queues[waiter.lane].discard(waiter)
         if not waiter.turn.done() and waiter.max_wait is not None:
             waiter.turn.set_exception(_too_late(waiter.lane, waiter.max_wait, self.eta(waiter.lane)))
@@ -368,22 +365,24 @@ class Gate:
 
     async def aclose(self) -> None:
         """End all waits with `ClientClosed`, and refuse new calls."""
-        self._closed = True
+        self.closed = True
         self._refuse_all(ClientClosed("the client was closed while this call waited for its permit"))
         self._wake()
-        if self._pump is not None:  # it ends by itself, and gives back what it may just be getting
+        if (
+            self._pump is not None
+        ):  # it ends by itself, and gives back the permits that it may just be getting
             await asyncio.wait([self._pump])
         await self._bucket.aclose()
 
     def __repr__(self) -> str:
         waiting = ", ".join(f"{len(queue)} {lane}" for lane, queue in self._queues.items())
-        state = "closed" if self._closed else f"waiting: {waiting}"
+        state = "closed" if self.closed else f"waiting: {waiting}"
         return f"<Gate of {self._bucket!r}, reserve {self.reserve}, {state}>"
 
 
 def _too_late(lane: Lane, max_wait: float, eta: float) -> DeadlineExceeded:
     return DeadlineExceeded(
-        f"no permit for this {lane} call within max_wait={max_wait:g} s; one is due in {eta:.1f} s:"
-        " wait longer, call less, or move what can wait to the bulk lane",
+        f"rate limit: this {lane} call cannot be sent within max_wait={max_wait:g} s"
+        f" (next permit in {eta:.1f} s); raise max_wait, send fewer requests, or use kk.bulk()",
         retry_in=eta,
     )

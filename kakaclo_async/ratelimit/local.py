@@ -11,6 +11,7 @@ from aiolimiter import AsyncLimiter
 
 from kakaclo_async.events import Lane
 from kakaclo_async.ratelimit.bucket import BULK_SHARE, TIMER_SLACK, Offer
+from kakaclo_async.retry import Pauses
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,19 +20,19 @@ if TYPE_CHECKING:
 
 
 LONGEST_PAUSE = 60.0
-"""Seconds that a pause after a 429 takes at most, whatever the server asks for."""
+"""Seconds of the longest pause after a 429, whatever the server asks for."""
 
 SMALLEST_SHARE = 1 / 16
-"""The part of the leak that we always believe is ours."""
+"""The share of the leak that we always count on."""
 
 PERMITS_TO_RECOVER = 100
 """Permits that leak while the believed share grows from nothing to all."""
 
 
 class Throttle:
-    """The state between a 429 and the first answer that is none.
+    """The state between a 429 and the first answer that is not one.
 
-    While nobody else spends the shop's permits, no 429 comes and `share` is 1. When another program uses the
+    While no other program spends the shop's permits, no 429 comes and `share` is 1. When another program uses the
     same token, each 429 halves the share of the leak that we count on, and it grows again evenly with time
     (additive increase, multiplicative decrease): the client settles at what the others leave, at few
     refusals.
@@ -64,6 +65,7 @@ class Throttle:
     def share(self, now: float) -> float:
         """Return the part of the leak that is believed to be ours, up to 1."""
         if self._share < 1.0:
+            # Linear in time: at the full rate, PERMITS_TO_RECOVER permits leak while it grows from 0 to 1.
             grown = (now - self._share_at) * self._per_second / PERMITS_TO_RECOVER
             self._share = min(1.0, self._share + grown)
         self._share_at = now
@@ -94,16 +96,17 @@ class Throttle:
         self._probing = False
 
     def lost(self) -> None:
-        """Note that nothing is known of the probe: the next permit is one again, without another pause."""
+        """Note that the probe brought no news: the next permit is a probe again, without another pause."""
         self._probing = False
 
     def _pause(self) -> float:
-        longest = min(LONGEST_PAUSE, 2.0 ** min(self._refusals, 30) / self._per_second)
-        return longest * (0.5 + self._random() / 2)
+        # Two permits leak during the first pause. The lower half is not drawn: the bucket is known to be full.
+        pauses = Pauses(first=2 / self._per_second, growth=2.0, longest=LONGEST_PAUSE)
+        return pauses.after(self._refusals) * (0.5 + self._random() / 2)
 
 
 class LocalBucket:
-    """The permits of one process, counted by an `aiolimiter.AsyncLimiter`.
+    """The bucket of one process, counted by an `aiolimiter.AsyncLimiter`.
 
     Args:
         rate: the shop's limit.
@@ -113,29 +116,19 @@ class LocalBucket:
     instant = True
 
     def __init__(self, rate: RateLimit, *, random: Callable[[], float] = random.random) -> None:
-        self._rate = rate
+        self.rate = rate
+        self.interactive_streak = 0
         self._random = random
         self._limiter = _Limiter(rate.burst, rate.burst / rate.per_second)
         self._throttle = Throttle(rate.per_second, random)
-        self._skipped = 0
         self._loop: asyncio.AbstractEventLoop | None = None
-
-    @property
-    def rate(self) -> RateLimit:
-        """The limit of the shop."""
-        return self._rate
-
-    @property
-    def skipped(self) -> int:
-        """Permits that went to interactive calls piling up since bulk got its last."""
-        return self._skipped
 
     @property
     def level(self) -> float:
         """Permits in the bucket now; 0: all are free."""
         return self._limiter.level_at(self._now())
 
-    async def take(self, lane: Lane, wanted: int, *, reserve: int, pressed: bool) -> Offer:
+    async def take(self, lane: Lane, wanted: int, *, reserve: int, contended: bool) -> Offer:
         """Take up to `wanted` permits; see `Bucket.take`."""
         if self._loop is None:
             self._loop = asyncio.get_running_loop()
@@ -143,25 +136,23 @@ class LocalBucket:
         if hold := throttle.hold(now):
             return Offer(wait=hold + TIMER_SLACK)
         if throttle.holding:
-            wanted = 1
-        free = limiter.settle(self._leak(now))
-        spare = 0 if lane is Lane.INTERACTIVE else reserve
-        if lane is Lane.BULK and self._skipped >= BULK_SHARE - 1 and free < 1 + reserve:
-            wanted, spare = 1, 0  # its turn, though nothing is left over
-        granted = max(0, min(wanted, floor(free - spare)))
+            wanted = 1  # the probe
+        free = limiter.settle(self.rate.per_second * throttle.share(now))
+        kept = 0 if lane is Lane.INTERACTIVE else reserve
+        if lane is Lane.BULK and self.interactive_streak >= BULK_SHARE - 1 and free < 1 + reserve:
+            wanted, kept = 1, 0  # bulk's turn: one permit, from the reserve if need be
+        granted = max(0, min(wanted, floor(free - kept)))
         probe = throttle.holding and granted > 0
         if granted:
-            await limiter.acquire(granted)
-            self._count(lane, granted, pressed=pressed or wanted - granted >= 2)
+            await limiter.acquire(granted)  # at once: that many are free
+            # A call or two left over is no contention: they get the next permits anyhow.
+            if lane is Lane.BULK:
+                self.interactive_streak = 0
+            elif contended or wanted - granted >= 2:
+                self.interactive_streak += granted
             if probe:
                 throttle.probe()
-        return Offer(granted, limiter.until(1 + spare, now) + TIMER_SLACK, probe)
-
-    def _count(self, lane: Lane, granted: int, *, pressed: bool) -> None:
-        if lane is Lane.BULK:
-            self._skipped = 0
-        elif pressed:
-            self._skipped += granted
+        return Offer(granted, limiter.until(1 + kept, now) + TIMER_SLACK, probe)
 
     def due(self, permits: float) -> float:
         """Return the seconds until that many permits are free."""
@@ -179,7 +170,8 @@ class LocalBucket:
         """Note a 429: the bucket counts as full."""
         now = self._now()
         if self._throttle.refused(now, retry_after, probe=probe):
-            self._limiter.settle(self._leak(now))
+            # What leaked until now leaked at the old share; from now on the halved one counts.
+            self._limiter.settle(self.rate.per_second * self._throttle.share(now))
             self._limiter.fill()
 
     def probed(self, *, passed: bool) -> None:
@@ -191,25 +183,22 @@ class LocalBucket:
 
     def renewed(self) -> LocalBucket:
         """Return an equal bucket, with all its permits; see `Bucket.renewed`."""
-        return LocalBucket(self._rate, random=self._random)
+        return LocalBucket(self.rate, random=self._random)
 
     async def aclose(self) -> None:
         """Do nothing: it holds no connection."""
-
-    def _leak(self, now: float) -> float:
-        return self._rate.per_second * self._throttle.share(now)
 
     def _now(self) -> float:
         # Before the first permit there is no loop, and nothing has happened.
         return 0.0 if self._loop is None else self._loop.time()
 
     def __repr__(self) -> str:
-        rate = self._rate
+        rate = self.rate
         return f"<LocalBucket {self.level:.1f}/{rate.burst} leaking {rate.per_second:g}/s>"
 
 
 class _Limiter(AsyncLimiter):
-    """The limiter, which also says how much is free and when, and takes permits back."""
+    """The limiter, which also computes what is free and when, and takes permits back."""
 
     __slots__ = ()
 

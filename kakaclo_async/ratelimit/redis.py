@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 
 _TIMEOUT = 5.0
-"""Seconds for an answer of Redis: it is near, and what takes longer is trouble."""
+"""Seconds for an answer of Redis: it is near, so a longer wait means trouble."""
 
 _PROBE_LEASE = 60.0
-"""Seconds after which a probe that never reported is given up: its process is gone."""
+"""Seconds after which a probe that never reported is given up: its process has died."""
 
 
 class _Script(Protocol):
@@ -34,7 +34,7 @@ class _Script(Protocol):
 
 
 class Remote:
-    """The script, on the server.
+    """The script, run on the Redis server.
 
     Args:
         url: of the Redis server.
@@ -96,7 +96,7 @@ class Remote:
         return [float(number) for number in answer]
 
     async def aclose(self) -> None:
-        """Close the connection."""
+        """Close the connections."""
         await self._client.aclose()
 
 
@@ -107,7 +107,7 @@ _ALONE = 5.0
 class RedisBucket:
     """One bucket for all processes that use the same token: `KakaClo(bucket=RedisBucket("redis://..."))`.
 
-    Lanes, reserve, the share of the bulk lane, and the pause with its single probe after a 429 hold for all
+    Lanes, reserve, the share of the bulk lane, and the pause with its single probe after a 429 apply to all
     processes together. The Redis server's clock counts. A permit is taken when it is due and never ahead, with
     about one script call each.
 
@@ -142,24 +142,19 @@ class RedisBucket:
         self._remote = Remote(url, key, rate_limit)
         self._local = LocalBucket(rate_limit, random=random) if fallback == "local" else None
         self._alone_until: float | None = None
-        self._rate = rate_limit
+        self.rate = rate_limit
         self._random = random
         self._name = uuid.uuid4().hex
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._view = _View(0.0, rate_limit.per_second, hold=0.0, skipped=0, at=0.0)
+        self._view = _View(0.0, rate_limit.per_second, hold=0.0, interactive_streak=0, at=0.0)
         self._reports: deque[tuple[str | float, ...]] = deque()
         self._reporting: asyncio.Task[None] | None = None
         self._turn = asyncio.Lock()
 
     @property
-    def rate(self) -> RateLimit:
-        """The limit of the shop."""
-        return self._rate
-
-    @property
-    def skipped(self) -> int:
-        """Permits that went to interactive calls piling up since bulk got its last, as last heard."""
-        return self._view.skipped if self._alone is None else self._alone.skipped
+    def interactive_streak(self) -> int:
+        """Permits granted to contended interactive calls since bulk got its last, as last heard."""
+        return self._view.interactive_streak if self._alone is None else self._alone.interactive_streak
 
     @property
     def level(self) -> float:
@@ -171,7 +166,7 @@ class RedisBucket:
         """The bucket of our own, while we go on alone."""
         return None if self._alone_until is None else self._local
 
-    async def take(self, lane: Lane, wanted: int, *, reserve: int, pressed: bool) -> Offer:
+    async def take(self, lane: Lane, wanted: int, *, reserve: int, contended: bool) -> Offer:
         """Take up to `wanted` permits; see `Bucket.take`.
 
         Raises:
@@ -183,22 +178,22 @@ class RedisBucket:
         now = self._now()
         if self._alone_until is None or now >= self._alone_until:
             try:
-                return await self._ask(lane, wanted, reserve, pressed=pressed)
+                return await self._ask(lane, wanted, reserve, contended=contended)
             except ConnectionFailed:
                 if self._local is None:
                     raise
                 self._alone_until = now + _ALONE
         bucket = cast("LocalBucket", self._local)
-        return await bucket.take(lane, wanted, reserve=reserve, pressed=pressed)
+        return await bucket.take(lane, wanted, reserve=reserve, contended=contended)
 
-    async def _ask(self, lane: Lane, wanted: int, reserve: int, *, pressed: bool) -> Offer:
+    async def _ask(self, lane: Lane, wanted: int, reserve: int, *, contended: bool) -> Offer:
         async with self._turn:
             await self._send_reports()
-            granted, wait, probe, level, leak, hold, skipped = await self._remote.run(
-                "take", lane, self._name, wanted, reserve, int(pressed)
+            granted, wait, probe, level, leak, hold, interactive_streak = await self._remote.run(
+                "take", lane, self._name, wanted, reserve, int(contended)
             )
         self._alone_until = None
-        self._view = _View(level, leak, hold, int(skipped), self._now())
+        self._view = _View(level, leak, hold, int(interactive_streak), self._now())
         return Offer(int(granted), wait + TIMER_SLACK, bool(probe))
 
     def due(self, permits: float) -> float:
@@ -206,7 +201,7 @@ class RedisBucket:
         if self._alone is not None:
             return self._alone.due(permits)
         view, now = self._view, self._now()
-        wait = (view.level_at(now) + permits - self._rate.burst) / view.leak
+        wait = (view.level_at(now) + permits - self.rate.burst) / view.leak
         return max(0.0, wait, view.hold - (now - view.at))
 
     def give_back(self, permits: int, *, probe: bool) -> None:
@@ -219,12 +214,12 @@ class RedisBucket:
             self._report("probed", 0)
 
     def throttled(self, retry_after: float | None, *, probe: bool) -> None:
-        """Note a 429: the bucket counts as full, for everybody."""
+        """Note a 429: the bucket counts as full, for all processes."""
         if self._alone is not None:
             self._alone.throttled(retry_after, probe=probe)
             return
         asked = min(retry_after or 0.0, LONGEST_PAUSE)
-        self._view = attrs.evolve(self._view, level=self._rate.burst, hold=asked, at=self._now())
+        self._view = attrs.evolve(self._view, level=self.rate.burst, hold=asked, at=self._now())
         self._report(
             "refused", "" if retry_after is None else retry_after, int(probe), 0.5 + self._random() / 2
         )
@@ -246,7 +241,7 @@ class RedisBucket:
             self._reporting = asyncio.create_task(self._send_reports_alone(), name="kakaclo bucket report")
 
     async def _send_reports_alone(self) -> None:
-        with contextlib.suppress(KakaCloError):  # whoever takes the next permit learns of the trouble
+        with contextlib.suppress(KakaCloError):  # the next `take` reports the trouble
             async with self._turn:
                 await self._send_reports()
         self._reporting = None
@@ -260,13 +255,13 @@ class RedisBucket:
         return self._renew()
 
     async def aclose(self) -> None:
-        """Send what is still to be reported, and close the connection."""
+        """Send the reports that are left, and close the connection."""
         if self._reporting is not None:
             await self._reporting
         await self._remote.aclose()
 
     def __repr__(self) -> str:
-        rate = self._rate
+        rate = self.rate
         state = "" if self._alone is None else " (alone)"
         return f"<RedisBucket {self.level:.1f}/{rate.burst} leaking {rate.per_second:g}/s{state}>"
 
@@ -278,15 +273,15 @@ class _View:
     Attributes:
         level: permits in it.
         leak: permits that leak per second.
-        hold: seconds that everybody holds after a 429.
-        skipped: see `Bucket.skipped`.
+        hold: seconds that all calls hold after a 429.
+        interactive_streak: see `Bucket.interactive_streak`.
         at: the loop's time when it was heard.
     """
 
     level: float
     leak: float
     hold: float
-    skipped: int
+    interactive_streak: int
     at: float
 
     def level_at(self, now: float) -> float:

@@ -1,12 +1,12 @@
-"""Ask again and again until something has happened, without asking too often or giving up too early."""
+"""Poll with exponential backoff."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from kakaclo_async.errors import DeadlineExceeded, KakaCloError
-from kakaclo_async.retry import may_repeat
+from kakaclo_async.retry import Pauses, may_repeat
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -14,13 +14,11 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-FIRST_PAUSE = 1.0  # seconds between two looks, growing to the longest
-LONGEST_PAUSE = 60.0
-PAUSE_GROWTH = 1.5
+_PAUSES: Final = Pauses(first=1.0, growth=1.5, longest=60.0)
 
 
 def may_pass(error: KakaCloError) -> bool:
-    """Tell whether a look that failed may succeed later: KakaClo is down, or somebody is in the way."""
+    """Return whether a look that failed may succeed later: KakaClo is down, or no permit came in time."""
     return may_repeat(error, writes=False) or isinstance(error, DeadlineExceeded)
 
 
@@ -34,20 +32,20 @@ async def poll(
     """Look until it is over.
 
     Args:
-        look: looks once; a failure that may pass is taken as no news.
-        is_over: judges what was seen.
+        look: looks once; a temporary failure counts as no news.
+        is_over: whether what was seen ends the wait.
         timeout: seconds at most; None for as long as it takes.
-        too_late: tells what the last look showed, if any succeeded, for the error.
+        too_late: words what the last look showed, None if none succeeded, for the error.
 
     Raises:
         DeadlineExceeded: it is not over after `timeout`.
-        KakaCloError: a look failed in a way that will not pass.
+        KakaCloError: a look failed for good.
     """
     clock = asyncio.get_running_loop().time
     deadline = None if timeout is None else clock() + timeout
-    pause = FIRST_PAUSE
     seen: T | None = None
     failure: KakaCloError | None = None
+    pauses = iter(_PAUSES)
     while True:
         try:
             seen, failure = await look(), None
@@ -57,8 +55,8 @@ async def poll(
             if not may_pass(error):
                 raise
             failure = error
+        pause = next(pauses)
         left = pause if deadline is None else deadline - clock()
         if left <= 0:
             raise DeadlineExceeded(f"{too_late(seen)} after {timeout:g} s") from failure
         await asyncio.sleep(min(pause, left))
-        pause = min(LONGEST_PAUSE, pause * PAUSE_GROWTH)

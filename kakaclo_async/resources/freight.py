@@ -1,4 +1,4 @@
-"""Freight: what a cart costs to send, for one cart or thousands."""
+"""Freight quotes, for one cart or thousands."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ class Freight:
         async def ask() -> FreightQuote:
             return FreightQuote(await sender.send(quote_request(cart)))
 
-        return await sender.state.freight.get(cart, ask, manner=sender.options)
+        return await sender.state.freight.get(cart, ask, variant=sender.options)
 
     @overload
     async def quote_many(

@@ -77,8 +77,20 @@ class Products:
 
     def __init__(self, sender: Sender) -> None:
         self._sender = sender
-        self._by_spu = BatchedLookup(sender, "SPU", _of_spus, _spus, _no_spu)
-        self._by_sku = BatchedLookup(sender, "SKU", _of_skus, _skus, _no_sku)
+        self._by_spu: BatchedLookup[Product] = BatchedLookup(
+            sender,
+            group="products by SPU",
+            request=lambda spus: products_request(spus=spus),
+            codes_of=lambda product: (product.spu,),
+            missing=lambda spu: NotFound(f"no product has the SPU code {spu!r}", status=200, path=_PATH),
+        )
+        self._by_sku: BatchedLookup[Product] = BatchedLookup(
+            sender,
+            group="products by SKU",
+            request=lambda skus: products_request(skus=skus),
+            codes_of=lambda product: (sku.sku for sku in product.sku_details),
+            missing=lambda sku: NotFound(f"no product has the SKU {sku!r}", status=200, path=_PATH),
+        )
 
     async def get(self, spu: str) -> Product:
         """Return one product by its SPU code; concurrent calls share requests of 30 codes.
@@ -88,7 +100,7 @@ class Products:
         Raises:
             NotFound: KakaClo has no such product.
         """
-        return await self._by_spu.one(check_code(spu, "SPU"))
+        return await self._by_spu.get(check_code(spu, "SPU"))
 
     async def get_many(
         self, *, spus: Iterable[str] | None = None, skus: Iterable[str] | None = None
@@ -111,8 +123,8 @@ class Products:
             raise InvalidRequest("choose exactly one of spus= and skus=")
         if skus is None:
             by_spu = check_codes(spus or (), "SPU")
-            return tuple((await self._by_spu.many(by_spu)).values())
-        found = await self._by_sku.many(check_codes(skus, "SKU"))
+            return tuple((await self._by_spu.get_many(by_spu)).values())
+        found = await self._by_sku.get_many(check_codes(skus, "SKU"))
         return tuple({product.spu: product for product in found.values()}.values())
 
     async def page(
@@ -127,7 +139,7 @@ class Products:
         sort_by: SortBy | str | None = None,
         page_number: int = 1,
     ) -> Page[Product]:
-        """Return one page of products; one request, for those who page by themselves.
+        """Return one page of products; one request, for callers that page by themselves.
 
         Rows move between pages while products are updated: `updated` and `in_category` do not lose any.
 
@@ -180,8 +192,13 @@ class Products:
         async def read(window: Window, page_number: int) -> Page[Product]:
             return await bulk.page(updated_from=window.start, updated_to=window.end, page_number=page_number)
 
-        source = Source(name="products", read=read, key=_spu, time=_update_time)
-        return Pull(source, Window.between(start, end), rate=self._sender.rate)
+        source: Source[Product] = Source(
+            name="products",
+            read=read,
+            key=lambda product: product.spu,
+            time=lambda product: product.update_time,
+        )
+        return Pull(source, Window.between(start, end), rate=self._sender.state.rate)
 
     def in_category(self, category_id: int) -> AsyncGenerator[Product, None]:
         """Iterate over the products of a category, none twice, in the bulk lane.
@@ -197,36 +214,4 @@ class Products:
         async def read(page_number: int) -> Page[Product]:
             return await bulk.page(category_id=category_id, page_number=page_number)
 
-        return Listing(f"the products of category {category_id}", read, _spu).rows()
-
-
-def _spu(product: Product) -> str:
-    return product.spu
-
-
-def _update_time(product: Product) -> datetime | None:
-    return product.update_time
-
-
-def _of_spus(spus: tuple[str, ...]) -> Request[Page[Product]]:
-    return products_request(spus=spus)
-
-
-def _of_skus(skus: tuple[str, ...]) -> Request[Page[Product]]:
-    return products_request(skus=skus)
-
-
-def _spus(product: Product) -> tuple[str, ...]:
-    return (product.spu,)
-
-
-def _skus(product: Product) -> tuple[str, ...]:
-    return tuple(sku.sku for sku in product.sku_details)
-
-
-def _no_spu(spu: str) -> NotFound:
-    return NotFound(f"no product has the SPU code {spu!r}", status=200, path=_PATH)
-
-
-def _no_sku(sku: str) -> NotFound:
-    return NotFound(f"no product has the SKU {sku!r}", status=200, path=_PATH)
+        return Listing(f"the products of category {category_id}", read, lambda product: product.spu).rows()

@@ -1,4 +1,4 @@
-"""Categories: the tree that products hang in."""
+"""Reference data and the balance: `kk.categories`, `kk.warehouses` and `kk.payment`."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Payment:
         self._sender = sender
 
     async def balance(self) -> Balance:
-        """Return the shop's balance in US dollars; `raw` keeps what the API said, for it is undocumented.
+        """Return the shop's balance in US dollars; `raw` keeps the API's own text, which is undocumented.
 
         `GET /v1/payment/balance`
         """

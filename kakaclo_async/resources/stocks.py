@@ -69,7 +69,7 @@ class Stocks:
         Raises:
             NotFound: KakaClo has no such SKU.
         """
-        return await self._codes(warehouse_code).one(check_code(sku, "SKU"))
+        return await self._lookup(warehouse_code).get(check_code(sku, "SKU"))
 
     async def get_many(
         self, skus: Iterable[str], warehouse_code: str | None = None
@@ -85,7 +85,7 @@ class Stocks:
         Returns:
             The levels found, in the order of the codes; unknown codes are left out.
         """
-        return tuple((await self._codes(warehouse_code).many(check_codes(skus, "SKU"))).values())
+        return tuple((await self._lookup(warehouse_code).get_many(check_codes(skus, "SKU"))).values())
 
     async def page(
         self,
@@ -96,7 +96,7 @@ class Stocks:
         warehouse_code: str | None = None,
         page_number: int = 1,
     ) -> Page[StockLevel]:
-        """Return one page of stock levels; one request, for those who page by themselves.
+        """Return one page of stock levels; one request, for callers that page by themselves.
 
         Rows move between pages while stock changes: `updated` does not lose any.
 
@@ -150,25 +150,16 @@ class Stocks:
                 page_number=page_number,
             )
 
-        source = Source(name="stock levels", read=read, key=_sku)
-        return Pull(source, Window.between(start, end), rate=self._sender.rate)
+        source: Source[StockLevel] = Source(name="stock levels", read=read, key=lambda level: level.sku)
+        return Pull(source, Window.between(start, end), rate=self._sender.state.rate)
 
-    def _codes(self, warehouse_code: str | None) -> BatchedLookup[StockLevel]:
-        def request(skus: tuple[str, ...]) -> Request[Page[StockLevel]]:
-            return stocks_request(skus=skus, warehouse_code=warehouse_code)
-
+    def _lookup(self, warehouse_code: str | None) -> BatchedLookup[StockLevel]:
         if warehouse_code is not None:
             check_code(warehouse_code, "warehouse_code")
-        return BatchedLookup(self._sender, ("stock", warehouse_code), request, _skus, _no_stock)
-
-
-def _sku(level: StockLevel) -> str:
-    return level.sku
-
-
-def _skus(level: StockLevel) -> tuple[str, ...]:
-    return (level.sku,)
-
-
-def _no_stock(sku: str) -> NotFound:
-    return NotFound(f"no stock is known of the SKU {sku!r}", status=200, path=_PATH)
+        return BatchedLookup(
+            self._sender,
+            group=("stock", warehouse_code),
+            request=lambda skus: stocks_request(skus=skus, warehouse_code=warehouse_code),
+            codes_of=lambda level: (level.sku,),
+            missing=lambda sku: NotFound(f"no stock is known of the SKU {sku!r}", status=200, path=_PATH),
+        )

@@ -1,4 +1,4 @@
-"""The outdated order area, V1, for those whose data still carries its names."""
+"""The outdated order area, V1, for programs that still use its names."""
 
 from __future__ import annotations
 

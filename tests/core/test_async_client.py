@@ -169,7 +169,7 @@ async def test_a_listener_that_fails_is_logged_and_fails_no_call(kk, caplog):
     kk.on_event(broken)
     with caplog.at_level(logging.DEBUG, logger="kakaclo"):
         assert await kk.payment.balance()
-    assert "a listener of Sent events failed" in caplog.text
+    assert "a callback for Sent events failed" in caplog.text
     assert "/v1/payment/balance" in caplog.text
     assert "sandbox-token" not in caplog.text
 

@@ -101,7 +101,7 @@ async def test_a_request_that_arrives_after_its_worker_died_is_found_within_the_
     road = await LongRoad.build(sandbox, seconds=250.0)
     try:
         async with client(sandbox) as kk:
-            kk._exchange._transport._base_url = road.url
+            kk._sender.state.transport._base_url = road.url
             with pytest.raises(OutcomeUnknown):
                 await kk.orders.submit(order(), journal=Journal(url, now=sandbox.now), timeout=0)
         assert sandbox.journal == []
@@ -168,8 +168,8 @@ async def test_a_second_worker_waits_for_the_first_and_takes_its_outcome(sandbox
 
 async def test_a_worker_that_waits_long_for_its_turn_keeps_its_claim(sandbox, url, order):
     async with client(sandbox) as one, client(sandbox) as other:
-        one._gate._bucket.throttled = None
-        gate = one._gate
+        one._sender.state.gate._bucket.throttled = None
+        gate = one._sender.state.gate
         real, free = gate.enter, asyncio.Event()
 
         async def enter(*arguments, **options):
@@ -190,13 +190,13 @@ async def test_a_worker_that_waits_long_for_its_turn_keeps_its_claim(sandbox, ur
 async def test_a_worker_that_lost_its_claim_while_it_stood_still_sends_nothing(sandbox, url, order):
     journal = Journal(url, now=sandbox.now)
     async with client(sandbox) as one, client(sandbox) as other:
-        real, free = one._gate.enter, asyncio.Event()
+        real, free = one._sender.state.gate.enter, asyncio.Event()
 
         async def enter(*arguments, **options):
             await free.wait()
             return await real(*arguments, **options)
 
-        one._gate.enter = enter
+        one._sender.state.gate.enter = enter
         first = asyncio.create_task(one.orders.submit(order(), journal=journal, timeout=None))
         await asyncio.sleep(1)
         leases = journal._leases.get()
@@ -217,7 +217,7 @@ async def test_a_worker_whose_claim_runs_out_while_its_request_is_under_way_leav
     slow, quick = (Journal(url, now=sandbox.now, lease=5.0) for _ in range(2))
     try:
         async with client(sandbox, timeout=30.0) as one, client(sandbox) as other:
-            one._exchange._transport._base_url = road.url
+            one._sender.state.transport._base_url = road.url
             first = asyncio.create_task(one.orders.submit(order(), journal=slow, timeout=None))
             await asyncio.sleep(1)
             slow._leases.get()._keeper.cancel()  # as if the database were away from this worker
@@ -243,14 +243,14 @@ async def test_the_quiet_time_of_a_lost_claim_counts_from_the_last_moment_at_whi
     road = await LongRoad.build(sandbox, seconds=25.0)
     try:
         async with client(sandbox, timeout=30.0) as one, client(sandbox) as other:
-            one._exchange._transport._base_url = road.url
-            real, free = one._gate.enter, asyncio.Event()
+            one._sender.state.transport._base_url = road.url
+            real, free = one._sender.state.gate.enter, asyncio.Event()
 
             async def enter(*arguments, **options):
                 await free.wait()
                 return await real(*arguments, **options)
 
-            one._gate.enter = enter
+            one._sender.state.gate.enter = enter
             first = asyncio.create_task(submit_until_dead(one, order(), slow, dead))
             await asyncio.sleep(1)
             slow._leases.get()._keeper.cancel()

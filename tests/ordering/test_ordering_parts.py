@@ -31,13 +31,13 @@ async def test_a_claim_outlives_a_database_that_is_away_for_a_moment(sandbox, ur
 
     journal._store.renew = fail_twice
     async with client(sandbox) as kk:
-        enter, free = kk._gate.enter, asyncio.Event()
+        enter, free = kk._sender.state.gate.enter, asyncio.Event()
 
         async def wait(*arguments, **options):
             await free.wait()
             return await enter(*arguments, **options)
 
-        kk._gate.enter = wait
+        kk._sender.state.gate.enter = wait
         task = asyncio.create_task(kk.orders.submit(order(), journal=journal, timeout=None))
         await asyncio.sleep(300)
         free.set()

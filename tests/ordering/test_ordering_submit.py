@@ -197,9 +197,9 @@ async def test_a_closed_client_leaves_no_doubt(sandbox, journal, order):
 async def test_being_cancelled_before_it_is_sent_leaves_no_doubt(sandbox, journal, order):
     async with KakaClo("t", base_url=sandbox.url) as kk:
         for _ in range(120):
-            await kk._gate.enter("interactive")
+            await kk._sender.state.gate.enter("interactive")
         task = asyncio.create_task(kk.orders.submit(order(), journal=journal))
-        while not kk._gate.queued("interactive"):
+        while not kk._sender.state.gate.queued("interactive"):
             await asyncio.sleep(0)
         assert [entry.standing for entry in await journal.pending()] == [WriteStatus.SENDING]
         task.cancel()

@@ -36,7 +36,7 @@ async def test_the_fixtures_are_a_local_kakaclo_and_a_client_of_it(kakaclo_sandb
     assert len(list(kakaclo_sandbox.catalog.spus())) == 7
     spu = next(kakaclo_sandbox.catalog.spus())
     assert (await kakaclo_client.products.get(spu)).spu == spu
-    assert kakaclo_client._sender.rate == 20
+    assert kakaclo_client._sender.state.rate == 20
 
 
 async def test_without_the_marker_the_sandbox_has_its_defaults(kakaclo_sandbox):
@@ -51,7 +51,7 @@ def test_blocking_code_has_the_same_fixtures(kakaclo_sync_sandbox, kakaclo_sync_
     assert kakaclo_sync_client.products.get(spu).spu == spu
     kakaclo_sync_sandbox.skip(3600)
     assert kakaclo_sync_sandbox.level == 0
-    assert kakaclo_sync_client._target()._sender.rate == 20
+    assert kakaclo_sync_client._target()._sender.state.rate == 20
 
 
 def test_without_the_marker_the_blocking_sandbox_has_its_defaults(kakaclo_sync_sandbox):

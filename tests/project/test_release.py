@@ -17,9 +17,10 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_the_version_is_the_same_everywhere() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text())
     released = re.findall(r"^## \[(\d[^\]]*)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
-    assert project["version"] == kakaclo_async.__version__
+    source = (ROOT / pyproject["tool"]["hatch"]["version"]["path"]).read_text()
+    assert f'__version__ = "{kakaclo_async.__version__}"' in source
     assert kakaclo_async.__version__ in {*released, "0.1.0"}
 
 

@@ -187,13 +187,13 @@ async def test_when_all_callers_of_a_request_under_way_are_cancelled_it_is_cance
 
 async def test_a_caller_whose_max_wait_passes_leaves_alone(lookups, gate, drain):
     await drain(gate)
-    gate._throttled(5.0, probe=False)
-    for_streams = asyncio.create_task(lookups.batcher.get("A"))
+    gate.throttled(5.0, probe=False)
+    look_up = asyncio.create_task(lookups.batcher.get("A"))
     await asyncio.sleep(0)
     with pytest.raises(DeadlineExceeded, match="max_wait=2 s") as late:
         await lookups.batcher.get("A", max_wait=2)
     assert late.value.retry_in == pytest.approx(3.0, abs=0.01)
-    assert await for_streams == "row of A"
+    assert await look_up == "row of A"
     assert lookups.sent == [("A",)]
 
 

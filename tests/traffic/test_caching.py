@@ -6,7 +6,7 @@ import attrs
 import pytest
 
 from kakaclo_async.errors import ConfigurationError, ServerError
-from kakaclo_async.sharing.caching import Cache
+from kakaclo_async.sharing.single_flight import Cache
 
 pytestmark = pytest.mark.stepped
 
@@ -113,14 +113,13 @@ async def test_a_newcomer_after_the_last_caller_left_gets_a_request_of_its_own(s
     assert await cache.get("A", source.of("A")) == "A2"
 
 
-@pytest.mark.parametrize("forget", [lambda cache: cache.drop("A".__eq__), Cache.clear])
-async def test_what_is_dropped_is_made_again_even_if_it_was_under_way(source, forget):
+async def test_what_is_dropped_is_made_again_even_if_it_was_under_way(source):
     cache = Cache(600)
     await cache.get("A", source.of("A"))
-    forget(cache)
+    cache.drop("A".__eq__)
     early = asyncio.create_task(cache.get("A", source.of("A")))
     await asyncio.sleep(0.5)
-    forget(cache)
+    cache.drop("A".__eq__)
     late = asyncio.create_task(cache.get("A", source.of("A")))
     assert await early == "A2"
     assert await late == "A3"

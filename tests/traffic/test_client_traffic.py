@@ -132,11 +132,11 @@ async def test_a_look_up_that_cannot_have_a_permit_in_time_fails_alone(sandbox):
     async with KakaClo(sandbox.token, base_url=sandbox.url, rate_limit=rate, reserve=0) as kk:
         first, second = skus(sandbox, 2)
         await kk.payment.balance()
-        for_streams = asyncio.create_task(kk.stocks.get(first))
+        look_up = asyncio.create_task(kk.stocks.get(first))
         with pytest.raises(DeadlineExceeded) as caught:
             await kk.with_options(max_wait=5).stocks.get(second)
         assert caught.value.retry_in > 5
-        assert (await for_streams).sku == first
+        assert (await look_up).sku == first
 
 
 async def test_1000_quotes_of_which_900_equal_another_are_100_requests(kk, sandbox):

@@ -136,9 +136,9 @@ async def test_a_cancelled_probe_is_given_back_as_one(make_gate):
     with pytest.raises(RateLimited), await gate.enter(INTERACTIVE):
         raise RateLimited("slow down", retry_after=0)
     call = asyncio.create_task(gate.enter(INTERACTIVE))
-    gate._listen = lambda _: call.cancel()
+    gate._emit = lambda _: call.cancel()
     await asyncio.wait([call])
-    gate._listen = None
+    gate._emit = lambda _: None
     with await gate.enter(INTERACTIVE) as permit:
         assert permit.probe
 
@@ -180,14 +180,14 @@ async def test_with_the_fallback_the_process_goes_on_alone_and_comes_back(make_g
     with await gate.enter(INTERACTIVE) as permit:
         assert permit.probe
     call = asyncio.create_task(gate.enter(INTERACTIVE))
-    gate._listen = lambda _: call.cancel()
+    gate._emit = lambda _: call.cancel()
     await asyncio.wait([call])
-    gate._listen = None
+    gate._emit = lambda _: None
     with redis_server.running(port):
         while "(alone)" in repr(gate):
             with await gate.enter(INTERACTIVE):
                 await asyncio.sleep(0.01)
-        assert gate._bucket.skipped == 0
+        assert gate._bucket.interactive_streak == 0
 
 
 async def test_a_wrong_password_is_a_wrong_setting(make_gate):
@@ -226,7 +226,9 @@ def test_before_its_first_use_it_can_be_looked_at():
 WORKER = """
 import asyncio, json, sys, time
 from kakaclo_async.events import Lane
-from kakaclo_async.ratelimit import Gate, RateLimit, RedisBucket
+from kakaclo_async.ratelimit.bucket import RateLimit
+from kakaclo_async.ratelimit.gate import Gate
+from kakaclo_async.ratelimit.redis import RedisBucket
 
 async def main(url, requests, lane, per_second):
     gate = Gate(RedisBucket(url, rate_limit=RateLimit(120, per_second)), reserve=20)

@@ -50,8 +50,8 @@ class Shared:
         self.calls += 1
         return [float(number) for number in self.script(self.keys, [*self.settings, *operation])]
 
-    def take(self, lane, wanted=1, *, me="a", reserve=20, pressed=False):
-        granted, wait, probe, *_ = self.run("take", lane, me, wanted, reserve, int(pressed))
+    def take(self, lane, wanted=1, *, me="a", reserve=20, contended=False):
+        granted, wait, probe, *_ = self.run("take", lane, me, wanted, reserve, int(contended))
         return int(granted), wait, bool(probe)
 
     def level(self):
@@ -90,14 +90,14 @@ def test_for_one_process_it_is_the_local_bucket(server, plan):
 
     async def play():
         loop = asyncio.get_running_loop()
-        await local.take(BULK, 1, reserve=0, pressed=False)
+        await local.take(BULK, 1, reserve=0, contended=False)
         shared.take(BULK, reserve=0)
         probe = False  # whether one is out
         for operation, *args in plan:
             shared.now = loop.time()
             if operation == "take":
                 lane, wanted, reserve = args
-                offer = await local.take(lane, wanted, reserve=reserve, pressed=False)
+                offer = await local.take(lane, wanted, reserve=reserve, contended=False)
                 granted, wait, probes, level, *_ = shared.run("take", lane, "a", wanted, reserve, 0)
                 assert (granted, probes) == (offer.permits, offer.probe)
                 if not local._throttle.hold(loop.time()):

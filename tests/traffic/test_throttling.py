@@ -147,7 +147,7 @@ async def test_when_the_probe_gets_no_answer_the_next_call_is_the_probe(gate, tu
 async def test_when_the_probe_is_cancelled_before_it_starts_the_next_call_is_the_probe(gate, turns):
     await refuse(gate, retry_after=5)
     calls = [asyncio.create_task(gate.enter(INTERACTIVE)) for _ in range(3)]
-    gate._listen = lambda _: calls[0].cancel()
+    gate._emit = lambda _: calls[0].cancel()
     await asyncio.sleep(5.1)
     assert [call.done() for call in calls] == [True, True, False]
     assert calls[0].cancelled()

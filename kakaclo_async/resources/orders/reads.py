@@ -42,7 +42,7 @@ class OrderReads:
         Raises:
             NotFound: no such order; a new one shows up within 5 minutes.
         """
-        return await self._by_id.one(check_order_id(order_id))
+        return await self._by_id.get(check_order_id(order_id))
 
     async def get_many(self, ids: Iterable[str]) -> tuple[Order, ...]:
         """Return any number of orders by their numbers, 30 per request.
@@ -55,7 +55,7 @@ class OrderReads:
         if isinstance(ids, str):
             raise InvalidRequest("pass a list of order numbers, not one str")
         numbers = tuple(dict.fromkeys(map(check_order_id, ids)))
-        return tuple((await self._by_id.many(numbers)).values())
+        return tuple((await self._by_id.get_many(numbers)).values())
 
     async def page(
         self,

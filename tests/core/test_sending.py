@@ -7,7 +7,8 @@ import asyncio
 import attrs
 import pytest
 
-from kakaclo_async.config import Options, Token
+from kakaclo_async.config import Options
+from kakaclo_async.credentials import Token
 from kakaclo_async.errors import (
     ClientClosed,
     ConfigurationError,
@@ -21,8 +22,13 @@ from kakaclo_async.errors import (
     Unauthorized,
 )
 from kakaclo_async.events import Lane, Retried, Sent, Throttled
+from kakaclo_async.guards import Guard, Guards
 from kakaclo_async.protocol import Answer, Request
-from kakaclo_async.sending import Exchange
+from kakaclo_async.ratelimit import gate as real
+from kakaclo_async.ratelimit.bucket import RateLimit
+from kakaclo_async.ratelimit.local import LocalBucket
+from kakaclo_async.sending import ClientState, Sender
+from kakaclo_async.sharing.single_flight import Cache
 
 pytestmark = pytest.mark.stepped
 
@@ -58,6 +64,7 @@ class Gate:
     entered: list = attrs.field(factory=list)
     outcomes: list = attrs.field(factory=list)
     wait: float = 0.0
+    closed: bool = False
 
     async def enter(self, lane, *, max_wait=None, again=False):
         self.entered.append((lane, max_wait, again))
@@ -65,7 +72,7 @@ class Gate:
         return Permit(self.wait, self.outcomes)
 
     async def aclose(self):
-        pass
+        self.closed = True
 
 
 class Transport:
@@ -85,16 +92,41 @@ class Transport:
         pass
 
 
-def exchange(*replies, takes=0.0, random=lambda: 0.5, gate=None):
+@attrs.define
+class Client:
+    state: ClientState
+    told: list
+
+    async def call(self, request, options):
+        return await Sender(self.state, options).send(request)
+
+    async def aclose(self):
+        await self.state.aclose()
+
+
+def client(*replies, takes=0.0, random=lambda: 0.5, gate=None):
     events = []
     transport, gate = Transport(*replies, takes=takes), gate or Gate()
-    made = Exchange(transport, gate, Token("s3cret"), emit=events.append, random=random)
-    made.told = events
-    return made, transport, gate
+    state = ClientState(
+        transport=transport,
+        gate=gate,
+        token=Token("s3cret"),
+        emit=events.append,
+        rate=2.0,
+        random=random,
+        guard=Guard(Guards(), "https://localhost"),
+        freight=Cache(0),
+        reference=Cache(0),
+    )
+    return Client(state, events), transport, gate
+
+
+def real_gate():
+    return real.Gate(LocalBucket(RateLimit()))
 
 
 async def test_a_call_waits_for_its_permit_sends_and_reads():
-    made, transport, gate = exchange(OK)
+    made, transport, gate = client(OK)
     assert await made.call(READ, Options()) == "done"
     assert transport.sent == [(READ, "s3cret")]
     assert gate.entered == [(Lane.INTERACTIVE, 30.0, False)]
@@ -103,7 +135,7 @@ async def test_a_call_waits_for_its_permit_sends_and_reads():
 
 
 async def test_a_request_is_built_when_its_permit_is_there():
-    made, transport, gate = exchange(OK, gate=Gate(wait=5.0))
+    made, transport, gate = client(OK, gate=Gate(wait=5.0))
     clock = asyncio.get_running_loop().time
     built = []
 
@@ -118,7 +150,7 @@ async def test_a_request_is_built_when_its_permit_is_there():
 
 @pytest.mark.parametrize("failure", [REFUSED, RESET, DOWN, GARBLED, BUSY], ids=repr)
 async def test_a_read_is_sent_again_after_what_may_pass(failure):
-    made, transport, gate = exchange(failure, failure, OK)
+    made, transport, gate = client(failure, failure, OK)
     assert await made.call(READ, Options()) == "done"
     assert len(transport.sent) == 3
     assert [again for _, _, again in gate.entered] == [False, True, True]
@@ -127,7 +159,7 @@ async def test_a_read_is_sent_again_after_what_may_pass(failure):
 
 @pytest.mark.parametrize("failure", [WRONG, DECLINED, Answer(401, {}, b"")], ids=repr)
 async def test_a_read_is_not_sent_again_after_what_will_not_pass(failure):
-    made, transport, _ = exchange(failure, OK)
+    made, transport, _ = client(failure, OK)
     with pytest.raises((DecodeError, Rejected, Unauthorized)):
         await made.call(READ, Options())
     assert len(transport.sent) == 1
@@ -135,7 +167,7 @@ async def test_a_read_is_not_sent_again_after_what_will_not_pass(failure):
 
 @pytest.mark.parametrize("failure", [REFUSED, BUSY], ids=repr)
 async def test_a_write_is_sent_again_only_when_it_surely_changed_nothing(failure):
-    made, transport, _ = exchange(failure, OK)
+    made, transport, _ = client(failure, OK)
     assert await made.call(WRITE, Options()) == "done"
     assert len(transport.sent) == 2
 
@@ -147,7 +179,7 @@ async def test_a_write_is_sent_again_only_when_it_surely_changed_nothing(failure
     ids=["order", "refund", "design"],
 )
 async def test_a_write_in_doubt_is_never_sent_again_and_says_what_to_look_for(failure, request_, look):
-    made, transport, _ = exchange(failure, OK)
+    made, transport, _ = client(failure, OK)
     with pytest.raises(OutcomeUnknown, match=look) as caught:
         await made.call(request_, Options())
     assert len(transport.sent) == 1
@@ -157,20 +189,20 @@ async def test_a_write_in_doubt_is_never_sent_again_and_says_what_to_look_for(fa
 
 
 async def test_a_write_that_was_declined_is_not_in_doubt():
-    made, _, _ = exchange(DECLINED)
+    made, _, _ = client(DECLINED)
     with pytest.raises(Rejected):
         await made.call(WRITE, Options())
 
 
 async def test_attempts_are_counted():
-    made, transport, _ = exchange(*[DOWN] * 9)
+    made, transport, _ = client(*[DOWN] * 9)
     with pytest.raises(ServerError):
         await made.call(READ, Options(max_attempts=3))
     assert len(transport.sent) == 3
 
 
 async def test_the_gate_sees_a_429_and_what_the_server_wished():
-    made, _, gate = exchange(BUSY, OK)
+    made, _, gate = client(BUSY, OK)
     await made.call(READ, Options())
     assert [type(outcome) for outcome in gate.outcomes] == [RateLimited, type(None)]
     assert gate.outcomes[0].retry_after == 3.0
@@ -178,7 +210,7 @@ async def test_the_gate_sees_a_429_and_what_the_server_wished():
 
 
 async def test_an_interactive_call_gives_up_after_its_attempts_and_a_bulk_call_outlasts_429s():
-    made, _, _ = exchange(*[BUSY] * 9, OK)
+    made, _, _ = client(*[BUSY] * 9, OK)
     with pytest.raises(RateLimited) as caught:
         await made.call(READ, Options(max_attempts=2))
     assert caught.value.retry_after == 3.0
@@ -186,7 +218,7 @@ async def test_an_interactive_call_gives_up_after_its_attempts_and_a_bulk_call_o
 
 
 async def test_timeout_bounds_attempts_and_pauses_together():
-    made, transport, _ = exchange(*[DOWN] * 99, takes=1.0, random=lambda: 0.99)
+    made, transport, _ = client(*[DOWN] * 99, takes=1.0, random=lambda: 0.99)
     started = asyncio.get_running_loop().time()
     with pytest.raises(ServerError):
         await made.call(READ, Options(timeout=10, max_attempts=50))
@@ -195,33 +227,33 @@ async def test_timeout_bounds_attempts_and_pauses_together():
 
 
 async def test_a_read_that_used_up_its_timeout_is_too_late():
-    made, _, _ = exchange(RESET, takes=10.0)
+    made, _, _ = client(RESET, takes=10.0)
     with pytest.raises(DeadlineExceeded, match="within 10 s.*reset") as caught:
         await made.call(READ, Options(timeout=10))
     assert caught.value.retry_in is None
 
 
 async def test_a_write_that_used_up_its_timeout_is_in_doubt():
-    made, _, _ = exchange(RESET, takes=10.0)
+    made, _, _ = client(RESET, takes=10.0)
     with pytest.raises(OutcomeUnknown):
         await made.call(WRITE, Options(timeout=10))
 
 
 async def test_the_wait_for_permits_is_bounded_apart_over_all_attempts():
-    made, _, gate = exchange(DOWN, DOWN, OK, gate=Gate(wait=4.0))
+    made, _, gate = client(DOWN, DOWN, OK, gate=Gate(wait=4.0))
     await made.call(READ, Options(timeout=5, max_wait=30))
     assert [max_wait for _, max_wait, _ in gate.entered] == [30, 26, 22]
 
 
 async def test_the_token_is_scrubbed_from_a_servers_words():
-    made, _, _ = exchange(DECLINED)
+    made, _, _ = client(DECLINED)
     with pytest.raises(Rejected, match=r"token \*\*\* is odd") as caught:
         await made.call(READ, Options())
     assert "s3cret" not in repr(caught.value) + caught.value.message
 
 
 async def test_a_closed_client_refuses_in_a_sentence():
-    made, transport, _ = exchange(OK)
+    made, transport, _ = client(OK, gate=real_gate())
     await made.aclose()
     with pytest.raises(ClientClosed, match="make a new one"):
         await made.call(READ, Options())
@@ -229,7 +261,7 @@ async def test_a_closed_client_refuses_in_a_sentence():
 
 
 async def test_closing_ends_a_call_under_way():
-    made, _, _ = exchange(RESET, takes=1.0)
+    made, _, _ = client(RESET, takes=1.0)
     call = asyncio.create_task(made.call(READ, Options()))
     await asyncio.sleep(0.5)
     await made.aclose()
@@ -238,7 +270,7 @@ async def test_closing_ends_a_call_under_way():
 
 
 async def test_closing_leaves_a_write_under_way_in_doubt():
-    made, _, _ = exchange(RESET, takes=1.0)
+    made, _, _ = client(RESET, takes=1.0)
     call = asyncio.create_task(made.call(WRITE, Options()))
     await asyncio.sleep(0.5)
     await made.aclose()
@@ -247,7 +279,7 @@ async def test_closing_leaves_a_write_under_way_in_doubt():
 
 
 async def test_another_event_loop_is_refused_in_a_sentence():
-    made, _, _ = exchange(OK, OK)
+    made, _, _ = client(OK, OK, gate=real_gate())
     await made.call(READ, Options())
 
     def elsewhere():

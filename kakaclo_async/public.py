@@ -102,6 +102,10 @@ from kakaclo_async.models.product import (
     Warehouse as Warehouse,
     WarehouseStatus as WarehouseStatus,
 )
+from kakaclo_async.models.pull import (
+    Certificate as Certificate,
+    Window as Window,
+)
 from kakaclo_async.models.refund import (
     NewRefund as NewRefund,
     Refund as Refund,
@@ -120,11 +124,7 @@ from kakaclo_async.models.stock import (
     WarehouseStock as WarehouseStock,
 )
 from kakaclo_async.paging.certificate import (
-    Certificate as Certificate,
     IncompletePull as IncompletePull,
-)
-from kakaclo_async.paging.windows import (
-    Window as Window,
 )
 from kakaclo_async.ratelimit.bucket import (
     Bucket as Bucket,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from kakaclo_async.errors import InvalidRequest, NotFound
 from kakaclo_async.models.common import Page
 from kakaclo_async.models.product import Product, SortBy, SortType
-from kakaclo_async.paging import Pull, Source, Window
+from kakaclo_async.paging import Pull, Source, Window, checked_window
 from kakaclo_async.paging.listing import Listing
 from kakaclo_async.protocol import Request
 from kakaclo_async.resources._checks import (
@@ -181,7 +181,7 @@ class Products:
             return await bulk.page(updated_from=window.start, updated_to=window.end, page_number=page_number)
 
         source = Source(name="products", read=read, key=_spu, time=_update_time)
-        return Pull(source, Window.between(start, end), rate=self._sender.rate)
+        return Pull(source, checked_window(start, end), rate=self._sender.rate)
 
     def in_category(self, category_id: int) -> AsyncGenerator[Product, None]:
         """Iterate over the products of a category, none twice, in the bulk lane.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from kakaclo_async.errors import InvalidRequest, NotFound
 from kakaclo_async.models.common import Page
 from kakaclo_async.models.stock import StockLevel
-from kakaclo_async.paging import Pull, Source, Window
+from kakaclo_async.paging import Pull, Source, Window, checked_window
 from kakaclo_async.protocol import Request
 from kakaclo_async.resources._checks import (
     CODES_PER_REQUEST,
@@ -151,7 +151,7 @@ class Stocks:
             )
 
         source = Source(name="stock levels", read=read, key=_sku)
-        return Pull(source, Window.between(start, end), rate=self._sender.rate)
+        return Pull(source, checked_window(start, end), rate=self._sender.rate)
 
     def _codes(self, warehouse_code: str | None) -> BatchedLookup[StockLevel]:
         def request(skus: tuple[str, ...]) -> Request[Page[StockLevel]]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from kakaclo_async.errors import InvalidRequest, NotFound
 from kakaclo_async.models.common import Page
-from kakaclo_async.models.stock import StockLevel
+from kakaclo_async.models.product import StockLevel
 from kakaclo_async.paging import Pull, Source, Window, checked_window
 from kakaclo_async.protocol import Request
 from kakaclo_async.resources._checks import (

@@ -25,11 +25,13 @@ No error ever holds a token, an address or a phone number. All of them can be pi
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from datetime import datetime
+
+    from kakaclo_async.models.pull import Certificate
 
 
 class KakaCloError(Exception):
@@ -143,28 +145,6 @@ class OutcomeUnknown(KakaCloError):
         self.settles_at = settles_at
 
 
-class _Range(Protocol):  # what `paging.Window` is: errors stand below it and must not import it
-    @property
-    def start(self) -> datetime: ...
-    @property
-    def end(self) -> datetime: ...
-
-
-class _Certificate(Protocol):  # likewise `paging.Certificate`
-    @property
-    def windows(self) -> int: ...
-    @property
-    def requests(self) -> int: ...
-    @property
-    def rereads(self) -> int: ...
-    @property
-    def gaps(self) -> Sequence[_Range]: ...
-    @property
-    def finished(self) -> bool: ...
-    @property
-    def complete(self) -> bool: ...
-
-
 class IncompletePull(KakaCloError):
     """A stream gave all it could, and some ranges may lack rows; it is raised after the last row.
 
@@ -172,7 +152,7 @@ class IncompletePull(KakaCloError):
         certificate: the stream's `Certificate`; its `gaps` are the ranges to pull again later.
     """
 
-    def __init__(self, message: str, *, certificate: _Certificate) -> None:
+    def __init__(self, message: str, *, certificate: Certificate) -> None:
         super().__init__(message)
         self.certificate = certificate
 

@@ -62,6 +62,7 @@ from kakaclo_async.models.family import (
 from kakaclo_async.models.freight import (
     ChannelsRequest as ChannelsRequest,
     ChannelType as ChannelType,
+    FreightMatrix as FreightMatrix,
     FreightOption as FreightOption,
     FreightQuote as FreightQuote,
     FreightRequest as FreightRequest,
@@ -92,18 +93,28 @@ from kakaclo_async.models.order_v1 import (
     OrderStatusV1 as OrderStatusV1,
     OrderV1 as OrderV1,
 )
-from kakaclo_async.models.payment import (
-    Balance as Balance,
-)
 from kakaclo_async.models.product import (
-    Category as Category,
     Product as Product,
     ProductStatus as ProductStatus,
+    SizeContent as SizeContent,
+    SizeRow as SizeRow,
+    SizeSheet as SizeSheet,
+    SizeValue as SizeValue,
     Sku as Sku,
     SkuImages as SkuImages,
     SortBy as SortBy,
     SortType as SortType,
+    StockLevel as StockLevel,
     SupplierLevel as SupplierLevel,
+    WarehouseStock as WarehouseStock,
+)
+from kakaclo_async.models.pull import (
+    Certificate as Certificate,
+    Window as Window,
+)
+from kakaclo_async.models.reference import (
+    Balance as Balance,
+    Category as Category,
     Warehouse as Warehouse,
     WarehouseStatus as WarehouseStatus,
 )
@@ -114,31 +125,12 @@ from kakaclo_async.models.refund import (
     RefundReason as RefundReason,
     RefundStatus as RefundStatus,
 )
-from kakaclo_async.models.size import (
-    SizeContent as SizeContent,
-    SizeRow as SizeRow,
-    SizeSheet as SizeSheet,
-    SizeValue as SizeValue,
-)
-from kakaclo_async.models.stock import (
-    StockLevel as StockLevel,
-    WarehouseStock as WarehouseStock,
-)
-from kakaclo_async.paging.certificate import (
-    Certificate as Certificate,
-)
-from kakaclo_async.paging.windows import (
-    Window as Window,
-)
 from kakaclo_async.ratelimit.bucket import (
     Bucket as Bucket,
     RateLimit as RateLimit,
 )
 from kakaclo_async.ratelimit.redis import (
     RedisBucket as RedisBucket,
-)
-from kakaclo_async.resources.freight import (
-    FreightMatrix as FreightMatrix,
 )
 from kakaclo_async.resources.orders.check import (
     OrderCheck as OrderCheck,

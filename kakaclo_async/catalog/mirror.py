@@ -14,7 +14,7 @@ from kakaclo_async.catalog.reading import product_look_up, product_source, stock
 from kakaclo_async.catalog.run import Run
 from kakaclo_async.catalog.store import Store
 from kakaclo_async.errors import InvalidRequest
-from kakaclo_async.paging import Window, complete_until
+from kakaclo_async.paging import Window, checked_window, complete_until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -202,7 +202,7 @@ class Mirror:
 
     def _window(self, since: datetime | None, until: datetime | None) -> Window:
         now = self._now()
-        window = Window.between(since or BEGINNING, until or complete_until(now))
+        window = checked_window(since or BEGINNING, until or complete_until(now))
         if window.end > now:
             raise InvalidRequest(f"until {window.end.isoformat()} is in the future")
         return window

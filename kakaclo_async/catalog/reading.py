@@ -10,8 +10,7 @@ import msgspec
 from kakaclo_async.codec import Unread
 from kakaclo_async.codec.scalars import Unreadable, read_time
 from kakaclo_async.models.common import Page
-from kakaclo_async.models.product import Product
-from kakaclo_async.models.stock import StockLevel
+from kakaclo_async.models.product import Product, StockLevel
 from kakaclo_async.paging import Source, Window
 from kakaclo_async.resources.products import products_request
 from kakaclo_async.resources.stocks import stocks_request

@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from kakaclo_async.models.product import ProductStatus
-from kakaclo_async.models.stock import WarehouseStock
+from kakaclo_async.models.product import ProductStatus, WarehouseStock
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from kakaclo_async.models.common import Attributes, Option
-    from kakaclo_async.models.product import Product, Sku
-    from kakaclo_async.models.stock import StockLevel
+    from kakaclo_async.models.product import Product, Sku, StockLevel
 
 
 Row = dict[str, object]

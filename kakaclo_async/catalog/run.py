@@ -16,8 +16,7 @@ from kakaclo_async.catalog.schema import mirror_undecodable
 from kakaclo_async.catalog.state import PullState
 from kakaclo_async.codec import Unread
 from kakaclo_async.events import PageDone
-from kakaclo_async.models.product import Product
-from kakaclo_async.models.stock import StockLevel
+from kakaclo_async.models.product import Product, StockLevel
 from kakaclo_async.paging import Checkpoint, Pull
 from kakaclo_async.sharing.fan_out import gather_in_order
 

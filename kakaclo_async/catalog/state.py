@@ -66,8 +66,8 @@ class PullState:
                     page=row.page,
                     page_size=row.page_size,
                     total=row.total,
-                    clock=row.clock,
-                    first=row.first,
+                    last_total=row.clock,
+                    first_page_total=row.first,
                     distinct=row.distinct_rows,
                 )
                 for row in under_way
@@ -141,7 +141,7 @@ class PullState:
             "page": checkpoint.page,
             "page_size": checkpoint.page_size,
             "total": checkpoint.total,
-            "clock": checkpoint.clock,
-            "first": checkpoint.first,
+            "clock": checkpoint.last_total,
+            "first": checkpoint.first_page_total,
             "distinct_rows": checkpoint.distinct,
         }

@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Executable
     from sqlalchemy.engine import Connection
 
-    from kakaclo_async.models.product import Product
-    from kakaclo_async.models.stock import StockLevel
+    from kakaclo_async.models.product import Product, StockLevel
 
 
 _PRODUCTS_BEFORE = select(

@@ -28,8 +28,8 @@ from kakaclo_async.codec.scalars import (
     to_wire_time,
 )
 from kakaclo_async.models.common import Attributes, OpenIntEnum, OpenStrEnum, Option, Page, Record, wire_names
-from kakaclo_async.models.payment import Balance
-from kakaclo_async.models.size import SizeContent
+from kakaclo_async.models.product import SizeContent
+from kakaclo_async.models.reference import Balance
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,8 +8,8 @@ import msgspec
 
 from kakaclo_async.codec.scalars import DECIMALS, Memo, Unreadable, read_decimal, read_text
 from kakaclo_async.models.common import Attributes, Option
-from kakaclo_async.models.payment import Balance
-from kakaclo_async.models.size import SizeContent, SizeRow, SizeSheet, SizeValue
+from kakaclo_async.models.product import SizeContent, SizeRow, SizeSheet, SizeValue
+from kakaclo_async.models.reference import Balance
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,7 +13,7 @@ import msgspec
 
 from kakaclo_async.codec.converter import converter
 from kakaclo_async.models.common import Option, Record
-from kakaclo_async.models.size import SizeContent
+from kakaclo_async.models.product import SizeContent
 
 _write: Final = msgspec.json.Encoder(decimal_format="number").encode
 

@@ -8,7 +8,7 @@ import attrs
 
 from kakaclo_async.models._checks import as_tuple, each, optional_text, text
 from kakaclo_async.models.common import OpenIntEnum, Record
-from kakaclo_async.models.size import SizeContent
+from kakaclo_async.models.product import SizeContent
 
 
 class ModelStatus(OpenIntEnum):

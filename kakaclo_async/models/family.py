@@ -1,21 +1,14 @@
 """A family: all orders that KakaClo made of one request, seen as the one order that was asked for."""
 
-from __future__ import annotations
-
 from collections import Counter
+from collections.abc import Iterable
 from decimal import Decimal
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
 import attrs
 
 from kakaclo_async.models.freight import Item
-from kakaclo_async.models.order import FulfillmentStatus, OrderStatus
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from kakaclo_async.models.order import Fulfillment, Order
+from kakaclo_async.models.order import Fulfillment, FulfillmentStatus, Order, OrderStatus
 
 
 class FamilyStatus(StrEnum):

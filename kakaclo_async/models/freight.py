@@ -1,12 +1,13 @@
 """Freight: what is asked, and the offers that come back."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Final
 
 import attrs
 
+from kakaclo_async.errors import KakaCloError
 from kakaclo_async.models._checks import as_tuple, filled, optional_text, positive, text
 from kakaclo_async.models.common import OpenStrEnum, Record, wire
 
@@ -132,6 +133,36 @@ class FreightQuote:
     def by_channel(self, channel_type: ChannelType | str) -> FreightOption | None:
         """Find the offer of a channel type, or None."""
         return next((option for option in self.options if option.channel_type == channel_type), None)
+
+
+Cart = tuple[Item, ...]
+
+
+class FreightMatrix(Mapping[tuple[Cart, str], FreightQuote | KakaCloError]):
+    """The quotes of many carts to many countries, in the order asked.
+
+    A key is `(cart, country)`: the cart as a tuple of items, though any sequence of them finds it too.
+    A value is the quote, or the error that stands in its place.
+    """
+
+    __slots__ = ("_cells",)
+
+    def __init__(self, cells: Mapping[tuple[Cart, str], FreightQuote | KakaCloError]) -> None:
+        self._cells = dict(cells)
+
+    def __getitem__(self, key: tuple[Sequence[Item], str]) -> FreightQuote | KakaCloError:
+        cart, country = key
+        return self._cells[tuple(cart), country]
+
+    def __iter__(self) -> Iterator[tuple[Cart, str]]:
+        return iter(self._cells)
+
+    def __len__(self) -> int:
+        return len(self._cells)
+
+    def __repr__(self) -> str:
+        failed = sum(isinstance(cell, KakaCloError) for cell in self._cells.values())
+        return f"<FreightMatrix of {len(self)} quotes, {failed} failed>"
 
 
 def _freight(option: FreightOption) -> tuple[bool, Decimal | int]:

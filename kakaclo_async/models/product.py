@@ -1,4 +1,4 @@
-"""The product area: categories, warehouses, products and their SKUs."""
+"""Products and their SKUs, size charts, and the stock of each SKU."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import attrs
 
-from kakaclo_async.models.common import Attributes, OpenIntEnum, OpenStrEnum, Option, Record
+from kakaclo_async.models.common import Attributes, OpenIntEnum, OpenStrEnum, Option, Record, wire
 
 
 class ProductStatus(OpenIntEnum):
@@ -38,13 +38,6 @@ class SupplierLevel(OpenStrEnum):
     C = "C"
 
 
-class WarehouseStatus(OpenIntEnum):
-    """Whether a warehouse delivers."""
-
-    DISABLED = 0
-    ENABLED = 1
-
-
 class SortType(OpenStrEnum):
     """What a product search is sorted by; the first value is misspelt by the API itself."""
 
@@ -59,55 +52,6 @@ class SortBy(OpenStrEnum):
 
     ASC = "asc"
     DESC = "desc"
-
-
-@attrs.frozen(kw_only=True)
-class Category(Record):
-    """A node of the category tree (`GET /v1/product/category`).
-
-    Attributes:
-        parent_id: 0 at the top.
-        level: the depth in the tree.
-        full_category_id: the ids from the top down to here: "3600/3516".
-        child: the categories right below.
-    """
-
-    category_id: int | None = None
-    name: str | None = None
-    parent_id: int | None = None
-    level: int | None = None
-    full_category_id: str | None = None
-    img_url: str | None = None
-    child: tuple["Category", ...] = ()
-
-    def walk(self) -> Iterator["Category"]:
-        """Yield this category and all below it, parents first."""
-        waiting: list[Category] = [self]
-        while waiting:
-            category = waiting.pop()
-            yield category
-            waiting.extend(reversed(category.child))
-
-
-@attrs.frozen(kw_only=True)
-class Warehouse(Record):
-    """A warehouse (`GET /v1/product/countryAndWarehouse`).
-
-    Attributes:
-        warehouse_code: "G004".
-        warehouse_name: removed from the API in 2023-04, still seen.
-        warehouse_name_ext: the Chinese name.
-        country_code: "CN", "US"; "CN_S" and "CN_N" before 2023-04.
-        country_cn: the country's name.
-    """
-
-    warehouse_id: int | None = None
-    warehouse_code: str | None = None
-    warehouse_name: str | None = None
-    warehouse_name_ext: str | None = None
-    country_code: str | None = None
-    country_cn: str | None = None
-    status: WarehouseStatus | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -175,3 +119,71 @@ class Product(Record):
     update_time: datetime | None = None
     sku_details: tuple[Sku, ...] = ()
     sku_img_url: tuple[SkuImages, ...] = ()
+
+
+@attrs.frozen
+class SizeValue:
+    """One cell of a size chart: a size's name, and its measure (a Decimal if it is a number)."""
+
+    name: str | None = None
+    value: Decimal | str | None = None
+
+
+@attrs.frozen
+class SizeRow:
+    """One row of a size chart: "Sleeve Length" of every size."""
+
+    name: str | None = None
+    size_value: tuple[SizeValue, ...] = ()
+
+
+@attrs.frozen
+class SizeSheet:
+    """One size chart."""
+
+    sheet_name: str | None = None
+    size: tuple[SizeRow, ...] = ()
+
+
+@attrs.frozen
+class SizeContent:
+    """The size charts of a model; iterable, with a length, indexable.
+
+    Attributes:
+        sheets: empty when the text could not be read.
+        raw: the JSON text as it came.
+    """
+
+    sheets: tuple[SizeSheet, ...]
+    raw: str = attrs.field(eq=False, repr=False)
+
+    def __iter__(self) -> Iterator[SizeSheet]:
+        return iter(self.sheets)
+
+    def __len__(self) -> int:
+        return len(self.sheets)
+
+    def __getitem__(self, index: int) -> SizeSheet:
+        return self.sheets[index]
+
+
+@attrs.frozen(kw_only=True)
+class WarehouseStock(Record):
+    """What one warehouse holds of a SKU."""
+
+    warehouse_code: str | None = None
+    country_code: str | None = None
+    qty: int | None = None
+
+
+@attrs.frozen(kw_only=True)
+class StockLevel(Record):
+    """The stock of one SKU (`GET /v1/product/stocks`)."""
+
+    sku: str
+    warehouses: tuple[WarehouseStock, ...] = attrs.field(default=(), metadata=wire("warehouseStockList"))
+
+    @property
+    def qty(self) -> int:
+        """The sum over the warehouses; one that reports no number counts as none."""
+        return sum(warehouse.qty or 0 for warehouse in self.warehouses)

@@ -1,10 +1,10 @@
 """Pull lists that move while one reads them, without losing a row."""
 
 from kakaclo_async.errors import IncompletePull
-from kakaclo_async.paging.certificate import Certificate
+from kakaclo_async.models.pull import Certificate, Window
 from kakaclo_async.paging.jobs import Checkpoint, Source
 from kakaclo_async.paging.pull import Progress, Pull
-from kakaclo_async.paging.windows import INDEX_LAG, Window, complete_until, merged, subtract
+from kakaclo_async.paging.windows import INDEX_LAG, checked_window, complete_until, merged, subtract
 
 __all__ = [
     "INDEX_LAG",
@@ -15,6 +15,7 @@ __all__ = [
     "Pull",
     "Source",
     "Window",
+    "checked_window",
     "complete_until",
     "merged",
     "subtract",

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 import attrs
 
+from kakaclo_async.models.pull import SECOND, Window
 from kakaclo_async.paging.from_last import FromLast
 from kakaclo_async.paging.jobs import EXACT_TOTALS, Checkpoint, Source, Step, total_of
-from kakaclo_async.paging.windows import SECOND, Window
 
 if TYPE_CHECKING:
     from datetime import datetime

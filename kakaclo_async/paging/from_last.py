@@ -1,9 +1,10 @@
 """Read a window from its last page to its first: for rows that carry no time.
 
-Rows only leave a closed window, so ranks only fall, and the total is a clock: equal totals are one state, a smaller
-total is a later one. Page `p` counts only after page `p + 1` has, and only when its total is no higher than the
-last accepted one. Then every row whose rank is at least `(p - 1) * page_size` has been seen: those behind the page
-were seen before, and those that moved forward meanwhile moved onto pages that are still to come.
+Rows only leave a closed window, so ranks only fall, and totals tell the order of answers: equal totals are one
+state of the window, a smaller total is a later one. A page with a higher total than the last accepted one comes from
+a stale replica and is asked for again. Page `p` is accepted only after page `p + 1`. Then every row whose rank is at
+least `(p - 1) * page_size` has been seen: those behind the page were seen before, and those that moved forward
+meanwhile moved onto pages that are still to come.
 """
 
 from __future__ import annotations
@@ -17,20 +18,20 @@ from kakaclo_async.paging.jobs import EXACT_TOTALS, Checkpoint, Source, Step, to
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from kakaclo_async.models.pull import Window
     from kakaclo_async.paging.jobs import Job
-    from kakaclo_async.paging.windows import Window
 
 
 T = TypeVar("T")
 
-_STALE_ANSWERS = 8
-"""Answers in a row from before the clock, after which a window is thought to grow."""
+_MOST_STALE_ANSWERS = 8
+"""Stale answers in a row, after which the window is taken to grow."""
 
-_ROUNDS = 12
+_MAX_READINGS = 12
 """Readings of a single second, whose rows may come in another order each time."""
 
-_ROUNDS_OF_A_DAY = 2
-"""Readings of a day that cannot be cut: one that still grows will not stand still for a third."""
+_MAX_READINGS_OF_A_DAY = 2
+"""Readings of a day that cannot be cut: one that still grows will grow during a third, too."""
 
 _PAUSE = 0.5
 """Seconds by which one replica may trail another."""
@@ -42,32 +43,33 @@ class FromLast(Generic[T]):
 
     Attributes:
         window: the whole of it, until its end.
-        total: rows when the reading began, or the most there can be; None when nobody has asked.
+        total: rows when the reading began, or the most there can be; None before the first answer.
         page_size: rows on a full page.
         page: the next page; None before the first answer.
-        clock: the total that the last accepted page told.
-        first: the total under which page 1 was read, None while it was not.
+        last_total: the total of the last accepted page.
+        first_page_total: the total when page 1 was read last; None before that.
         top: the keys of page 1 in their order.
-        known: keys that were given out by an earlier reading of this window.
+        known: keys that an earlier reading of this window gave out.
         found: keys of this reading; shared by its steps, because it grows with each of them.
-        before: rows counted by this reading before a crash.
-        carry: the most rows ahead of `page` that were seen before they moved there, after a page full of such.
-        stale: answers in a row from before the clock.
-        round: how often the window was read in vain.
+        before: rows that this reading counted before a crash.
+        rows_seen_ahead: rows already seen that may have moved ahead of `page`; above 0 only after a page that held
+            nothing but seen rows.
+        stale_answers: answers in a row with a higher total than `last_total`.
+        round: readings of the window that failed.
     """
 
     window: Window
     total: int | None = None
     page_size: int = 0
     page: int | None = None
-    clock: int | None = None
-    first: int | None = None
+    last_total: int | None = None
+    first_page_total: int | None = None
     top: tuple[str, ...] = ()
     known: frozenset[str] = frozenset()
     found: set[str] = attrs.field(factory=set[str], repr=False)
     before: int = 0
-    carry: int = 0
-    stale: int = 0
+    rows_seen_ahead: int = 0
+    stale_answers: int = 0
     round: int = 0
 
     @property
@@ -75,18 +77,18 @@ class FromLast(Generic[T]):
         """The rows still to be read, as far as known."""
         if self.page is None:
             return self.total or 0
-        pages = self.page - (self.first is not None)  # page 1 is known, and most often stays so
+        pages = self.page - (self.first_page_total is not None)  # page 1 is known, and most often stays so
         return min(self.total or 0, pages * self.page_size)
 
     @property
     def may_be_cut(self) -> bool:
         """Whether nothing but page 1 was read."""
-        return self._distinct <= self.page_size and self.clock in {None, self.first}
+        return self._distinct <= self.page_size and self.last_total in {None, self.first_page_total}
 
     @property
     def pause(self) -> float:
         """Seconds to leave before the next request: a stale replica needs time to catch up."""
-        return _PAUSE * max(0, self.stale - 1)
+        return _PAUSE * max(0, self.stale_answers - 1)
 
     @property
     def checkpoint(self) -> Checkpoint:
@@ -98,8 +100,8 @@ class FromLast(Generic[T]):
             page=self.page,
             page_size=self.page_size,
             total=self.total or 0,
-            clock=self.clock,
-            first=self.first,
+            last_total=self.last_total,
+            first_page_total=self.first_page_total,
             distinct=self._distinct,
         )
 
@@ -111,8 +113,8 @@ class FromLast(Generic[T]):
             total=checkpoint.total if checkpoint.page else None,
             page_size=checkpoint.page_size,
             page=checkpoint.page,
-            clock=checkpoint.clock,
-            first=checkpoint.first,
+            last_total=checkpoint.last_total,
+            first_page_total=checkpoint.first_page_total,
             before=checkpoint.distinct,
         )
 
@@ -126,7 +128,7 @@ class FromLast(Generic[T]):
 
     def again(self) -> Job[T] | None:
         """Make the job that reads the same window once more, None after enough rounds."""
-        rounds = _ROUNDS if self._is_second else _ROUNDS_OF_A_DAY
+        rounds = _MAX_READINGS if self._is_second else _MAX_READINGS_OF_A_DAY
         if self.round >= rounds or (self.total or 0) >= EXACT_TOTALS:
             return None
         return FromLast(
@@ -147,22 +149,33 @@ class FromLast(Generic[T]):
             return await self._begin(source)
         page = await source.read(self.window, self.page)
         total = total_of(page)
-        highest = self.total if self.clock is None else self.clock
+        highest = self.total if self.last_total is None else self.last_total
         if total > (highest or 0):
-            return self._ahead_of(total)
+            return self._higher_total(total)
         rows, repeated = self._take(source, page.list)
-        if self.page == 1 and self.first is not None:
-            repeated = 0  # these rows were all met before
-        first = total if self.page == 1 else self.first
+        if self.page == 1 and self.first_page_total is not None:
+            repeated = 0  # all of page 1 was read to learn the total
+        first_page_total = total if self.page == 1 else self.first_page_total
+        # Rows that left may have emptied the pages right below this one: then the next page is the new last one.
         following = min(self.page - 1, _pages(total, self.page_size))
-        if following == 1 and first == total:
-            following = 0  # page 1 is known in this very state
-        moved = self.carry + (self.clock or total) - total
-        carry = max(0, moved - repeated) if repeated == self.page_size else 0
-        job = attrs.evolve(self, page=following, clock=total, first=first, carry=carry, stale=0)
-        # A row met again moved forward because another left; any more of them hide rows that were not met.
+        if following == 1 and first_page_total == total:
+            following = 0  # an equal total is the same state, in which page 1 was read
+        # Each row that left since the last accepted page may have moved one seen row from the page behind onto this
+        # one. When this page holds nothing but seen rows, those that moved even further are on the next one.
+        may_repeat = self.rows_seen_ahead + (self.last_total or total) - total
+        rows_seen_ahead = max(0, may_repeat - repeated) if repeated == self.page_size else 0
+        job = attrs.evolve(
+            self,
+            page=following,
+            last_total=total,
+            first_page_total=first_page_total,
+            rows_seen_ahead=rows_seen_ahead,
+            stale_answers=0,
+        )
+        # More repeats than rows that left cannot come from moving: rows stand in another order than before, and
+        # each surplus repeat stands where a row should be that was not seen.
         reordered = self.page == 1 and not _same_order(self.top, [source.key(row) for row in page.list])
-        if (repeated > moved or reordered) and not self.round:
+        if (repeated > may_repeat or reordered) and not self.round:
             failed = "rows with equal times came in another order"
             return Step(rows=rows, left=(job,), total=total, failed=failed, shuffled=True)
         if following < 1 or job.has_all:
@@ -180,8 +193,8 @@ class FromLast(Generic[T]):
             total=total,
             page_size=size,
             page=_pages(total, size),
-            clock=total,
-            first=total,
+            last_total=total,
+            first_page_total=total,
             top=tuple(source.key(row) for row in page.list),
         )
         if size == total or job.has_all:
@@ -190,25 +203,29 @@ class FromLast(Generic[T]):
             return job.failed(rows, size)
         return Step(rows=rows, left=(job,), total=total)
 
-    def _ahead_of(self, total: int) -> Step[T]:
-        """Answer to a page from before the clock, or to a window that holds more than it can."""
-        if self.clock is None:
-            # The most there can be was the difference of two totals, one of them stale.
+    def _higher_total(self, total: int) -> Step[T]:
+        """Refuse a page of a stale replica, or correct a total that was too low from the start."""
+        if self.last_total is None:
+            # The total of a newer half is the difference of two answers, one of which was stale.
             page = _pages(total, self.page_size)
             return Step(
-                left=(attrs.evolve(self, total=total, page=page, clock=total),), total=total, reread=True
+                left=(attrs.evolve(self, total=total, page=page, last_total=total),), total=total, reread=True
             )
-        job = attrs.evolve(self, stale=self.stale + 1)
-        failed = f"the total grew from {self.clock} to {total}" if job.stale > _STALE_ANSWERS else None
+        job = attrs.evolve(self, stale_answers=self.stale_answers + 1)
+        failed = (
+            f"the total grew from {self.last_total} to {total}"
+            if job.stale_answers > _MOST_STALE_ANSWERS
+            else None
+        )
         return Step(left=(job,), total=total, reread=True, failed=failed)
 
     def end(self, rows: tuple[T, ...], *, strict: bool) -> Step[T]:
-        """Certify the window, if as many rows were seen as there are.
+        """Certify the window, if as many rows were seen as it holds.
 
         Where equal times have no order, and so in a single second, rows that left may hide rows that were missed:
-        there the window has to stand still, too.
+        there the total must not have changed, either.
         """
-        total = self.clock or 0
+        total = self.last_total or 0
         certain = self._steady and not self.before
         if self._distinct < total or (not certain and (strict or self._is_second)):
             return self.failed(rows, self._distinct)
@@ -216,7 +233,7 @@ class FromLast(Generic[T]):
 
     def failed(self, rows: tuple[T, ...], seen: int) -> Step[T]:
         """Give the window up."""
-        total = self.clock or 0
+        total = self.last_total or 0
         return Step(
             rows=rows, left=(self,), total=total, failed=f"{seen} rows were seen where {total} are counted"
         )
@@ -232,14 +249,14 @@ class FromLast(Generic[T]):
 
     @property
     def _steady(self) -> bool:
-        return self.total == self.clock
+        return self.total == self.last_total
 
     @property
     def _distinct(self) -> int:
         return self.before + len(self.found)
 
     def _take(self, source: Source[T], page: Iterable[T]) -> tuple[tuple[T, ...], int]:
-        """Count a page's rows; return those that nobody was given yet, and how many this reading had seen."""
+        """Count a page's rows; return those not given out yet, and how many this reading had seen."""
         rows: list[T] = []
         repeated = 0
         for row in page:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from kakaclo_async.models.common import Page
-    from kakaclo_async.paging.windows import Window
+    from kakaclo_async.models.pull import Window
 
 
 T = TypeVar("T")
@@ -48,8 +48,8 @@ class Checkpoint:
         page: the next page of a window read from last to first; None for one not begun, or read by key.
         page_size: rows on a full page.
         total: rows when its reading began.
-        clock: the total that the last accepted page told.
-        first: the total under which page 1 was read, None while it was not.
+        last_total: the total of the last accepted page.
+        first_page_total: the total when page 1 was read last; None before that.
         distinct: distinct rows counted so far.
     """
 
@@ -57,8 +57,8 @@ class Checkpoint:
     page: int | None = None
     page_size: int = 0
     total: int = 0
-    clock: int | None = None
-    first: int | None = None
+    last_total: int | None = None
+    first_page_total: int | None = None
     distinct: int = 0
 
 

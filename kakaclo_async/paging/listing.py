@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 import attrs
 
-from kakaclo_async.paging import Certificate, IncompletePull
+from kakaclo_async.errors import IncompletePull
+from kakaclo_async.models.pull import Certificate
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Generic, Self, TypeAlias, TypeVar
 import attrs
 
 from kakaclo_async.errors import IncompletePull, InvalidRequest
+from kakaclo_async.models.pull import DAY, SECOND, Certificate, Window
 from kakaclo_async.paging.by_key import ByKey
-from kakaclo_async.paging.certificate import Certificate
 from kakaclo_async.paging.from_last import FromLast
 from kakaclo_async.paging.jobs import EXACT_TOTALS, Checkpoint, Job, Source, Step
-from kakaclo_async.paging.windows import DAY, SECOND, Window
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterable

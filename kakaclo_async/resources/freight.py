@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Literal, overload
 
@@ -10,6 +9,7 @@ from kakaclo_async.codec import encode
 from kakaclo_async.errors import InvalidRequest, KakaCloError
 from kakaclo_async.models.freight import (
     ChannelsRequest,
+    FreightMatrix,
     FreightOption,
     FreightQuote,
     FreightRequest,
@@ -21,39 +21,9 @@ from kakaclo_async.resources._checks import check_code, check_country
 from kakaclo_async.sharing.fan_out import collect_in_order, gather_in_order
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from kakaclo_async.sending import Sender
-
-
-Cart = tuple[Item, ...]
-
-
-class FreightMatrix(Mapping[tuple[Cart, str], FreightQuote | KakaCloError]):
-    """The quotes of many carts to many countries, in the order asked.
-
-    A key is `(cart, country)`: the cart as a tuple of items, though any sequence of them finds it too.
-    A value is the quote, or the error that stands in its place.
-    """
-
-    __slots__ = ("_cells",)
-
-    def __init__(self, cells: Mapping[tuple[Cart, str], FreightQuote | KakaCloError]) -> None:
-        self._cells = dict(cells)
-
-    def __getitem__(self, key: tuple[Sequence[Item], str]) -> FreightQuote | KakaCloError:
-        cart, country = key
-        return self._cells[tuple(cart), country]
-
-    def __iter__(self) -> Iterator[tuple[Cart, str]]:
-        return iter(self._cells)
-
-    def __len__(self) -> int:
-        return len(self._cells)
-
-    def __repr__(self) -> str:
-        failed = sum(isinstance(cell, KakaCloError) for cell in self._cells.values())
-        return f"<FreightMatrix of {len(self)} quotes, {failed} failed>"
 
 
 def quote_request(cart: FreightRequest) -> Request[tuple[FreightOption, ...]]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from kakaclo_async.errors import InvalidRequest, NotFound
 from kakaclo_async.models.common import Page
 from kakaclo_async.models.product import Product, SortBy, SortType
-from kakaclo_async.paging import Pull, Source, Window
+from kakaclo_async.paging import Pull, Source, Window, checked_window
 from kakaclo_async.paging.listing import Listing
 from kakaclo_async.protocol import Request
 from kakaclo_async.resources._checks import (
@@ -198,7 +198,7 @@ class Products:
             key=lambda product: product.spu,
             time=lambda product: product.update_time,
         )
-        return Pull(source, Window.between(start, end), rate=self._sender.state.rate)
+        return Pull(source, checked_window(start, end), rate=self._sender.state.rate)
 
     def in_category(self, category_id: int) -> AsyncGenerator[Product, None]:
         """Iterate over the products of a category, none twice, in the bulk lane.

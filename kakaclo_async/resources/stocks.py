@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from kakaclo_async.errors import InvalidRequest, NotFound
 from kakaclo_async.models.common import Page
-from kakaclo_async.models.stock import StockLevel
-from kakaclo_async.paging import Pull, Source, Window
+from kakaclo_async.models.product import StockLevel
+from kakaclo_async.paging import Pull, Source, Window, checked_window
 from kakaclo_async.protocol import Request
 from kakaclo_async.resources._checks import (
     CODES_PER_REQUEST,
@@ -151,7 +151,7 @@ class Stocks:
             )
 
         source: Source[StockLevel] = Source(name="stock levels", read=read, key=lambda level: level.sku)
-        return Pull(source, Window.between(start, end), rate=self._sender.state.rate)
+        return Pull(source, checked_window(start, end), rate=self._sender.state.rate)
 
     def _lookup(self, warehouse_code: str | None) -> BatchedLookup[StockLevel]:
         if warehouse_code is not None:

@@ -14,8 +14,7 @@ from kakaclo_async.catalog import ChangeKind, schema
 from kakaclo_async.catalog.database import Database
 from kakaclo_async.catalog.queries import changes_after
 from kakaclo_async.catalog.store import Store
-from kakaclo_async.models.product import Product, Sku
-from kakaclo_async.models.stock import StockLevel, WarehouseStock
+from kakaclo_async.models.product import Product, Sku, StockLevel, WarehouseStock
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 SPUS = ("P1", "P2")

@@ -13,9 +13,8 @@ from kakaclo_async.errors import DecodeError
 from kakaclo_async.models.common import Page
 from kakaclo_async.models.custom import DesignModelDetail
 from kakaclo_async.models.order import Order
-from kakaclo_async.models.payment import Balance
-from kakaclo_async.models.product import Category, Product, Sku
-from kakaclo_async.models.stock import StockLevel
+from kakaclo_async.models.product import Product, Sku, StockLevel
+from kakaclo_async.models.reference import Balance, Category
 
 ADDRESS = {"country": "US", "phone": "555-0100", "recipient": "Jane Roe", "street1": "1 Main St"}
 

@@ -9,7 +9,7 @@ import pytest
 from kakaclo_async import codec
 from kakaclo_async.errors import DecodeError
 from kakaclo_async.models.common import Page
-from kakaclo_async.models.stock import StockLevel
+from kakaclo_async.models.product import StockLevel
 
 STOCK = b'{"list":[{"sku":"A","warehouseStockList":[{"qty":2}]}],"total":1}'
 

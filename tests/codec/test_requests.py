@@ -15,9 +15,8 @@ from kakaclo_async.models.common import Option, Page
 from kakaclo_async.models.custom import MaterialImage, NewDesign
 from kakaclo_async.models.freight import ChannelsRequest, ChannelType, FreightRequest, Item
 from kakaclo_async.models.order import Address, NewOrder
-from kakaclo_async.models.product import Product, Sku
+from kakaclo_async.models.product import Product, SizeContent, Sku
 from kakaclo_async.models.refund import NewRefund, RefundItem, RefundReason
-from kakaclo_async.models.size import SizeContent
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 IMAGES = "https://oss-pubilc.kakaclo.com/images/common/custom/images/20240325"

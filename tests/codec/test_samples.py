@@ -25,10 +25,9 @@ from kakaclo_async.models.order import (
     StockStatus,
 )
 from kakaclo_async.models.order_v1 import OrderStatusV1, OrderV1
-from kakaclo_async.models.product import Category, Product, ProductStatus, Warehouse
+from kakaclo_async.models.product import Product, ProductStatus, SizeValue, StockLevel
+from kakaclo_async.models.reference import Category, Warehouse
 from kakaclo_async.models.refund import Refund, RefundStatus
-from kakaclo_async.models.size import SizeValue
-from kakaclo_async.models.stock import StockLevel
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 KINDS = {

@@ -14,11 +14,9 @@ from kakaclo_async.models.common import Attributes, Option, Page
 from kakaclo_async.models.custom import DesignModelDetail
 from kakaclo_async.models.freight import ChannelType, FreightOption
 from kakaclo_async.models.order import FinancialStatus, Order, RefundState
-from kakaclo_async.models.payment import Balance
-from kakaclo_async.models.product import Category, Product, ProductStatus, Sku, SupplierLevel
+from kakaclo_async.models.product import Product, ProductStatus, SizeValue, Sku, StockLevel, SupplierLevel
+from kakaclo_async.models.reference import Balance, Category
 from kakaclo_async.models.refund import Refund
-from kakaclo_async.models.size import SizeValue
-from kakaclo_async.models.stock import StockLevel
 
 
 def sku_of(text: str) -> Sku:

@@ -16,8 +16,7 @@ from kakaclo_async.codec.scalars import Memo
 from kakaclo_async.errors import DecodeError
 from kakaclo_async.models.common import Page
 from kakaclo_async.models.order import Order
-from kakaclo_async.models.product import Product, Sku
-from kakaclo_async.models.stock import StockLevel
+from kakaclo_async.models.product import Product, Sku, StockLevel
 
 MAYBE_NUMBER = st.sampled_from([None, "", 0, 7, "7", Decimal("7.00"), "7.0", 7.5, True, "x", {}])
 MAYBE_TEXT = st.sampled_from([None, "", "NULL", "text", 5, Decimal("5.50"), False, []])

@@ -8,8 +8,7 @@ from kakaclo_async import codec
 from kakaclo_async.codec import Unread
 from kakaclo_async.errors import DecodeError
 from kakaclo_async.models.common import Page
-from kakaclo_async.models.product import Product
-from kakaclo_async.models.stock import StockLevel
+from kakaclo_async.models.product import Product, StockLevel
 
 GOOD = st.fixed_dictionaries(
     {"spu": st.sampled_from(["P", "Q"]), "price": st.sampled_from([1, "2.50", None])}

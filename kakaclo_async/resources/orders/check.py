@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from kakaclo_async.models.freight import FreightQuote
-    from kakaclo_async.models.product import Product, Sku
-    from kakaclo_async.models.stock import StockLevel
+    from kakaclo_async.models.product import Product, Sku, StockLevel
 
 
 _SELLING = {ProductStatus.ON_SHELF, ProductStatus.CLEARANCE, ProductStatus.PARTIAL_CLEARANCE}

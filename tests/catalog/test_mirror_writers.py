@@ -12,7 +12,9 @@ import pytest
 from postgres import needs_postgresql
 
 from kakaclo_async import ClientClosed, ConfigurationError
-from kakaclo_async.catalog import database, engines
+from kakaclo_async.catalog import database
+from kakaclo_async.database import engines, lock
+from kakaclo_async.database.url import DatabaseAway
 
 HOLD = """
 import asyncio, sys
@@ -146,14 +148,11 @@ async def test_a_database_that_another_program_keeps_locked_is_one_error(shop, m
     sandbox, kk = shop
     await mirror_of(sandbox, kk).run()
     sandbox.requests.clear()
-    for_streams = database.sqlite_thread_engine
-    monkeypatch.setattr(
-        database, "sqlite_thread_engine", lambda url, *begin: for_streams(url, *begin, timeout=0.1)
-    )
+    monkeypatch.setattr(engines, "LOCK_TIMEOUT", 0.1)
     with closing(sqlite3.connect(db.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
 
-        with pytest.raises(engines.DatabaseAway, match="refused: database is locked"):
+        with pytest.raises(DatabaseAway, match="refused: database is locked"):
             await mirror_of(sandbox, kk).run()
 
     assert sandbox.requests.total() == 0
@@ -164,13 +163,13 @@ async def test_a_table_that_another_program_keeps_locked_is_one_error(shop, mirr
     sandbox, kk = shop
     await mirror_of(sandbox, kk, pg.url).run()
     sandbox.requests.clear()
-    monkeypatch.setattr(engines, "_PATIENCE", 0.2)
+    monkeypatch.setattr(lock, "LOCK_TIMEOUT", 0.2)
     other = await asyncpg.connect(pg.url)
     try:
         async with other.transaction():
             await other.execute("LOCK TABLE mirror_schema")
 
-            with pytest.raises(engines.DatabaseAway, match="refused: .*lock timeout"):
+            with pytest.raises(DatabaseAway, match="refused: .*lock timeout"):
                 await mirror_of(sandbox, kk, pg.url).run()
     finally:
         await other.close()
@@ -183,7 +182,7 @@ async def test_a_table_that_another_program_keeps_locked_is_one_error(shop, mirr
 async def test_a_writer_that_lost_its_connection_takes_the_lock_again_before_it_writes(
     shop, mirror_of, pg, monkeypatch
 ):
-    monkeypatch.setattr(engines, "_LOCK_PATIENCE", 0.2)
+    monkeypatch.setattr(lock, "ADVISORY_LOCK_TIMEOUT", 0.2)
     sandbox, kk = shop
     cut = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted"
     async with mirror_of(sandbox, kk, pg.url) as mirror:

@@ -66,8 +66,8 @@ class MirrorDatabase:
         self._lock: WriterLock | None = None
         self._turn = asyncio.Lock()
 
-    def __repr__(self) -> str:
-        return f"<MirrorDatabase {self._url}>"
+    def __str__(self) -> str:
+        return str(self._url)
 
     async def open(self) -> None:
         """Connect, become the only writer, and make or migrate the tables; or share what is open already.

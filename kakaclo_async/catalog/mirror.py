@@ -66,7 +66,7 @@ class Mirror:
         self._follower = Follower(sleep)
 
     def __repr__(self) -> str:
-        return f"<Mirror {self._database!r}>"
+        return f"<Mirror {self._database}>"
 
     async def __aenter__(self) -> Self:
         await self._database.open()

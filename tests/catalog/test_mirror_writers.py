@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import sqlite3
 import sys
 from contextlib import asynccontextmanager, closing
@@ -29,6 +31,15 @@ async def hold():
 asyncio.run(hold())
 """
 
+FORKING = HOLD.replace("import asyncio, sys", "import asyncio, os, sys, time").replace(
+    'print("open", flush=True)',
+    """child = os.fork()
+        if not child:
+            time.sleep(60)
+            os._exit(0)
+        print("open", child, sep="\\n", flush=True)""",
+)
+
 CHANGE_THE_JOURNAL = """
 import sqlite3, sys
 connection = sqlite3.connect(sys.argv[1], timeout=0)
@@ -37,10 +48,10 @@ print(connection.execute("PRAGMA journal_mode = DELETE").fetchone()[0])
 
 
 @asynccontextmanager
-async def a_mirror_elsewhere(url):
+async def a_mirror_elsewhere(url, script=HOLD):
     """A mirror in another process that has the database open."""
     holder = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", HOLD, url, stdout=asyncio.subprocess.PIPE
+        sys.executable, "-c", script, url, stdout=asyncio.subprocess.PIPE
     )
     try:
         assert await holder.stdout.readline() == b"open\n"
@@ -72,6 +83,22 @@ async def test_a_mirror_that_is_killed_gives_its_lock_back(shop, mirror_of, url)
         await holder.wait()
 
         assert (await mirror_of(sandbox, kk, url).run()).complete
+
+
+async def test_a_forked_child_does_not_keep_the_lock_of_a_mirror_that_is_killed(shop, mirror_of, db):
+    sandbox, kk = shop
+    async with a_mirror_elsewhere(db.url, FORKING) as holder:
+        with pytest.raises(ConfigurationError, match="another mirror is writing"):
+            await mirror_of(sandbox, kk).run()
+        child = int(await holder.stdout.readline())
+        try:
+            holder.kill()
+            await holder.wait()
+
+            os.kill(child, 0)  # it lives
+            assert (await mirror_of(sandbox, kk).run()).complete
+        finally:
+            os.kill(child, signal.SIGKILL)
 
 
 async def test_another_name_of_the_same_file_has_the_same_lock(shop, mirror_of, db, tmp_path):
@@ -109,7 +136,11 @@ async def test_reading_in_the_same_process_keeps_the_locks_of_the_writer(shop, m
         assert [change async for change in mirror.changes()]
 
         other = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", CHANGE_THE_JOURNAL, str(db.path),
+            sys.executable, "-c", FORKING = HOLD.replace(
+    'print("open"', 'if not os.fork():\n            time.sleep(60)\n            os._exit(0)\n        print("open"'
+).replace("import asyncio, sys", "import asyncio, os, sys, time")
+
+CHANGE_THE_JOURNAL, str(db.path),
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip
         out, complaint = await other.communicate()

@@ -26,8 +26,8 @@ from typing import TYPE_CHECKING
 
 from kakaclo_async import Event, KakaClo, Option, Product, ProductStatus, RateLimit, Sent, Sku
 from kakaclo_async.catalog import Mirror
-from kakaclo_async.catalog.database import Database
-from kakaclo_async.catalog.store import Store
+from kakaclo_async.catalog.database import MirrorDatabase
+from kakaclo_async.catalog.store import put_products
 from kakaclo_async.paging import INDEX_LAG
 from kakaclo_async.sandbox import Sandbox
 
@@ -84,13 +84,12 @@ async def rows(pages: int = 100, rounds: int = 5) -> None:
     best = {"new": 0.0, "unchanged": 0.0}
     for _ in range(rounds):
         with tempfile.TemporaryDirectory() as folder:
-            database = Database(f"sqlite:///{folder}/catalog.db")
+            database = MirrorDatabase(f"sqlite:///{folder}/catalog.db")
             await database.open()
-            store = Store(is_sqlite=True)
             for what, fastest in best.items():
                 started = time.perf_counter()
                 for page in models:
-                    put = partial(store.put_products, products=page, seen_at=START, seen_in=0)
+                    put = partial(put_products, products=page, seen_at=START, seen_in=0)
                     await database.write(put)
                 best[what] = max(fastest, pages * 240 / (time.perf_counter() - started))
             await database.close()

@@ -34,7 +34,7 @@ class Mirror(Face[catalog.Mirror]):
         kk: the client; the mirror's requests queue in its bulk lane.
         url: `sqlite:///catalog.db` or `postgresql://user:password@host/name`.
         progress: called with the report so far after each page, on the client's thread.
-        lanes: windows read at once, 2 to 16; None: by latency and rate.
+        concurrency: windows read at once, 1 to 16; None: by latency and rate.
         now: tells the time, aware.
         sleep: waits some seconds, between the cycles of `follow`, on the client's thread: an async function.
 
@@ -48,11 +48,13 @@ class Mirror(Face[catalog.Mirror]):
         url: str,
         *,
         progress: Callable[[MirrorReport], object] | None = None,
-        lanes: int | None = None,
+        concurrency: int | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
-        make = partial(catalog.Mirror, url=url, progress=progress, lanes=lanes, now=now, sleep=sleep)
+        make = partial(
+            catalog.Mirror, url=url, progress=progress, concurrency=concurrency, now=now, sleep=sleep
+        )
         super().__init__(kk._bridge, kk._through(make))  # noqa: SLF001 - a face of another kind
         self._target()  # a URL that cannot work is refused here, not by the first call
 

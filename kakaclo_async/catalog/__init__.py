@@ -3,14 +3,13 @@
 from kakaclo_async.errors import ConfigurationError
 
 try:
-    from kakaclo_async.catalog.changes import Change, ChangeKind
     from kakaclo_async.catalog.export import ExportFormat, export
     from kakaclo_async.catalog.mirror import Mirror
-    from kakaclo_async.catalog.report import Gap, MirrorReport, MirrorStatus
+    from kakaclo_async.catalog.report import Change, ChangeKind, Gap, MirrorReport, MirrorStatus
 except ModuleNotFoundError as error:
-    if error.name != "sqlalchemy":
+    if error.name not in {"filelock", "sqlalchemy"}:
         raise
-    raise ConfigurationError("the catalog needs SQLAlchemy: pip install 'kakaclo[catalog]'") from None
+    raise ConfigurationError(f"the catalog needs {error.name}: pip install 'kakaclo[catalog]'") from None
 
 __all__ = [
     "Change",

@@ -1,69 +1,79 @@
-"""A mirror's database: one writer at a time, whole transactions, errors in one sentence."""
+"""A mirror's database: one writer at a time, whole transactions, and readers that never wait for it."""
 
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING, TypeVar
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Final, TypeVar
 
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy import bindparam, func, select, update
 
-from kakaclo_async.catalog.engines import (
-    DatabaseAway,
+from kakaclo_async.catalog import schema
+from kakaclo_async.catalog.report import Change, Gap, MirrorStatus
+from kakaclo_async.catalog.state import PullState
+from kakaclo_async.database.engines import (
+    Transactions,
+    load_driver,
     postgresql_engine,
+    run_to_completion,
     sqlite_engine,
-    sqlite_thread_engine,
+    sqlite_reader,
 )
-from kakaclo_async.catalog.file_lock import FileLock, check_path, create
-from kakaclo_async.catalog.migrations import check_version, migrate, refuse_foreign
-from kakaclo_async.catalog.writers import LoopWriter, ThreadWriter
-from kakaclo_async.database.engines import parse_url, run_to_completion, shown
+from kakaclo_async.database.lock import WriterLock, take_advisory_lock
+from kakaclo_async.database.url import DatabaseUrl
 from kakaclo_async.errors import ClientClosed, ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Generator
+    from collections.abc import AsyncGenerator, Callable
 
+    from sqlalchemy import Table
     from sqlalchemy.engine import Connection
-    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
-
-    from kakaclo_async.catalog.writers import Writer
+    from sqlalchemy.ext.asyncio import AsyncConnection
 
 
 T = TypeVar("T")
 
-_LOCK_NOT_AVAILABLE = "55P03"
-"""What PostgreSQL calls it, whatever the language of its messages."""
-
 _WRITER_PRAGMAS = ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON")
 
+_BATCH: Final = 500
+"""Changes read at a time."""
 
-class Database:
+_CHANGES: Final = (
+    select(schema.change)
+    .where(schema.change.c.id > bindparam("after"))
+    .order_by(schema.change.c.id)
+    .limit(_BATCH)
+)
+
+
+class MirrorDatabase:
     """A database that holds a mirror, or will.
 
     Args:
         url: `sqlite:///path` or `postgresql://user:password@host/name`.
 
     Raises:
-        ConfigurationError: no such kind of database.
+        ConfigurationError: another kind of database.
     """
 
     def __init__(self, url: str) -> None:
-        self._url = parse_url(url, "mirror", "catalog.db")
-        self.is_sqlite = self._url.drivername == "sqlite"
+        self._url = DatabaseUrl.parse(url, holds="mirror", example="catalog.db")
         self._users = 0
         self._door = asyncio.Lock()
-        self._writer: Writer | None = None
-        self._lock: FileLock | None = None
+        self._writer: Transactions | None = None
+        self._lock: WriterLock | None = None
         self._turn = asyncio.Lock()
 
-    def __repr__(self) -> str:
-        return f"<Database {shown(self._url)}>"
+    def __str__(self) -> str:
+        return str(self._url)
 
     async def open(self) -> None:
         """Connect, become the only writer, and make or migrate the tables; or share what is open already.
 
         Raises:
-            ConfigurationError: the database cannot be reached or written, is not ours, is newer than this
+            ConfigurationError: the database cannot be reached or written, holds other tables, is newer than this
                 package, or another mirror writes to it.
         """
         async with self._door:
@@ -76,28 +86,30 @@ class Database:
             self._users += 1
 
     async def _open(self) -> None:
-        with self.errors(OSError):
-            if self.is_sqlite:
-                path = await asyncio.to_thread(check_path, self._url)
-                if path.is_file():  # before a lock file appears beside a file that is not ours
-                    await self._look(refuse_foreign)
-                lock_file = path.with_name(f"{path.name}.lock")
-                self._lock = FileLock(self._url.set(database=str(lock_file)))
-                await asyncio.to_thread(create, lock_file)
-                if not await self._lock.take():
-                    raise DatabaseAway(f"another mirror is writing to {shown(self._url)}")
-                self._writer = ThreadWriter(
-                    sqlite_thread_engine(self._url, "BEGIN IMMEDIATE", *_WRITER_PRAGMAS)
-                )
+        with self._url.errors(OSError):
+            if self._url.is_sqlite:
+                load_driver("aiosqlite", "catalog")  # for reading; found missing before a run, not after
+                path = await asyncio.to_thread(self._url.path)
+                if path.is_file():  # before a lock file appears beside another program's file
+                    async with self._connection() as connection:
+                        await connection.run_sync(schema.MIGRATIONS.refuse_foreign)
+                self._lock = WriterLock(self._url, path)
+                await self._lock.take()
+                engine = sqlite_engine(self._url, *_WRITER_PRAGMAS, keep_open=True)
+                # A thread of its own: the loop's may all be busy with a user's work.
+                self._writer = Transactions(engine, ThreadPoolExecutor(1, "kakaclo-mirror"))
             else:
-                self._writer = LoopWriter(postgresql_engine(self._url, sole_writer=True))
-        await self.write(migrate)
+                on_connect = partial(take_advisory_lock, self._url)
+                self._writer = Transactions(
+                    postgresql_engine(self._url, keep_open=True, on_connect=on_connect)
+                )
+        await self.write(_prepare)
 
     async def close(self, *, for_all: bool = False) -> None:
-        """Close the connections when nobody else uses them, even if the caller is cancelled meanwhile.
+        """Close the connections when the last user closes them, even if the caller is cancelled meanwhile.
 
         Args:
-            for_all: close them whoever uses them.
+            for_all: close them while others use them.
         """
         self._users = 0 if for_all else max(0, self._users - 1)
         await run_to_completion(self._close())
@@ -132,58 +144,82 @@ class Database:
         async with self._turn:
             if self._writer is None:
                 raise ClientClosed("the mirror was closed")
-            with self.errors(OSError, OverflowError):  # the latter is SQLite's of numbers beyond 64 bits
+            # SQLite's driver raises OverflowError for numbers beyond 64 bits.
+            with self._url.errors(OSError, OverflowError):
                 return await self._writer.run(work)
 
     @asynccontextmanager
     async def reading(self) -> AsyncGenerator[AsyncConnection, None]:
-        """Give a connection for reading, whether or not somebody writes meanwhile.
+        """Give a connection for reading; a mirror may be writing meanwhile.
 
         Raises:
             ConfigurationError: there is no mirror, or one of a newer version.
         """
-        with self.errors():
-            if self.is_sqlite:
-                path = await asyncio.to_thread(check_path, self._url)
+        with self._url.errors():
+            if self._url.is_sqlite:
+                path = await asyncio.to_thread(self._url.path)
                 if not path.is_file() or not path.stat().st_size:
                     raise ConfigurationError(f"there is no mirror in {path} yet: run one first")
-            engine = self._reader()
-            try:
-                async with engine.connect() as connection:
-                    await connection.run_sync(check_version)
-                    yield connection
-            finally:
-                await engine.dispose()
+            async with self._connection() as connection:
+                await connection.run_sync(schema.MIGRATIONS.check_version)
+                yield connection
 
-    def _reader(self) -> AsyncEngine:
-        return sqlite_engine(self._url, "BEGIN") if self.is_sqlite else postgresql_engine(self._url)
-
-    async def _look(self, check: Callable[[Connection], object]) -> None:
-        engine = self._reader()
+    @asynccontextmanager
+    async def _connection(self) -> AsyncGenerator[AsyncConnection, None]:
+        url = self._url
+        engine = sqlite_reader(url) if url.is_sqlite else postgresql_engine(url, keep_open=False)
         try:
             async with engine.connect() as connection:
-                await connection.run_sync(check)
+                yield connection
         finally:
             await engine.dispose()
 
-    @contextmanager
-    def errors(self, *also: type[Exception]) -> Generator[None, None, None]:
-        """Turn what the database complains about into one clear error.
+    async def changes(self, after: int = 0) -> AsyncGenerator[Change, None]:
+        """Yield the changes with a higher id, in order; none of them holds the database while it is handled.
 
-        Args:
-            also: further errors that can only be the database's, where no caller's code runs.
+        Raises:
+            ConfigurationError: there is no mirror.
         """
-        kinds: tuple[type[Exception], ...] = (SQLAlchemyError, *also)
-        try:
-            yield
-        except DBAPIError as error:
-            locked = "database is locked" in str(error.orig) or _sqlstate(error) == _LOCK_NOT_AVAILABLE
-            kind = DatabaseAway if locked or error.connection_invalidated else ConfigurationError
-            # `orig` alone: the full text shows the SQL with its parameters.
-            raise kind(f"the database {shown(self._url)} refused: {error.orig}") from error
-        except kinds as error:
-            raise ConfigurationError(f"the database {shown(self._url)} cannot be used: {error}") from error
+        while True:
+            async with self.reading() as connection:
+                rows = (await connection.execute(_CHANGES, {"after": after})).mappings().all()
+            for row in rows:
+                yield Change(**row)
+            if len(rows) < _BATCH:
+                return
+            after = rows[-1]["id"]
+
+    async def status(self) -> MirrorStatus:
+        """Count what is there.
+
+        Raises:
+            ConfigurationError: there is no mirror.
+        """
+        async with self.reading() as connection:
+            products = await connection.run_sync(PullState.load_done, "products")
+            stock = await connection.run_sync(PullState.load_done, "stock")
+            return MirrorStatus(
+                products=await _count(connection, schema.product),
+                skus=await _count(connection, schema.sku),
+                stock=await _count(connection, schema.stock),
+                last_change=await connection.run_sync(last_change),
+                undecodable=await _count(connection, schema.mirror_undecodable),
+                products_until=products.watermark,
+                stock_until=stock.watermark,
+                gaps=tuple(Gap(state.endpoint, hole) for state in (products, stock) for hole in state.holes),
+            )
 
 
-def _sqlstate(error: DBAPIError) -> object:
-    return getattr(error.orig, "sqlstate", None)
+def last_change(connection: Connection) -> int:
+    """Return the newest id, 0 when nothing has changed yet."""
+    return connection.scalar(select(func.max(schema.change.c.id))) or 0
+
+
+async def _count(connection: AsyncConnection, table: Table) -> int:
+    return await connection.scalar(select(func.count()).select_from(table)) or 0
+
+
+def _prepare(connection: Connection) -> None:
+    schema.MIGRATIONS.migrate(connection)
+    # A database that cannot be written is found out before a request is spent.
+    connection.execute(update(schema.mirror_schema).values(version=schema.MIGRATIONS.newest))

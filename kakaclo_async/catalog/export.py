@@ -20,7 +20,7 @@ import msgspec
 from sqlalchemy import BigInteger, Boolean, Integer, select
 
 from kakaclo_async.catalog import schema
-from kakaclo_async.catalog.database import Database
+from kakaclo_async.catalog.database import MirrorDatabase
 from kakaclo_async.catalog.types import ExactDecimal, UtcTime
 from kakaclo_async.database.engines import run_to_completion
 from kakaclo_async.errors import ConfigurationError, InvalidRequest
@@ -113,8 +113,8 @@ async def export(
 
 async def _copy(url: str, source: Table, file: BinaryIO, make: Callable[[BinaryIO, Table], _Writer]) -> int:
     count = 0
-    async with Database(url).reading() as connection:
-        # Each step in a thread ends before a cancellation goes on: nobody may close a file under a writer.
+    async with MirrorDatabase(url).reading() as connection:
+        # Each step in a thread ends before a cancellation goes on: a file must not be closed under its writer.
         writer = await run_to_completion(asyncio.to_thread(make, file, source))
         try:
             found = await connection.stream(select(source).order_by(*source.primary_key))

@@ -1,4 +1,4 @@
-"""Cycle after cycle: through outages, until told to stop."""
+"""Follow the catalog: run a mirror again and again, through outages, until `stop`."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ import inspect
 import logging
 import math
 import signal
-from contextlib import aclosing, contextmanager, nullcontext, suppress
+import threading
+from contextlib import aclosing, contextmanager, nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from kakaclo_async.catalog.engines import DatabaseAway
 from kakaclo_async.errors import (
     ConnectionFailed,
+    DatabaseAway,
     DeadlineExceeded,
     DecodeError,
     InvalidRequest,
@@ -25,16 +27,16 @@ from kakaclo_async.errors import (
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 
-    from kakaclo_async.catalog.changes import Change
+    from kakaclo_async.catalog.report import Change
 
 
 _log = logging.getLogger("kakaclo.mirror")
 
-_PASSES: Final = (ConnectionFailed, DatabaseAway, DeadlineExceeded, DecodeError, RateLimited, ServerError)
-"""What waiting mends."""
+_RETRIED: Final = (ConnectionFailed, DatabaseAway, DeadlineExceeded, DecodeError, RateLimited, ServerError)
+"""Errors after which another cycle is tried."""
 
-_PASSES_LATER: Final = (NotFound, Rejected)
-"""What waiting mends once a cycle has worked: before, the settings may be wrong."""
+_RETRIED_LATER: Final = (NotFound, Rejected)
+"""Likewise, but only once a cycle has worked: before, the settings may be wrong."""
 
 _LONGEST_PAUSE: Final = 600.0
 """Seconds between two tries while the network is down."""
@@ -54,7 +56,7 @@ class Follower:
         self._sleep = sleep
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
-        self._told = 0
+        self._handled = 0
 
     async def follow(
         self,
@@ -71,9 +73,9 @@ class Follower:
         Args:
             run: one cycle.
             changes: what changed after an id.
-            on_change: told of each.
+            on_change: called with each.
             every: seconds from start to start.
-            after: the id of the last change handed on.
+            after: the id of the last change that was handled.
             signals: SIGTERM and SIGINT stop it.
         """
         if not 1 <= every < math.inf:
@@ -81,10 +83,11 @@ class Follower:
         if self._task is not None:
             raise InvalidRequest("this mirror is following already")
         self._stopping = False
-        self._told = after
+        self._handled = after
         self._task = task = asyncio.create_task(self._cycles(run, changes, on_change, every))
         try:
-            with _stopped_by_signals(self.stop) if signals else nullcontext():
+            stop = partial(asyncio.get_running_loop().call_soon_threadsafe, self.stop)
+            with stopped_by_signals(stop) if signals else nullcontext():
                 await asyncio.wait((task,))
         finally:
             self._task = None
@@ -109,32 +112,31 @@ class Follower:
     ) -> None:
         clock = asyncio.get_running_loop().time
         failures = 0
-        passes: tuple[type[Exception], ...] = _PASSES
+        retried: tuple[type[Exception], ...] = _RETRIED
         while True:
             started = clock()
             failure: Exception | None = None
             try:
                 await run()
-                passes = (*_PASSES, *_PASSES_LATER)
-            except passes as error:
+                retried = (*_RETRIED, *_RETRIED_LATER)
+            except retried as error:
                 failure = error
-            if on_change is not None:  # what was stored before a failure is told, too
-                failure = await self._tell(on_change, changes) or failure
+            if on_change is not None:  # what was stored before a failure has changed, too
+                failure = await self._hand_on(on_change, changes) or failure
             failures = failures + 1 if failure else 0
             if failure:
                 _log.warning("mirroring failed and will be tried again (%d in a row): %s", failures, failure)
             pause = min(every * 2 ** min(failures, _DOUBLINGS), max(every, _LONGEST_PAUSE))
             await self._sleep(max(0.0, pause - (clock() - started)))
 
-    async def _tell(
+    async def _hand_on(
         self, on_change: Callable[[Change], object], changes: Callable[[int], AsyncGenerator[Change, None]]
     ) -> Exception | None:
         """Hand on what is new; return why the database could not be read.
 
-        Only `on_change` returning moves the cursor, and what it raises ends the following: a change that was not
-        handled is told again.
+        Only a return of `on_change` moves the cursor, and an error of it ends `follow`: at-least-once delivery.
         """
-        async with aclosing(changes(self._told)) as news:
+        async with aclosing(changes(self._handled)) as news:
             while True:
                 try:
                     change = await anext(news)
@@ -145,21 +147,29 @@ class Follower:
                 result = on_change(change)
                 if inspect.isawaitable(result):
                     await result
-                self._told = change.id
+                self._handled = change.id
 
 
 @contextmanager
-def _stopped_by_signals(stop: Callable[[], None]) -> Generator[None, None, None]:
-    loop = asyncio.get_running_loop()
-    numbers = (signal.SIGTERM, signal.SIGINT)
-    installed: list[signal.Signals] = []
+def stopped_by_signals(stop: Callable[[], object]) -> Generator[None, None, None]:
+    """Let SIGTERM and SIGINT call `stop`, instead of what they did before.
+
+    Without effect outside of the main thread, where handlers cannot be set.
+
+    Args:
+        stop: called between two instructions of the main thread, so it may only hand on to an event loop.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def handle(_number: int, _frame: object) -> None:
+        stop()
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        # Windows has no such handlers, and threads may not set any: there a cancellation ends it.
-        with suppress(NotImplementedError, RuntimeError, ValueError):
-            for number in numbers:
-                loop.add_signal_handler(number, stop)
-                installed.append(number)
         yield
     finally:
-        for number in installed:
-            loop.remove_signal_handler(number)
+        for number, handler in before.items():
+            # None: a handler that C code has set, which Python cannot set again.
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)

@@ -7,12 +7,11 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Self
 
-from kakaclo_async.catalog.database import Database
+from kakaclo_async.catalog.database import MirrorDatabase, last_change
 from kakaclo_async.catalog.follow import Follower
-from kakaclo_async.catalog.queries import changes_after, last_change, status_of
 from kakaclo_async.catalog.reading import product_look_up, product_source, stock_source
 from kakaclo_async.catalog.run import Run
-from kakaclo_async.catalog.store import Store
+from kakaclo_async.catalog.store import verifications
 from kakaclo_async.errors import InvalidRequest
 from kakaclo_async.paging import Window, checked_window, complete_until
 
@@ -20,8 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
     from types import TracebackType
 
-    from kakaclo_async.catalog.changes import Change
-    from kakaclo_async.catalog.report import MirrorReport, MirrorStatus
+    from kakaclo_async.catalog.report import Change, MirrorReport, MirrorStatus
     from kakaclo_async.client import KakaClo
     from kakaclo_async.events import PageDone
 
@@ -35,13 +33,13 @@ class Mirror:
 
     A run goes on where the last one ended, or was killed. Rows and state are stored together, so nothing is ever
     half-written. Used as an async context manager it keeps the database open; otherwise each call opens and
-    closes it. One mirror writes to a database at a time; anyone may read it meanwhile.
+    closes it. One mirror writes to a database at a time; other programs may read it meanwhile.
 
     Args:
         kk: the client; the mirror's requests queue in its bulk lane.
         url: `sqlite:///catalog.db` or `postgresql://user:password@host/name`.
         progress: called with the report so far after each page, and with the whole one when a run has finished.
-        lanes: windows read at once, 2 to 16; None: by latency and rate.
+        concurrency: windows read at once, 1 to 16; None: by latency and rate.
         now: tells the time, aware.
         sleep: waits some seconds, between the cycles of `follow`.
 
@@ -55,21 +53,20 @@ class Mirror:
         url: str,
         *,
         progress: Callable[[MirrorReport], object] | None = None,
-        lanes: int | None = None,
+        concurrency: int | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
         self._kk = kk.bulk()
-        self._database = Database(url)
-        self._store = Store(is_sqlite=self._database.is_sqlite)
+        self._database = MirrorDatabase(url)
         self._progress = progress
-        self._lanes = lanes
+        self._concurrency = concurrency
         self._now = now
         self._turn = asyncio.Lock()
         self._follower = Follower(sleep)
 
     def __repr__(self) -> str:
-        return f"<Mirror {self._database!r}>"
+        return f"<Mirror {self._database}>"
 
     async def __aenter__(self) -> Self:
         await self._database.open()
@@ -81,7 +78,7 @@ class Mirror:
         await self._database.close()
 
     async def aclose(self) -> None:
-        """Close the database, whoever uses it; harmless when it is closed."""
+        """Close the database, also while others use it; harmless when it is closed."""
         await self._database.close(for_all=True)
 
     async def run(self, since: datetime | None = None, until: datetime | None = None) -> MirrorReport:
@@ -107,8 +104,8 @@ class Mirror:
     async def verify(self) -> MirrorReport:
         """Read the whole catalog again, repair what differs, and mark what is gone.
 
-        A product that is not met is asked for by its code before it is marked: it may just have been updated.
-        What was repaired shows as `changes`. With gaps nothing is marked.
+        A product that the reading does not meet is looked up by its code before it is marked: it may just have been
+        updated. What was repaired shows as `changes`. With gaps nothing is marked.
 
         Returns:
             What was done.
@@ -135,27 +132,27 @@ class Mirror:
     ) -> None:
         """Run again and again, until it is cancelled or `stop` is called; a cycle without news costs 2 requests.
 
-        A network that fails, a server in trouble, or a database that is locked or restarts, is waited for, however
-        long it takes.
+        Retries network failures, server errors and a locked or restarting database indefinitely, with pauses that
+        double up to 10 minutes.
 
         Args:
             every: seconds from the start of one cycle to the start of the next.
             since: as for `run`.
-            on_change: called with each change once it is stored; may be async. A change is told again by the next
-                `follow` when this one ends before `on_change` has returned.
-            after: the id of the last change that was handled; None: tell only those that are still to come.
+            on_change: called with each change once it is stored; may be async. The next `follow` repeats a change
+                when this one ends before `on_change` has returned.
+            after: the id of the last change that was handled; None: only those that are still to come.
             stop_on_signals: SIGTERM and SIGINT call `stop`; only in the main thread.
 
         Raises:
             InvalidRequest: `every` is less than a second.
-            KakaCloError: what waiting does not mend: a token that is refused, a database that cannot be used.
+            KakaCloError: what retrying cannot cure: a token that is refused, a database that cannot be used.
         """
         async with self:
             if after is None:
                 after = await self._database.write(last_change)
             await self._follower.follow(
                 lambda: self.run(since),
-                self.changes,
+                self._database.changes,
                 on_change,
                 every=every,
                 after=after,
@@ -172,8 +169,7 @@ class Mirror:
         Raises:
             ConfigurationError: there is no mirror yet.
         """
-        async with self._database.reading() as connection:
-            return await status_of(connection)
+        return await self._database.status()
 
     def changes(self, after: int = 0) -> AsyncGenerator[Change, None]:
         """Iterate over what changed, in order, each at least once; keep the last `id` as your cursor.
@@ -184,20 +180,19 @@ class Mirror:
         Raises:
             ConfigurationError: there is no mirror yet.
         """
-        return changes_after(self._database, after)
+        return self._database.changes(after)
 
     @asynccontextmanager
     async def _one_run(self, *, verifying: int = 0) -> AsyncGenerator[Run, None]:
         async with self._turn:
-            verifications = await self._database.write(self._store.verifications)
+            begun = await self._database.write(verifications)
             yield Run(
                 self._database,
-                self._store,
-                lanes=self._lanes,
+                concurrency=self._concurrency,
                 rate=self._kk._sender.state.rate,  # noqa: SLF001 - the bucket's own
                 now=self._now,
                 tell=self._tell,
-                seen_in=verifications + verifying,
+                seen_in=begun + verifying,
             )
 
     def _window(self, since: datetime | None, until: datetime | None) -> Window:

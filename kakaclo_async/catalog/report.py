@@ -1,7 +1,8 @@
-"""What a run of a mirror did."""
+"""What a mirror tells: what a run did, what the database holds, what changed."""
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import attrs
@@ -88,3 +89,40 @@ class MirrorStatus:
     products_until: datetime | None
     stock_until: datetime | None
     gaps: tuple[Gap, ...]
+
+
+class ChangeKind(StrEnum):
+    """What happened to a product or a SKU; each step of a value is one event."""
+
+    PRODUCT_ADDED = "product_added"
+    SKU_ADDED = "sku_added"
+    PRICE_CHANGED = "price_changed"
+    COST_CHANGED = "cost_changed"
+    STOCK_CHANGED = "stock_changed"
+    SOLD_OUT = "sold_out"
+    BACK_IN_STOCK = "back_in_stock"
+    STATUS_CHANGED = "status_changed"
+    GONE = "gone"
+
+
+@attrs.frozen(kw_only=True)
+class Change:
+    """One event.
+
+    Attributes:
+        id: counts up; keep the last one that you handled, and ask for what comes after it.
+        at: when the mirror saw it, UTC.
+        kind: what happened.
+        spu: the product, None when stock came of a SKU whose product is not known yet.
+        sku: the SKU, None when it is about the product as a whole.
+        old: the value before, as text; None when there was none.
+        new: the value now.
+    """
+
+    id: int
+    at: datetime
+    kind: ChangeKind = attrs.field(converter=ChangeKind)
+    spu: str | None
+    sku: str | None
+    old: str | None
+    new: str | None

@@ -1,12 +1,13 @@
-"""Models to table rows: plain values under the columns' names."""
+"""Models to table rows, which are plain values under the columns' names, and rows to the events they are."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import attrs
 
+from kakaclo_async.catalog.report import ChangeKind
 from kakaclo_async.models.product import ProductStatus, WarehouseStock
 
 if TYPE_CHECKING:
@@ -109,6 +110,71 @@ def stock_rows(level: StockLevel, *, as_of: datetime) -> list[Row]:
         }
         for code, at in held.items()
     ]
+
+
+def product_changes(old: Row | None, new: Row) -> list[Row]:
+    """Return the events of a product, apart from its SKUs.
+
+    Args:
+        old: the stored row, None for a new product.
+        new: the row that replaces it.
+    """
+    if old is None or old["gone_since"] is not None:
+        return [_event(ChangeKind.PRODUCT_ADDED, new)]
+    if old["spu_status"] == new["spu_status"]:
+        return []
+    return [_event(ChangeKind.STATUS_CHANGED, new, old["spu_status"], new["spu_status"])]
+
+
+def sku_changes(old: Row | None, new: Row, *, new_product: bool) -> list[Row]:
+    """Return the events of a SKU that came with its product.
+
+    Args:
+        old: the stored row, None for a new SKU.
+        new: the row that replaces it.
+        new_product: the product itself is new, which is one event for all its SKUs.
+    """
+    if old is None or old["gone_since"] is not None:
+        return [] if new_product else [_event(ChangeKind.SKU_ADDED, new)]
+    events = [
+        _event(kind, new, old[name], new[name])
+        for name, kind in (
+            ("price", ChangeKind.PRICE_CHANGED),
+            ("cost", ChangeKind.COST_CHANGED),
+            ("sku_status", ChangeKind.STATUS_CHANGED),
+        )
+        if old[name] != new[name]
+    ]
+    return events + stock_change(old, new)
+
+
+def stock_change(old: Row, new: Row) -> list[Row]:
+    """Return the event of a SKU's stock over all warehouses."""
+    before, now = cast("int | None", old["stock"]), cast("int | None", new["stock"])
+    if before == now:
+        return []
+    was_there, is_there = (before or 0) > 0, (now or 0) > 0
+    kind = ChangeKind.STOCK_CHANGED
+    if was_there and not is_there:
+        kind = ChangeKind.SOLD_OUT
+    elif is_there and not was_there and before is not None:
+        kind = ChangeKind.BACK_IN_STOCK
+    return [_event(kind, new, before, now)]
+
+
+def gone(row: Row) -> Row:
+    """Return the event of a product or SKU that KakaClo does not know any more."""
+    return _event(ChangeKind.GONE, row)
+
+
+def _event(kind: ChangeKind, row: Row, old: object = None, new: object = None) -> Row:
+    return {
+        "kind": kind.value,
+        "spu": row["spu"],
+        "sku": row.get("sku"),
+        "old": None if old is None else str(old),
+        "new": None if new is None else str(new),
+    }
 
 
 def _number(status: ProductStatus | None) -> int | None:

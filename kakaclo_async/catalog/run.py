@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 import attrs
 from sqlalchemy import bindparam, delete, insert, select
 
+from kakaclo_async.catalog import store
 from kakaclo_async.catalog.reading import raw_json, row_key
 from kakaclo_async.catalog.report import Gap, MirrorReport
 from kakaclo_async.catalog.schema import mirror_undecodable
 from kakaclo_async.catalog.state import PullState
-from kakaclo_async.codec import Unread
+from kakaclo_async.codec import Unread as Undecodable
 from kakaclo_async.events import PageDone
 from kakaclo_async.models.product import Product, StockLevel
 from kakaclo_async.paging import Checkpoint, Pull
@@ -26,9 +27,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection
 
-    from kakaclo_async.catalog.database import Database
+    from kakaclo_async.catalog.database import MirrorDatabase
     from kakaclo_async.catalog.rows import Row
-    from kakaclo_async.catalog.store import Store
     from kakaclo_async.paging import Certificate, Progress, Source, Window
 
 
@@ -37,8 +37,8 @@ M = TypeVar("M", Product, StockLevel)
 _Counts: TypeAlias = dict[str, int]
 """What a transaction adds to the report's numbers, by their names."""
 
-_ASIDE = select(mirror_undecodable.c.key).where(mirror_undecodable.c.endpoint == bindparam("of"))
-_FORGET_ASIDE = delete(mirror_undecodable).where(
+_UNDECODABLE = select(mirror_undecodable.c.key).where(mirror_undecodable.c.endpoint == bindparam("of"))
+_FORGET_UNDECODABLE = delete(mirror_undecodable).where(
     mirror_undecodable.c.endpoint == bindparam("of"),
     mirror_undecodable.c.key.in_(bindparam("met", expanding=True)),
 )
@@ -52,11 +52,10 @@ class Run:
 
     Args:
         database: open.
-        store: writes its tables.
-        lanes: windows read at once; None: by latency and rate.
+        concurrency: windows read at once; None: by latency and rate.
         rate: requests per second that the API grants.
         now: tells the time, aware.
-        tell: told after each page.
+        tell: called after each page.
         seen_in: verifications begun so far.
 
     Attributes:
@@ -65,18 +64,16 @@ class Run:
 
     def __init__(
         self,
-        database: Database,
-        store: Store,
+        database: MirrorDatabase,
         *,
-        lanes: int | None,
+        concurrency: int | None,
         rate: float,
         now: Callable[[], datetime],
         tell: Callable[[MirrorReport, PageDone], None],
         seen_in: int,
     ) -> None:
         self._database = database
-        self._store = store
-        self._lanes = lanes
+        self._concurrency = concurrency
         self._rate = rate
         self._now = now
         self._tell = tell
@@ -85,14 +82,14 @@ class Run:
         self._started = self._clock()
         self._certificates: dict[str, Certificate] = {}
         self._rows_left: dict[str, int] = {}
-        self._aside: dict[str, set[str]] = {}
+        self._undecodable: dict[str, set[str]] = {}
         self._look_ups = 0
         self.report = MirrorReport()
 
     async def pull(
         self,
-        products: Source[Product | Unread],
-        stock: Source[StockLevel | Unread],
+        products: Source[Product | Undecodable],
+        stock: Source[StockLevel | Undecodable],
         window: Window,
         *,
         all_again: bool = False,
@@ -105,34 +102,30 @@ class Run:
             window: update times.
             all_again: what is stored already is read again, too.
         """
-
-        def put_products(connection: Connection, models: Sequence[Product], seen_at: datetime) -> _Counts:
-            skus = sum(len(product.sku_details) for product in models)
-            changes = self._put_products(connection, models, seen_at)
-            return {"products": len(models), "skus": skus, "changes": changes}
-
-        def put_stock(connection: Connection, models: Sequence[StockLevel], seen_at: datetime) -> _Counts:
-            changes = self._store.put_stock(connection, models, as_of=window.end, seen_at=seen_at)
-            return {"stock": len(models), "changes": changes}
-
         await gather_in_order(
             (
-                partial(self._pull, products, window, put_products, all_again=all_again),
-                partial(self._pull, stock, window, put_stock, all_again=all_again),
+                partial(self._pull, products, window, self._store_products, all_again=all_again),
+                partial(
+                    self._pull,
+                    stock,
+                    window,
+                    partial(self._store_stock, as_of=window.end),
+                    all_again=all_again,
+                ),
             )
         )
 
     async def confirm_missing(
-        self, look_up: Callable[[Sequence[str]], Awaitable[Sequence[Product | Unread]]]
+        self, look_up: Callable[[Sequence[str]], Awaitable[Sequence[Product | Undecodable]]]
     ) -> None:
         """Ask by code for the products that this verification did not meet; mark those that are gone.
 
         Args:
-            look_up: returns the products that KakaClo knows under at most 30 SPU codes, readable or not.
+            look_up: returns the products that KakaClo knows under at most 30 SPU codes, decodable or not.
         """
         last = ""
         while True:
-            spus = await self._database.write(partial(self._store.not_seen, before=self._seen_in, after=last))
+            spus = await self._database.write(partial(store.not_seen, before=self._seen_in, after=last))
             if not spus:
                 return
             last = spus[-1]
@@ -143,17 +136,17 @@ class Run:
     def _confirm(
         self,
         spus: Sequence[str],
-        found: Sequence[Product | Unread],
+        found: Sequence[Product | Undecodable],
         seen_at: datetime,
         connection: Connection,
     ) -> _Counts:
         known = {row_key(row) for row in found}
         gone = [spu for spu in spus if spu not in known]
-        products = [row for row in found if not isinstance(row, Unread)]
-        changes = self._put_products(connection, products, seen_at)
-        self._store.mark_gone(connection, gone, since=seen_at)
-        unread = self._set_aside(connection, "products", found, seen_at)
-        return {"changes": changes + len(gone), "gone": len(gone), "undecodable": unread}
+        products = [row for row in found if not isinstance(row, Undecodable)]
+        changes = store.put_products(connection, products, seen_at=seen_at, seen_in=self._seen_in)
+        store.mark_gone(connection, gone, since=seen_at)
+        undecodable = self._keep_undecodable(connection, "products", found, seen_at)
+        return {"changes": changes + len(gone), "gone": len(gone), "undecodable": undecodable}
 
     def finish(self) -> MirrorReport:
         """Return the final report."""
@@ -161,12 +154,22 @@ class Run:
         self.report = attrs.evolve(self.report, finished=True, rows_left=0)
         return self.report
 
-    def _put_products(self, connection: Connection, products: Sequence[Product], seen_at: datetime) -> int:
-        return self._store.put_products(connection, products, seen_at=seen_at, seen_in=self._seen_in)
+    def _store_products(
+        self, connection: Connection, products: Sequence[Product], seen_at: datetime
+    ) -> _Counts:
+        changes = store.put_products(connection, products, seen_at=seen_at, seen_in=self._seen_in)
+        skus = sum(len(product.sku_details) for product in products)
+        return {"products": len(products), "skus": skus, "changes": changes}
+
+    def _store_stock(
+        self, connection: Connection, levels: Sequence[StockLevel], seen_at: datetime, *, as_of: datetime
+    ) -> _Counts:
+        changes = store.put_stock(connection, levels, as_of=as_of, seen_at=seen_at)
+        return {"stock": len(levels), "changes": changes}
 
     async def _pull(
         self,
-        source: Source[M | Unread],
+        source: Source[M | Undecodable],
         window: Window,
         put: Callable[[Connection, Sequence[M], datetime], _Counts],
         *,
@@ -174,26 +177,26 @@ class Run:
     ) -> None:
         state = await self._database.write(partial(self._load, source.name))
         plan = [Checkpoint(window=window)] if all_again else state.plan(window)
-        pull = Pull(source, plan, lanes=self._lanes, rate=self._rate)
+        pull = Pull(source, plan, concurrency=self._concurrency, rate=self._rate)
         self._certificates[pull.name] = pull.certificate
 
-        def store(
-            pages: Sequence[Progress[M | Unread]],
-            rows: Sequence[M | Unread],
+        def store_pages(
+            pages: Sequence[Progress[M | Undecodable]],
+            rows: Sequence[M | Undecodable],
             seen_at: datetime,
             connection: Connection,
         ) -> _Counts:
-            counts = put(connection, [row for row in rows if not isinstance(row, Unread)], seen_at)
-            unread = self._set_aside(connection, source.name, rows, seen_at)
+            counts = put(connection, [row for row in rows if not isinstance(row, Undecodable)], seen_at)
+            undecodable = self._keep_undecodable(connection, source.name, rows, seen_at)
             if not all_again:
                 state.record(connection, pages)
-            return counts | {"undecodable": unread}
+            return counts | {"undecodable": undecodable}
 
         done = 0
         async with aclosing(pull.batches(_MOST_PAGES[source.name])) as batches:
             async for pages in batches:
                 rows = [row for page in pages for row in page.rows]
-                self._add(await self._database.write(partial(store, pages, rows, self._now())))
+                self._add(await self._database.write(partial(store_pages, pages, rows, self._now())))
                 done += len(rows)
                 self._certificates[pull.name] = pull.certificate
                 self._rows_left[pull.name] = left = pages[-1].rows_left
@@ -203,28 +206,29 @@ class Run:
         self._certificates[pull.name] = pull.certificate
 
     def _load(self, endpoint: str, connection: Connection) -> PullState:
-        self._aside[endpoint] = {str(key) for key in connection.scalars(_ASIDE, {"of": endpoint})}
+        self._undecodable[endpoint] = {str(key) for key in connection.scalars(_UNDECODABLE, {"of": endpoint})}
         return PullState.load(connection, endpoint)
 
-    def _set_aside(
+    def _keep_undecodable(
         self,
         connection: Connection,
         endpoint: str,
-        rows: Sequence[Product | StockLevel | Unread],
+        rows: Sequence[Product | StockLevel | Undecodable],
         seen_at: datetime,
     ) -> int:
-        """Keep the rows that cannot be read, each once, and forget those that can be read by now."""
-        aside = self._aside[endpoint]
-        if aside and (met := aside.intersection(map(row_key, rows))):
-            connection.execute(_FORGET_ASIDE, {"of": endpoint, "met": sorted(met)})
-            aside.difference_update(met)
-        unread = {row_key(row): row for row in rows if isinstance(row, Unread)}
-        if unread:
+        """Keep undecodable rows, each once, and forget those that can be decoded by now."""
+        known = self._undecodable[endpoint]
+        if known and (met := known.intersection(map(row_key, rows))):
+            connection.execute(_FORGET_UNDECODABLE, {"of": endpoint, "met": sorted(met)})
+            known.difference_update(met)
+        undecodable = {row_key(row): row for row in rows if isinstance(row, Undecodable)}
+        if undecodable:
             connection.execute(
-                insert(mirror_undecodable), [_row_aside(endpoint, row, seen_at) for row in unread.values()]
+                insert(mirror_undecodable),
+                [_undecodable_row(endpoint, row, seen_at) for row in undecodable.values()],
             )
-            aside.update(unread)
-        return len(unread)
+            known.update(undecodable)
+        return len(undecodable)
 
     def _add(self, counts: _Counts) -> None:
         sums = {name: getattr(self.report, name) + count for name, count in counts.items()}
@@ -243,7 +247,7 @@ class Run:
         )
 
 
-def _row_aside(endpoint: str, row: Unread, seen_at: datetime) -> Row:
+def _undecodable_row(endpoint: str, row: Undecodable, seen_at: datetime) -> Row:
     return {
         "endpoint": endpoint,
         "key": row_key(row),

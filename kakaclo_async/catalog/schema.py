@@ -1,10 +1,12 @@
-"""The tables of a mirror.
+"""The tables of a mirror, and what changed about them since version 1.
 
 Columns that hold what KakaClo sends are named as its fields are, in snake case. `product` 1-n `sku` 1-n `stock`;
 `change` tells what happened to them; the tables that start with `mirror_` belong to the mirror.
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from sqlalchemy import (
     REAL,
@@ -22,6 +24,11 @@ from sqlalchemy import (
 )
 
 from kakaclo_async.catalog.types import AnyCode, AnyText, ExactDecimal, UtcTime
+from kakaclo_async.database.migrations import Migrations
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
 
 metadata = MetaData()
 
@@ -128,8 +135,8 @@ mirror_open = Table(
     Column("page", Integer, nullable=False),
     Column("page_size", Integer, nullable=False),
     Column("total", Integer, nullable=False),
-    Column("clock", Integer),
-    Column("first", Integer),
+    Column("last_total", Integer),
+    Column("first_page_total", Integer),
     Column("distinct_rows", Integer, nullable=False),
 )
 
@@ -148,3 +155,36 @@ for _priced in (product, sku):
     # Texts sort by their first digits: SQLite compares prices as `CAST(price AS REAL)`, and so does its index.
     Index(f"ix_{_priced.name}_price", cast(_priced.c.price, REAL)).ddl_if("sqlite")
     Index(f"ix_{_priced.name}_price", _priced.c.price).ddl_if("postgresql")
+
+
+def _to_2(connection: Connection) -> None:
+    """Index prices; hold numbers that 32 bits do not."""
+    lite = connection.dialect.name == "sqlite"
+    price = "CAST(price AS REAL)" if lite else "price"
+    for table in ("product", "sku"):
+        connection.exec_driver_sql(f"CREATE INDEX ix_{table}_price ON {table} ({price})")
+    if lite:  # there every number has 64
+        return
+    for table, columns in {
+        "product": ("spu_status", "sales_volume", "stock"),
+        "sku": ("sku_status", "stock"),
+        "stock": ("qty",),
+    }.items():
+        wider = ", ".join(f"ALTER COLUMN {column} TYPE bigint" for column in columns)
+        connection.exec_driver_sql(f"ALTER TABLE {table} {wider}")
+
+
+def _to_3(connection: Connection) -> None:
+    """Name what is noted of a window that is being read after what it is."""
+    for old, new in (("clock", "last_total"), ("first", "first_page_total")):
+        connection.exec_driver_sql(f'ALTER TABLE mirror_open RENAME COLUMN "{old}" TO {new}')
+
+
+MIGRATIONS = Migrations(
+    holds="mirror",
+    hint="run one first",
+    metadata=metadata,
+    version=mirror_schema,
+    steps=[_to_2, _to_3],
+    alone=True,
+)

@@ -53,26 +53,26 @@ class PullState:
     open: dict[datetime, Checkpoint] = attrs.field(factory=dict["datetime", Checkpoint])
 
     @classmethod
-    def load(cls, connection: Connection, endpoint: str) -> PullState:
-        """Read the state."""
+    def load_done(cls, connection: Connection, endpoint: str) -> PullState:
+        """Read what is done, from tables of any version: reading does not migrate them."""
         finished = connection.execute(select(mirror_done).where(mirror_done.c.endpoint == endpoint))
-        under_way = connection.execute(select(mirror_open).where(mirror_open.c.endpoint == endpoint))
-        return cls(
-            endpoint,
-            merged(Window(row.start, row.end) for row in finished),
-            {
-                row.start: Checkpoint(
-                    window=Window(row.start, row.end),
-                    page=row.page,
-                    page_size=row.page_size,
-                    total=row.total,
-                    last_total=row.clock,
-                    first_page_total=row.first,
-                    distinct=row.distinct_rows,
-                )
-                for row in under_way
-            },
-        )
+        return cls(endpoint, merged(Window(row.start, row.end) for row in finished))
+
+    @classmethod
+    def load(cls, connection: Connection, endpoint: str) -> PullState:
+        """Read the whole state."""
+        state = cls.load_done(connection, endpoint)
+        for row in connection.execute(select(mirror_open).where(mirror_open.c.endpoint == endpoint)):
+            state.open[row.start] = Checkpoint(
+                window=Window(row.start, row.end),
+                page=row.page,
+                page_size=row.page_size,
+                total=row.total,
+                last_total=row.last_total,
+                first_page_total=row.first_page_total,
+                distinct=row.distinct_rows,
+            )
+        return state
 
     @property
     def watermark(self) -> datetime | None:
@@ -141,7 +141,7 @@ class PullState:
             "page": checkpoint.page,
             "page_size": checkpoint.page_size,
             "total": checkpoint.total,
-            "clock": checkpoint.last_total,
-            "first": checkpoint.first_page_total,
+            "last_total": checkpoint.last_total,
+            "first_page_total": checkpoint.first_page_total,
             "distinct_rows": checkpoint.distinct,
         }

@@ -13,8 +13,16 @@ from sqlalchemy import Table, bindparam, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from kakaclo_async.catalog import schema
-from kakaclo_async.catalog.changes import gone, product_changes, sku_changes, stock_change
-from kakaclo_async.catalog.rows import Row, product_row, sku_row, stock_rows
+from kakaclo_async.catalog.rows import (
+    Row,
+    gone,
+    product_changes,
+    product_row,
+    sku_changes,
+    sku_row,
+    stock_change,
+    stock_rows,
+)
 from kakaclo_async.resources._checks import CODES_PER_REQUEST
 
 if TYPE_CHECKING:
@@ -97,160 +105,158 @@ _NOT_SEEN = (
 _ADD_CHANGES = insert(schema.change)
 
 
-class Store:
-    """The product, SKU, stock and change tables of one database.
+def _upsert(table: Table) -> dict[str, Executable]:
+    """Build the statement that inserts a row or replaces the one with its key, for each dialect."""
+    keys = [column.name for column in table.primary_key]
+    statements: dict[str, Executable] = {}
+    for dialect in (sqlite, postgresql):
+        statement = dialect.insert(table)
+        replaced = {
+            column.name: statement.excluded[column.name] for column in table.c if column.name not in keys
+        }
+        statements[dialect.dialect.name] = statement.on_conflict_do_update(index_elements=keys, set_=replaced)
+    return statements
+
+
+_PUT_PRODUCT = _upsert(schema.product)
+_PUT_SKU = _upsert(schema.sku)
+_PUT_STOCK = _upsert(schema.stock)
+
+
+def put_products(
+    connection: Connection, products: Sequence[Product], *, seen_at: datetime, seen_in: int
+) -> int:
+    """Store products with their SKUs, unless something newer is there.
 
     Args:
-        is_sqlite: which of the two dialects to speak.
+        connection: the transaction.
+        products: no SPU twice.
+        seen_at: now.
+        seen_in: verifications begun so far.
+
+    Returns:
+        The changes noted.
     """
+    if not products:
+        return 0
+    spus = [product.spu for product in products]
+    before = _rows_by("spu", connection, _PRODUCTS_BEFORE, spus=spus)
+    fresh = [product for product in products if not _is_older(product, before.get(product.spu))]
+    skus_before = _rows_by("sku", connection, _SKUS_OF_PRODUCTS, spus=spus)
+    sums = _stock_sums(connection, [sku.sku for product in fresh for sku in product.sku_details])
 
-    def __init__(self, *, is_sqlite: bool) -> None:
-        self._put_product = _upsert(schema.product, is_sqlite=is_sqlite)
-        self._put_sku = _upsert(schema.sku, is_sqlite=is_sqlite)
-        self._put_stock = _upsert(schema.stock, is_sqlite=is_sqlite)
+    product_rows: list[Row] = []
+    sku_rows: dict[str, Row] = {}
+    changes: list[Row] = []
+    for product in fresh:
+        details = {
+            sku.sku: sku_row(sku, spu=product.spu, stock=sums.get(sku.sku, sku.stock))
+            for sku in product.sku_details
+        }
+        stock = sum(cast("int", row["stock"] or 0) for row in details.values()) if details else product.stock
+        row = product_row(product, stock=stock, seen_at=seen_at, seen_in=seen_in)
+        old = before.get(product.spu)
+        events = product_changes(old, row)
+        new_product = old is None or old["gone_since"] is not None
+        for code, detail in details.items():
+            events += sku_changes(skus_before.get(code), detail, new_product=new_product)
+        product_rows.append(row)
+        sku_rows |= details
+        changes += events
+    missing = _missing(skus_before.values(), {product.spu for product in fresh}, sku_rows)
+    changes += [gone(row) for row in missing]
 
-    def put_products(
-        self, connection: Connection, products: Sequence[Product], *, seen_at: datetime, seen_in: int
-    ) -> int:
-        """Store products with their SKUs, unless something newer is there.
-
-        Args:
-            connection: the transaction.
-            products: no SPU twice.
-            seen_at: now.
-            seen_in: verifications begun so far.
-
-        Returns:
-            The changes noted.
-        """
-        if not products:
-            return 0
-        spus = [product.spu for product in products]
-        before = _rows_by("spu", connection, _PRODUCTS_BEFORE, spus=spus)
-        fresh = [product for product in products if not _is_older(product, before.get(product.spu))]
-        skus_before = _rows_by("sku", connection, _SKUS_OF_PRODUCTS, spus=spus)
-        sums = self._stock_sums(connection, [sku.sku for product in fresh for sku in product.sku_details])
-
-        product_rows: list[Row] = []
-        sku_rows: dict[str, Row] = {}
-        changes: list[Row] = []
-        for product in fresh:
-            details = {
-                sku.sku: sku_row(sku, spu=product.spu, stock=sums.get(sku.sku, sku.stock))
-                for sku in product.sku_details
-            }
-            stock = (
-                sum(cast("int", row["stock"] or 0) for row in details.values()) if details else product.stock
-            )
-            row = product_row(product, stock=stock, seen_at=seen_at, seen_in=seen_in)
-            old = before.get(product.spu)
-            events = product_changes(old, row)
-            new_product = old is None or old["gone_since"] is not None
-            for code, detail in details.items():
-                events += sku_changes(skus_before.get(code), detail, new_product=new_product)
-            product_rows.append(row)
-            sku_rows |= details
-            changes += events
-        missing = _missing(skus_before.values(), {product.spu for product in fresh}, sku_rows)
-        changes += [gone(row) for row in missing]
-
-        _run(connection, self._put_product, sorted(product_rows, key=itemgetter("spu")))
-        _run(connection, self._put_sku, sorted(sku_rows.values(), key=itemgetter("sku")))
-        _run(connection, _MARK_SKU_GONE, [{"of_sku": row["sku"], "since": seen_at} for row in missing])
-        self._note(connection, changes, seen_at)
-        return len(changes)
-
-    def put_stock(
-        self,
-        connection: Connection,
-        levels: Sequence[StockLevel],
-        *,
-        as_of: datetime,
-        seen_at: datetime,
-    ) -> int:
-        """Store stock per warehouse, unless something newer is there, and sum it per SKU and product.
-
-        Args:
-            connection: the transaction.
-            levels: no SKU twice.
-            as_of: the end of the range that was pulled.
-            seen_at: now.
-
-        Returns:
-            The changes noted.
-        """
-        if not levels:
-            return 0
-        codes = [level.sku for level in levels]
-        stored: dict[str, set[str]] = {}
-        newer: set[str] = set()
-        for code, warehouse, is_newer in connection.execute(
-            _STOCK_BEFORE, {"skus": codes, "as_of": as_of}
-        ).all():
-            stored.setdefault(code, set()).add(warehouse)
-            if is_newer:
-                newer.add(code)
-        fresh = [level for level in levels if level.sku not in newer]
-        skus_before = _rows_by("sku", connection, _SKU_STOCKS_BEFORE, skus=codes)
-
-        rows: list[Row] = []
-        dropped: list[Row] = []
-        changes: list[Row] = []
-        moved: list[Row] = []
-        for level in fresh:
-            at_warehouses = {str(row["warehouse_code"]): row for row in stock_rows(level, as_of=as_of)}
-            rows += at_warehouses.values()
-            gone_from = stored.get(level.sku, set()) - at_warehouses.keys()
-            dropped += [Row(of_sku=level.sku, at=warehouse) for warehouse in gone_from]
-            old = skus_before.get(level.sku)
-            if old is not None and old["stock"] != level.qty:
-                moved.append(old | {"stock": level.qty})
-                changes += stock_change(old, moved[-1])
-
-        _run(connection, self._put_stock, sorted(rows, key=itemgetter("sku", "warehouse_code")))
-        _run(connection, _DROP_WAREHOUSE, dropped)
-        _run(connection, _SET_SKU_STOCK, [{"of_sku": row["sku"], "qty": row["stock"]} for row in moved])
-        if moved:
-            connection.execute(_SUM_PRODUCT_STOCK, {"spus": sorted({str(row["spu"]) for row in moved})})
-        self._note(connection, changes, seen_at)
-        return len(changes)
-
-    def verifications(self, connection: Connection) -> int:
-        """Return how many verifications have begun to store what they met."""
-        return connection.scalar(select(func.max(schema.product.c.seen_in))) or 0
-
-    def not_seen(self, connection: Connection, *, before: int, after: str) -> list[str]:
-        """Return up to 30 SPUs in order that no verification since `before` has met, from `after` on."""
-        found = connection.execute(_NOT_SEEN, {"before": before, "after": after})
-        return [row.spu for row in found]
-
-    def mark_gone(self, connection: Connection, spus: Sequence[str], *, since: datetime) -> None:
-        """Flag products that KakaClo was asked for by code, and did not know, with their SKUs."""
-        if not spus:
-            return
-        connection.execute(_MARK_ITS_SKUS_GONE, {"spus": spus, "since": since})
-        connection.execute(_MARK_GONE, {"spus": spus, "since": since})
-        self._note(connection, [gone({"spu": spu}) for spu in spus], since)
-
-    def _stock_sums(self, connection: Connection, skus: list[str]) -> dict[str, int]:
-        if not skus:
-            return {}
-        found = connection.execute(_STOCK_SUMS, {"skus": skus})
-        return {code: int(qty or 0) for code, qty in found.all()}
-
-    def _note(self, connection: Connection, changes: Sequence[Row], at: datetime) -> None:
-        _run(connection, _ADD_CHANGES, [{**change, "at": at} for change in changes])
+    _run(connection, _PUT_PRODUCT[connection.dialect.name], sorted(product_rows, key=itemgetter("spu")))
+    _run(connection, _PUT_SKU[connection.dialect.name], sorted(sku_rows.values(), key=itemgetter("sku")))
+    _run(connection, _MARK_SKU_GONE, [{"of_sku": row["sku"], "since": seen_at} for row in missing])
+    _note(connection, changes, seen_at)
+    return len(changes)
 
 
-def _upsert(table: Table, *, is_sqlite: bool) -> Executable:
-    keys = [column.name for column in table.primary_key]
-    if is_sqlite:
-        lite = sqlite.insert(table)
-        replaced = {column.name: lite.excluded[column.name] for column in table.c if column.name not in keys}
-        return lite.on_conflict_do_update(index_elements=keys, set_=replaced)
-    statement = postgresql.insert(table)
-    replaced = {column.name: statement.excluded[column.name] for column in table.c if column.name not in keys}
-    return statement.on_conflict_do_update(index_elements=keys, set_=replaced)
+def put_stock(
+    connection: Connection,
+    levels: Sequence[StockLevel],
+    *,
+    as_of: datetime,
+    seen_at: datetime,
+) -> int:
+    """Store stock per warehouse, unless something newer is there, and sum it per SKU and product.
+
+    Args:
+        connection: the transaction.
+        levels: no SKU twice.
+        as_of: the end of the range that was pulled.
+        seen_at: now.
+
+    Returns:
+        The changes noted.
+    """
+    if not levels:
+        return 0
+    codes = [level.sku for level in levels]
+    stored: dict[str, set[str]] = {}
+    newer: set[str] = set()
+    for code, warehouse, is_newer in connection.execute(_STOCK_BEFORE, {"skus": codes, "as_of": as_of}).all():
+        stored.setdefault(code, set()).add(warehouse)
+        if is_newer:
+            newer.add(code)
+    fresh = [level for level in levels if level.sku not in newer]
+    skus_before = _rows_by("sku", connection, _SKU_STOCKS_BEFORE, skus=codes)
+
+    rows: list[Row] = []
+    dropped: list[Row] = []
+    changes: list[Row] = []
+    moved: list[Row] = []
+    for level in fresh:
+        at_warehouses = {str(row["warehouse_code"]): row for row in stock_rows(level, as_of=as_of)}
+        rows += at_warehouses.values()
+        gone_from = stored.get(level.sku, set()) - at_warehouses.keys()
+        dropped += [Row(of_sku=level.sku, at=warehouse) for warehouse in gone_from]
+        old = skus_before.get(level.sku)
+        if old is not None and old["stock"] != level.qty:
+            moved.append(old | {"stock": level.qty})
+            changes += stock_change(old, moved[-1])
+
+    _run(
+        connection, _PUT_STOCK[connection.dialect.name], sorted(rows, key=itemgetter("sku", "warehouse_code"))
+    )
+    _run(connection, _DROP_WAREHOUSE, dropped)
+    _run(connection, _SET_SKU_STOCK, [{"of_sku": row["sku"], "qty": row["stock"]} for row in moved])
+    if moved:
+        connection.execute(_SUM_PRODUCT_STOCK, {"spus": sorted({str(row["spu"]) for row in moved})})
+    _note(connection, changes, seen_at)
+    return len(changes)
+
+
+def verifications(connection: Connection) -> int:
+    """Return how many verifications have begun to store what they met."""
+    return connection.scalar(select(func.max(schema.product.c.seen_in))) or 0
+
+
+def not_seen(connection: Connection, *, before: int, after: str) -> list[str]:
+    """Return up to 30 SPUs in order that no verification since `before` has met, from `after` on."""
+    found = connection.execute(_NOT_SEEN, {"before": before, "after": after})
+    return [row.spu for row in found]
+
+
+def mark_gone(connection: Connection, spus: Sequence[str], *, since: datetime) -> None:
+    """Flag products that KakaClo was asked for by code, and did not know, with their SKUs."""
+    if not spus:
+        return
+    connection.execute(_MARK_ITS_SKUS_GONE, {"spus": spus, "since": since})
+    connection.execute(_MARK_GONE, {"spus": spus, "since": since})
+    _note(connection, [gone({"spu": spu}) for spu in spus], since)
+
+
+def _stock_sums(connection: Connection, skus: list[str]) -> dict[str, int]:
+    if not skus:
+        return {}
+    found = connection.execute(_STOCK_SUMS, {"skus": skus})
+    return {code: int(qty or 0) for code, qty in found.all()}
+
+
+def _note(connection: Connection, changes: Sequence[Row], at: datetime) -> None:
+    _run(connection, _ADD_CHANGES, [{**change, "at": at} for change in changes])
 
 
 def _run(connection: Connection, statement: Executable, rows: Sequence[Row]) -> None:

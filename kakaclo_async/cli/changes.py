@@ -47,15 +47,14 @@ def changes(
 
 
 async def _print_all(db: str, after: int, every: float | None, *, as_json: bool) -> None:
-    from kakaclo_async.catalog.database import Database
-    from kakaclo_async.catalog.engines import DatabaseAway
-    from kakaclo_async.catalog.queries import changes_after
+    from kakaclo_async.catalog.database import MirrorDatabase
+    from kakaclo_async.errors import DatabaseAway
 
-    database = Database(db)
+    database = MirrorDatabase(db)
     failed: tuple[type[Exception], ...] = ()  # the first look must work
     while True:
         with suppress(*failed):
-            async with aclosing(changes_after(database, after)) as found:
+            async with aclosing(database.changes(after)) as found:
                 async for change in found:
                     _print(change, as_json=as_json)
                     after = change.id

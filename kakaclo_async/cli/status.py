@@ -31,8 +31,6 @@ def status(
 
 
 async def _status(db: str) -> "MirrorStatus":
-    from kakaclo_async.catalog.database import Database
-    from kakaclo_async.catalog.queries import status_of
+    from kakaclo_async.catalog.database import MirrorDatabase
 
-    async with Database(db).reading() as connection:
-        return await status_of(connection)
+    return await MirrorDatabase(db).status()

@@ -1,4 +1,4 @@
-"""The tables of a journal; they may stand beside others."""
+"""The tables of a journal, and what changed about them since version 1; they may stand beside other tables."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
 )
+
+from kakaclo_async.database.migrations import Migrations
 
 
 class _Unseen(bytes):
@@ -58,3 +60,12 @@ write = Table(
 )
 
 version = Table("kakaclo_journal", metadata, Column("version", Integer, nullable=False))
+
+MIGRATIONS = Migrations(
+    holds="journal",
+    hint="submit an order first",
+    metadata=metadata,
+    version=version,
+    steps=[],
+    alone=False,
+)

@@ -25,14 +25,14 @@ T = TypeVar("T")
 _Advance: TypeAlias = tuple[Step[T], Job[T], tuple[Job[T], ...]]
 """A step, the job it belongs to, and jobs that came apart from it."""
 
-MIN_LANES = 2
-MAX_LANES = 16
+_MIN_CONCURRENCY = 2
+_MAX_CONCURRENCY = 16
 
 _LARGEST_WINDOW = 9_000
 """Rows above which a window is cut: 300 pages of 30, and short of what an index may refuse to page."""
 
 _SMALLEST_WINDOW = 40
-"""Pages below which a window is not cut for the sake of more lanes."""
+"""Pages below which a window is not cut for the sake of more concurrency."""
 
 _LONGEST_GATHERING = 0.1
 """Seconds that a page waits at most for others to come."""
@@ -66,20 +66,20 @@ class Progress(Generic[T]):
 class Pull(Generic[T]):
     """All rows of a range of update times, each once, while they move.
 
-    Iterate over it for the rows; a slow consumer holds it, and no more than one page per lane is in memory.
+    Iterate over it for the rows; a slow consumer holds it, and at most one page per window being read is in memory.
     Close it (`aclose`, `contextlib.aclosing`) to end it early. The `certificate` tells how complete it is.
 
     Args:
         source: the endpoint.
         window: the range, or the checkpoints that an interrupted pull left.
-        lanes: windows read at once, 2 to 16; None: as many as the first answer's latency and `rate` call for.
+        concurrency: windows read at once, 1 to 16; None: 2 to 16, as the first answer's latency and `rate` call for.
         rate: requests per second that the API grants.
         coarse: the server is known to filter by whole days.
         sleep: waits some seconds.
         clock: tells seconds, to measure latency.
 
     Raises:
-        InvalidRequest: `lanes` out of its range.
+        InvalidRequest: `concurrency` out of its range.
         IncompletePull: from iteration, after the last row: some ranges could not be certified.
     """
 
@@ -88,21 +88,21 @@ class Pull(Generic[T]):
         source: Source[T],
         window: Window | Iterable[Checkpoint],
         *,
-        lanes: int | None = None,
+        concurrency: int | None = None,
         rate: float = 2.0,
         coarse: bool = False,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
         clock: Callable[[], float] | None = None,
     ) -> None:
-        if lanes is not None and not 1 <= lanes <= MAX_LANES:
-            raise InvalidRequest(f"lanes must be 1 to {MAX_LANES}, not {lanes}")
+        if concurrency is not None and not 1 <= concurrency <= _MAX_CONCURRENCY:
+            raise InvalidRequest(f"concurrency must be 1 to {_MAX_CONCURRENCY}, not {concurrency}")
         self._source = source
         self._coarse = coarse
         self._shuffled = False
         self._doubtful: deque[Job[T]] = deque(maxlen=_MOST_DOUBTS)
         checkpoints = [Checkpoint(window=window)] if isinstance(window, Window) else window
         self._ready: list[Job[T]] = [self._job(checkpoint) for checkpoint in checkpoints]
-        self._lanes = lanes
+        self._concurrency = concurrency
         self._rate = rate
         self._sleep = sleep
         self._clock = clock
@@ -167,8 +167,8 @@ class Pull(Generic[T]):
 
         Pages are gathered for as long as the consumer took for the last batch, so that a slow one gets larger batches.
 
-        A lane asks for its next page once the consumer comes back for more, so whoever stores a batch before that
-        has at most one page per lane to lose. Gaps raise nothing here: they are in the certificate.
+        A window's next page is asked for once the consumer comes back for more, so a consumer that stores a batch
+        before that has at most one page per window to lose. Gaps raise nothing here: they are in the certificate.
 
         Args:
             most: pages in a batch.
@@ -179,7 +179,7 @@ class Pull(Generic[T]):
         took = 0.0
         try:
             while self._ready or running:
-                while self._ready and len(running) < (self._lanes or 1):
+                while self._ready and len(running) < (self._concurrency or 1):
                     job = self._ready.pop()
                     running[asyncio.create_task(self._advance(job))] = job
                 if not arrived:
@@ -244,10 +244,10 @@ class Pull(Generic[T]):
         started = clock()
         self._count(requests=1)
         step = await job.step(self._source, strict=self._shuffled)
-        if self._lanes is None:
+        if self._concurrency is None:
             # The first page of all comes from the burst, so its time is the network's.
             wanted = self._rate * (clock() - started + _BETWEEN_PAGES)
-            self._lanes = min(MAX_LANES, max(MIN_LANES, round(wanted)))
+            self._concurrency = min(_MAX_CONCURRENCY, max(_MIN_CONCURRENCY, round(wanted)))
         if self._total is None:
             self._total, self._page_size = step.total, len(step.rows)
         return step
@@ -301,9 +301,13 @@ class Pull(Generic[T]):
 
     @property
     def _limit(self) -> int:
-        """The rows above which a window is cut: small enough to keep all lanes busy."""
+        """The rows above which a window is cut: small enough to keep the concurrency up."""
         total = self._total or 0
-        share = _LARGEST_WINDOW if total >= EXACT_TOTALS else total // (2 * (self._lanes or MIN_LANES))
+        share = (
+            _LARGEST_WINDOW
+            if total >= EXACT_TOTALS
+            else total // (2 * (self._concurrency or _MIN_CONCURRENCY))
+        )
         return min(_LARGEST_WINDOW, max(_SMALLEST_WINDOW * self._page_size, share))
 
 

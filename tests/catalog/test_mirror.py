@@ -162,7 +162,7 @@ async def test_a_mirror_in_a_with_block_keeps_its_database_and_closes_it(shop, d
         assert (await mirror.status()).products == 60
     await mirror.aclose()
 
-    assert repr(mirror) == f"<Mirror <Database sqlite:///{db.path}>>"
+    assert repr(mirror) == f"<Mirror sqlite:///{db.path}>"
 
 
 async def test_status_counts_what_is_there_and_says_up_to_when(shop, mirror_of):

@@ -122,11 +122,11 @@ async def test_a_cursor_sees_what_came_after_it_and_nothing_twice(mirrored):
 
 
 async def test_many_changes_come_in_order_across_batches(mirrored, monkeypatch):
-    from kakaclo_async.catalog import queries
+    from kakaclo_async.catalog import database
 
     _, mirror, after = mirrored
-    monkeypatch.setattr(queries, "_BATCH", 7)
-    monkeypatch.setattr(queries, "_CHANGES", queries._CHANGES.limit(7))
+    monkeypatch.setattr(database, "_BATCH", 7)
+    monkeypatch.setattr(database, "_CHANGES", database._CHANGES.limit(7))
 
     assert [change.id async for change in mirror.changes()] == list(range(1, after + 1))
 

@@ -9,11 +9,11 @@ from random import Random
 import pytest
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import create_async_engine
-from support.killed_mirror import LANES, run_and_kill
+from support.killed_mirror import CONCURRENCY, run_and_kill
 from support.serving import served
 
 from kakaclo_async.catalog import schema
-from kakaclo_async.catalog.database import Database
+from kakaclo_async.catalog.database import MirrorDatabase
 from kakaclo_async.catalog.mirror import BEGINNING
 from kakaclo_async.catalog.state import PullState
 from kakaclo_async.paging import Window
@@ -53,7 +53,7 @@ async def contents(url):
     """All rows of the catalog's tables; not when they came, nor in which order their changes were noted."""
     ignored = {"seen_at", "id", "at"}
     found = {}
-    async with Database(url).reading() as connection:
+    async with MirrorDatabase(url).reading() as connection:
         for table in (schema.product, schema.sku, schema.stock, schema.change, schema.mirror_done):
             columns = [column for column in table.c if column.name not in ignored]
             rows = await connection.execute(select(*columns))
@@ -63,13 +63,13 @@ async def contents(url):
 
 
 async def open_windows(url, until):
-    """How many windows a killed mirror has left; each lane was reading a window, which may be a part of one."""
+    """How many windows a killed mirror has left; each of the tasks was reading a window, which may be a part of one."""
     whole = Window(BEGINNING, until)
-    async with Database(url).reading() as connection:
+    async with MirrorDatabase(url).reading() as connection:
         plans = [
             (await connection.run_sync(PullState.load, name)).plan(whole) for name in ("products", "stock")
         ]
-    return sum(max(LANES, len(plan)) for plan in plans)
+    return sum(max(CONCURRENCY, len(plan)) for plan in plans)
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ async def check(kills, seed, fresh_database, mirror_of, rows_served):
     async with served(products=200, seed=seed) as (sandbox, kk):
         until = sandbox.now().replace(microsecond=0) - timedelta(minutes=10)
         undisturbed = await fresh_database()
-        await mirror_of(sandbox, kk, undisturbed, lanes=LANES).run(until=until)
+        await mirror_of(sandbox, kk, undisturbed, concurrency=CONCURRENCY).run(until=until)
         needed = sum(rows_served)
         expected = await contents(undisturbed)
 
@@ -104,7 +104,7 @@ async def check(kills, seed, fresh_database, mirror_of, rows_served):
                 killed += 1
                 # A page of each open window may be read again, and the row that a window goes on from.
                 lost += await open_windows(url, until) * (30 + 1)
-            await mirror_of(sandbox, kk, url, lanes=LANES).run(until=until)
+            await mirror_of(sandbox, kk, url, concurrency=CONCURRENCY).run(until=until)
 
             assert await contents(url) == expected
             assert sum(rows_served) <= needed + lost

@@ -157,8 +157,10 @@ async def test_a_driver_that_is_not_installed_is_named_with_its_extra(
 
 
 @pytest.mark.parametrize("package", ["kakaclo_async.catalog", "kakaclo_sync"])
-@pytest.mark.parametrize("missing", ["sqlalchemy", "msgspec.json"])
-def test_without_sqlalchemy_the_catalog_names_its_extra_and_other_faults_stay_what_they_are(package, missing):
+@pytest.mark.parametrize("missing", ["sqlalchemy", "filelock", "msgspec.json"])
+def test_without_its_libraries_the_catalog_names_its_extra_and_other_faults_stay_what_they_are(
+    package, missing
+):
     script = (
         f"import sys; sys.modules[{missing!r}] = None\n"
         "try:\n"
@@ -169,8 +171,8 @@ def test_without_sqlalchemy_the_catalog_names_its_extra_and_other_faults_stay_wh
         "    print(type(error).__name__, error)\n"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    sentence = "ConfigurationError the catalog needs SQLAlchemy: pip install 'kakaclo[catalog]'"
-    assert done.stdout.strip() == (sentence if missing == "sqlalchemy" else missing)
+    sentence = f"ConfigurationError the catalog needs {missing}: pip install 'kakaclo[catalog]'"
+    assert done.stdout.strip() == (sentence if missing in {"sqlalchemy", "filelock"} else missing)
 
 
 async def test_reading_before_there_is_a_mirror_is_one_error_and_makes_no_file(shop, mirror_of, db):

@@ -15,8 +15,9 @@ from support.postgresql import needs_postgresql
 from support.serving import served
 
 from kakaclo_async import ConnectionFailed, InvalidRequest, Rejected, Unauthorized
-from kakaclo_async.catalog import ChangeKind, database
+from kakaclo_async.catalog import ChangeKind
 from kakaclo_async.catalog.follow import Follower
+from kakaclo_async.database import engines
 from kakaclo_async.sandbox import Fault
 
 
@@ -151,10 +152,7 @@ async def test_a_cycle_that_fails_tells_what_it_stored_before(shop, mirror_of):
 
 async def test_a_database_that_is_locked_for_a_while_is_waited_for(shop, mirror_of, db, monkeypatch):
     sandbox, kk = shop
-    for_streams = database.sqlite_thread_engine
-    monkeypatch.setattr(
-        database, "sqlite_thread_engine", lambda url, *begin: for_streams(url, *begin, timeout=0.1)
-    )
+    monkeypatch.setattr(engines, "LOCK_TIMEOUT", 0.1)
     other = sqlite3.connect(db.path.with_name("other.db"), isolation_level=None)
     other.execute("ATTACH ? AS mirror", [str(db.path)])
 

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
+import attrs
 import pytest
 from support.postgresql import needs_postgresql
+from support.serving import served
 
 from kakaclo_async import ConfigurationError
-from kakaclo_async.catalog import migrations
+from kakaclo_async.catalog import schema
+from kakaclo_async.catalog.database import MirrorDatabase
+from kakaclo_async.catalog.mirror import BEGINNING
+from kakaclo_async.catalog.state import PullState
 
 HERE = Path(__file__).parent
-NEWEST = 1 + len(migrations.STEPS)
+NEWEST = schema.MIGRATIONS.newest
 
 A_PRODUCT = """
     INSERT INTO product (spu, spu_status, price, stock, seen_at, seen_in)
@@ -84,8 +90,11 @@ async def test_a_step_that_fails_leaves_the_older_version_whole(shop, mirror_of,
         connection.executescript(version_1("sqlite"))
     before = layout(db.path)
     with monkeypatch.context() as patch:
-        broken = [*migrations.STEPS, lambda connection: connection.exec_driver_sql("ALTER TABLE nothing")]
-        patch.setattr(migrations, "STEPS", broken)
+        steps = [
+            *schema.MIGRATIONS.steps,
+            lambda connection: connection.exec_driver_sql("ALTER TABLE nothing"),
+        ]
+        patch.setattr(schema, "MIGRATIONS", attrs.evolve(schema.MIGRATIONS, steps=steps))
 
         with pytest.raises(ConfigurationError, match="syntax error"):
             await mirror_of(sandbox, kk).run()
@@ -124,3 +133,39 @@ async def test_a_postgresql_database_of_a_newer_version_is_left_alone_as_well(sh
         await mirror_of(sandbox, kk, pg.url).run()
 
     assert sandbox.requests.total() == 0
+
+
+async def test_a_mirror_of_version_2_in_mid_pull_is_brought_up_to_date_and_goes_on(mirror_of, db):
+    async with served(products=400) as (sandbox, kk):
+        until = sandbox.now() - timedelta(minutes=10)
+        whole = await mirror_of(sandbox, kk, f"sqlite:///{db.path}.whole").run(until=until)
+        half = mirror_of(
+            sandbox, kk, progress=lambda report: report.requests > whole.requests // 2 and half.stop()
+        )
+        await half.follow(since=BEGINNING)
+        windows = db.rows("SELECT start, page, last_total, first_page_total FROM mirror_open ORDER BY start")
+        with closing(sqlite3.connect(db.path)) as connection:
+            connection.execute("ALTER TABLE mirror_open RENAME COLUMN last_total TO clock")
+            connection.execute("ALTER TABLE mirror_open RENAME COLUMN first_page_total TO first")
+            connection.execute("UPDATE mirror_schema SET version = 2")
+            connection.commit()
+
+        status = await mirror_of(sandbox, kk).status()
+        changes = [change async for change in mirror_of(sandbox, kk).changes()]
+        async with MirrorDatabase(db.url).reading() as connection:
+            assert await connection.run_sync(schema.MIGRATIONS.check_version) == 2
+        database = MirrorDatabase(db.url)
+        await database.open()
+        state = await database.write(lambda connection: PullState.load(connection, "stock"))
+        await database.close()
+        report = await mirror_of(sandbox, kk).run(until=until)
+
+    assert windows
+    assert len(state.open) == len(windows)
+    assert {(c.page, c.clock, c.first) for c in state.open.values()} == {row[1:] for row in windows}
+    assert status.last_change == len(changes) > 0
+    assert report.complete
+    assert report.requests < whole.requests
+    assert db.one("SELECT version FROM mirror_schema") == NEWEST
+    assert db.one("SELECT count(*) FROM product") == 400
+    assert db.one("SELECT count(*) FROM mirror_open") == 0

@@ -11,9 +11,8 @@ from hypothesis import given, settings, strategies as st
 from sqlalchemy import select
 
 from kakaclo_async.catalog import ChangeKind, schema
-from kakaclo_async.catalog.database import Database
-from kakaclo_async.catalog.queries import changes_after
-from kakaclo_async.catalog.store import Store
+from kakaclo_async.catalog.database import MirrorDatabase
+from kakaclo_async.catalog.store import put_products, put_stock
 from kakaclo_async.models.product import Product, Sku, StockLevel, WarehouseStock
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -56,22 +55,21 @@ steps = st.lists(
 async def store_all(pages):
     """Store pages one after another; return the tables in the end, and the changes."""
     with tempfile.TemporaryDirectory() as folder:
-        database = Database(f"sqlite:///{folder}/catalog.db")
-        store = Store(is_sqlite=True)
+        database = MirrorDatabase(f"sqlite:///{folder}/catalog.db")
         await database.open()
         try:
             for number, (kind, rows) in enumerate(pages):
                 now = START + timedelta(days=1, minutes=number)
                 if kind == "products":
-                    await database.write(partial(store.put_products, products=rows, seen_at=now, seen_in=0))
+                    await database.write(partial(put_products, products=rows, seen_at=now, seen_in=0))
                 else:
-                    await database.write(partial(store.put_stock, levels=rows, as_of=now, seen_at=now))
+                    await database.write(partial(put_stock, levels=rows, as_of=now, seen_at=now))
             async with database.reading() as connection:
                 found = [
                     (await connection.execute(select(table))).mappings().all()
                     for table in (schema.product, schema.sku, schema.stock)
                 ]
-            return *found, [change async for change in changes_after(database, 0)]
+            return *found, [change async for change in database.changes()]
         finally:
             await database.close()
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import sqlite3
 import sys
 from contextlib import asynccontextmanager, closing
@@ -12,7 +14,9 @@ import pytest
 from support.postgresql import needs_postgresql
 
 from kakaclo_async import ClientClosed, ConfigurationError
-from kakaclo_async.catalog import database, engines
+from kakaclo_async.catalog import database
+from kakaclo_async.database import engines, lock
+from kakaclo_async.errors import DatabaseAway
 
 HOLD = """
 import asyncio, sys
@@ -27,6 +31,15 @@ async def hold():
 asyncio.run(hold())
 """
 
+FORKING = HOLD.replace("import asyncio, sys", "import asyncio, os, sys, time").replace(
+    'print("open", flush=True)',
+    """child = os.fork()
+        if not child:
+            time.sleep(60)
+            os._exit(0)
+        print("open", child, sep="\\n", flush=True)""",
+)
+
 CHANGE_THE_JOURNAL = """
 import sqlite3, sys
 connection = sqlite3.connect(sys.argv[1], timeout=0)
@@ -35,10 +48,10 @@ print(connection.execute("PRAGMA journal_mode = DELETE").fetchone()[0])
 
 
 @asynccontextmanager
-async def a_mirror_elsewhere(url):
+async def a_mirror_elsewhere(url, script=HOLD):
     """A mirror in another process that has the database open."""
     holder = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", HOLD, url, stdout=asyncio.subprocess.PIPE
+        sys.executable, "-c", script, url, stdout=asyncio.subprocess.PIPE
     )
     try:
         assert await holder.stdout.readline() == b"open\n"
@@ -70,6 +83,22 @@ async def test_a_mirror_that_is_killed_gives_its_lock_back(shop, mirror_of, url)
         await holder.wait()
 
         assert (await mirror_of(sandbox, kk, url).run()).complete
+
+
+async def test_a_forked_child_does_not_keep_the_lock_of_a_mirror_that_is_killed(shop, mirror_of, db):
+    sandbox, kk = shop
+    async with a_mirror_elsewhere(db.url, FORKING) as holder:
+        with pytest.raises(ConfigurationError, match="another mirror is writing"):
+            await mirror_of(sandbox, kk).run()
+        child = int(await holder.stdout.readline())
+        try:
+            holder.kill()
+            await holder.wait()
+
+            os.kill(child, 0)  # it lives
+            assert (await mirror_of(sandbox, kk).run()).complete
+        finally:
+            os.kill(child, signal.SIGKILL)
 
 
 async def test_another_name_of_the_same_file_has_the_same_lock(shop, mirror_of, db, tmp_path):
@@ -146,14 +175,11 @@ async def test_a_database_that_another_program_keeps_locked_is_one_error(shop, m
     sandbox, kk = shop
     await mirror_of(sandbox, kk).run()
     sandbox.requests.clear()
-    for_streams = database.sqlite_thread_engine
-    monkeypatch.setattr(
-        database, "sqlite_thread_engine", lambda url, *begin: for_streams(url, *begin, timeout=0.1)
-    )
+    monkeypatch.setattr(engines, "LOCK_TIMEOUT", 0.1)
     with closing(sqlite3.connect(db.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
 
-        with pytest.raises(engines.DatabaseAway, match="refused: database is locked"):
+        with pytest.raises(DatabaseAway, match="refused: database is locked"):
             await mirror_of(sandbox, kk).run()
 
     assert sandbox.requests.total() == 0
@@ -164,13 +190,13 @@ async def test_a_table_that_another_program_keeps_locked_is_one_error(shop, mirr
     sandbox, kk = shop
     await mirror_of(sandbox, kk, pg.url).run()
     sandbox.requests.clear()
-    monkeypatch.setattr(engines, "_PATIENCE", 0.2)
+    monkeypatch.setattr(lock, "LOCK_TIMEOUT", 0.2)
     other = await asyncpg.connect(pg.url)
     try:
         async with other.transaction():
             await other.execute("LOCK TABLE mirror_schema")
 
-            with pytest.raises(engines.DatabaseAway, match="refused: .*lock timeout"):
+            with pytest.raises(DatabaseAway, match="refused: .*lock timeout"):
                 await mirror_of(sandbox, kk, pg.url).run()
     finally:
         await other.close()
@@ -183,7 +209,7 @@ async def test_a_table_that_another_program_keeps_locked_is_one_error(shop, mirr
 async def test_a_writer_that_lost_its_connection_takes_the_lock_again_before_it_writes(
     shop, mirror_of, pg, monkeypatch
 ):
-    monkeypatch.setattr(engines, "_LOCK_PATIENCE", 0.2)
+    monkeypatch.setattr(lock, "ADVISORY_LOCK_TIMEOUT", 0.2)
     sandbox, kk = shop
     cut = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted"
     async with mirror_of(sandbox, kk, pg.url) as mirror:

@@ -13,7 +13,7 @@ MOVING = [name for name in SCENARIOS if name != "calm"]
 
 
 async def pulled(server, without_pauses, *, timed, **settings):
-    pull = Pull(server.source(timed=timed), server.window, lanes=4, sleep=without_pauses, **settings)
+    pull = Pull(server.source(timed=timed), server.window, concurrency=4, sleep=without_pauses, **settings)
     return pull, [row.key async for row in pull]
 
 

@@ -105,7 +105,7 @@ async def missed_by_pull(scenario, seed, what, sleep):
     context, ticks = opened(scenario, seed)
     async with context as (sandbox, kk):
         shop = Shop(sandbox, kk, scenario, Random(seed), ticks)
-        pull = Pull(shop.source(what), shop.window, lanes=4, sleep=sleep)
+        pull = Pull(shop.source(what), shop.window, concurrency=4, sleep=sleep)
         keys = [row_key(row) async for row in pull]
         assert len(keys) == len(set(keys))
         assert pull.certificate.complete

@@ -39,7 +39,7 @@ async def test_a_stream_that_is_closed_early_leaves_no_request_behind():
         finally:
             under_way -= 1
 
-    async with aclosing(Pull(source(read), server.window, lanes=4)) as rows:
+    async with aclosing(Pull(source(read), server.window, concurrency=4)) as rows:
         async for row in rows:
             if row.key and server.requests > 40:
                 break
@@ -60,18 +60,18 @@ async def test_closing_a_pull_that_was_never_iterated_is_harmless():
     assert server.requests == 0
 
 
-async def test_a_slow_consumer_holds_the_pull_at_one_page_per_lane():
+async def test_a_slow_consumer_holds_the_pull_at_one_page_per_window():
     server = MovingWindow(1, CALM, rows=900)
     taken = 0
 
-    async for _ in Pull(server.source(timed=True), server.window, lanes=4):
+    async for _ in Pull(server.source(timed=True), server.window, concurrency=4):
         taken += 1
         for _ in range(10):
             await asyncio.sleep(0)
         assert server.requests * 30 <= taken + (2 * 4 + 1) * 30
 
 
-async def test_an_error_of_a_page_ends_the_stream_and_the_other_lanes():
+async def test_an_error_of_a_page_ends_the_stream_and_the_other_windows():
     server = MovingWindow(1, CALM, rows=3000)
 
     async def read(window, number):
@@ -80,7 +80,7 @@ async def test_an_error_of_a_page_ends_the_stream_and_the_other_lanes():
         return await server.page(window, number)
 
     with pytest.raises(ConnectionFailed):
-        async for _ in Pull(source(read), server.window, lanes=4):
+        async for _ in Pull(source(read), server.window, concurrency=4):
             pass
 
     assert [task for task in asyncio.all_tasks() if task is not asyncio.current_task()] == []
@@ -104,16 +104,16 @@ async def test_a_server_that_tells_no_total_is_an_error():
             pass
 
 
-@pytest.mark.parametrize("lanes", [0, 17])
-def test_more_or_fewer_lanes_than_make_sense_are_refused(lanes):
-    with pytest.raises(InvalidRequest, match="lanes must be 1 to 16"):
-        Pull(MovingWindow(1, CALM, rows=1).source(timed=True), Window(START, at(60)), lanes=lanes)
+@pytest.mark.parametrize("concurrency", [0, 17])
+def test_a_concurrency_that_makes_no_sense_is_refused(concurrency):
+    with pytest.raises(InvalidRequest, match="concurrency must be 1 to 16"):
+        Pull(MovingWindow(1, CALM, rows=1).source(timed=True), Window(START, at(60)), concurrency=concurrency)
 
 
 @pytest.mark.parametrize(
-    ("latency", "rate", "lanes"), [(0.3, 2.0, 3), (0.005, 2.0, 2), (6.0, 2.0, 14), (0.01, 200.0, 16)]
+    ("latency", "rate", "concurrency"), [(0.3, 2.0, 3), (0.005, 2.0, 2), (6.0, 2.0, 14), (0.01, 200.0, 16)]
 )
-async def test_lanes_follow_from_latency_and_rate(latency, rate, lanes, without_pauses):
+async def test_concurrency_follows_from_latency_and_rate(latency, rate, concurrency, without_pauses):
     server = MovingWindow(1, CALM, rows=3000)
     now, under_way, most = 0.0, 0, 0
 
@@ -130,7 +130,7 @@ async def test_lanes_follow_from_latency_and_rate(latency, rate, lanes, without_
     async for _ in Pull(source(read), server.window, rate=rate, sleep=without_pauses, clock=lambda: now):
         pass
 
-    assert 2 <= most <= lanes
+    assert 2 <= most <= concurrency
 
 
 async def test_a_second_that_never_stands_still_is_a_named_gap_after_all_rows(without_pauses):
@@ -159,7 +159,7 @@ async def test_a_second_that_never_stands_still_is_a_named_gap_after_all_rows(wi
 
 async def test_a_tie_wider_than_a_page_is_read_by_page_numbers(without_pauses):
     server = MovingWindow(5, Scenario(same_second=200, shuffled=True), rows=2000)
-    pull = Pull(server.source(timed=True), server.window, lanes=4, sleep=without_pauses)
+    pull = Pull(server.source(timed=True), server.window, concurrency=4, sleep=without_pauses)
 
     keys = [row.key async for row in pull]
 
@@ -209,7 +209,7 @@ async def test_a_pull_goes_on_from_its_checkpoints_and_rereads_at_most_a_page_pe
     timed, after, without_pauses
 ):
     server = MovingWindow(2, CALM, rows=3000)
-    first = Pull(server.source(timed=timed), server.window, lanes=4, sleep=without_pauses)
+    first = Pull(server.source(timed=timed), server.window, concurrency=4, sleep=without_pauses)
     open_windows = {server.window.start: (server.window, None)}
     keys = set()
     async with aclosing(first.pages()) as pages:
@@ -222,7 +222,7 @@ async def test_a_pull_goes_on_from_its_checkpoints_and_rereads_at_most_a_page_pe
                 break
     checkpoints = [checkpoint for _, checkpoint in open_windows.values()]
 
-    second = Pull(server.source(timed=timed), checkpoints, lanes=4, sleep=without_pauses)
+    second = Pull(server.source(timed=timed), checkpoints, concurrency=4, sleep=without_pauses)
     again = [row.key async for row in second]
 
     assert keys | set(again) == {row.key for row in server.rows}
@@ -239,7 +239,7 @@ async def test_a_total_that_was_told_too_low_by_a_stale_replica_is_put_right(wit
         page = await server.page(window, number)
         return attrs.evolve(page, total=page.total + 40) if server.requests == 2 else page
 
-    pull = Pull(source(read, timed=False), server.window, lanes=2, sleep=without_pauses)
+    pull = Pull(source(read, timed=False), server.window, concurrency=2, sleep=without_pauses)
     keys = [row.key async for row in pull]
 
     assert sorted(keys) == sorted(row.key for row in server.rows)
@@ -258,7 +258,7 @@ async def test_a_window_that_grows_is_halved_and_then_named(without_pauses):
         extra += growing
         return Page(list=tuple(inside[first : first + 30]), total=len(inside) + (extra if growing else 0))
 
-    pull = Pull(source(read, timed=False), Window(START, at(3)), lanes=2, sleep=without_pauses)
+    pull = Pull(source(read, timed=False), Window(START, at(3)), concurrency=2, sleep=without_pauses)
     with pytest.raises(IncompletePull):
         async for _ in pull:
             pass
@@ -273,7 +273,7 @@ async def test_parts_of_a_day_that_all_hold_the_whole_day_show_a_coarse_server(w
         first = (number - 1) * 30
         return Page(list=tuple(rows[first : first + 30]), total=len(rows))
 
-    pull = Pull(source(read, timed=False), Window(START, at(80_000)), lanes=2, sleep=without_pauses)
+    pull = Pull(source(read, timed=False), Window(START, at(80_000)), concurrency=2, sleep=without_pauses)
     keys = [row.key async for row in pull]
 
     assert sorted(keys) == [row.key for row in rows]

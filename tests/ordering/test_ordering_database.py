@@ -6,10 +6,11 @@ import asyncio
 import sqlite3
 from contextlib import closing
 
+import attrs
 import pytest
 
 from kakaclo_async import ConfigurationError
-from kakaclo_async.ordering import Journal
+from kakaclo_async.ordering import Journal, schema
 
 pytestmark = pytest.mark.stepped
 
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.stepped
     [
         ("orders.db", "cannot be read: it looks like sqlite:///orders.db"),
         ("mysql://root@localhost/shop", "not in mysql"),
-        ("sqlite+aiosqlite:///orders.db", "not in sqlite\\+aiosqlite"),
+        ("sqlite+pysqlite:///orders.db", "not in sqlite\\+pysqlite"),
         ("sqlite://", "needs a file"),
         ("sqlite:///:memory:", "needs a file"),
         ("postgresql+psycopg://localhost/shop", "not in postgresql\\+psycopg"),
@@ -68,6 +69,48 @@ async def test_a_journal_of_a_newer_version_is_left_to_a_newer_package(kk, sandb
     await refused(kk, sandbox, order, url, "of version 99; this package knows up to 1: update kakaclo")
 
 
+def add_a_column(connection):
+    connection.exec_driver_sql("ALTER TABLE kakaclo_write ADD COLUMN shop VARCHAR")
+
+
+async def test_an_older_journal_is_brought_up_to_date_and_keeps_its_entries(
+    kk, sandbox, order, url, tmp_path, monkeypatch
+):
+    created = await kk.orders.submit(order(), journal=Journal(url))
+    newer = attrs.evolve(schema.MIGRATIONS, steps=[*schema.MIGRATIONS.steps, add_a_column])
+    monkeypatch.setattr(schema, "MIGRATIONS", newer)
+
+    assert await Journal(url).pending() == ()  # reading does it, too
+    assert (await Journal(url).find("SHOP-1")).outcome == created.id
+    assert (await kk.orders.submit(order(), journal=Journal(url))).id == created.id
+    assert (await kk.orders.submit(order("SHOP-2"), journal=Journal(url))).custom_order_id == "SHOP-2"
+
+    with closing(sqlite3.connect(tmp_path / "orders.db")) as connection:
+        assert connection.execute("SELECT version FROM kakaclo_journal").fetchall() == [(newer.newest,)]
+        assert connection.execute("SELECT key, shop FROM kakaclo_write").fetchall() == [
+            ("SHOP-1", None),
+            ("SHOP-2", None),
+        ]
+
+
+async def test_a_step_that_fails_leaves_the_older_journal_whole(kk, sandbox, order, url, monkeypatch):
+    created = await kk.orders.submit(order(), journal=Journal(url))
+    sandbox.requests.clear()
+    broken = [add_a_column, lambda connection: connection.exec_driver_sql("ALTER TABLE nothing")]
+    with monkeypatch.context() as patched:
+        patched.setattr(schema, "MIGRATIONS", attrs.evolve(schema.MIGRATIONS, steps=broken))
+        await refused(kk, sandbox, order, url, "syntax error")
+
+    assert (await Journal(url).find("SHOP-1")).outcome == created.id
+
+
+async def test_a_table_that_only_has_the_name_of_a_journals_is_no_journal(kk, sandbox, order, url, tmp_path):
+    with closing(sqlite3.connect(tmp_path / "orders.db")) as connection:
+        connection.execute("CREATE TABLE kakaclo_write (id INTEGER)")
+
+    await refused(kk, sandbox, order, url, r"tables that no journal made \(kakaclo_write\)")
+
+
 async def test_a_journal_may_stand_beside_other_tables(kk, order, url, tmp_path):
     with closing(sqlite3.connect(tmp_path / "orders.db")) as connection:
         connection.execute("CREATE TABLE invoice (id INTEGER)")
@@ -93,10 +136,10 @@ async def test_a_journal_that_is_not_there_has_nothing_to_tell_and_is_not_made(u
 async def test_an_error_of_the_database_shows_no_address(kk, order, url, tmp_path):
     await kk.orders.submit(order(), journal=Journal(url))
     with closing(sqlite3.connect(tmp_path / "orders.db")) as connection:
-        connection.execute("DROP TABLE kakaclo_write")
+        connection.execute("ALTER TABLE kakaclo_write DROP COLUMN notes")
         connection.commit()
 
-    with pytest.raises(ConfigurationError, match="no such table") as caught:
+    with pytest.raises(ConfigurationError, match="no such column") as caught:
         await kk.orders.submit(order("SHOP-2"), journal=Journal(url))
 
     assert "Shall-See" not in str(caught.value)
@@ -112,10 +155,10 @@ async def test_a_journal_that_another_process_locks_is_waited_for_and_then_told_
     ) as other:
         other.execute("BEGIN EXCLUSIVE")
         for_streams = Journal(url)
-        assert for_streams._database._sqlite  # made now, with the patience that everybody has
+        for_streams._database._transactions = for_streams._database._connect()  # with the usual timeout
         waiting = asyncio.create_task(kk.orders.submit(order("SHOP-2"), journal=for_streams))
         with monkeypatch.context() as patched:
-            patched.setattr("kakaclo_async.ordering.database._PATIENCE", 0.01)
+            patched.setattr("kakaclo_async.database.engines.LOCK_TIMEOUT", 0.01)
             await refused(kk, sandbox, order, url, "database is locked")
         assert not waiting.done()
 
@@ -123,18 +166,18 @@ async def test_a_journal_that_another_process_locks_is_waited_for_and_then_told_
         assert (await waiting).custom_order_id == "SHOP-2"
 
 
-async def test_orders_are_durable_before_they_are_sent(url, monkeypatch):
+async def test_orders_are_durable_before_they_are_sent(url):
     seen = []
 
     def look(connection):
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-        seen.append(connection.exec_driver_sql("PRAGMA synchronous").scalar())
-        seen.append(connection.exec_driver_sql("PRAGMA journal_mode").scalar())
+        seen.extend(
+            connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+            for name in ("synchronous", "journal_mode", "secure_delete")
+        )
 
-    monkeypatch.setattr("kakaclo_async.ordering.database._begin", look)
-    await Journal(url).find("SHOP-1")
+    await Journal(url)._database.run(look)
 
-    assert seen == [3, "delete"]
+    assert seen == [3, "delete", 1]
 
 
 def test_a_journal_belongs_to_no_event_loop(url):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 
-LANES = 2
+CONCURRENCY = 2
 
 SCRIPT = """
 import asyncio, sys
@@ -13,9 +13,9 @@ from datetime import datetime
 from kakaclo_async import KakaClo, RateLimit
 from kakaclo_async.catalog import Mirror
 
-async def main(url, token, database, until, lanes):
+async def main(url, token, database, until, concurrency):
     async with KakaClo(token, base_url=url, rate_limit=RateLimit(100_000, 50_000.0)) as kk:
-        await Mirror(kk, database, lanes=int(lanes)).run(until=datetime.fromisoformat(until))
+        await Mirror(kk, database, concurrency=int(concurrency)).run(until=datetime.fromisoformat(until))
 
 asyncio.run(main(*sys.argv[1:]))
 """
@@ -23,7 +23,14 @@ asyncio.run(main(*sys.argv[1:]))
 
 async def start_mirror(sandbox, database, until):
     return await asyncio.create_subprocess_exec(
-        sys.executable, "-c", SCRIPT, sandbox.url, sandbox.token, database, until.isoformat(), str(LANES)
+        sys.executable,
+        "-c",
+        SCRIPT,
+        sandbox.url,
+        sandbox.token,
+        database,
+        until.isoformat(),
+        str(CONCURRENCY),
     )
 
 

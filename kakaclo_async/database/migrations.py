@@ -1,0 +1,113 @@
+"""Bring a database's tables to this package's version."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import attrs
+from sqlalchemy import insert, inspect, select, text, update
+
+from kakaclo_async.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from sqlalchemy import MetaData, Table
+    from sqlalchemy.engine import Connection
+
+
+_MIGRATING: Final = text(f"SELECT pg_advisory_xact_lock({0x6B616B61})")
+"""Workers that meet an empty or older PostgreSQL database at once take their turns."""
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Migrations:
+    """The tables of a mirror or a journal, and the steps that older ones lack.
+
+    Attributes:
+        holds: what the tables are, for errors: "mirror".
+        hint: how they come into being, for errors.
+        metadata: the tables as they are now.
+        version: the one among them that holds the version.
+        steps: what changed since version 1, in order: the first step leads to version 2. Steps are never edited.
+        alone: whether the database must hold nothing else, in PostgreSQL no table of another program with a name of
+            ours; otherwise the tables may stand beside others.
+    """
+
+    holds: str
+    hint: str
+    metadata: MetaData
+    version: Table
+    steps: Sequence[Callable[[Connection], None]]
+    alone: bool
+
+    @property
+    def newest(self) -> int:
+        """The version that this package knows."""
+        return 1 + len(self.steps)
+
+    def migrate(self, connection: Connection, *, make: bool = True) -> None:
+        """Make the tables in an empty database, or take the steps that one of an older version lacks.
+
+        Args:
+            connection: in a transaction that may write.
+            make: whether to make tables where there are none.
+
+        Raises:
+            ConfigurationError: the database belongs to another program or a newer version, tables were lost, or there
+                are none and `make` is false.
+        """
+        if connection.dialect.name == "postgresql":
+            connection.execute(_MIGRATING)
+        self.refuse_foreign(connection)
+        if make and not inspect(connection).has_table(self.version.name):
+            self.metadata.create_all(connection)
+            connection.execute(insert(self.version).values(version=self.newest))
+            return
+        found = self.check_version(connection)
+        for step in self.steps[found - 1 :]:
+            step(connection)
+        if found != self.newest:
+            connection.execute(update(self.version).values(version=self.newest))
+        if lost := set(self.metadata.tables) - set(inspect(connection).get_table_names()):
+            raise ConfigurationError(
+                f"the {self.holds}'s tables {', '.join(sorted(lost))} are missing:"
+                f" restore them, or make a new {self.holds}"
+            )
+
+    def refuse_foreign(self, connection: Connection) -> None:
+        """Refuse a database that belongs to another program; read only.
+
+        Raises:
+            ConfigurationError: it does, or it is of a newer version.
+        """
+        present = set(inspect(connection).get_table_names())
+        if self.version.name in present:
+            self.check_version(connection)
+            return
+        is_sqlite = connection.dialect.name == "sqlite"
+        foreign = present if is_sqlite and self.alone else present & set(self.metadata.tables)
+        if foreign:
+            raise ConfigurationError(
+                f"the database holds tables that no {self.holds} made ({', '.join(sorted(foreign)[:3])}):"
+                f" give the {self.holds} a database of its own"
+            )
+
+    def check_version(self, connection: Connection) -> int:
+        """Return the version of the tables.
+
+        Raises:
+            ConfigurationError: there are none, or they are newer than this package.
+        """
+        if not inspect(connection).has_table(self.version.name):
+            raise ConfigurationError(f"there is no {self.holds} in the database yet: {self.hint}")
+        found = connection.scalar(select(self.version.c.version)) or 0
+        if found < 1:
+            raise ConfigurationError(
+                f"no {self.holds} made the table {self.version.name}: give it a database of its own"
+            )
+        if found > self.newest:
+            raise ConfigurationError(
+                f"the {self.holds} is of version {found}; this package knows up to {self.newest}: update kakaclo"
+            )
+        return found

@@ -1,8 +1,9 @@
-"""Retry, pure: which failure may be followed by another attempt, and after which pause."""
+"""Retry and backoff, pure: which failure allows another attempt, and after which pause."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from itertools import count
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
@@ -16,24 +17,36 @@ from kakaclo_async.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterator
 
 
-@attrs.frozen(slots=True, kw_only=True)
-class Backoff:
-    """Full jitter: a random pause up to a ceiling that doubles with each attempt.
+@attrs.frozen(slots=True)
+class Pauses:
+    """Exponential backoff: pauses that grow by a factor, up to the longest.
+
+    Iterate over it for one pause after another, without end, or ask for a single one with `after`.
 
     Attributes:
-        first: the ceiling after the first attempt, in seconds.
-        ceiling: the highest ceiling, in seconds.
+        first: seconds of the first pause.
+        growth: factor from one pause to the next.
+        longest: seconds of the longest pause.
     """
 
-    first: float = 0.5
-    ceiling: float = 8.0
+    first: float
+    growth: float
+    longest: float
 
-    def pause(self, attempt: int, random: Callable[[], float]) -> float:
-        """Return the seconds to pause after attempt number `attempt` (from 1); `random` gives [0, 1)."""
-        return random() * min(self.ceiling, self.first * 2.0 ** min(attempt - 1, 30))
+    def after(self, attempt: int) -> float:
+        """Return the seconds to pause after attempt number `attempt`, from 1."""
+        # The exponent is capped because a float overflows long before an outage of weeks ends.
+        return min(self.longest, self.first * self.growth ** min(attempt - 1, 60))
+
+    def __iter__(self) -> Iterator[float]:
+        return map(self.after, count(1))
+
+
+BACKOFF: Final = Pauses(first=0.5, growth=2.0, longest=8.0)
+"""Between the attempts of one call; each pause is drawn from 0 up to this ("full jitter")."""
 
 
 def surely_not_executed(error: KakaCloError) -> bool:

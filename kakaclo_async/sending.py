@@ -18,7 +18,7 @@ from kakaclo_async.errors import (
 )
 from kakaclo_async.events import Event, Lane, Retried, Sent, Throttled
 from kakaclo_async.protocol import Answer, Request, read_answer
-from kakaclo_async.retry import Backoff, may_repeat, surely_not_executed
+from kakaclo_async.retry import BACKOFF, may_repeat, surely_not_executed
 from kakaclo_async.sharing.caching import Cache
 
 if TYPE_CHECKING:
@@ -65,7 +65,6 @@ class Exchange:
         token: read before each request.
         emit: takes the events.
         random: gives [0, 1), for the jitter of pauses.
-        backoff: the pauses between attempts.
     """
 
     def __init__(
@@ -76,14 +75,12 @@ class Exchange:
         *,
         emit: Callable[[Event], None],
         random: Callable[[], float],
-        backoff: Backoff | None = None,
     ) -> None:
         self._transport = transport
         self._gate = gate
         self._token = token
         self._emit = emit
         self._random = random
-        self._backoff = backoff or Backoff()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
 
@@ -148,7 +145,7 @@ class Exchange:
             budget.refusals += 1  # the gate holds everybody until a probe went through; no pause of our own
             self._emit(Throttled(method=request.method, path=request.path, retry_after=error.retry_after))
         else:
-            pause = self._backoff.pause(budget.attempt - budget.refusals, self._random)
+            pause = self._random() * BACKOFF.after(budget.attempt - budget.refusals)
         if self._closed:
             raise self._final(request, ClientClosed("the client was closed during the call"), error)
         if budget.time_left() <= 0:

@@ -1,12 +1,12 @@
-"""Ask again and again until something has happened, without asking too often or giving up too early."""
+"""Poll with exponential backoff."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from kakaclo_async.errors import DeadlineExceeded, KakaCloError
-from kakaclo_async.retry import may_repeat
+from kakaclo_async.retry import Pauses, may_repeat
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -14,9 +14,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-FIRST_PAUSE = 1.0  # seconds between two looks, growing to the longest
-LONGEST_PAUSE = 60.0
-PAUSE_GROWTH = 1.5
+_PAUSES: Final = Pauses(first=1.0, growth=1.5, longest=60.0)
 
 
 def may_pass(error: KakaCloError) -> bool:
@@ -45,9 +43,9 @@ async def poll(
     """
     clock = asyncio.get_running_loop().time
     deadline = None if timeout is None else clock() + timeout
-    pause = FIRST_PAUSE
     seen: T | None = None
     failure: KakaCloError | None = None
+    pauses = iter(_PAUSES)
     while True:
         try:
             seen, failure = await look(), None
@@ -57,8 +55,8 @@ async def poll(
             if not may_pass(error):
                 raise
             failure = error
+        pause = next(pauses)
         left = pause if deadline is None else deadline - clock()
         if left <= 0:
             raise DeadlineExceeded(f"{too_late(seen)} after {timeout:g} s") from failure
         await asyncio.sleep(min(pause, left))
-        pause = min(LONGEST_PAUSE, pause * PAUSE_GROWTH)

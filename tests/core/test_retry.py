@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import islice
+
 import pytest
 from hypothesis import given, strategies as st
 
@@ -14,7 +16,7 @@ from kakaclo_async.errors import (
     ServerError,
     Unauthorized,
 )
-from kakaclo_async.retry import Backoff, may_repeat, surely_not_executed
+from kakaclo_async.retry import BACKOFF, Pauses, may_repeat, surely_not_executed
 
 NEVER_LEFT = ConnectionFailed("refused", sent=False)
 MAY_HAVE_ARRIVED = ConnectionFailed("reset", sent=True)
@@ -69,11 +71,12 @@ def test_nothing_that_may_have_been_executed_is_ever_repeated_as_a_write():
         assert not may_repeat(error, writes=True)
 
 
-@given(st.integers(1, 10_000), st.floats(0, 1, exclude_max=True))
-def test_a_pause_is_never_above_its_ceiling(attempt, chance):
-    assert 0 <= Backoff().pause(attempt, lambda: chance) <= 8.0
+@given(st.integers(1, 10_000))
+def test_a_pause_is_never_above_the_longest(attempt):
+    assert BACKOFF.first <= BACKOFF.after(attempt) <= BACKOFF.longest
 
 
-def test_the_ceiling_of_pauses_doubles_until_the_highest():
-    ceilings = [Backoff(first=0.5, ceiling=3.0).pause(attempt, lambda: 1.0) for attempt in range(1, 6)]
-    assert ceilings == [0.5, 1.0, 2.0, 3.0, 3.0]
+def test_pauses_grow_until_the_longest():
+    pauses = Pauses(first=0.5, growth=2.0, longest=3.0)
+    assert [pauses.after(attempt) for attempt in range(1, 6)] == [0.5, 1.0, 2.0, 3.0, 3.0]
+    assert list(islice(pauses, 5)) == [0.5, 1.0, 2.0, 3.0, 3.0]

@@ -9,7 +9,8 @@ import attrs
 
 from kakaclo_async.errors import DeadlineExceeded, KakaCloError
 from kakaclo_async.models.order import FinancialStatus, FulfillmentStatus, OrderStatus
-from kakaclo_async.resources._polling import FIRST_PAUSE, PAUSE_GROWTH, may_pass
+from kakaclo_async.resources._polling import may_pass
+from kakaclo_async.retry import Pauses
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from kakaclo_async.models.order import Order
 
 
-_LONGEST_PAUSE: Final = 600.0  # seconds; orders take hours and days
+_PAUSES: Final = Pauses(first=1.0, growth=1.5, longest=600.0)  # orders take hours and days
 
 Stage = Literal["paid", "partially_shipped", "shipped", "completed"]
 
@@ -46,7 +47,7 @@ class _Waiter:
     stage: str
     done: asyncio.Future[Order]
     due: float
-    pause: float = FIRST_PAUSE
+    looks: int = 1
     seen: Order | None = None
 
 
@@ -103,11 +104,13 @@ class OrderWatch:
                 continue
             await asyncio.sleep(0)  # whoever begins to wait in the same turn of the loop rides along
             # Half a pause early is soon enough, and joins those who would ask a little later.
-            due = [waiter for waiter in self._waiters if waiter.due - waiter.pause / 2 <= clock()]
+            due = [
+                waiter for waiter in self._waiters if waiter.due - _PAUSES.after(waiter.looks) / 2 <= clock()
+            ]
             await self._poll(due)
             for waiter in due:
-                waiter.due = clock() + waiter.pause
-                waiter.pause = min(_LONGEST_PAUSE, waiter.pause * PAUSE_GROWTH)
+                waiter.due = clock() + _PAUSES.after(waiter.looks)
+                waiter.looks += 1
 
     async def _poll(self, due: list[_Waiter]) -> None:
         try:

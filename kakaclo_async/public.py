@@ -81,6 +81,10 @@ from kakaclo_async.models.order import (
     StockStatus as StockStatus,
     TrackingInfo as TrackingInfo,
 )
+from kakaclo_async.models.order_check import (
+    OrderCheck as OrderCheck,
+    OrderProblem as OrderProblem,
+)
 from kakaclo_async.models.order_v1 import (
     FulfillmentV1 as FulfillmentV1,
     OrderItemV1 as OrderItemV1,
@@ -106,6 +110,7 @@ from kakaclo_async.models.refund import (
     NewRefund as NewRefund,
     Refund as Refund,
     RefundItem as RefundItem,
+    RefundPlan as RefundPlan,
     RefundReason as RefundReason,
     RefundStatus as RefundStatus,
 )
@@ -135,13 +140,6 @@ from kakaclo_async.ratelimit.redis import (
 )
 from kakaclo_async.resources.freight import (
     FreightMatrix as FreightMatrix,
-)
-from kakaclo_async.resources.orders.check import (
-    OrderCheck as OrderCheck,
-    OrderProblem as OrderProblem,
-)
-from kakaclo_async.resources.refund_lines import (
-    RefundPlan as RefundPlan,
 )
 from kakaclo_async.stats import (
     LaneStats as LaneStats,

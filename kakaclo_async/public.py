@@ -87,6 +87,10 @@ from kakaclo_async.models.order import (
     StockStatus as StockStatus,
     TrackingInfo as TrackingInfo,
 )
+from kakaclo_async.models.order_check import (
+    OrderCheck as OrderCheck,
+    OrderProblem as OrderProblem,
+)
 from kakaclo_async.models.order_v1 import (
     FulfillmentV1 as FulfillmentV1,
     OrderItemV1 as OrderItemV1,
@@ -122,6 +126,7 @@ from kakaclo_async.models.refund import (
     NewRefund as NewRefund,
     Refund as Refund,
     RefundItem as RefundItem,
+    RefundPlan as RefundPlan,
     RefundReason as RefundReason,
     RefundStatus as RefundStatus,
 )
@@ -131,13 +136,6 @@ from kakaclo_async.ratelimit.bucket import (
 )
 from kakaclo_async.ratelimit.redis import (
     RedisBucket as RedisBucket,
-)
-from kakaclo_async.resources.orders.check import (
-    OrderCheck as OrderCheck,
-    OrderProblem as OrderProblem,
-)
-from kakaclo_async.resources.refund_lines import (
-    RefundPlan as RefundPlan,
 )
 from kakaclo_async.stats import (
     LaneStats as LaneStats,

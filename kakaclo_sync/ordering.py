@@ -13,8 +13,11 @@ from kakaclo_sync.derive import Face, blocking
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from kakaclo_async.models.custom import NewDesign
+    from kakaclo_async.models.order import NewOrder
+    from kakaclo_async.models.refund import RefundRequest
     from kakaclo_async.ordering import Entry
-    from kakaclo_async.resources.writes import Writes
+    from kakaclo_async.sending import Sender
     from kakaclo_sync.client import KakaClo
 
 
@@ -77,9 +80,15 @@ class Journal(Face[ordering.Journal]):
         """
         return kk._bridge.thread().run(lambda: self._target().finish(kk._target()))  # noqa: SLF001 - a face, too
 
-    async def once(self, writes: Writes, key: str, payload: bytes, *, timeout: float | None = None) -> str:  # noqa: ASYNC109 - see below
+    async def once(
+        self,
+        sender: Sender,
+        write: NewOrder | RefundRequest | NewDesign,
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109 - see below
+    ) -> str:
         """Carry a write out on the client's loop; it is `kk.orders.submit` that calls and blocks."""
-        return await self._target().once(writes, key, payload, timeout=timeout)
+        return await self._target().once(sender, write, timeout=timeout)
 
     async def recall(self, kind: str, key: str) -> Entry | None:
         """Return what was carried out, or may have been; like `once`, for the client's loop."""

@@ -98,7 +98,7 @@ async def pending(
         entries = await (book.settle(kk) if settle else book.pending())
     columns = ("Kind", "Id", "Stands", "Since", "Can be settled", "Attempts", "Why")
     rows = [
-        (entry.kind, entry.key, entry.standing, entry.sent_from, entry.settles_at, entry.attempts, entry.why)
+        (entry.kind, entry.key, entry.status, entry.sent_from, entry.settles_at, entry.attempts, entry.why)
         for entry in entries
     ]
     names = ("kind", "id", "standing", "since", "settles_at", "attempts", "why")

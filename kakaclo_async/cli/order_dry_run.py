@@ -6,10 +6,10 @@ from collections import Counter
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from kakaclo_async import FreightQuote, FreightRequest, InvalidRequest, OrderProblem
+from kakaclo_async import FreightQuote, FreightRequest, InvalidRequest, OrderCheck, OrderProblem
 from kakaclo_async.cli.output import Answer, Table
 from kakaclo_async.cli.progress import progress
-from kakaclo_async.resources.orders.check import OrderCheck, judge
+from kakaclo_async.resources.orders.check import judge
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

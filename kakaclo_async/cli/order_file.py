@@ -11,8 +11,9 @@ import attrs
 
 from kakaclo_async.errors import InvalidRequest
 from kakaclo_async.models.order import Address, NewOrder
+from kakaclo_async.models.order_check import OrderProblem
 from kakaclo_async.resources._checks import check_code
-from kakaclo_async.resources.orders.check import OrderProblem, read_order
+from kakaclo_async.resources.orders.check import read_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

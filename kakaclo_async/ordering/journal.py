@@ -2,33 +2,51 @@
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
+import json
+from collections import defaultdict
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, assert_never, cast
 
+from kakaclo_async.codec import encode
 from kakaclo_async.errors import ConfigurationError, OutcomeUnknown, Rejected
+from kakaclo_async.models.custom import NewDesign
+from kakaclo_async.models.order import NewOrder
+from kakaclo_async.models.refund import RefundRequest
 from kakaclo_async.ordering.database import Database
-from kakaclo_async.ordering.entry import Entry, WriteStatus
-from kakaclo_async.ordering.leases import Leases
+from kakaclo_async.ordering.designs import DesignWrites
+from kakaclo_async.ordering.leases import Attempt, Leases
+from kakaclo_async.ordering.orders import OrderWrites
 from kakaclo_async.ordering.per_loop import PerLoop
-from kakaclo_async.ordering.search import Searches, look
+from kakaclo_async.ordering.reconcile import Reconciler, reconcile
+from kakaclo_async.ordering.refunds import RefundWrites, prepare_refund
 from kakaclo_async.ordering.store import Store
-from kakaclo_async.ordering.submit import submit
-from kakaclo_async.resources.design_writes import DesignWrites
-from kakaclo_async.resources.orders.writes import OrderWrites
-from kakaclo_async.resources.refund_writes import RefundWrites
+from kakaclo_async.ordering.writes import WriteStatus
+from kakaclo_async.resources._checks import check_code
+from kakaclo_async.resources.custom import design_key
+from kakaclo_async.retry import Pauses
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kakaclo_async.client import KakaClo
-    from kakaclo_async.resources.writes import Writes
+    from kakaclo_async.errors import KakaCloError
+    from kakaclo_async.ordering.leases import Writes
+    from kakaclo_async.ordering.writes import Entry
+    from kakaclo_async.sending import Sender
+
+
+_PAUSES: Final = Pauses(first=0.1, growth=1.5, longest=2.0)  # between two looks at what another worker sends
+_MOST_ATTEMPTS: Final = 5
+"""Requests that one call may cost when each ends unknown, and is found not to have arrived."""
 
 
 class Journal:
-    """Writes down what shall be carried out exactly once, before it is sent.
+    """A write-ahead log: makes orders, refunds and designs exactly-once.
 
     Workers, processes and machines may share one. It holds the payloads, addresses among them, until they were
-    carried out or declined. Nothing is kept open between two calls: there is nothing to close.
+    carried out or declined. Nothing is kept open between two calls, so it needs no closing.
 
     Args:
         url: `sqlite:///orders.db` or `postgresql://user:password@host/name`.
@@ -57,21 +75,24 @@ class Journal:
         self._database = Database(url)
         store = self._store = Store(self._database, quiet_time=quiet_time, now=now)
         self._leases = PerLoop(lambda: Leases(store, lease, now))
-        self._searches = PerLoop(lambda: Searches(store, quiet_time))
+        # One for each kind: a long look for orders must not keep a refund waiting.
+        self._reconcilers = PerLoop(
+            lambda: defaultdict[str, Reconciler](lambda: Reconciler(store, quiet_time))
+        )
 
     def __repr__(self) -> str:
         return f"<Journal {self._database}>"
 
     async def pending(self) -> tuple[Entry, ...]:
-        """Return what is being sent, in doubt or lost, oldest first, with the reasons.
+        """Return what is being sent, unknown or not executed, oldest first, with the reasons.
 
         Raises:
-            ConfigurationError: there is no journal.
+            ConfigurationError: the URL leads to no journal.
         """
         return await self._store.open()
 
     async def find(self, custom_order_id: str) -> Entry | None:
-        """Return what became of an order; None when none was placed, or in doubt, under this id."""
+        """Return what became of an order; None when none was placed, nor may have been, under this id."""
         return await self.recall(OrderWrites.kind, custom_order_id)
 
     async def recall(self, kind: str, key: str) -> Entry | None:
@@ -85,36 +106,35 @@ class Journal:
         return None if entry is None or entry.may_be_sent else entry
 
     async def settle(self, kk: KakaClo) -> tuple[Entry, ...]:
-        """Look once at KakaClo for everything in doubt, and return what is pending still.
+        """Look once at KakaClo for everything unknown, and return what is pending still.
 
-        Nothing is sent: what KakaClo did not get is lost until it is submitted again, or `finish` sends it.
+        Nothing is sent: what KakaClo did not get is not executed until it is submitted again, or `finish` sends it.
 
         Raises:
-            ConfigurationError: there is no journal.
+            ConfigurationError: the URL leads to no journal.
             KakaCloError: KakaClo could not be asked.
         """
         for writes in _all_writes(kk):
-            await look(self._store, writes)
+            await reconcile(self._store, writes)
         return await self.pending()
 
     async def finish(self, kk: KakaClo) -> tuple[Entry, ...]:
-        """Settle everything that can be by now, send again what is lost, and return what is pending still.
+        """Settle everything that can be by now, send again what was not executed, and return what is pending still.
 
-        For what was submitted by workers that will not come back: it is sent as the journal has it.
+        Recovers writes whose workers died, re-sending the journal's copy.
 
         Raises:
-            ConfigurationError: there is no journal.
+            ConfigurationError: the URL leads to no journal.
             Rejected: KakaClo declined some of it, which is not pending any more; the others were sent.
-            KakaCloError: KakaClo could not be asked; what was not sent is lost until the next call.
+            KakaCloError: KakaClo could not be asked; what was not sent waits for the next call.
         """
         by_kind = {writes.kind: writes for writes in _all_writes(kk)}
         declined: Rejected | None = None
         for entry in await self.settle(kk):
-            if entry.standing is WriteStatus.LOST:
+            if entry.status is WriteStatus.NOT_EXECUTED:
+                writes = by_kind[entry.kind]
                 try:
-                    await self._submit(
-                        by_kind[entry.kind], entry.key, entry.payload, timeout=0.0, orphan=True
-                    )
+                    await self._submit(writes, entry.key, entry.payload, timeout=0.0, orphan=True)
                 except OutcomeUnknown:
                     continue  # pending again, and returned
                 except Rejected as error:
@@ -126,20 +146,37 @@ class Journal:
             raise declined
         return await self.pending()
 
-    async def once(self, writes: Writes, key: str, payload: bytes, *, timeout: float | None = None) -> str:  # noqa: ASYNC109 - the error says what is in doubt
+    async def once(
+        self,
+        sender: Sender,
+        write: NewOrder | RefundRequest | NewDesign,
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109 - the error says what is unknown
+    ) -> str:
         """Carry a write out exactly once, and return its number; `kk.orders.submit` and others call it.
 
         Args:
-            writes: how it is sent, and looked for.
-            key: which one; the same key and payload is the same write.
-            payload: the JSON body.
-            timeout: seconds to go on while it is in doubt, None until that can be settled.
+            sender: sends it, and reads back what may have been sent.
+            write: the same key and the same content is the same write.
+            timeout: seconds to go on while the outcome is unknown, None until it can be settled.
 
         Raises:
-            Conflict: the key came with another payload, which may have been sent.
-            OutcomeUnknown: it is still in doubt.
+            Conflict: the key came with another write, which may have been sent.
+            OutcomeUnknown: it is still unknown.
             KakaCloError: it was surely not carried out.
         """
+        writes: Writes
+        match write:
+            case NewOrder():
+                key = check_code(write.custom_order_id, "custom_order_id")
+                writes, payload = OrderWrites(sender, write), encode(write)
+            case NewDesign():
+                writes, payload = DesignWrites(sender, write, timeout), encode(write)
+                key = design_key(payload)
+            case RefundRequest():
+                writes, key, payload = await prepare_refund(sender, write, self.recall)
+            case _:
+                assert_never(write)
         return await self._submit(writes, key, payload, timeout=timeout)
 
     async def _submit(
@@ -151,18 +188,85 @@ class Journal:
         timeout: float | None,  # noqa: ASYNC109 - see `once`
         orphan: bool = False,
     ) -> str:
-        return await submit(
-            writes,
-            key,
-            payload,
-            store=self._store,
-            leases=self._leases.get(),
-            search=self._searches.get().of(writes.kind),
-            timeout=timeout,
-            orphan=orphan,
-        )
+        """Lease it and send it, or wait for the worker that does, or reconcile it; until one of them settles it.
+
+        Args:
+            writes: how it is sent, and read back.
+            key: which one.
+            payload: the JSON body.
+            timeout: seconds to go on while the outcome is unknown.
+            orphan: whether the journal alone has the payload, and keeps it unless KakaClo declines it.
+        """
+        digest = digest_of(payload)
+        leases = self._leases.get()
+        clock = asyncio.get_running_loop().time
+        deadline: float | None = None
+        failure: KakaCloError | None = None
+        attempts, waits = 0, 0
+        looked = False
+        while True:
+            attempt = Attempt(writes, key, payload, self._store, leases, orphan=orphan)
+            entry, is_leased = await attempt.claim(digest)
+            if is_leased:
+                if (outcome := await attempt.carry_out()) is not None:
+                    return outcome
+                attempts, looked = attempts + 1, False
+                continue
+            if entry.digest != digest:
+                raise writes.conflict(key)
+            if entry.status is WriteStatus.DONE:
+                return entry.outcome or ""
+            left: float | None = None
+            if timeout is not None:
+                # Counted from the first time that the outcome is unknown: sending has a time limit of its own.
+                deadline = clock() + timeout if deadline is None else deadline
+                left = deadline - clock()
+            if looked or attempts == _MOST_ATTEMPTS or (left is not None and left <= 0):
+                raise _unknown(writes, entry, failure)
+            if entry.status is WriteStatus.SENDING:
+                waits += 1
+                pause = _PAUSES.after(waits)
+                await asyncio.sleep(pause if left is None else min(pause, left))
+            else:
+                ripe_in = ((entry.settles_at or entry.seen_at) - entry.seen_at).total_seconds()
+                reconciler = self._reconcilers.get()[writes.kind]
+                failure = await reconciler.next_look(writes, ripe_in=ripe_in, timeout=left)
+                # A look that began when it could tell, and did not: no other will, unless KakaClo recovers.
+                looked = entry.may_be_settled
+
+
+def _unknown(writes: Writes, entry: Entry, failure: KakaCloError | None) -> OutcomeUnknown:
+    if entry.status is WriteStatus.SENDING:
+        why = "another worker is sending it"
+    else:
+        why = entry.why or "the worker that sent it died"
+    if failure is not None:
+        why += f"; KakaClo could not be asked ({failure})"
+    error = writes.unknown(entry.key, why, entry.settles_at or entry.seen_at)
+    error.__cause__ = failure
+    return error
 
 
 def _all_writes(kk: KakaClo) -> tuple[Writes, ...]:
     sender = kk._sender  # noqa: SLF001 - packages share privates
-    return OrderWrites(sender), RefundWrites(sender), DesignWrites(kk.custom)
+    return OrderWrites(sender), RefundWrites(sender), DesignWrites(sender)
+
+
+def digest_of(payload: bytes) -> str:
+    """Return what equal payloads have in common, whatever the order of their fields and of their items."""
+    return hashlib.sha256(_text(_unordered(json.loads(payload))).encode()).hexdigest()
+
+
+def _unordered(value: object) -> object:
+    match value:
+        case dict():
+            fields = cast("dict[str, object]", value)
+            return {name: _unordered(part) for name, part in fields.items()}
+        case list():
+            return sorted(map(_unordered, cast("list[object]", value)), key=_text)
+        case _:
+            return value
+
+
+def _text(value: object) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))

@@ -1,46 +1,30 @@
-"""Claims on writes: kept up while their worker lives, lost soon after it died."""
+"""Leases on writes, prolonged while their worker lives; and the attempts that are made under them."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import secrets
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-import attrs
-
-from kakaclo_async.errors import ConfigurationError, LeaseLost as LeaseLost  # noqa: PLC0414
+from kakaclo_async.errors import ConfigurationError, KakaCloError, LeaseLost, OutcomeUnknown, Rejected
+from kakaclo_async.ordering.store import Lease
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
+    from kakaclo_async.errors import Conflict
     from kakaclo_async.ordering.store import Store
-
-
-@attrs.define(eq=False)
-class Lease:
-    """A claim on one write.
-
-    Attributes:
-        token: what the journal knows it by.
-        timeout: seconds that one attempt takes at most.
-        until: seconds since 1970; nothing is sent after.
-        deadline: the same moment on the event loop's clock, in case that somebody sets the other one back.
-    """
-
-    token: str
-    timeout: float
-    until: float
-    deadline: float
+    from kakaclo_async.ordering.writes import Entry, Reconciliation
 
 
 class Leases:
-    """The claims of one worker on one event loop.
+    """The leases of one worker on one event loop.
 
     Args:
         store: where they are written down.
-        seconds: how long a claim outlives its worker; it is prolonged three times in that time.
+        seconds: how long a lease outlives its worker; it is prolonged three times in that time.
         now: tells the time, aware.
     """
 
@@ -52,32 +36,26 @@ class Leases:
         self._keeper: asyncio.Task[None] | None = None
 
     def new(self, timeout: float) -> Lease:
-        """Return a claim to make.
+        """Return a lease to claim a write with.
 
         Args:
             timeout: seconds that one attempt takes at most.
         """
         token = f"{os.getpid()}-{secrets.token_hex(8)}"
-        return Lease(token, timeout, *self._end())
+        return Lease(token, timeout, *self._end(), self._now)
 
     def keep(self, lease: Lease) -> None:
-        """Keep a claim up from now on."""
+        """Prolong a lease from now on."""
         self._held[lease.token] = lease
         if self._keeper is None or self._keeper.done():
             self._keeper = asyncio.create_task(self._keep_all(), name="kakaclo journal leases")
 
     def drop(self, lease: Lease) -> None:
-        """Keep a claim up no more."""
+        """Prolong a lease no more."""
         self._held.pop(lease.token, None)
         if not self._held and self._keeper is not None:
             self._keeper.cancel()
             self._keeper = None  # it ends a little later, and must not be counted on by then
-
-    def check(self, lease: Lease) -> None:
-        """Raise `LeaseLost` unless a claim still holds."""
-        now = self._now().timestamp()
-        if now >= lease.until or asyncio.get_running_loop().time() >= lease.deadline:
-            raise LeaseLost("the claim in the journal ran out while the request waited for its turn")
 
     def _end(self) -> tuple[float, float]:
         return self._now().timestamp() + self._seconds, asyncio.get_running_loop().time() + self._seconds
@@ -90,6 +68,152 @@ class Leases:
             try:
                 kept = await self._store.renew(held, until)
             except ConfigurationError:
-                continue  # the database is away: those who send find out by the time
+                continue  # the database is away: `Lease.check` ends what lasts too long
             for token in kept & self._held.keys():
                 held[token].until, held[token].deadline = until, deadline
+
+
+class Writes(Protocol):
+    """One kind of write: how to send it, and how to find out what became of it."""
+
+    @property
+    def kind(self) -> str:
+        """What the journal calls it."""
+        ...
+
+    @property
+    def timeout(self) -> float:
+        """Seconds that one attempt takes at most, once its permit is there."""
+        ...
+
+    async def send(self, attempt: Attempt) -> str:
+        """Carry the write out: one request, never repeated once it may have arrived.
+
+        Returns:
+            The number that KakaClo gave.
+
+        Raises:
+            OutcomeUnknown: it may have been carried out.
+            KakaCloError: it surely was not.
+        """
+        ...
+
+    async def reconcile(self, unknown: Sequence[Entry], *, thorough: bool) -> Reconciliation:
+        """Find out what became of unknown writes, all at once.
+
+        Args:
+            unknown: at least one.
+            thorough: what is not found now will be sent again; otherwise a quick look for what was carried out will do.
+        """
+        ...
+
+    def redact(self, payload: bytes) -> bytes:
+        """Return what a journal keeps of a payload that was carried out: no address."""
+        ...
+
+    def unknown(self, key: str, why: str, settles_at: datetime) -> OutcomeUnknown:
+        """Make the error for an unknown write."""
+        ...
+
+    def conflict(self, key: str) -> Conflict:
+        """Make the error for a key that came with another payload."""
+        ...
+
+
+class Attempt:
+    """One attempt at a write.
+
+    Whatever kills the worker, the journal knows enough: before `claim` nothing was sent; from then until the end
+    was recorded, the write may have been sent, and the lease runs out.
+
+    Attributes:
+        key: which write.
+        payload: the JSON body to send.
+        lease: its claim; the request must not leave without it.
+        orphan: whether the journal alone has the payload, and keeps it unless KakaClo declines it.
+    """
+
+    def __init__(
+        self, writes: Writes, key: str, payload: bytes, store: Store, leases: Leases, *, orphan: bool = False
+    ) -> None:
+        self.key = key
+        self.payload = payload
+        self.orphan = orphan
+        self._writes = writes
+        self._store = store
+        self._leases = leases
+        self.lease = leases.new(writes.timeout)
+
+    async def claim(self, digest: str) -> tuple[Entry, bool]:
+        """Write the intent down unless it is there, and lease it if it may be sent.
+
+        Returns:
+            The entry as it was, and whether it was leased.
+        """
+        try:
+            return await self._store.enter(self._writes.kind, self.key, self.payload, digest, self.lease)
+        except asyncio.CancelledError as error:
+            await self._release(error)
+            raise
+
+    async def note(self, text: str) -> None:
+        """Keep a text with the write, durably: a later look is given it."""
+        await self._store.note(self.lease.token, text)
+
+    async def carry_out(self) -> str | None:
+        """Send what was leased.
+
+        Returns:
+            Its number, or None when the journal has its status.
+
+        Raises:
+            OutcomeUnknown: this task was cancelled, and the outcome is unknown.
+            KakaCloError: it was surely not carried out.
+        """
+        self._leases.keep(self.lease)
+        try:
+            outcome = await self._writes.send(self)
+        except LeaseLost as error:
+            await self._release(error)
+            return None
+        except OutcomeUnknown as error:
+            await self._unknown(error)
+            return None
+        except (KakaCloError, asyncio.CancelledError) as error:
+            await self._release(error)
+            raise
+        else:
+            await self._record(outcome)
+            return outcome
+        finally:
+            self._leases.drop(self.lease)
+
+    async def _release(self, error: BaseException) -> None:
+        why = str(error) or "cancelled before it was sent"
+        try:
+            await self._store.release(
+                self.lease.token, why, keep=self.orphan and not isinstance(error, Rejected)
+            )
+        except ConfigurationError:
+            return  # the lease runs out, and the write counts as unknown until a look clears it
+
+    async def _unknown(self, error: OutcomeUnknown) -> None:
+        try:
+            await self._store.unknown(self.lease.token, str(error.__cause__ or error))
+        except ConfigurationError as trouble:
+            error.add_note(str(trouble))
+            raise error from None
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            # The transport turned the cancellation into this error: the caller waits for no look any more.
+            raise error
+
+    async def _record(self, outcome: str) -> None:
+        try:
+            await self._store.done(self._writes.kind, self.key, outcome, self._writes.redact(self.payload))
+        except ConfigurationError as trouble:
+            raise OutcomeUnknown(
+                f"{self._writes.kind} {self.key!r} was carried out as {outcome}, and that could not be recorded"
+                f" ({trouble}); submit it again with the same journal: it will be found",
+                custom_order_id=self.key if self._writes.kind == "order" else None,
+            ) from trouble

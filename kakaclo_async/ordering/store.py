@@ -1,34 +1,64 @@
-"""What a journal writes down, a transaction each.
+"""The write-ahead log: what a journal writes down, a transaction each.
 
-`ready` and `lost` entries were surely not carried out; `sent` ones may have been; `done` ones were. Only a claim makes
+`ready` and `lost` entries were surely not carried out; `sent` ones may have been; `done` ones were. Only a lease makes
 an entry sent, and only with it does a request leave; it ends with the record of what came of it, or with its time.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
 
+import attrs
 from sqlalchemy import and_, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from kakaclo_async.ordering.entry import Entry, WriteStatus, moment
+from kakaclo_async.errors import LeaseLost
 from kakaclo_async.ordering.schema import write
+from kakaclo_async.ordering.writes import Entry, WriteStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from datetime import datetime
 
     from sqlalchemy import ColumnElement, Row
     from sqlalchemy.engine import Connection
 
     from kakaclo_async.ordering.database import Database
-    from kakaclo_async.ordering.leases import Lease
 
 
 _READY, _LOST, _SENT, _DONE = "ready", "lost", "sent", "done"
-_STANDINGS = {_READY: WriteStatus.READY, _LOST: WriteStatus.LOST, _DONE: WriteStatus.DONE}
-_UNSENT = {"holder": None, "held_until": None, "sent_until": None}
-_SAID_AT_MOST = 500  # characters of a reason that are kept
+_STATUSES: Final = {
+    _READY: WriteStatus.NOT_SENT,
+    _LOST: WriteStatus.NOT_EXECUTED,
+    _DONE: WriteStatus.DONE,
+}
+_UNSENT: Final = {"holder": None, "held_until": None, "sent_until": None}
+MAX_REASON_CHARS: Final = 500
+
+
+@attrs.define(eq=False)
+class Lease:
+    """A claim on one write.
+
+    Attributes:
+        token: what the journal knows it by.
+        timeout: seconds that one attempt takes at most.
+        until: seconds since 1970; nothing is sent after.
+        deadline: the same moment on the event loop's clock, which guards against wall-clock adjustments.
+        now: tells the time, aware.
+    """
+
+    token: str
+    timeout: float
+    until: float
+    deadline: float
+    now: Callable[[], datetime]
+
+    def check(self) -> None:
+        """Raise `LeaseLost` unless the lease still holds."""
+        if self.now().timestamp() >= self.until or asyncio.get_running_loop().time() >= self.deadline:
+            raise LeaseLost("the lease in the journal ran out while the request waited for its turn")
 
 
 class Store:
@@ -45,23 +75,26 @@ class Store:
         self._quiet_time = quiet_time
         self._now = now
 
-    async def enter(self, kind: str, key: str, payload: bytes, digest: str, lease: Lease) -> Entry:
-        """Write an intent down unless it is there, and claim it if it may be sent.
+    async def enter(
+        self, kind: str, key: str, payload: bytes, digest: str, lease: Lease
+    ) -> tuple[Entry, bool]:
+        """Write an intent down unless it is there, and lease it if it may be sent.
 
         Returns:
-            The entry as it was; the claim was made if and only if it might be sent.
+            The entry as it was, and whether it was leased.
         """
 
-        def work(connection: Connection) -> Entry:
+        def work(connection: Connection) -> tuple[Entry, bool]:
             now = self._seconds()
             values = {"digest": digest, "payload": payload}
             new = {"kind": kind, "key": key, "state": _READY, "attempts": 0, "created_at": now, **values}
             connection.execute(_insert(connection).values(new).on_conflict_do_nothing())
-            row = connection.execute(select(write).where(_is(kind, key)).with_for_update()).one()
-            if row.state in {_READY, _LOST}:
-                claimed = (
+            row = connection.execute(select(write).where(_same(kind, key)).with_for_update()).one()
+            may_be_sent = row.state in {_READY, _LOST}
+            if may_be_sent:
+                leased = (
                     update(write)
-                    .where(_is(kind, key))
+                    .where(_same(kind, key))
                     .values(
                         **values,
                         notes=None,
@@ -73,17 +106,17 @@ class Store:
                         sent_until=lease.until + lease.timeout,
                     )
                 )
-                connection.execute(claimed)
-            return self._entry(row, now)
+                connection.execute(leased)
+            return self._entry(row, now), may_be_sent
 
         return await self._database.run(work)
 
     async def note(self, token: str, text: str) -> None:
-        """Keep a text with what is claimed."""
+        """Keep a text with what is leased."""
         await self._update(write.c.holder == token, notes=text)
 
     async def renew(self, tokens: Iterable[str], until: float) -> set[str]:
-        """Prolong claims, and return those that still are."""
+        """Prolong leases, and return those that still hold."""
         held = write.c.holder.in_(list(tokens))
 
         def work(connection: Connection) -> set[str]:
@@ -96,24 +129,24 @@ class Store:
         return await self._database.run(work)
 
     async def done(self, kind: str, key: str, outcome: str, payload: bytes) -> None:
-        """Record what came of it; who knows it may say so, claim or no claim."""
-        await self._update(and_(_is(kind, key), write.c.state != _DONE), **self._outcome(outcome, payload))
+        """Record the outcome; a worker that knows it may do so without a lease."""
+        await self._update(and_(_same(kind, key), write.c.state != _DONE), **self._outcome(outcome, payload))
 
-    async def doubt(self, token: str, why: str) -> None:
-        """Give a claim up after sending: from now on nothing more of it can leave."""
+    async def unknown(self, token: str, why: str) -> None:
+        """Give a lease up after sending: from now on nothing more of it can leave."""
         await self._update(
             write.c.holder == token, holder=None, held_until=None, sent_until=self._seconds(), why=_short(why)
         )
 
-    async def release(self, token: str, why: str, *, lost: bool) -> None:
-        """Give a claim up, for nothing was carried out.
+    async def release(self, token: str, why: str, *, keep: bool) -> None:
+        """Give a lease up, for nothing was carried out.
 
         Args:
-            token: the claim's.
+            token: the lease's.
             why: nothing was.
-            lost: whether nobody who has the payload is told: it is kept.
+            keep: whether the journal alone has the payload, and keeps it.
         """
-        fate = {"state": _LOST} if lost else {"state": _READY, "payload": b""}
+        fate = {"state": _LOST} if keep else {"state": _READY, "payload": b""}
         await self._update(write.c.holder == token, **fate, **_UNSENT, why=_short(why))
 
     async def settle(
@@ -128,25 +161,27 @@ class Store:
         Args:
             kind: of the writes.
             found: number and what to keep of the payload, by key.
-            unclear: why nobody can tell, by key.
+            unclear: why it cannot be told, by key.
             absent: what was surely not carried out, as it was when the look began.
         """
         gone = {entry.key: entry for entry in absent}
 
         def work(connection: Connection) -> None:
             sent = write.c.state == _SENT
-            # Those whom two looks have in common are locked in one order, lest they wait for each other.
-            same = and_(write.c.kind == kind, write.c.key.in_([*found, *unclear, *gone]), sent)
-            connection.execute(select(write.c.key).where(same).order_by(write.c.key).with_for_update())
+            # Lock rows in key order so that concurrent reconciliations cannot deadlock.
+            seen = and_(write.c.kind == kind, write.c.key.in_([*found, *unclear, *gone]), sent)
+            connection.execute(select(write.c.key).where(seen).order_by(write.c.key).with_for_update())
             for key, (outcome, payload) in found.items():
-                done = update(write).where(and_(_is(kind, key), sent)).values(self._outcome(outcome, payload))
+                done = (
+                    update(write).where(and_(_same(kind, key), sent)).values(self._outcome(outcome, payload))
+                )
                 connection.execute(done)
             for key, why in unclear.items():
-                connection.execute(update(write).where(and_(_is(kind, key), sent)).values(why=_short(why)))
+                connection.execute(update(write).where(and_(_same(kind, key), sent)).values(why=_short(why)))
             for key, entry in gone.items():
-                # Not if somebody has sent it again since, which only those do who looked as well.
+                # Not if it was sent again since, as only another worker that looked as well may do.
                 still = and_(
-                    _is(kind, key), sent, write.c.attempts == entry.attempts, self._free(self._seconds())
+                    _same(kind, key), sent, write.c.attempts == entry.attempts, self._free(self._seconds())
                 )
                 lost = {"state": _LOST, **_UNSENT, "why": "KakaClo did not get it"}
                 connection.execute(update(write).where(still).values(lost))
@@ -154,7 +189,7 @@ class Store:
         await self._database.run(work)
 
     async def open(self, kind: str | None = None) -> tuple[Entry, ...]:
-        """Return the entries that are being sent, in doubt or lost, oldest first."""
+        """Return the entries that are being sent, unknown or not executed, oldest first."""
 
         def work(connection: Connection) -> tuple[Entry, ...]:
             found = select(write).where(write.c.state.in_([_SENT, _LOST]))
@@ -169,7 +204,7 @@ class Store:
         """Return an entry, if there is one."""
 
         def work(connection: Connection) -> Entry | None:
-            row = connection.execute(select(write).where(_is(kind, key))).one_or_none()
+            row = connection.execute(select(write).where(_same(kind, key))).one_or_none()
             return None if row is None else self._entry(row, self._seconds())
 
         return await self._database.run(work)
@@ -196,29 +231,29 @@ class Store:
         return or_(write.c.holder.is_(None), write.c.held_until <= now)
 
     def _entry(self, row: Row[tuple[object, ...]], now: float) -> Entry:
-        in_doubt = row.state == _SENT
-        standing = _STANDINGS.get(row.state, WriteStatus.IN_DOUBT)
-        if in_doubt and row.holder is not None and row.held_until > now:
-            standing = WriteStatus.SENDING
+        sent = row.state == _SENT
+        status = _STATUSES.get(row.state, WriteStatus.UNKNOWN)
+        if sent and row.holder is not None and row.held_until > now:
+            status = WriteStatus.SENDING
         return Entry(
             kind=row.kind,
             key=row.key,
-            standing=standing,
+            status=status,
             outcome=row.outcome,
             why=row.why,
             attempts=row.attempts,
-            sent_from=None if row.sent_from is None else moment(row.sent_from),
-            sent_until=None if row.sent_until is None else moment(row.sent_until),
-            settles_at=moment((row.sent_until or now) + self._quiet_time) if in_doubt else None,
-            created_at=moment(row.created_at),
-            seen_at=moment(now),
+            sent_from=None if row.sent_from is None else _moment(row.sent_from),
+            sent_until=None if row.sent_until is None else _moment(row.sent_until),
+            settles_at=_moment((row.sent_until or now) + self._quiet_time) if sent else None,
+            created_at=_moment(row.created_at),
+            seen_at=_moment(now),
             payload=bytes(row.payload),
             digest=row.digest,
             notes=row.notes,
         )
 
 
-def _is(kind: str, key: str) -> ColumnElement[bool]:
+def _same(kind: str, key: str) -> ColumnElement[bool]:
     return and_(write.c.kind == kind, write.c.key == key)
 
 
@@ -227,4 +262,8 @@ def _insert(connection: Connection) -> postgresql.Insert | sqlite.Insert:
 
 
 def _short(why: str | None) -> str | None:
-    return None if why is None else why[:_SAID_AT_MOST]
+    return None if why is None else why[:MAX_REASON_CHARS]
+
+
+def _moment(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
+import json
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import attrs
 
-from kakaclo_async.codec import encode, to_millis
+from kakaclo_async.codec import encode, to_millis, to_wire_time
+from kakaclo_async.errors import KakaCloError, OutcomeUnknown
 from kakaclo_async.models.common import Page
 from kakaclo_async.models.custom import Design, DesignModel, DesignModelDetail, NewDesign
 from kakaclo_async.paging.listing import Listing
 from kakaclo_async.protocol import Request, path
 from kakaclo_async.resources._checks import check_codes, check_number
 from kakaclo_async.resources._polling import poll
-from kakaclo_async.resources.design_writes import DesignWrites, Unrecorded, design_key
 from kakaclo_async.resources.products import Products
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterable
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
     from datetime import datetime
 
-    from kakaclo_async.resources.writes import WriteJournal
+    from kakaclo_async.resources._journal import WriteJournal
     from kakaclo_async.sending import Sender
 
 
@@ -29,6 +32,7 @@ R = TypeVar("R", DesignModel, Design)
 _CATEGORY_NAMES: Final = Request(
     method="GET", path="/v1/product/custom/modelCategoryName/search", result=tuple[str, ...]
 )
+_ADD: Final = "/v1/product/custom/customDesigned/addProduct"
 _PAGE_SIZE = 100
 """The most rows that one page of a search holds."""
 
@@ -140,7 +144,7 @@ class Custom:
         """Add a design and return it when it can be ordered: at most once, with a journal exactly once.
 
         KakaClo answers with an empty string: the design is found as the one that was not there before. With a
-        journal equal designs are one, whoever adds them how often.
+        journal equal designs are one, however often they are added.
 
         `POST /v1/product/custom/customDesigned/addProduct`, between searches of the designs
 
@@ -157,12 +161,10 @@ class Custom:
             OutcomeUnknown: no clear answer came, or it was taken and did not show up in time.
             DeadlineExceeded: it was added, and cannot be ordered yet.
         """
-        writes, payload = DesignWrites(self, timeout), encode(design)
-        key = design_key(payload)
         if journal is None:
-            number = await writes.send(Unrecorded(key, payload))
+            number = await send_design(self._sender, design, encode(design), patience=timeout)
         else:
-            number = await journal.once(writes, key, payload, timeout=timeout)
+            number = await journal.once(self._sender, design, timeout=timeout)
         added = await poll(
             lambda: self._orderable(design.model_id, number),
             lambda found: found is not None,
@@ -190,6 +192,82 @@ class Custom:
             return await sender.send(Request(method="POST", path=where, body=body, result=result))
 
         return Listing(name, read, _id)
+
+
+async def send_design(
+    sender: Sender,
+    design: NewDesign,
+    body: bytes,
+    *,
+    patience: float | None,
+    check_lease: Callable[[], None] = lambda: None,
+    note: Callable[[str], Awaitable[None]] | None = None,
+) -> str:
+    """Add a design with one POST, wait until it shows up, and return its number.
+
+    KakaClo answers with an empty string. So the designs that look the same already are noted before, and the number
+    is that of the one that was not among them.
+
+    Args:
+        sender: searches and sends.
+        design: what to add.
+        body: the same as it is sent.
+        patience: seconds to wait until it shows up; None for as long as it takes.
+        check_lease: raises if the request must not leave any more; called when its permit is granted.
+        note: keeps a text durably, for a later look.
+    """
+
+    def build() -> Request[object]:
+        check_lease()
+        return Request(method="POST", path=_ADD, body=body, result=object, writes=True)
+
+    async def look() -> list[Design]:
+        return [found for found in await alike(sender, design) if str(found.id) not in before]
+
+    before = [str(found.id) for found in await alike(sender, design)]
+    if note is not None:
+        await note(json.dumps({"before": before}))
+    key = design_key(body)
+    try:
+        await sender.send(build)
+    except OutcomeUnknown as error:
+        raise unknown_design(key, str(error.__cause__ or error), None) from error.__cause__
+    try:
+        if note is not None:
+            await note(json.dumps({"before": before, "taken": True}))
+        added = await poll(look, bool, timeout=patience, too_late=lambda _: "it does not show up")
+    except (KakaCloError, asyncio.CancelledError) as error:
+        raise unknown_design(key, f"KakaClo took it, and it is not seen yet ({error})", None) from error
+    return str(added[0].id)
+
+
+async def alike(sender: Sender, design: NewDesign) -> Sequence[Design]:
+    """Return the designs that look like a new one, oldest first."""
+    custom = Custom(sender)
+    model = await custom.model(int(design.model_id))
+    codes = None if model.model_code is None else [model.model_code]
+    look = (design.en_name, design.image_url, design.back_image_url or None)
+    found = [
+        one
+        async for one in custom.designs(model_codes=codes)
+        if one.id is not None and (one.en_name, one.image_url, one.back_image_url or None) == look
+    ]
+    return sorted(found, key=lambda one: one.id or 0)
+
+
+def design_key(body: bytes) -> str:
+    """Return what errors, and a journal, know a design by: a hash of all of it."""
+    return hashlib.sha256(body).hexdigest()[:32]
+
+
+def unknown_design(key: str, why: str, settles_at: datetime | None) -> OutcomeUnknown:
+    """Make the error for a design that may have been added."""
+    then = "" if settles_at is None else f": it can be settled at {to_wire_time(settles_at)}"
+    return OutcomeUnknown(
+        f"design {key} may or may not have been added: {why}; look for it in custom.designs, or add it again"
+        f" with the same journal{then}",
+        settles_at=settles_at,
+    )
 
 
 def _id(row: DesignModel | Design) -> object:

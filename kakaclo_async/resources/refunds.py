@@ -1,38 +1,41 @@
-"""Refunds: asking for one, for all or part of an order, and waiting until it settled."""
+"""Refunds: ask for one, for all or part of an order, and wait until it settled."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from kakaclo_async.codec import encode
-from kakaclo_async.errors import InvalidRequest, NotFound, Rejected
+from kakaclo_async.errors import InvalidRequest, NotFound, OutcomeUnknown
+from kakaclo_async.models.common import Page
 from kakaclo_async.models.freight import Item
-from kakaclo_async.models.refund import NewRefund, RefundItem, RefundReason, RefundStatus
+from kakaclo_async.models.refund import (
+    NewRefund,
+    Refund,
+    RefundItem,
+    RefundPlan,
+    RefundReason,
+    RefundRequest,
+    RefundStatus,
+    check_refundable,
+    expected_amount,
+    fill_lines,
+    order_label,
+)
+from kakaclo_async.protocol import Request, path
+from kakaclo_async.resources._checks import check_code
 from kakaclo_async.resources._polling import poll
 from kakaclo_async.resources.orders import Orders
-from kakaclo_async.resources.refund_lines import RefundPlan, check_refundable, expected_amount, fill_lines
-from kakaclo_async.resources.refund_writes import (
-    REFUNDS_PATH,
-    RefundWrites,
-    ask,
-    marked,
-    post_refund,
-    refund_key,
-    refunds_query,
-)
+from kakaclo_async.resources.orders.placing import naming
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
-    from kakaclo_async.models.refund import Refund
-    from kakaclo_async.protocol import Request
-    from kakaclo_async.resources.writes import WriteJournal
+    from kakaclo_async.resources._journal import WriteJournal
     from kakaclo_async.sending import Sender
 
 
-def refund_request(template: str, order_id: str, refund: NewRefund) -> Request[str]:
-    """Build the request for a refund, in either version of the API."""
-    return post_refund(template, order_id, encode(refund))
+REFUND_PATH: Final = "/v2/order/orders/{}/refund"
+REFUNDS_PATH: Final = "/v2/order/orders/refund/{}"
 
 
 class Refunds:
@@ -63,30 +66,7 @@ class Refunds:
             Rejected: the order is shipped, cancelled or refunded already.
             NotFound: no such order, when items are to be filled in; new orders show up within 5 minutes.
         """
-        return await self._plan(order_id, _listed(items), str(reason), remark)
-
-    async def _plan(
-        self, order_id: str, items: tuple[Item | RefundItem, ...] | None, reason: str, remark: str | None
-    ) -> RefundPlan:
-        ready = tuple(item for item in items or () if isinstance(item, RefundItem))
-        named = [item for item in items or () if isinstance(item, Item)]
-        lines, amount, custom_order_id = ready, None, None
-        if named or items is None:
-            try:
-                order = await Orders(self._sender).get(order_id)
-            except NotFound:
-                if named:
-                    raise
-                # The index may not know a new order yet, and KakaClo needs no lines to refund all of it.
-            else:
-                check_refundable(order)
-                custom_order_id = order.custom_order_id
-                lines += fill_lines(order, named)
-                amount = order.refundable_amount if items is None else expected_amount(order, lines)
-        refund = NewRefund(remark=remark or reason, refund_reason=reason, order_items=lines)
-        return RefundPlan(
-            order_id=str(order_id), refund=refund, amount=amount, custom_order_id=custom_order_id
-        )
+        return await plan_refund(self._sender, _request(order_id, items, reason, remark))
 
     async def request(
         self,
@@ -102,8 +82,8 @@ class Refunds:
         """Ask for a refund, possible until the order is shipped: at most once, with a journal exactly once.
 
         Without a journal it is one POST, never repeated once it may have arrived. With one, the same refund of the
-        same order is asked for once, whoever asks how often; its remark then ends with a mark by which it is found
-        again.
+        same order is asked for once, however often it is requested; its remark then ends with a mark by which it
+        is found again.
 
         `POST /v2/order/orders/{id}/refund`, after `GET /v2/order/orders?ids=` as in `plan`
 
@@ -126,27 +106,12 @@ class Refunds:
             NotFound: no such order, when items are to be filled in.
             OutcomeUnknown: the request left and no clear answer came; look at `of(order_id)`.
         """
-        wanted = _listed(items)
-        if journal is None:
-            plan = await self._plan(order_id, wanted, str(reason), remark)
-            body = encode(plan.refund)
-            return await ask(self._sender, plan.order_id, body, custom_order_id=plan.custom_order_id)
-        key = refund_key(str(order_id), wanted, str(reason), remark, again)
-        known = await journal.recall(RefundWrites.kind, key)
-        payload = None if known is None else known.payload
-        custom_order_id = None
-        if payload is None:
-            try:
-                plan = await self._plan(order_id, wanted, str(reason), remark)
-            except (InvalidRequest, Rejected):
-                # The order may show the very refund that another worker has asked for meanwhile.
-                known = await journal.recall(RefundWrites.kind, key)
-                if known is None:
-                    raise
-                payload = known.payload
-            else:
-                payload, custom_order_id = encode(marked(plan.refund, key)), plan.custom_order_id
-        return await journal.once(RefundWrites(self._sender, custom_order_id), key, payload, timeout=timeout)
+        asked = _request(order_id, items, reason, remark, again)
+        if journal is not None:
+            return await journal.once(self._sender, asked, timeout=timeout)
+        plan = await plan_refund(self._sender, asked)
+        body = encode(plan.refund)
+        return await ask_for_refund(self._sender, plan.order_id, body, custom_order_id=plan.custom_order_id)
 
     async def of(self, order_id: str) -> tuple[Refund, ...]:
         """Return the refunds of an order, none if none was asked for.
@@ -185,6 +150,99 @@ class Refunds:
             timeout=timeout,
             too_late=too_late,
         )
+
+
+async def plan_refund(sender: Sender, asked: RefundRequest) -> RefundPlan:
+    """Fill the lines of the order in, and refuse what KakaClo would refuse; see `Refunds.plan`."""
+    items = asked.items or ()
+    lines = tuple(item for item in items if isinstance(item, RefundItem))
+    named = [item for item in items if isinstance(item, Item)]
+    amount, custom_order_id = None, None
+    if named or asked.items is None:
+        try:
+            order = await Orders(sender).get(asked.order_id)
+        except NotFound:
+            if named:
+                raise
+            # The index may not know a new order yet, and KakaClo needs no lines to refund all of it.
+        else:
+            check_refundable(order)
+            custom_order_id = order.custom_order_id
+            lines += fill_lines(order, named)
+            amount = order.refundable_amount if asked.items is None else expected_amount(order, lines)
+    refund = NewRefund(remark=asked.remark or asked.reason, refund_reason=asked.reason, order_items=lines)
+    return RefundPlan(order_id=asked.order_id, refund=refund, amount=amount, custom_order_id=custom_order_id)
+
+
+def _request(
+    order_id: str,
+    items: Iterable[Item | RefundItem] | None,
+    reason: RefundReason | str,
+    remark: str | None,
+    again: str = "",
+) -> RefundRequest:
+    return RefundRequest(
+        order_id=str(order_id), items=_listed(items), reason=str(reason), remark=remark, again=again
+    )
+
+
+def refund_request(template: str, order_id: str, body: bytes) -> Request[str]:
+    """Build the request for a refund, in either version of the API."""
+    return Request(
+        method="POST",
+        path=path(template, check_code(str(order_id), "order id")),
+        body=body,
+        result=str,
+        writes=True,
+        order_id=str(order_id),
+    )
+
+
+async def ask_for_refund(
+    sender: Sender,
+    order_id: str,
+    body: bytes,
+    *,
+    custom_order_id: str | None,
+    check_lease: Callable[[], None] = lambda: None,
+) -> str:
+    """Ask for a refund with one POST, and return its number.
+
+    Args:
+        sender: sends it.
+        order_id: KakaClo's order number.
+        body: of the request.
+        custom_order_id: your own number, for errors; None when it is not known.
+        check_lease: raises if the request must not leave any more; called when its permit is granted.
+    """
+
+    def build() -> Request[str]:
+        check_lease()
+        return refund_request(REFUND_PATH, order_id, body)
+
+    order = order_label(order_id, custom_order_id)
+    try:
+        with naming(f"no refund of {order} was asked for"):
+            number = await sender.send(build)
+    except OutcomeUnknown as error:
+        raise _unknown(order, str(error.__cause__ or error), order_id, custom_order_id) from error.__cause__
+    if not number.strip():
+        raise _unknown(order, "KakaClo named no number", order_id, custom_order_id)
+    return number
+
+
+def _unknown(order: str, why: str, order_id: str, custom_order_id: str | None) -> OutcomeUnknown:
+    return OutcomeUnknown(
+        f"a refund of {order} may or may not have been asked for: {why}; look at refunds.of before asking again",
+        custom_order_id=custom_order_id,
+        order_id=order_id,
+    )
+
+
+def refunds_query(template: str, order_id: str) -> Request[Page[Refund]]:
+    """Build the request for the refunds of an order, in either version of the API."""
+    order_id = check_code(str(order_id), "order id")
+    return Request(method="GET", path=path(template, order_id), result=Page[Refund])
 
 
 def _listed(items: Iterable[Item | RefundItem] | None) -> tuple[Item | RefundItem, ...] | None:

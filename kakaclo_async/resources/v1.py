@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import attrs
-
+from kakaclo_async.codec import encode
 from kakaclo_async.errors import NotFound
 from kakaclo_async.models.common import Page
 from kakaclo_async.models.order import CreatedOrder, NewOrder
@@ -14,10 +13,9 @@ from kakaclo_async.models.refund import NewRefund, Refund
 from kakaclo_async.protocol import Request
 from kakaclo_async.resources._checks import check_codes
 from kakaclo_async.resources.freight import channels_request
-from kakaclo_async.resources.orders.errors import about_order
-from kakaclo_async.resources.orders.requests import create_request, new_custom_order_id, orders_query
-from kakaclo_async.resources.refund_writes import refunds_query
-from kakaclo_async.resources.refunds import refund_request
+from kakaclo_async.resources.orders.placing import about_order, place_request, with_custom_order_id
+from kakaclo_async.resources.orders.requests import orders_query
+from kakaclo_async.resources.refunds import refund_request, refunds_query
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -53,12 +51,10 @@ class OrdersV1:
         Raises:
             OutcomeUnknown: the request left and no clear answer came.
         """
-        if order.custom_order_id is None:
-            order = attrs.evolve(order, custom_order_id=new_custom_order_id())
-        request = create_request(_PATH, order)
-        with about_order(order.custom_order_id or "", request.body or b""):
-            order_id = await self._sender.send(request)
-        return CreatedOrder(order_id, order.custom_order_id)
+        order, custom_order_id = with_custom_order_id(order)
+        with about_order(order):
+            order_id = await self._sender.send(place_request(_PATH, order, encode(order)))
+        return CreatedOrder(order_id, custom_order_id)
 
     async def get(self, order_id: str) -> OrderV1:
         """Return one order by its number.
@@ -148,8 +144,8 @@ class RefundsV1:
         Raises:
             OutcomeUnknown: the request left and no clear answer came; look at `of(order_id)`.
         """
-        refund = NewRefund(remark=remark)
-        return await self._sender.send(refund_request("/v1/order/orders/{}/refund", order_id, refund))
+        body = encode(NewRefund(remark=remark))
+        return await self._sender.send(refund_request("/v1/order/orders/{}/refund", order_id, body))
 
     async def of(self, order_id: str) -> tuple[Refund, ...]:
         """Return the refunds of an order.

@@ -12,7 +12,7 @@ from support.ordering import POST, client, kill_at, submit_until_dead
 
 from kakaclo_async import OutcomeUnknown
 from kakaclo_async.ordering import Journal, WriteStatus
-from kakaclo_async.ordering.leases import LeaseLost
+from kakaclo_async.ordering.store import LeaseLost
 from kakaclo_async.sandbox import Fault
 
 pytestmark = pytest.mark.stepped
@@ -48,7 +48,7 @@ async def test_between_intent_and_sending_the_order_is_in_doubt_and_sent_by_the_
 
     assert sandbox.requests.total() == 0
     [entry] = await Journal(url, now=sandbox.now).pending()
-    assert entry.standing is WriteStatus.SENDING
+    assert entry.status is WriteStatus.SENDING
     await finish(sandbox, url, order())
 
 
@@ -223,7 +223,7 @@ async def test_a_worker_whose_claim_runs_out_while_its_request_is_under_way_leav
             slow._leases.get()._keeper.cancel()  # as if the database were away from this worker
             await asyncio.sleep(10)
             [entry] = await quick.pending()
-            assert (entry.standing, sandbox.journal) == (WriteStatus.IN_DOUBT, [])
+            assert (entry.status, sandbox.journal) == (WriteStatus.UNKNOWN, [])
 
             second = await other.orders.submit(order(), journal=quick, timeout=None)
 
@@ -287,12 +287,12 @@ async def test_a_late_worker_and_a_look_that_decides_never_both_win(sandbox, url
 
     [entry] = await store.open("order")
     if first == "renewal":
-        assert entry.standing is WriteStatus.SENDING
-        leases.check(lease)
+        assert entry.status is WriteStatus.SENDING
+        lease.check()
     else:
-        assert entry.standing is WriteStatus.LOST
+        assert entry.status is WriteStatus.NOT_EXECUTED
         with pytest.raises(LeaseLost):
-            leases.check(lease)
+            lease.check()
 
 
 async def test_a_claim_that_begins_when_another_ends_is_kept_up(sandbox, url):
@@ -308,7 +308,7 @@ async def test_a_claim_that_begins_when_another_ends_is_kept_up(sandbox, url):
     leases.keep(other)
     await asyncio.sleep(300)
 
-    leases.check(other)
+    other.check()
     leases.drop(other)
 
 

@@ -10,7 +10,7 @@ from support.ordering import bury, client, kill_at
 from kakaclo_async import DeadlineExceeded, Item, ModelStatus, NewDesign, OutcomeUnknown, Rejected
 from kakaclo_async.errors import Conflict
 from kakaclo_async.ordering import Journal
-from kakaclo_async.resources.design_writes import DesignWrites
+from kakaclo_async.ordering.designs import DesignWrites
 from kakaclo_async.sandbox import Fault
 
 pytestmark = pytest.mark.stepped
@@ -149,4 +149,4 @@ async def test_a_design_that_cannot_be_ordered_in_time_is_told_by_its_number(
 
 
 async def test_a_conflict_names_the_design(kk):
-    assert isinstance(DesignWrites(kk.custom).conflict("K"), Conflict)
+    assert isinstance(DesignWrites(kk._sender).conflict("K"), Conflict)

@@ -11,10 +11,9 @@ from hypothesis import given, settings, strategies as st
 from support.ordering import POST
 
 from kakaclo_async import Order, OrderItem, OutcomeUnknown
-from kakaclo_async.ordering.entry import digest_of
-from kakaclo_async.resources.orders import writes as order_writes
-from kakaclo_async.resources.orders.writes import OrderWrites
-from kakaclo_async.resources.writes import UnknownWrite
+from kakaclo_async.ordering import Entry, WriteStatus, orders as order_writes
+from kakaclo_async.ordering.journal import digest_of
+from kakaclo_async.ordering.orders import OrderWrites
 from kakaclo_async.sandbox import Fault
 
 stepped = pytest.mark.stepped
@@ -23,6 +22,25 @@ stepped = pytest.mark.stepped
 def one(number, **pieces):
     lines = tuple(OrderItem(sku_code=sku, product_num=quantity) for sku, quantity in pieces.items())
     return Order(id=str(number), custom_order_id="A", order_items=lines)
+
+
+def unknown(payload, now):
+    return Entry(
+        kind="order",
+        key="A",
+        status=WriteStatus.UNKNOWN,
+        outcome=None,
+        why=None,
+        attempts=1,
+        sent_from=now,
+        sent_until=now,
+        settles_at=now,
+        created_at=now,
+        seen_at=now,
+        payload=json.dumps(payload).encode(),
+        digest="",
+        notes=None,
+    )
 
 
 class Shown:
@@ -55,16 +73,15 @@ async def test_ours_are_those_that_hold_together_what_was_asked(
     kk, sandbox, order, monkeypatch, orders, ours
 ):
     payload = {"orderItemsList": [{"sku": "X", "quantity": 2}, {"sku": "Y", "quantity": 1}]}
-    now = sandbox.now()
-    doubt = UnknownWrite(key="A", payload=json.dumps(payload).encode(), sent_from=now, sent_until=now)
+    entry = unknown(payload, sandbox.now())
     for shown in permutations(orders):
-        monkeypatch.setattr(order_writes, "orders_since", lambda *_, shown=shown: Shown(shown))
+        monkeypatch.setattr(order_writes, "list_orders", lambda *_, shown=shown, **__: Shown(shown))
 
-        findings = await OrderWrites(kk._sender).look([doubt], thorough=True)
+        seen = await OrderWrites(kk._sender).reconcile([entry], thorough=True)
 
-        assert findings.found == ({} if ours in {None, "unclear"} else {"A": ours})
-        assert list(findings.unclear) == (["A"] if ours == "unclear" else [])
-        assert findings.complete
+        assert seen.found == ({} if ours in {None, "unclear"} else {"A": ours})
+        assert list(seen.unclear) == (["A"] if ours == "unclear" else [])
+        assert seen.complete
 
 
 @stepped
@@ -73,11 +90,11 @@ async def test_a_family_of_which_a_part_shows_first_is_recorded_under_its_first_
 ):
     sandbox.split_orders = True
     sandbox.faults.add(Fault("reset_after", **POST))
-    real, looks = order_writes.orders_since, []
+    real, looks = order_writes.list_orders, []
 
     class FirstHidden:
-        def __init__(self, *arguments):
-            self._rows = real(*arguments).rows()
+        def __init__(self, *arguments, **options):
+            self._rows = real(*arguments, **options).rows()
 
         async def rows(self):
             rows = sorted([row async for row in self._rows], key=order_writes.by_number)
@@ -85,7 +102,7 @@ async def test_a_family_of_which_a_part_shows_first_is_recorded_under_its_first_
             for row in rows[1:] if looks.count(2) <= 2 else rows:
                 yield row
 
-    monkeypatch.setattr(order_writes, "orders_since", FirstHidden)
+    monkeypatch.setattr(order_writes, "list_orders", FirstHidden)
 
     created = await kk.orders.submit(order("SHOP-1", *two_countries), journal=journal, timeout=None)
 

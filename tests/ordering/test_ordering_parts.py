@@ -10,9 +10,8 @@ from support.ordering import POST, client
 
 from kakaclo_async import ConfigurationError, IncompletePull, OutcomeUnknown
 from kakaclo_async.errors import Conflict
-from kakaclo_async.ordering import Journal
+from kakaclo_async.ordering import Journal, orders as order_writes
 from kakaclo_async.paging import Certificate
-from kakaclo_async.resources.orders import writes as order_writes
 from kakaclo_async.sandbox import Fault
 
 pytestmark = pytest.mark.stepped
@@ -59,7 +58,7 @@ async def test_a_list_that_never_stands_still_makes_no_order_absent(kk, sandbox,
             raise IncompletePull("it moved", certificate=Certificate())
 
     with monkeypatch.context() as patched:
-        patched.setattr(order_writes, "orders_since", lambda *_: Restless())
+        patched.setattr(order_writes, "list_orders", lambda *_, **__: Restless())
         sandbox.faults.add(Fault("reset_before", **POST))
         with pytest.raises(OutcomeUnknown):
             await kk.orders.submit(order(), journal=journal, timeout=None)
@@ -70,7 +69,7 @@ async def test_a_list_that_never_stands_still_makes_no_order_absent(kk, sandbox,
 
 
 async def test_a_look_that_breaks_is_raised_where_somebody_waits(kk, sandbox, journal, order, monkeypatch):
-    monkeypatch.setattr(order_writes, "orders_since", lambda *_: 1 / 0)
+    monkeypatch.setattr(order_writes, "list_orders", lambda *_, **__: 1 / 0)
     sandbox.faults.add(Fault("reset_after", **POST))
 
     with pytest.raises(ZeroDivisionError):

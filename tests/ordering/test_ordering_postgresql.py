@@ -145,7 +145,7 @@ async def test_two_looks_that_settle_the_same_orders_at_once_do_not_wait_for_eac
         )
 
         entries = [await store.find("order", key) for key in keys]
-        assert {entry.standing for entry in entries} <= {WriteStatus.DONE, WriteStatus.LOST}
+        assert {entry.status for entry in entries} <= {WriteStatus.DONE, WriteStatus.NOT_EXECUTED}
 
 
 @pytest.mark.parametrize("query", ["?sslmode=disable", "?application_name=shop"])

@@ -14,7 +14,7 @@ from support.ordering import POST, UNLIMITED, client
 
 from kakaclo_async import Address, Guards, Item, KakaClo, KakaCloError, OutcomeUnknown, Rejected
 from kakaclo_async.ordering import Journal
-from kakaclo_async.resources.orders.errors import without_address
+from kakaclo_async.resources.orders.placing import without_address
 from kakaclo_async.sandbox import Fault, FaultKind
 
 stepped = pytest.mark.stepped

@@ -24,8 +24,8 @@ from kakaclo_async import (
     Rejected,
 )
 from kakaclo_async.models.order import FulfillmentStatus, PackageStatus, RefundState
+from kakaclo_async.models.refund import check_refundable, expected_amount, fill_lines
 from kakaclo_async.ordering import Journal
-from kakaclo_async.resources.refund_lines import check_refundable, expected_amount, fill_lines
 from kakaclo_async.sandbox import Fault
 
 pytestmark = pytest.mark.stepped

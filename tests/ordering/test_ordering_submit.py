@@ -137,7 +137,7 @@ async def test_a_doubt_that_outlasts_its_timeout_is_told_with_its_reason_and_the
     settles_at = caught.value.settles_at
     assert timedelta(seconds=600) <= settles_at - start <= timedelta(seconds=605)
     [entry] = await journal.pending()
-    assert (entry.key, entry.standing, entry.settles_at) == ("SHOP-1", WriteStatus.IN_DOUBT, settles_at)
+    assert (entry.key, entry.status, entry.settles_at) == ("SHOP-1", WriteStatus.UNKNOWN, settles_at)
     assert "the connection failed" in entry.why
 
     created = await kk.orders.submit(order(), journal=journal, timeout=None)
@@ -201,7 +201,7 @@ async def test_being_cancelled_before_it_is_sent_leaves_no_doubt(sandbox, journa
         task = asyncio.create_task(kk.orders.submit(order(), journal=journal))
         while not kk._sender.state.gate.queued("interactive"):
             await asyncio.sleep(0)
-        assert [entry.standing for entry in await journal.pending()] == [WriteStatus.SENDING]
+        assert [entry.status for entry in await journal.pending()] == [WriteStatus.SENDING]
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -221,7 +221,7 @@ async def test_being_cancelled_after_it_was_sent_is_a_doubt_told_at_once(kk, san
         await task
 
     [entry] = await journal.pending()
-    assert entry.standing is WriteStatus.IN_DOUBT
+    assert entry.status is WriteStatus.UNKNOWN
     assert sandbox.requests.total() == 1
 
 
@@ -264,7 +264,7 @@ async def test_being_cancelled_while_it_is_looked_for_keeps_the_doubt_and_is_a_c
     with pytest.raises(asyncio.CancelledError):
         await task
 
-    assert [entry.standing for entry in await journal.pending()] == [WriteStatus.IN_DOUBT]
+    assert [entry.status for entry in await journal.pending()] == [WriteStatus.UNKNOWN]
 
 
 async def test_kakaclo_being_down_when_the_doubt_could_be_settled_leaves_it_a_doubt(sandbox, journal, order):
@@ -333,7 +333,11 @@ async def test_settling_sends_nothing_again(kk, sandbox, journal, order):
 
     [entry] = await journal.settle(kk)
 
-    assert (entry.standing, entry.settles_at, entry.why) == (WriteStatus.LOST, None, "KakaClo did not get it")
+    assert (entry.status, entry.settles_at, entry.why) == (
+        WriteStatus.NOT_EXECUTED,
+        None,
+        "KakaClo did not get it",
+    )
     assert sandbox.journal == []
     await kk.orders.submit(order(), journal=journal)
     assert len(sandbox.journal) == 1
@@ -354,7 +358,7 @@ async def test_orders_whose_submitters_never_come_back_are_finished_from_the_jou
 
     [left] = await journal.finish(kk)
 
-    assert left.standing is WriteStatus.IN_DOUBT
+    assert left.status is WriteStatus.UNKNOWN
     sandbox.skip(400)
     assert await journal.finish(kk) == ()
     assert sorted(placed.custom_order_id for placed in sandbox.journal) == ["SHOP-0", "SHOP-1", "SHOP-2"]
@@ -370,7 +374,7 @@ async def lose(kk, sandbox, journal, *orders):
         with pytest.raises(OutcomeUnknown):
             await kk.orders.submit(one, journal=journal, timeout=0)
     sandbox.skip(700)
-    assert {entry.standing for entry in await journal.settle(kk)} == {WriteStatus.LOST}
+    assert {entry.status for entry in await journal.settle(kk)} == {WriteStatus.NOT_EXECUTED}
 
 
 async def test_a_lost_order_that_cannot_be_sent_is_kept_until_it_can(kk, sandbox, journal, order):
@@ -385,7 +389,7 @@ async def test_a_lost_order_that_cannot_be_sent_is_kept_until_it_can(kk, sandbox
             await journal.finish(cut_off)
     await sandbox.start()
 
-    assert [entry.standing for entry in await journal.pending()] == [WriteStatus.LOST]
+    assert [entry.status for entry in await journal.pending()] == [WriteStatus.NOT_EXECUTED]
     async with client(sandbox) as again:
         assert await journal.finish(again) == ()
     assert len(sandbox.journal) == 1

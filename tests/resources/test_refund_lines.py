@@ -5,8 +5,7 @@ import pytest
 from kakaclo_async.errors import InvalidRequest
 from kakaclo_async.models.freight import Item
 from kakaclo_async.models.order import Order, OrderItem
-from kakaclo_async.models.refund import RefundItem
-from kakaclo_async.resources.refund_lines import fill_lines
+from kakaclo_async.models.refund import RefundItem, fill_lines
 
 ORDER = Order(
     id="7",

@@ -63,8 +63,8 @@ async def submit_until_dead(kk, order, journal, dead):
 
 async def bury(journal):
     """Take note of what the tasks of a dead worker died of, for nobody else will."""
-    searches = journal._searches.get()._by_kind.values()
-    tasks = [task for search in searches if (task := search._task)]
+    reconcilers = journal._reconcilers.get().values()
+    tasks = [task for reconciler in reconcilers if (task := reconciler._task)]
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,42 +1,37 @@
-"""Orders: placing them, and reading them back."""
+"""Orders: place them at most once or exactly once, check them before, and wait for them after."""
 
 from __future__ import annotations
 
-import asyncio
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
-
-import attrs
+from typing import TYPE_CHECKING, cast
 
 from kakaclo_async.codec import encode
 from kakaclo_async.errors import InvalidRequest, Rejected
 from kakaclo_async.models.family import Family
 from kakaclo_async.models.order import CreatedOrder, NewOrder
+from kakaclo_async.models.order_check import OrderCheck
 from kakaclo_async.resources._checks import check_code
 from kakaclo_async.resources.freight import Freight
-from kakaclo_async.resources.orders.check import OrderCheck, judge, read_order
-from kakaclo_async.resources.orders.reads import OrderReads, list_orders
-from kakaclo_async.resources.orders.requests import check_order_id, made_at, new_custom_order_id
+from kakaclo_async.resources.orders.check import judge, read_order
+from kakaclo_async.resources.orders.placing import place, with_custom_order_id
+from kakaclo_async.resources.orders.reads import OrderReads, by_number, list_orders
+from kakaclo_async.resources.orders.requests import check_order_id, made_at
 from kakaclo_async.resources.orders.watch import STAGES, OrderWatch, Stage
-from kakaclo_async.resources.orders.writes import OrderWrites, asked_items, by_number, place
 from kakaclo_async.resources.products import Products
 from kakaclo_async.resources.reference import Payment
 from kakaclo_async.resources.stocks import Stocks
+from kakaclo_async.sharing.fan_out import gather_in_order
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
 
     from kakaclo_async.models.freight import FreightQuote, Item
     from kakaclo_async.models.order import Order
-    from kakaclo_async.resources.writes import WriteJournal
+    from kakaclo_async.models.product import Product, StockLevel
+    from kakaclo_async.models.reference import Balance
+    from kakaclo_async.resources._journal import WriteJournal
 
-
-def _named(order: NewOrder) -> tuple[NewOrder, str]:
-    """Return an order that has a custom order id, and this id."""
-    if order.custom_order_id is not None:
-        return order, order.custom_order_id
-    custom_order_id = new_custom_order_id()
-    return attrs.evolve(order, custom_order_id=custom_order_id), custom_order_id
+    Found = tuple[tuple[Product, ...], tuple[StockLevel, ...], FreightQuote | str, Balance]
 
 
 def _no_later(custom_order_id: str, sent_from: datetime | None) -> datetime:
@@ -48,7 +43,7 @@ def _no_later(custom_order_id: str, sent_from: datetime | None) -> datetime:
 
 
 class Orders(OrderReads):
-    """`kk.orders`."""
+    """`kk.orders`; `OrderReads` has what reads them back, for one module would be too long for both."""
 
     async def create(self, order: NewOrder) -> CreatedOrder:
         """Place an order: one POST, which is never repeated once it may have arrived.
@@ -69,9 +64,9 @@ class Orders(OrderReads):
                 `custom_order_id` before placing it again (orders show up within 5 minutes).
             Rejected: KakaClo declined: an unknown SKU, too little balance.
         """
-        order, custom_order_id = _named(order)
+        order, custom_order_id = with_custom_order_id(order)
         try:
-            order_id = await place(self._sender, custom_order_id, encode(order))
+            order_id = await place(self._sender, order, encode(order))
         finally:
             self._sender.state.drop_quotes(item.sku for item in order.items)
         return CreatedOrder(order_id, custom_order_id)
@@ -106,11 +101,9 @@ class Orders(OrderReads):
             Conflict: the journal knows another order under this id.
             Rejected: KakaClo declined; nothing was placed, and it may be submitted again, changed or not.
         """
-        order, custom_order_id = _named(order)
-        check_code(custom_order_id, "custom_order_id")
-        writes = OrderWrites(self._sender)
+        order, custom_order_id = with_custom_order_id(order)
         try:
-            order_id = await journal.once(writes, custom_order_id, encode(order), timeout=timeout)
+            order_id = await journal.once(self._sender, order, timeout=timeout)
         finally:
             self._sender.state.drop_quotes(item.sku for item in order.items)
         return CreatedOrder(order_id, custom_order_id)
@@ -138,17 +131,13 @@ class Orders(OrderReads):
             order = built
         items, country = order.items, order.address.country
         skus = list(dict.fromkeys(item.sku for item in items))
-        tasks = (
-            asyncio.create_task(Products(self._sender).get_many(skus=skus)),
-            asyncio.create_task(Stocks(self._sender).get_many(skus)),
-            asyncio.create_task(self._freight(items, country)),
-            asyncio.create_task(Payment(self._sender).balance()),
+        calls: tuple[Callable[[], Awaitable[object]], ...] = (
+            lambda: Products(self._sender).get_many(skus=skus),
+            lambda: Stocks(self._sender).get_many(skus),
+            lambda: self._freight(items, country),
+            Payment(self._sender).balance,
         )
-        try:
-            products, stocks, freight, balance = await asyncio.gather(*tasks)
-        finally:
-            for task in tasks:
-                task.cancel()
+        products, stocks, freight, balance = cast("Found", await gather_in_order(calls))
         return judge(order, products, stocks, freight, balance.amount)
 
     async def _freight(self, items: tuple[Item, ...], country: str) -> FreightQuote | str:
@@ -182,9 +171,9 @@ class Orders(OrderReads):
             The family; `problems` says what is missing. Orders show up within 5 minutes of being made.
         """
         check_code(custom_order_id, "custom_order_id")
-        known = None if journal is None else await journal.recall(OrderWrites.kind, custom_order_id)
+        known = None if journal is None else await journal.recall("order", custom_order_id)
         if asked is None and known is not None:
-            asked = asked_items(known.payload)
+            asked = known.items
         start = created_from or _no_later(custom_order_id, None if known is None else known.sent_from)
         orders = [
             order
@@ -205,7 +194,7 @@ class Orders(OrderReads):
     ) -> Order:
         """Wait until an order is paid, shipped or completed, looking in the bulk lane with growing pauses.
 
-        One poller serves all who wait. Nothing but the order's number is needed to go on after a restart.
+        One poller serves all callers. Nothing but the order's number is needed to go on after a restart.
 
         `GET /v2/order/orders?ids=`, for up to 30 orders per request
 

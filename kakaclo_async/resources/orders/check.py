@@ -12,62 +12,18 @@ import attrs
 from kakaclo_async.errors import InvalidRequest
 from kakaclo_async.models.freight import ChannelType, Item
 from kakaclo_async.models.order import Address, NewOrder
+from kakaclo_async.models.order_check import OrderCheck, OrderProblem
 from kakaclo_async.models.product import ProductStatus
 from kakaclo_async.resources._checks import check_country
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from kakaclo_async.models.freight import FreightQuote
     from kakaclo_async.models.product import Product, Sku, StockLevel
 
 
 _SELLING = {ProductStatus.ON_SHELF, ProductStatus.CLEARANCE, ProductStatus.PARTIAL_CLEARANCE}
-
-
-@attrs.frozen
-class OrderProblem:
-    """Something that keeps an order from being placed.
-
-    Attributes:
-        field: where: "address.phone", "items[0].quantity", "channel_type", "balance".
-        text: what is wrong, and with which SKU; never an address.
-    """
-
-    field: str
-    text: str
-
-    def __str__(self) -> str:
-        return f"{self.field}: {self.text}"
-
-
-@attrs.frozen(kw_only=True)
-class OrderCheck:
-    """What a preflight found; amounts in US dollars.
-
-    Attributes:
-        problems: all of them; none: the order can be placed as things stand.
-        sub_total: the price of all pieces; None while some price is not known.
-        quote: freight by channel type; None when it could not be asked.
-        freight: for the order's own channel type.
-        balance: what orders are paid from.
-    """
-
-    problems: tuple[OrderProblem, ...]
-    sub_total: Decimal | None = None
-    quote: FreightQuote | None = None
-    freight: Decimal | None = None
-    balance: Decimal | None = None
-
-    @property
-    def ok(self) -> bool:
-        """Whether there is no problem."""
-        return not self.problems
-
-    @property
-    def total(self) -> Decimal | None:
-        """What the order will cost; None when a part of it is not known."""
-        return None if self.sub_total is None or self.freight is None else self.sub_total + self.freight
 
 
 def read_order(document: Mapping[str, object]) -> tuple[NewOrder | None, tuple[OrderProblem, ...]]:
@@ -95,7 +51,7 @@ _ITEM = Item("A", 1)
 
 def _address_problems(address: object) -> Iterator[OrderProblem]:
     if not isinstance(address, Mapping):
-        yield OrderProblem("address", "there is none")
+        yield OrderProblem("address", "missing")
         return
     given = cast("Mapping[str, object]", address)
     yield from _field_problems("address.", Address, attrs.asdict(_ADDRESS), given)
@@ -109,7 +65,7 @@ def _address_problems(address: object) -> Iterator[OrderProblem]:
 
 def _item_problems(items: object) -> Iterator[OrderProblem]:
     if not isinstance(items, (list, tuple)) or not items:
-        yield OrderProblem("items", "there are none")
+        yield OrderProblem("items", "at least one is required")
         return
     for place, line in enumerate(cast("Sequence[object]", items)):
         if isinstance(line, Mapping):
@@ -157,36 +113,46 @@ def judge(
     """
     skus = {sku.sku: sku for product in products for sku in product.sku_details}
     levels = {level.sku: level for level in stocks}
-    problems = list(_sku_problems(order, skus, levels))
     quote = None if isinstance(freight, str) else freight
-    option = None if quote is None else quote.by_channel(order.channel_type)
+    priced = price_order(order, products, quote)
+    problems = list(_sku_problems(order, skus, levels))
     if isinstance(freight, str) and not problems:
         problems.append(OrderProblem("address.country", f"no freight: {freight}"))
-    named = (
-        {offer.channel_type for offer in quote.options} - {None} if quote is not None else set[ChannelType]()
+    offered = (
+        set[ChannelType]() if quote is None else {offer.channel_type for offer in quote.options} - {None}
     )
-    if named and option is None:
-        offered = ", ".join(sorted(map(str, named)))
+    if quote is not None and offered and quote.by_channel(order.channel_type) is None:
+        choice = ", ".join(sorted(map(str, offered)))
         problems.append(
-            OrderProblem("channel_type", f"{order.channel_type} is not offered; choose one of {offered}")
+            OrderProblem("channel_type", f"{order.channel_type} is not offered; choose one of {choice}")
         )
-    prices = [(skus[item.sku].price if item.sku in skus else None, item.quantity) for item in order.items]
-    sub_total = (
-        sum((price * quantity for price, quantity in prices if price is not None), Decimal(0))
-        if all(price is not None for price, _ in prices)
-        else None
-    )
-    check = OrderCheck(
-        problems=tuple(problems),
-        sub_total=sub_total,
+    if balance is not None and priced.total is not None and balance < priced.total:
+        problems.append(OrderProblem("balance", f"{balance} USD do not pay {priced.total}"))
+    return attrs.evolve(priced, problems=tuple(problems), balance=balance)
+
+
+def price_order(order: NewOrder, products: Iterable[Product], quote: FreightQuote | None) -> OrderCheck:
+    """Add up what an order costs; nothing else of it is checked.
+
+    Args:
+        order: what is to be placed.
+        products: those that its SKUs belong to.
+        quote: the freight of its items; None when it is not known.
+    """
+    prices = {sku.sku: sku.price for product in products for sku in product.sku_details}
+    costs: list[Decimal] = []
+    for item in order.items:
+        price = prices.get(item.sku)
+        if price is not None:
+            costs.append(price * item.quantity)
+    option = None if quote is None else quote.by_channel(order.channel_type)
+    return OrderCheck(
+        problems=(),
+        # One price that is not known makes the sum a lie.
+        sub_total=sum(costs, Decimal(0)) if len(costs) == len(order.items) else None,
         quote=quote,
         freight=None if option is None else option.estimated_freight,
-        balance=balance,
     )
-    if balance is not None and check.total is not None and balance < check.total:
-        short = OrderProblem("balance", f"{balance} USD do not pay {check.total}")
-        check = attrs.evolve(check, problems=(*problems, short))
-    return check
 
 
 def _sku_problems(

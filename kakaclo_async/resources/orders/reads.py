@@ -68,7 +68,7 @@ class OrderReads:
         page_number: int = 1,
         page_size: int = PAGE_SIZE,
     ) -> Page[Order]:
-        """Return one page of orders; one request, for those who page by themselves.
+        """Return one page of orders; one request.
 
         `GET /v2/order/orders`
 
@@ -172,6 +172,11 @@ def list_orders(
         return await bulk.send(page_request(query))
 
     return Listing("orders", read, _id)
+
+
+def by_number(order: Order) -> tuple[int, str]:
+    """Sort orders by their numbers, which grow: KakaClo answers with the first of a family."""
+    return (len(order.id), order.id)
 
 
 def _id(order: Order) -> str:

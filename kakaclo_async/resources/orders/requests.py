@@ -1,4 +1,4 @@
-"""The requests of the order area, in either version of the API."""
+"""Custom order ids and queries of the order area, in either version of the API."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import secrets
 import time
 from typing import TYPE_CHECKING, Final
 
-from kakaclo_async.codec import encode, to_wire_time
+from kakaclo_async.codec import to_wire_time
 from kakaclo_async.models.common import Page
 from kakaclo_async.models.order import Order
 from kakaclo_async.protocol import Request
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from kakaclo_async.models.order import NewOrder
-
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32: no I, L, O, U to misread aloud
 _RANDOM_BITS = 80
 
 
 def new_custom_order_id(milliseconds: int | None = None, entropy: int | None = None) -> str:
-    """Return an id of 28 characters: "KK", 10 of the time, 16 of chance.
+    """Return an id of 28 characters: the prefix "KK" and a ULID (10 characters of time, 16 of chance).
+
+    Ids are unique without asking anybody, and sort by time as text.
 
     Args:
         milliseconds: since 1970; the present by default.
@@ -52,18 +52,6 @@ def made_at(custom_order_id: str) -> float | None:
 ORDERS_PATH: Final = "/v2/order/orders"
 PAGE_SIZE: Final = 250
 """The most orders that one page of a query holds."""
-
-
-def create_request(path: str, order: NewOrder) -> Request[str]:
-    """Build the request that places an order."""
-    return place_request(path, encode(order), order.custom_order_id)
-
-
-def place_request(path: str, body: bytes, custom_order_id: str | None) -> Request[str]:
-    """Build the request that places an order whose body is written already."""
-    return Request(
-        method="POST", path=path, body=body, result=str, writes=True, custom_order_id=custom_order_id
-    )
 
 
 def orders_query(

@@ -1,4 +1,4 @@
-"""Wait for orders: one poller for all who wait."""
+"""Wait for orders: one poller serves all callers."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _PAUSES: Final = Pauses(first=1.0, growth=1.5, longest=600.0)  # orders take hou
 
 Stage = Literal["paid", "partially_shipped", "shipped", "completed"]
 
-_SHIPPED: Final = {FulfillmentStatus.FULLY_SHIPPED, FulfillmentStatus.COMPLETED}
+_ALL_SHIPPED: Final = {FulfillmentStatus.FULLY_SHIPPED, FulfillmentStatus.COMPLETED}
 
 STAGES: Final[Mapping[str, Callable[[Order], bool]]] = {
     "paid": lambda order: order.financial_status is FinancialStatus.PAID,
     "partially_shipped": lambda order: (
-        order.fulfillment_status in {FulfillmentStatus.PARTIALLY_SHIPPED, *_SHIPPED}
+        order.fulfillment_status in {FulfillmentStatus.PARTIALLY_SHIPPED, *_ALL_SHIPPED}
     ),
-    "shipped": lambda order: order.fulfillment_status in _SHIPPED,
+    "shipped": lambda order: order.fulfillment_status in _ALL_SHIPPED,
     "completed": lambda order: order.status is OrderStatus.COMPLETED,
 }
 """What an order can be waited for, and how to tell."""
@@ -52,7 +52,7 @@ class _Waiter:
 
 
 class OrderWatch:
-    """Polls orders for all who wait; those that are due at about the same time share requests.
+    """Polls orders for all callers; orders that are due at about the same time share requests.
 
     Args:
         look: returns the orders with these numbers, as far as there are any.
@@ -82,7 +82,7 @@ class OrderWatch:
                 return await waiter.done
         except TimeoutError:
             raise DeadlineExceeded(
-                f"order {order_id} is {_standing(waiter.seen)}, not {stage}, after {timeout:g} s; wait again to go on"
+                f"order {order_id} is {_progress(waiter.seen)}, not {stage}, after {timeout:g} s; wait again to go on"
             ) from None
         finally:
             self._waiters.discard(waiter)
@@ -102,7 +102,7 @@ class OrderWatch:
                 except TimeoutError:
                     pass
                 continue
-            await asyncio.sleep(0)  # whoever begins to wait in the same turn of the loop rides along
+            await asyncio.sleep(0)  # callers of the same turn of the loop share the request
             # Half a pause early is soon enough, and joins those who would ask a little later.
             due = [
                 waiter for waiter in self._waiters if waiter.due - _PAUSES.after(waiter.looks) / 2 <= clock()
@@ -115,7 +115,7 @@ class OrderWatch:
     async def _poll(self, due: list[_Waiter]) -> None:
         try:
             found = {order.id: order for order in await self._look(dict.fromkeys(w.order_id for w in due))}
-        except Exception as error:  # noqa: BLE001 - whoever waits is told, and nobody waits for ever
+        except Exception as error:  # noqa: BLE001 - it is raised in every caller, which would wait for ever otherwise
             if isinstance(error, KakaCloError) and may_pass(error):
                 return
             for waiter in due:
@@ -128,7 +128,7 @@ class OrderWatch:
                 waiter.done.set_result(waiter.seen)
 
 
-def _standing(order: Order | None) -> str:
+def _progress(order: Order | None) -> str:
     if order is None:
         return "not seen yet"
     if order.status is OrderStatus.ABNORMAL_ORDER:

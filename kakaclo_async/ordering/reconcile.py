@@ -1,72 +1,60 @@
-"""Looks at KakaClo for what is in doubt: one look for all of it, whoever waits."""
+"""Reconcile unknown writes with what KakaClo has: one look serves all callers that wait for it."""
 
 from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from kakaclo_async.errors import KakaCloError
-from kakaclo_async.ordering.entry import Entry, WriteStatus
-from kakaclo_async.resources.writes import UnknownWrite
+from kakaclo_async.ordering.writes import WriteStatus
+from kakaclo_async.retry import Pauses
 
 if TYPE_CHECKING:
+    from kakaclo_async.ordering.leases import Writes
     from kakaclo_async.ordering.store import Store
-    from kakaclo_async.resources.writes import Writes
 
 
-_FIRST_PAUSE = 1.0
-_PAUSE_GROWTH = 1.5
-_LONGEST_PAUSE = 30.0
-_TIMES_AS_LONG = 4.0  # as the last look took: a shop with many orders has others to look after
+_FIRST_PAUSE: Final = 1.0
+_LONGEST_PAUSE: Final = 30.0
+_TIMES_AS_LONG: Final = (
+    4.0  # as the last look took: a shop with many orders needs its permits for others, too
+)
 
 
-async def look(store: Store, writes: Writes) -> None:
-    """Look once for all writes of a kind that are in doubt, and record what is certain.
+async def reconcile(store: Store, writes: Writes) -> None:
+    """Look once for all unknown writes of a kind, and record what is certain.
 
     Raises:
         KakaCloError: KakaClo could not be asked.
     """
-    entries = [entry for entry in await store.open(writes.kind) if entry.standing is WriteStatus.IN_DOUBT]
-    if not entries:
+    unknown = [entry for entry in await store.open(writes.kind) if entry.status is WriteStatus.UNKNOWN]
+    if not unknown:
         return
     # Before the look: what it does not show was absent then, and could not arrive any more.
-    ripe = [entry for entry in entries if entry.may_be_settled]
-    findings = await writes.look(list(map(_doubt, entries)), thorough=bool(ripe))
-    kept = {entry.key: writes.spare(entry.payload) for entry in entries}
+    ripe = [entry for entry in unknown if entry.may_be_settled]
+    seen = await writes.reconcile(unknown, thorough=bool(ripe))
+    kept = {entry.key: writes.redact(entry.payload) for entry in unknown}
     await store.settle(
         writes.kind,
-        {key: (number, kept[key]) for key, number in findings.found.items()},
-        findings.unclear,
-        [
-            entry
-            for entry in ripe
-            if findings.complete and entry.key not in findings.found and entry.key not in findings.unclear
-        ],
+        {key: (number, kept[key]) for key, number in seen.found.items()},
+        seen.unclear,
+        [entry for entry in ripe if seen.complete and entry.key not in {*seen.found, *seen.unclear}],
     )
 
 
-def _doubt(entry: Entry) -> UnknownWrite:
-    return UnknownWrite(
-        key=entry.key,
-        payload=entry.payload,
-        notes=entry.notes,
-        sent_from=entry.sent_from or entry.created_at,
-        sent_until=entry.sent_until or entry.seen_at,
-    )
-
-
-class Search:
-    """Looks again and again while somebody waits, with growing pauses.
+class Reconciler:
+    """Looks again and again, with growing pauses, while somebody waits for writes of one kind.
 
     Args:
-        store: what is in doubt.
+        store: has what is unknown.
         quiet_time: seconds; pauses are short beside it.
     """
 
     def __init__(self, store: Store, quiet_time: float) -> None:
         self._store = store
-        self._longest_pause = max(_FIRST_PAUSE, min(_LONGEST_PAUSE, quiet_time / 10))
+        longest = max(_FIRST_PAUSE, min(_LONGEST_PAUSE, quiet_time / 10))
+        self._pauses = Pauses(first=_FIRST_PAUSE, growth=1.5, longest=longest)
         self._waiting: dict[asyncio.Future[Exception | None], Writes] = {}
         self._task: asyncio.Task[None] | None = None
         self._ripe = asyncio.Event()
@@ -93,7 +81,7 @@ class Search:
         self._waiting[done] = writes
         alarm = loop.call_later(max(0.0, ripe_in), self._ripe.set)
         if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._run(), name="kakaclo journal search")
+            self._task = asyncio.create_task(self._run(), name="kakaclo journal reconciler")
         try:
             await asyncio.wait([done], timeout=timeout)
             failure = done.result() if done.done() else None
@@ -105,20 +93,18 @@ class Search:
         raise failure
 
     async def _run(self) -> None:
-        pause = _FIRST_PAUSE
         took = 0.0
         clock = asyncio.get_running_loop().time
-        while True:
+        for pause in self._pauses:
             await self._rest(pause, max(_FIRST_PAUSE, took * _TIMES_AS_LONG))
-            pause = min(self._longest_pause, pause * _PAUSE_GROWTH)
             if not self._waiting:
                 return
             waiting = dict(self._waiting)
             began = clock()
             failure: Exception | None = None
             try:
-                await look(self._store, next(reversed(waiting.values())))
-            except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must not wait for ever
+                await reconcile(self._store, next(reversed(waiting.values())))
+            except Exception as error:  # noqa: BLE001 - whatever it is, the callers must not wait for ever
                 failure = error
             took = clock() - began
             for done in waiting:
@@ -126,27 +112,9 @@ class Search:
                     done.set_result(failure)
 
     async def _rest(self, pause: float, least: float) -> None:
-        """Pause between two looks, and shorter if one of those who wait can be told sooner."""
+        """Pause between two looks, and shorter if the next one can tell sooner."""
         await asyncio.sleep(least)
         with suppress(TimeoutError):
             async with asyncio.timeout(pause - least):
                 await self._ripe.wait()
         self._ripe.clear()
-
-
-class Searches:
-    """A search for each kind of write.
-
-    Args:
-        store: what is in doubt.
-        quiet_time: seconds.
-    """
-
-    def __init__(self, store: Store, quiet_time: float) -> None:
-        self._store = store
-        self._quiet_time = quiet_time
-        self._by_kind: dict[str, Search] = {}
-
-    def of(self, kind: str) -> Search:
-        """Return the search for a kind."""
-        return self._by_kind.setdefault(kind, Search(self._store, self._quiet_time))

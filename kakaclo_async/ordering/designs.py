@@ -1,0 +1,105 @@
+"""Designs for a journal: KakaClo answers a new one with an empty string, so it is found by what it was not before."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, cast
+
+from kakaclo_async.errors import Conflict, OutcomeUnknown
+from kakaclo_async.models.custom import MaterialImage, NewDesign
+from kakaclo_async.ordering.writes import Reconciliation
+from kakaclo_async.paging import IncompletePull
+from kakaclo_async.resources.custom import alike, send_design, unknown_design
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from kakaclo_async.ordering.leases import Attempt
+    from kakaclo_async.ordering.writes import Entry
+    from kakaclo_async.sending import Sender
+
+
+class DesignWrites:
+    """Adds designs; a key is what `design_key` makes, a payload the body of the POST.
+
+    Args:
+        sender: searches and sends.
+        design: the one to add; None: as the journal has it.
+        patience: seconds to wait until a new design shows up; None for as long as it takes.
+    """
+
+    kind = "design"
+
+    def __init__(self, sender: Sender, design: NewDesign | None = None, patience: float | None = 0.0) -> None:
+        self._sender = sender
+        self._design = design
+        self._patience = patience
+
+    @property
+    def timeout(self) -> float:
+        """Seconds that one attempt takes at most."""
+        return self._sender.options.timeout
+
+    async def send(self, attempt: Attempt) -> str:
+        """Add the design, wait until it shows up, and return its number."""
+        return await send_design(
+            self._sender,
+            self._design or read_design(attempt.payload),
+            attempt.payload,
+            patience=self._patience,
+            check_lease=attempt.lease.check,
+            note=attempt.note,
+        )
+
+    async def reconcile(self, unknown: Sequence[Entry], *, thorough: bool) -> Reconciliation:
+        """Search the designs for new ones.
+
+        `POST /v1/product/custom/customDesigned/search`, in the bulk lane
+        """
+        del thorough  # a search knows no window that could be too narrow
+        found: dict[str, str] = {}
+        unclear: dict[str, str] = {}
+        complete = True
+        for entry in unknown:
+            notes = cast("dict[str, object]", json.loads(entry.notes or "{}"))
+            try:
+                designs = await alike(self._sender, read_design(entry.payload))
+            except IncompletePull:
+                complete = False
+                continue
+            numbers = [str(design.id) for design in designs]
+            known = {*cast("list[str]", notes.get("before", numbers)), *found.values()}
+            if new := [number for number in numbers if number not in known]:
+                found[entry.key] = new[0]
+            elif notes.get("taken"):
+                unclear[entry.key] = "KakaClo took it, and it does not show up"
+        return Reconciliation(found=found, unclear=unclear, complete=complete)
+
+    def redact(self, payload: bytes) -> bytes:
+        """Return all of it: it holds no address."""
+        return payload
+
+    def unknown(self, key: str, why: str, settles_at: datetime) -> OutcomeUnknown:
+        """Make the error for a design that may have been added."""
+        return unknown_design(key, why, settles_at)
+
+    def conflict(self, key: str) -> Conflict:
+        """Make the error for a key that came with another design, which takes two equal hashes."""
+        return Conflict(f"the journal knows another design under {key}")
+
+
+def read_design(payload: bytes) -> NewDesign:
+    """Return the design of a payload."""
+    body = json.loads(payload)
+    images = [
+        MaterialImage(image["imageName"], image["imageUrl"]) for image in body.get("materialImages", ())
+    ]
+    return NewDesign(
+        model_id=body["modelId"],
+        en_name=body["enName"],
+        image_url=body["imageUrl"],
+        back_image_url=body.get("backImageUrl"),
+        material_images=images,
+        color_value=body.get("colorValue"),
+    )

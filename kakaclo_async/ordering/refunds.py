@@ -1,0 +1,149 @@
+"""Refunds for a journal: ask for one, and find out whether KakaClo got it.
+
+A refund that is queried shows its remark, and not its items: the journal's refunds carry a mark in the remark.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING
+
+import attrs
+
+from kakaclo_async.codec import encode, to_wire_time
+from kakaclo_async.errors import Conflict, InvalidRequest, OutcomeUnknown, Rejected
+from kakaclo_async.models.refund import order_label
+from kakaclo_async.ordering.writes import Reconciliation
+from kakaclo_async.resources.refunds import REFUNDS_PATH, ask_for_refund, plan_refund, refunds_query
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+    from datetime import datetime
+
+    from kakaclo_async.models.refund import RefundRequest
+    from kakaclo_async.ordering.leases import Attempt
+    from kakaclo_async.ordering.writes import Entry
+    from kakaclo_async.sending import Sender
+
+
+class RefundWrites:
+    """Asks for refunds; a key is what `refund_key` makes, a payload the body of the POST.
+
+    Args:
+        sender: sends, and looks.
+        custom_order_id: your own number of the one order that they are about, if it is known.
+    """
+
+    kind = "refund"
+
+    def __init__(self, sender: Sender, custom_order_id: str | None = None) -> None:
+        self._sender = sender
+        self._custom_order_id = custom_order_id
+
+    @property
+    def timeout(self) -> float:
+        """Seconds that one attempt takes at most."""
+        return self._sender.options.timeout
+
+    async def send(self, attempt: Attempt) -> str:
+        """Ask for the refund and return its number."""
+        return await ask_for_refund(
+            self._sender,
+            _order_id(attempt.key),
+            attempt.payload,
+            custom_order_id=self._custom_order_id,
+            check_lease=attempt.lease.check,
+        )
+
+    async def reconcile(self, unknown: Sequence[Entry], *, thorough: bool) -> Reconciliation:
+        """Read the refunds of the orders concerned, and match the marks in their remarks.
+
+        `GET /v2/order/orders/refund/{id}`, once for each order, in the bulk lane
+        """
+        del thorough  # a list of one order's refunds is always whole
+        bulk = self._sender.bulk()
+        found: dict[str, str] = {}
+        unclear: dict[str, str] = {}
+        for order_id in dict.fromkeys(_order_id(entry.key) for entry in unknown):
+            refunds = await bulk.send(refunds_query(REFUNDS_PATH, order_id))
+            for entry in unknown:
+                for refund in refunds if _order_id(entry.key) == order_id else ():
+                    if refund.remark is None:
+                        unclear[entry.key] = f"refund {refund.refund_no} of order {order_id} shows no remark"
+                    elif _mark(entry.key) in refund.remark and refund.refund_no is not None:
+                        found[entry.key] = refund.refund_no
+        return Reconciliation(
+            found=found, unclear={key: why for key, why in unclear.items() if key not in found}
+        )
+
+    def redact(self, payload: bytes) -> bytes:
+        """Return all of it: it holds no address."""
+        return payload
+
+    def unknown(self, key: str, why: str, settles_at: datetime) -> OutcomeUnknown:
+        """Make the error for a refund that may have been asked for."""
+        order_id = _order_id(key)
+        return OutcomeUnknown(
+            f"a refund of {order_label(order_id, self._custom_order_id)} may or may not have been asked for: {why};"
+            f" ask for it again with the same journal: it can be settled at {to_wire_time(settles_at)}",
+            custom_order_id=self._custom_order_id,
+            order_id=order_id,
+            settles_at=settles_at,
+        )
+
+    def conflict(self, key: str) -> Conflict:
+        """Make the error for a refund that the journal has with other lines."""
+        order_id = _order_id(key)
+        return Conflict(
+            f"the journal has the same refund of {order_label(order_id, self._custom_order_id)} with other lines:"
+            " the order has changed since; look at refunds.of, and pass again= if another is meant",
+            custom_order_id=self._custom_order_id,
+            order_id=order_id,
+        )
+
+
+async def prepare_refund(
+    sender: Sender, asked: RefundRequest, recall: Callable[[str, str], Awaitable[Entry | None]]
+) -> tuple[RefundWrites, str, bytes]:
+    """Return how to ask for a refund, its key and its payload: the journal's, or one that is made from the order.
+
+    Args:
+        sender: queries the order.
+        asked: the refund.
+        recall: returns what the journal has of a kind under a key.
+
+    Raises:
+        InvalidRequest: as `Refunds.plan` does.
+        Rejected: likewise.
+    """
+    key = refund_key(asked)
+    known = await recall(RefundWrites.kind, key)
+    if known is None:
+        try:
+            plan = await plan_refund(sender, asked)
+        except (InvalidRequest, Rejected):
+            # The order may show the very refund that another worker has asked for meanwhile.
+            known = await recall(RefundWrites.kind, key)
+            if known is None:
+                raise
+        else:
+            refund = attrs.evolve(plan.refund, remark=f"{plan.refund.remark} [{_mark(key)}]")
+            return RefundWrites(sender, plan.custom_order_id), key, encode(refund)
+    return RefundWrites(sender), key, known.payload
+
+
+def refund_key(asked: RefundRequest) -> str:
+    """Return what a journal knows a refund by: the order, and what was asked, in whatever order."""
+    items = asked.items
+    lines = None if items is None else sorted(json.dumps(attrs.asdict(item)) for item in items)
+    text = json.dumps([lines, asked.reason, asked.remark, asked.again])
+    return f"{asked.order_id}/{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+
+
+def _mark(key: str) -> str:
+    return "ref " + key.partition("/")[2]
+
+
+def _order_id(key: str) -> str:
+    return key.partition("/")[0]

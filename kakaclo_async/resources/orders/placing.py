@@ -1,0 +1,177 @@
+"""Place one order: at most once, within the client's guards, and with errors that name it without its address."""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from copy import copy
+from typing import TYPE_CHECKING, Final
+
+import attrs
+
+from kakaclo_async.errors import (
+    APIError,
+    ConnectionFailed,
+    DeadlineExceeded,
+    InvalidRequest,
+    KakaCloError,
+    OutcomeUnknown,
+    RateLimited,
+    Rejected,
+)
+from kakaclo_async.protocol import Request
+from kakaclo_async.resources.freight import Freight
+from kakaclo_async.resources.orders.check import price_order
+from kakaclo_async.resources.orders.requests import ORDERS_PATH, new_custom_order_id
+from kakaclo_async.resources.products import Products
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator, Mapping
+
+    from kakaclo_async.models.order import NewOrder
+    from kakaclo_async.sending import Sender
+
+
+_SHORTEST: Final = 3  # characters that can tell anything about anybody
+_PHONE_DIGITS: Final = 5  # with fewer, other numbers would be taken for the phone's
+
+
+def with_custom_order_id(order: NewOrder) -> tuple[NewOrder, str]:
+    """Return an order that has a custom order id, and this id: its own, or "KK" and a new ULID."""
+    if order.custom_order_id is not None:
+        return order, order.custom_order_id
+    custom_order_id = new_custom_order_id()
+    return attrs.evolve(order, custom_order_id=custom_order_id), custom_order_id
+
+
+async def place(
+    sender: Sender, order: NewOrder, body: bytes, *, check_lease: Callable[[], None] = lambda: None
+) -> str:
+    """Place an order with one POST, and return its number.
+
+    Args:
+        sender: sends it.
+        order: it has a custom order id.
+        body: the same order as it is sent.
+        check_lease: raises if the request must not leave any more; called when its permit is granted.
+    """
+    custom_order_id = order.custom_order_id or ""
+
+    def build() -> Request[str]:
+        check_lease()
+        return place_request(ORDERS_PATH, order, body)
+
+    with about_order(order):
+        await _check_price(sender, order)
+        number = await sender.send(build)
+        if not number.strip():
+            raise OutcomeUnknown(
+                f"KakaClo took order {custom_order_id!r} and named no number: look for this custom order id before"
+                " sending it again",
+                custom_order_id=custom_order_id,
+            )
+    return number
+
+
+def place_request(path: str, order: NewOrder, body: bytes) -> Request[str]:
+    """Build the request that places an order, in either version of the API."""
+    return Request(
+        method="POST", path=path, body=body, result=str, writes=True, custom_order_id=order.custom_order_id
+    )
+
+
+async def _check_price(sender: Sender, order: NewOrder) -> None:
+    """Refuse an order that costs more than the client's guards allow; without that guard nothing is requested.
+
+    `GET /v1/product/products` and `POST /v2/order/orders/channel/automationSplit`
+
+    Raises:
+        InvalidRequest: it costs more, or its price is not known; nothing was sent.
+    """
+    limit = sender.state.guard.max_order_amount
+    if limit is None:
+        return
+    skus = list(dict.fromkeys(item.sku for item in order.items))
+    products = await Products(sender).get_many(skus=skus)
+    quote = await Freight(sender).quote(order.items, order.address.country)
+    price = price_order(order, products, quote).total
+    if price is None:
+        raise InvalidRequest(
+            f"order {order.custom_order_id!r} was not sent: this client's guards allow {limit} USD per order, and its"
+            " price cannot be told; see orders.check"
+        )
+    if price > limit:
+        raise InvalidRequest(
+            f"order {order.custom_order_id!r} was not sent: it costs {price} USD, and this client's guards allow"
+            f" {limit}"
+        )
+
+
+@contextmanager
+def about_order(order: NewOrder) -> Generator[None]:
+    """Let the errors of placing an order name it, and not repeat its address as KakaClo may do."""
+    custom_order_id = order.custom_order_id or ""
+    given = attrs.asdict(order.address)
+    # An id that holds a part of the address, a zip code perhaps, must still name the order.
+    address = {
+        field: value
+        for field, value in given.items()
+        if value is not None and value.casefold() not in custom_order_id.casefold()
+    }
+    try:
+        with naming(f"order {custom_order_id!r} was not placed"):
+            yield
+    except KakaCloError as error:
+        _clear(error, address)
+        raise
+
+
+@contextmanager
+def naming(what: str) -> Generator[None]:
+    """Let errors that are sure of it say what was not done, and what to do next.
+
+    Args:
+        what: "order 'A' was not placed".
+    """
+    try:
+        yield
+    except (InvalidRequest, OutcomeUnknown):
+        raise  # they say it themselves
+    except KakaCloError as error:
+        named = copy(error)  # those who shared the request that failed have their own to name
+        named.args = (f"{what}: {error}{_then(error)}",)
+        raise named.with_traceback(error.__traceback__) from error.__cause__
+
+
+def _then(error: KakaCloError) -> str:
+    match error:
+        case Rejected():
+            return "; put that right, and try again"
+        case RateLimited() | ConnectionFailed() | DeadlineExceeded():
+            return "; try again later"
+        case _:
+            return ""
+
+
+def without_address(text: str, address: Mapping[str, str]) -> str:
+    """Return a text with the parts of an address replaced by the names of their fields."""
+    for field, value in sorted(address.items(), key=lambda part: -len(part[1])):
+        for pattern in _patterns(field, value.strip()):
+            text = re.sub(pattern, f"[{field}]", text, flags=re.IGNORECASE)
+    return text
+
+
+def _patterns(field: str, value: str) -> Iterator[str]:
+    if len(value) >= _SHORTEST:
+        yield rf"(?<!\w){re.escape(value)}(?!\w)"
+    digits = re.sub(r"\D", "", value)
+    if field == "phone" and len(digits) >= _PHONE_DIGITS:
+        yield r"\W{0,2}".join(digits)
+
+
+def _clear(error: BaseException | None, address: Mapping[str, str]) -> None:
+    while isinstance(error, KakaCloError):
+        error.args = tuple(without_address(str(part), address) for part in error.args)
+        if isinstance(error, APIError):
+            error.message = without_address(error.message, address)
+        error = error.__cause__ or error.__context__

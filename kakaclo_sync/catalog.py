@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Self
 
 from kakaclo_async import catalog
 from kakaclo_async.errors import ClientClosed
-from kakaclo_sync.call import on_caller
-from kakaclo_sync.derive import Face, blocking, iterating
+from kakaclo_sync._loop import on_caller
+from kakaclo_sync._proxy import BlockingProxy, blocking, iterating
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from kakaclo_sync.client import KakaClo
 
 
-class Mirror(Face[catalog.Mirror]):
+class Mirror(BlockingProxy[catalog.Mirror]):
     """A copy of the catalog in a database of its own, complete and kept fresh.
 
     A run goes on where the last one ended, or was killed. Rows and state are stored together, so nothing is ever
@@ -34,7 +34,7 @@ class Mirror(Face[catalog.Mirror]):
         kk: the client; the mirror's requests queue in its bulk lane.
         url: `sqlite:///catalog.db` or `postgresql://user:password@host/name`.
         progress: called with the report so far after each page, on the client's thread.
-        lanes: windows read at once, 2 to 16; None: by latency and rate.
+        concurrency: windows read at once, 1 to 16; None: by latency and rate.
         now: tells the time, aware.
         sleep: waits some seconds, between the cycles of `follow`, on the client's thread: an async function.
 
@@ -48,12 +48,14 @@ class Mirror(Face[catalog.Mirror]):
         url: str,
         *,
         progress: Callable[[MirrorReport], object] | None = None,
-        lanes: int | None = None,
+        concurrency: int | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
-        make = partial(catalog.Mirror, url=url, progress=progress, lanes=lanes, now=now, sleep=sleep)
-        super().__init__(kk._bridge, kk._through(make))  # noqa: SLF001 - a face of another kind
+        make = partial(
+            catalog.Mirror, url=url, progress=progress, concurrency=concurrency, now=now, sleep=sleep
+        )
+        super().__init__(kk._bridge, kk._path_to(make))  # noqa: SLF001 - the package's own
         self._target()  # a URL that cannot work is refused here, not by the first call
 
     run = blocking(catalog.Mirror.run)

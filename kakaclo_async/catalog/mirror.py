@@ -41,7 +41,7 @@ class Mirror:
         kk: the client; the mirror's requests queue in its bulk lane.
         url: `sqlite:///catalog.db` or `postgresql://user:password@host/name`.
         progress: called with the report so far after each page, and with the whole one when a run has finished.
-        lanes: windows read at once, 2 to 16; None: by latency and rate.
+        concurrency: windows read at once, 1 to 16; None: by latency and rate.
         now: tells the time, aware.
         sleep: waits some seconds, between the cycles of `follow`.
 
@@ -55,7 +55,7 @@ class Mirror:
         url: str,
         *,
         progress: Callable[[MirrorReport], object] | None = None,
-        lanes: int | None = None,
+        concurrency: int | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
@@ -63,7 +63,7 @@ class Mirror:
         self._database = Database(url)
         self._store = Store(is_sqlite=self._database.is_sqlite)
         self._progress = progress
-        self._lanes = lanes
+        self._concurrency = concurrency
         self._now = now
         self._turn = asyncio.Lock()
         self._follower = Follower(sleep)
@@ -193,7 +193,7 @@ class Mirror:
             yield Run(
                 self._database,
                 self._store,
-                lanes=self._lanes,
+                lanes=self._concurrency,
                 rate=self._kk._sender.state.rate,  # noqa: SLF001 - the bucket's own
                 now=self._now,
                 tell=self._tell,

@@ -144,7 +144,7 @@ def sandboxes() -> None:
 
 
 def databases(kk: KakaClo, order: NewOrder) -> None:
-    with Mirror(kk, "sqlite:///catalog.db", lanes=4) as mirror:
+    with Mirror(kk, "sqlite:///catalog.db", concurrency=4) as mirror:
         assert_type(mirror, Mirror)
         assert_type(mirror.run(since=START), MirrorReport)
         assert_type(mirror.verify(), MirrorReport)

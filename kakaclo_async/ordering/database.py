@@ -26,7 +26,6 @@ from kakaclo_async.database.engines import (
     shown,
 )
 from kakaclo_async.errors import ConfigurationError
-from kakaclo_async.lazy import lazy_property
 from kakaclo_async.ordering.per_loop import PerLoop
 from kakaclo_async.ordering.schema import metadata, version
 
@@ -110,7 +109,7 @@ class Database:
         async with self._postgresql.begin() as connection:
             return await connection.run_sync(work)
 
-    @lazy_property
+    @property
     def _sqlite(self) -> Engine:
         engine = create_engine(
             self._url, poolclass=NullPool, hide_parameters=True, connect_args={"timeout": _PATIENCE}
@@ -118,7 +117,7 @@ class Database:
         set_up_sqlite(engine, "BEGIN IMMEDIATE", *_PRAGMAS)
         return engine
 
-    @lazy_property
+    @property
     def _postgresql(self) -> AsyncEngine:
         asyncpg = load_driver("asyncpg", "postgres")
         address = postgresql_address(self._url)

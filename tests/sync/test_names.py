@@ -34,7 +34,7 @@ def test_the_list_holds_each_name_once_and_says_to_type_checkers_that_it_is_publ
     listed = imports(public)
     assert [alias for _, alias, _ in listed] == [name for name, _, _ in listed]
     assert len({name for name, _, _ in listed}) == len(listed)
-    assert public.NAMES == sorted(name for name, _, _ in listed)
+    assert sorted(name for name, _, _ in listed) == public.NAMES
     for name, _, module in listed:
         assert getattr(kakaclo_async, name) is getattr(import_module(module), name)
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from kakaclo_async import public
 from kakaclo_async.public import *  # noqa: F403 - the list of public names is there
 from kakaclo_async.public import __version__ as __version__
+from kakaclo_sync._proxy import fork_lock
 from kakaclo_sync.client import KakaClo as KakaClo
 from kakaclo_sync.stream import Pull as Pull, Stream as Stream
 
@@ -14,13 +15,20 @@ if TYPE_CHECKING:
     from kakaclo_sync.ordering import Journal as Journal
     from kakaclo_sync.sandbox import Sandbox as Sandbox
 
-_WITH_EXTRAS = {"Journal": "ordering", "Mirror": "catalog", "Sandbox": "sandbox"}
+# Loaded when they are first used: some need an extra, and none is needed by every program.
+_MODULES = {"Journal": "ordering", "Mirror": "catalog", "Sandbox": "sandbox"}
 
-__all__ = sorted({"KakaClo", "Pull", "Stream", *_WITH_EXTRAS, *public.NAMES})  # noqa: PLE0605 # pyright: ignore[reportUnsupportedDunderAll] - computed from the one list
+__all__ = sorted({"KakaClo", "Pull", "Stream", *_MODULES, *public.NAMES})  # noqa: PLE0605 # pyright: ignore[reportUnsupportedDunderAll] - computed from the one list
 
 if not TYPE_CHECKING:  # type checkers would let every name pass
 
     def __getattr__(name: str) -> object:
-        if name not in _WITH_EXTRAS:
+        if name not in _MODULES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        return getattr(import_module(f"{__name__}.{_WITH_EXTRAS[name]}"), name)
+        with fork_lock:
+            found = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+        globals()[name] = found  # found without this function from now on
+        return found
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *_MODULES})

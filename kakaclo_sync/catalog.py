@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Self
 
 from kakaclo_async import catalog
 from kakaclo_async.errors import ClientClosed
-from kakaclo_sync.call import on_caller
-from kakaclo_sync.derive import Face, blocking, iterating
+from kakaclo_sync._loop import on_caller
+from kakaclo_sync._proxy import BlockingProxy, blocking, iterating
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from kakaclo_sync.client import KakaClo
 
 
-class Mirror(Face[catalog.Mirror]):
+class Mirror(BlockingProxy[catalog.Mirror]):
     """A copy of the catalog in a database of its own, complete and kept fresh.
 
     A run goes on where the last one ended, or was killed. Rows and state are stored together, so nothing is ever
@@ -55,7 +55,7 @@ class Mirror(Face[catalog.Mirror]):
         make = partial(
             catalog.Mirror, url=url, progress=progress, concurrency=concurrency, now=now, sleep=sleep
         )
-        super().__init__(kk._bridge, kk._through(make))  # noqa: SLF001 - a face of another kind
+        super().__init__(kk._bridge, kk._path_to(make))  # noqa: SLF001 - the package's own
         self._target()  # a URL that cannot work is refused here, not by the first call
 
     run = blocking(catalog.Mirror.run)

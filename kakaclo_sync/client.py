@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import warnings
+from copy import copy
 from functools import partial, wraps
-from typing import TYPE_CHECKING, Concatenate, Literal, ParamSpec, Self, cast
+from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, Self, cast
 
 from kakaclo_async import client as async_client
 from kakaclo_async.config import Caching
 from kakaclo_async.guards import Guards
-from kakaclo_async.lazy import lazy_property
 from kakaclo_async.ratelimit.bucket import RateLimit
 from kakaclo_async.resources import v1 as async_v1
 from kakaclo_sync import resources
-from kakaclo_sync.bridge import Bridge
-from kakaclo_sync.derive import Face, Method, immediate
+from kakaclo_sync._proxy import BlockingProxy, Bridge, Method, immediate
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -63,7 +62,7 @@ class _Listeners:
             end()
 
 
-class KakaClo(Face[async_client.KakaClo]):
+class KakaClo(BlockingProxy[async_client.KakaClo]):
     """A blocking client of the KakaClo Open API, for one shop; one client serves any number of threads.
 
     Use it as a context manager, or call `close` in the end; a script that does neither still ends in order.
@@ -124,53 +123,23 @@ class KakaClo(Face[async_client.KakaClo]):
             # A forked child must not talk over the connections of its parent's bucket.
             return listeners.attach(make(bucket=None if bucket is None else bucket.renewed()))
 
-        bridge = Bridge(make_anew, async_client.KakaClo.aclose)
-        super().__init__(bridge, lambda root: root)
+        self._attach(Bridge(make_anew, async_client.KakaClo.aclose), lambda root: root)
 
-    @lazy_property
-    def categories(self) -> resources.Categories:
-        """The category tree."""
-        return self._part(lambda: resources.Categories, lambda kk: kk.categories)
-
-    @lazy_property
-    def warehouses(self) -> resources.Warehouses:
-        """The warehouses and their countries."""
-        return self._part(lambda: resources.Warehouses, lambda kk: kk.warehouses)
-
-    @lazy_property
-    def products(self) -> resources.Products:
-        """Products with their SKUs."""
-        return self._part(lambda: resources.Products, lambda kk: kk.products)
-
-    @lazy_property
-    def stocks(self) -> resources.Stocks:
-        """Stock per SKU and warehouse."""
-        return self._part(lambda: resources.Stocks, lambda kk: kk.stocks)
-
-    @lazy_property
-    def freight(self) -> resources.Freight:
-        """Freight quotes."""
-        return self._part(lambda: resources.Freight, lambda kk: kk.freight)
-
-    @lazy_property
-    def orders(self) -> resources.Orders:
-        """Orders."""
-        return self._part(lambda: resources.Orders, lambda kk: kk.orders)
-
-    @lazy_property
-    def refunds(self) -> resources.Refunds:
-        """Refunds of orders."""
-        return self._part(lambda: resources.Refunds, lambda kk: kk.refunds)
-
-    @lazy_property
-    def custom(self) -> resources.Custom:
-        """Print on demand: models and designs."""
-        return self._part(lambda: resources.Custom, lambda kk: kk.custom)
-
-    @lazy_property
-    def payment(self) -> resources.Payment:
-        """The balance."""
-        return self._part(lambda: resources.Payment, lambda kk: kk.payment)
+    def _attach(
+        self, bridge: Bridge[async_client.KakaClo], find: Callable[[Any], async_client.KakaClo]
+    ) -> None:
+        """Make the areas, each leading to that of the async client."""
+        # At once and plainly: in Python 3.11, `functools.cached_property` has a lock that a forked child may inherit.
+        super().__init__(bridge, find)
+        self.categories = self._child(resources.Categories, lambda kk: kk.categories)
+        self.warehouses = self._child(resources.Warehouses, lambda kk: kk.warehouses)
+        self.products = self._child(resources.Products, lambda kk: kk.products)
+        self.stocks = self._child(resources.Stocks, lambda kk: kk.stocks)
+        self.freight = self._child(resources.Freight, lambda kk: kk.freight)
+        self.orders = self._child(resources.Orders, lambda kk: kk.orders)
+        self.refunds = self._child(resources.Refunds, lambda kk: kk.refunds)
+        self.custom = self._child(resources.Custom, lambda kk: kk.custom)
+        self.payment = self._child(resources.Payment, lambda kk: kk.payment)
 
     @property
     def v1(self) -> resources.V1:
@@ -181,7 +150,7 @@ class KakaClo(Face[async_client.KakaClo]):
             stacklevel=2,
         )
         # `kk.v1` would warn again, on the loop's thread.
-        return self._part(lambda: resources.V1, lambda kk: async_v1.V1(kk._sender))  # noqa: SLF001
+        return self._child(resources.V1, lambda kk: async_v1.V1(kk._sender))  # noqa: SLF001
 
     with_options = _view(async_client.KakaClo.with_options)
     bulk = _view(async_client.KakaClo.bulk)
@@ -189,11 +158,10 @@ class KakaClo(Face[async_client.KakaClo]):
     eta = immediate(async_client.KakaClo.eta)
 
     def _view(self, pick: Callable[[async_client.KakaClo], async_client.KakaClo]) -> Self:
-        view = object.__new__(type(self))
-        super(KakaClo, view).__init__(self._bridge, self._through(pick))
-        view._listeners = self._listeners
+        view = copy(self)
+        view._attach(self._bridge, self._path_to(pick))  # noqa: SLF001 - a view of its own class
         # An option that cannot work is refused here, not by the first call.
-        view._target()
+        view._target()  # noqa: SLF001 - see above
         return view
 
     def on_event(self, callback: Callable[[Event], object]) -> Callable[[], None]:

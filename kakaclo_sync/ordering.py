@@ -7,8 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from kakaclo_async import ordering
-from kakaclo_sync.bridge import Bridge
-from kakaclo_sync.derive import Face, blocking
+from kakaclo_sync._proxy import BlockingProxy, Bridge, blocking
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 async def _nothing_to_close(_journal: ordering.Journal) -> None: ...
 
 
-class Journal(Face[ordering.Journal]):
+class Journal(BlockingProxy[ordering.Journal]):
     """Writes down what shall be carried out exactly once, before it is sent.
 
     Threads, processes and machines may share one. It holds the payloads, addresses among them, until they were
@@ -66,7 +65,7 @@ class Journal(Face[ordering.Journal]):
             KakaCloError: KakaClo could not be asked.
         """
         # On the client's loop: an async client knows no other, and a journal any.
-        return kk._bridge.thread().run(lambda: self._target().settle(kk._target()))  # noqa: SLF001 - a face, too
+        return kk._bridge.thread().run(lambda: self._target().settle(kk._target()))  # noqa: SLF001 - the package's own
 
     def finish(self, kk: KakaClo) -> tuple[Entry, ...]:
         """Settle everything that can be by now, send again what is lost, and return what is pending still.
@@ -78,7 +77,7 @@ class Journal(Face[ordering.Journal]):
             Rejected: KakaClo declined some of it, which is not pending any more; the others were sent.
             KakaCloError: KakaClo could not be asked; what was not sent is lost until the next call.
         """
-        return kk._bridge.thread().run(lambda: self._target().finish(kk._target()))  # noqa: SLF001 - a face, too
+        return kk._bridge.thread().run(lambda: self._target().finish(kk._target()))  # noqa: SLF001 - the package's own
 
     async def once(
         self,

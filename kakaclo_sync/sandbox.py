@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import wraps
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Self
 
 import attrs
 
-from kakaclo_async import sandbox
-from kakaclo_async.sandbox import Settings
-from kakaclo_sync.bridge import Bridge
+from kakaclo_async.sandbox import Sandbox as AsyncSandbox, Settings
+from kakaclo_sync._proxy import Bridge
 
 if TYPE_CHECKING:
     from collections import Counter, deque
@@ -16,37 +17,61 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from kakaclo_async.sandbox import Catalog, Faults, Ledger, Placed, Served
-    from kakaclo_sync.loop_thread import LoopThread
+    from kakaclo_sync._loop import LoopThread
 
 
-def _pass_on(instance: Sandbox, attribute: attrs.Attribute[Any], value: Any) -> Any:
-    async def change() -> None:
-        setattr(instance._core, attribute.name, value)  # noqa: SLF001 - a hook of that class
+def _of_core(name: str, *, settable: bool = False) -> Any:
+    """Make the property that is the async sandbox's attribute of that name."""
 
-    if instance._thread is None:  # noqa: SLF001
-        setattr(instance._core, attribute.name, value)  # noqa: SLF001
-    else:
-        instance._thread.run(change)  # noqa: SLF001 - on the thread that answers requests, as `skip`
-    return value
+    def write(self: Sandbox, value: object) -> None:
+        async def change() -> None:  # on the thread that answers requests
+            setattr(self._core, name, value)
+
+        if self._thread is None:
+            setattr(self._core, name, value)
+        else:
+            self._thread.run(change)
+
+    return property(attrgetter(f"_core.{name}"), write if settable else None)
 
 
-@attrs.define(kw_only=True, eq=False, repr=False, on_setattr=_pass_on)
 class Sandbox(Settings):
     """A local KakaClo, with state, to build and test against.
 
     It listens between `start` and `close`, or inside `with`. All state survives a stop: started again, it
     goes on at the same port, as after an outage. A forked child can talk to it, but not steer it.
+
+    Attributes:
+        url: the base URL, without a slash at its end.
+        faults: what shall go wrong.
+        log: the requests that came in, oldest first; at most `log_size`.
+        requests: how many requests came in, by path.
+        throttled: how many requests found the bucket full.
+        catalog: the products and their stock: to read, compare with, and edit while no request is under way.
+        ledger: the orders, the refunds and the balance.
+        journal: one entry per order that was accepted and paid, in order: here a duplicate shows.
+        level: requests in the leaky bucket now.
     """
 
-    _core: sandbox.Sandbox = attrs.field(init=False, on_setattr=attrs.setters.NO_OP)
-    _bridge: Bridge[sandbox.Sandbox] | None = attrs.field(
-        init=False, default=None, on_setattr=attrs.setters.NO_OP
-    )
-    _thread: LoopThread | None = attrs.field(init=False, default=None, on_setattr=attrs.setters.NO_OP)
+    url: str = _of_core("url")
+    faults: Faults = _of_core("faults")
+    log: deque[Served] = _of_core("log")
+    requests: Counter[str] = _of_core("requests")
+    throttled: int = _of_core("throttled")
+    catalog: Catalog = _of_core("catalog")
+    ledger: Ledger = _of_core("ledger")
+    journal: list[Placed] = _of_core("journal")
+    level: float = _of_core("level")
 
-    def __attrs_post_init__(self) -> None:
-        settings = {field.name: getattr(self, field.name) for field in attrs.fields(Settings)}
-        self._core = sandbox.Sandbox(**settings)
+    _core: AsyncSandbox
+    _bridge: Bridge[AsyncSandbox] | None = None
+    _thread: LoopThread | None = None
+
+    if not TYPE_CHECKING:  # type checkers know the parameters from `Settings`
+
+        @wraps(AsyncSandbox.__init__)
+        def __init__(self, **settings: object) -> None:
+            self._core = AsyncSandbox(**settings)
 
     def __repr__(self) -> str:
         return repr(self._core)
@@ -60,51 +85,6 @@ class Sandbox(Settings):
     ) -> None:
         self.close()
 
-    @property
-    def url(self) -> str:
-        """The base URL, without a slash at its end."""
-        return self._core.url
-
-    @property
-    def faults(self) -> Faults:
-        """What shall go wrong."""
-        return self._core.faults
-
-    @property
-    def log(self) -> deque[Served]:
-        """The requests that came in, oldest first; at most `log_size`."""
-        return self._core.log
-
-    @property
-    def requests(self) -> Counter[str]:
-        """How many requests came in, by path."""
-        return self._core.requests
-
-    @property
-    def throttled(self) -> int:
-        """How many requests found the bucket full."""
-        return self._core.throttled
-
-    @property
-    def catalog(self) -> Catalog:
-        """The products and their stock: to read and compare with, and to edit while no request is under way."""
-        return self._core.catalog
-
-    @property
-    def ledger(self) -> Ledger:
-        """The orders, the refunds and the balance."""
-        return self._core.ledger
-
-    @property
-    def journal(self) -> list[Placed]:
-        """One entry per order that was accepted and paid, in order: here a duplicate shows."""
-        return self._core.journal
-
-    @property
-    def level(self) -> float:
-        """Requests in the leaky bucket now."""
-        return self._core.level
-
     def now(self) -> datetime:
         """Return the sandbox's wall clock time."""
         return self._core.now()
@@ -115,14 +95,14 @@ class Sandbox(Settings):
         Raises:
             ClientClosed: this process has forked from the one that runs the sandbox.
         """
-        if self._thread is None:
-            self._core.skip(seconds)
-            return
 
         async def skip() -> None:  # on the thread that answers requests
             self._core.skip(seconds)
 
-        self._thread.run(skip)
+        if self._thread is None:
+            self._core.skip(seconds)
+        else:
+            self._thread.run(skip)
 
     def start(self) -> None:
         """Listen.
@@ -137,14 +117,13 @@ class Sandbox(Settings):
         if self._bridge is not None:
             raise RuntimeError("the sandbox is running already")
         core = self._core
-        self._bridge = Bridge(lambda: core, sandbox.Sandbox.aclose)
+        self._bridge = Bridge(lambda: core, AsyncSandbox.aclose)
         try:
             self._thread = thread = self._bridge.thread()
             thread.run(core.start)
         except BaseException:
             self.close()
             raise
-        self.port = core.port
         return thread
 
     def serve_forever(self) -> None:
@@ -160,3 +139,8 @@ class Sandbox(Settings):
         if self._bridge is not None:
             self._bridge.close()
         self._bridge = self._thread = None
+
+
+# Settings are read and changed where they count, also while it runs.
+for setting in attrs.fields(Settings):
+    setattr(Sandbox, setting.name, _of_core(setting.name, settable=True))

@@ -13,16 +13,16 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
     from typing import Self
 
-    from kakaclo_async import paging as pulling
-    from kakaclo_async.paging import Certificate
-    from kakaclo_sync.loop_thread import LoopThread
+    from kakaclo_async import Certificate
+    from kakaclo_async.paging.pull import Pull as AsyncPull
+    from kakaclo_sync._loop import LoopThread
 
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 AHEAD = 64
-"""Rows fetched ahead at most: the page that is being read, and the next one."""
+"""Rows fetched ahead at most: the page that the caller is in, and the next one."""
 
 
 class Rows(Protocol[T_co]):
@@ -47,7 +47,7 @@ class Stream(Generic[T]):
 
     def __init__(self, thread: LoopThread, source: Callable[[], Rows[T]], owner: object) -> None:
         self._thread = thread
-        self._owner = owner  # the client's loop stops when nobody holds the client
+        self._owner = owner  # the client's loop stops when nothing holds the client
         self._rows: deque[T] = deque()
         self._ended = True  # unless the source opens
         self._pump = thread.run(lambda: _open(source))
@@ -98,10 +98,10 @@ class Stream(Generic[T]):
 class Pull(Stream[T]):
     """All rows of a range of update times, each once, while they move."""
 
-    _source: pulling.Pull[T]
+    _source: AsyncPull[T]
 
-    def __init__(self, thread: LoopThread, source: Callable[[], pulling.Pull[T]], owner: object) -> None:
-        def kept() -> pulling.Pull[T]:
+    def __init__(self, thread: LoopThread, source: Callable[[], AsyncPull[T]], owner: object) -> None:
+        def kept() -> AsyncPull[T]:
             self._source = source()
             return self._source
 
@@ -155,7 +155,7 @@ class _Pump(Generic[T]):
                         await self._room.wait()
             finally:
                 await self._source.aclose()
-        except BaseException as error:  # noqa: BLE001 - nobody may take it for the end of the rows
+        except BaseException as error:  # noqa: BLE001 - raised by `take`'s caller, who would mistake it for the end of the rows
             self.error = error.with_traceback(error.__traceback__ and error.__traceback__.tb_next)
         self._ended = True
         self._wake.set()

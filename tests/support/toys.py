@@ -5,8 +5,7 @@ import contextvars
 import threading
 
 from kakaclo_async.errors import OutcomeUnknown
-from kakaclo_sync.bridge import Bridge
-from kakaclo_sync.derive import Face, blocking, immediate, iterating
+from kakaclo_sync._proxy import BlockingProxy, Bridge, blocking, immediate, iterating
 
 trace_id = contextvars.ContextVar("trace_id", default="none")
 
@@ -94,7 +93,7 @@ class AsyncShop:
         self.ends.append("aclose")
 
 
-class Shop(Face[AsyncShop]):
+class Shop(BlockingProxy[AsyncShop]):
     def __init__(self):
         super().__init__(Bridge(AsyncShop, AsyncShop.aclose), lambda shop: shop)
 

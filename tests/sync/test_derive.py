@@ -26,9 +26,13 @@ def test_an_iterating_method_says_that_it_returns_a_plain_iterator(shop):
     async def rows(self, start: int) -> "AsyncIterator[int]":  # noqa: F821 - as modules with postponed annotations have it
         yield start
 
-    from kakaclo_sync.derive import iterating
+    from kakaclo_sync._proxy import iterating
+
+    async def generated(self) -> "AsyncGenerator[Option[int], None]":  # noqa: F821 - see above
+        yield 1
 
     assert str(inspect.signature(iterating(rows))) == "(self, start: int) -> 'Stream[int]'"
+    assert str(inspect.signature(iterating(generated))) == "(self) -> 'Stream[Option[int]]'"
 
 
 def test_a_plain_method_runs_right_here_and_starts_nothing(shop):

@@ -1,35 +1,40 @@
-"""The private event loop: a daemon thread that runs what other threads wait for.
+"""The private event loop: a daemon thread that runs coroutines while the threads that asked for them wait.
 
-What shapes it, because common bridges fail there: Ctrl-C ends the request before it reaches the caller; a
-call from the loop's own thread is refused, for it would wait for itself; no script hangs or warns at its end.
+Ordinary bridges fail in three places that shape this one: Ctrl-C ends the request before it reaches the caller; a call
+from the loop's own thread is refused, because it would wait for itself; no script hangs or warns when it exits.
 """
 
 from __future__ import annotations
 
 import asyncio
-import atexit
 import sys
 import threading
 import warnings
-from asyncio import _get_running_loop  # for most callers there is none, and `get_running_loop` would raise
+from asyncio import _get_running_loop  # most callers have none, and `get_running_loop` would raise
 from contextlib import suppress
+from contextvars import ContextVar
+from functools import partial
 from importlib import import_module
-from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, TypeVar
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from kakaclo_async.errors import ClientClosed, ConfigurationError, OutcomeUnknown
-from kakaclo_sync.call import Call
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
 
+R = TypeVar("R")
 T = TypeVar("T")
 
 # Seconds that the interpreter's exit waits for a loop that does not end.
 _EXIT_TIMEOUT = 10.0
 
-# Event loops load it late, and it registers fork and exit hooks, for which the first call can be too late.
+# Seconds after which a wait comes up to look for signals: one that arrives just before the wait does not
+# interrupt it, and on Windows none does.
+_WAIT = 0.5
+
+# It registers fork and exit hooks when it is loaded; event loops load it in a call, which can be too late for them.
 import_module("concurrent.futures.thread")
 
 
@@ -108,7 +113,7 @@ class LoopThread:
         # The loop copies this thread's context for `start`, and the task copies that.
         if not self.post(call.start):
             self._park_daemons()
-            raise self.gone()
+            raise self.refusal()
 
     def post(self, callback: Callable[[], object]) -> bool:
         """Have the loop call something soon, without waiting; False if it never will."""
@@ -140,8 +145,8 @@ class LoopThread:
         """Take no more calls and touch nothing: all of this is the parent process's, after a fork."""
         self._inherited = self.stopping = True
 
-    def gone(self) -> ClientClosed:
-        """Say why the loop takes no call."""
+    def refusal(self) -> ClientClosed:
+        """Return the error of a call that the loop does not take."""
         if self._inherited:
             return ClientClosed("this belongs to the parent process; make it again after the fork")
         return ClientClosed("the client is closed; make a new one")
@@ -158,7 +163,7 @@ class LoopThread:
             warnings.warn(message, RuntimeWarning, stacklevel=4)
 
     def _park_daemons(self) -> None:
-        # Whatever a daemon thread was told when the interpreter is ending, it would print a traceback.
+        # While the interpreter is ending, any exception in a daemon thread prints a traceback.
         if self.exiting and threading.current_thread().daemon:
             SimpleQueue[None]().get()
 
@@ -168,20 +173,113 @@ class LoopThread:
             try:
                 runner.run(self._serve())
             finally:
-                # From Python 3.12 on, an interpreter that ends refuses the thread which would wait for the executor's.
+                # Closing starts a thread that joins the executor's; from Python 3.12 on, an ending interpreter refuses.
                 with suppress(RuntimeError):
                     runner.close()
         finally:
             self.stopping = True
-            # What was posted after the last turn of the loop; whoever comes later meets the closed loop.
+            # Calls posted after the loop's last turn; later ones find the loop closed.
             while self._calls:
-                self._calls.pop().end(self.gone())
+                self._calls.pop().end(self.refusal())
 
     async def _serve(self) -> None:
         await self._stop.wait()
         tasks = [call.cancel() for call in tuple(self._calls)]
         await asyncio.gather(*filter(None, tasks), return_exceptions=True)
         await self._at_end()
+
+
+class Call(Generic[T]):
+    """One coroutine that a thread waits for. That thread calls `wait` only; all else runs on the loop's."""
+
+    __slots__ = ("_inbox", "_task", "_thread", "_work", "ended", "error", "value")
+
+    value: T
+
+    def __init__(self, thread: LoopThread, work: Callable[[], Coroutine[object, object, T]]) -> None:
+        self._thread = thread
+        self._work = work
+        self._task: asyncio.Task[object] | None = None
+        # Functions for the waiting thread to call; None wakes it to check whether the call has ended.
+        self._inbox: SimpleQueue[Callable[[], object] | None] = SimpleQueue()
+        self.ended = False
+        self.error: BaseException | None = None
+
+    def wait(self) -> None:
+        """Wait for the end, and run what `on_caller` sends meanwhile. It may be called again after an interruption."""
+        # `ended` is set before the wake-up is sent, so a second wait after an interrupted one cannot hang.
+        while not self.ended:
+            try:
+                job = self._inbox.get(timeout=_WAIT)
+            except Empty:
+                continue
+            if job is not None:
+                job()
+
+    def start(self) -> None:
+        """Begin, unless the loop is stopping."""
+        if self._thread.stopping:
+            self.end(self._thread.refusal())
+        else:
+            asyncio.get_running_loop().create_task(self._run())
+
+    async def _run(self) -> None:
+        if self.ended:  # cancelled before this first step
+            return
+        self._task = asyncio.current_task()
+        _inbox.set(self._inbox)
+        try:
+            self.value = await self._work()
+        except asyncio.CancelledError as error:
+            self.end(self._thread.refusal() if self._thread.stopping else error)
+        except BaseException as error:  # noqa: BLE001 - the caller gets it
+            self.end(error.with_traceback(error.__traceback__ and error.__traceback__.tb_next))
+        else:
+            self.end()
+
+    def cancel(self) -> asyncio.Task[object] | None:
+        """Have the coroutine end soon, and return its task if it has begun."""
+        if self._task is None:
+            self.end(self._thread.refusal() if self._thread.stopping else asyncio.CancelledError())
+        else:
+            self._task.cancel()
+        return self._task
+
+    def end(self, error: BaseException | None = None) -> None:
+        """Wake the waiting thread, with an error if there is one; only the first end counts."""
+        if self.ended:
+            return
+        self.error = error
+        self.ended = True
+        self._thread.forget(self)
+        self._task = None  # freed here: a signal could interrupt the caller while it frees it
+        # Threads that still wait when the interpreter exits are daemons: woken, they would print a traceback.
+        if not self._thread.exiting:
+            self._inbox.put(None)
+
+
+_inbox: ContextVar[SimpleQueue[Callable[[], object] | None]] = ContextVar("inbox of the caller")
+
+
+async def on_caller(function: Callable[[], R]) -> R:
+    """Call a function on the thread that waits for the running call; await it inside that call."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[R] = loop.create_future()
+
+    def settle(result: Callable[[], None]) -> None:
+        if not done.done():  # else the call was cancelled meanwhile
+            result()
+
+    def job() -> None:
+        try:
+            result = partial(done.set_result, function())
+        except Exception as error:  # noqa: BLE001 - raised where it is awaited
+            result = partial(done.set_exception, error)
+        with suppress(RuntimeError):  # the loop was closed meanwhile
+            loop.call_soon_threadsafe(settle, result)
+
+    _inbox.get().put(job)
+    return await done
 
 
 def new_loop() -> asyncio.AbstractEventLoop:
@@ -192,21 +290,6 @@ def new_loop() -> asyncio.AbstractEventLoop:
         # Not `new_event_loop`: whatever policy the process has, it is not about this loop.
         return asyncio.SelectorEventLoop()
     return uvloop.new_event_loop()
-
-
-def prepare_exit_after_fork() -> None:
-    """See to it that a forked child which inherited loops can end.
-
-    At the end of a process, libuv joins the threads of its pool, and in a child these exist only once it has used the
-    pool itself: before, it would crash there.
-    """
-    uvloop = sys.modules.get("uvloop")
-    if uvloop is not None:
-        atexit.register(lambda: uvloop.run(_use_pool()))
-
-
-async def _use_pool() -> None:
-    await asyncio.get_running_loop().getaddrinfo("127.0.0.1", None)
 
 
 def _refuse_green_threads() -> None:

@@ -1,0 +1,271 @@
+"""Blocking objects over async ones: what they share in a process, and how their methods are derived.
+
+A forked child starts an event loop of its own at its first call, and never touches the inherited one: its sockets and
+its epoll are shared with the parent, which goes on using them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import inspect
+import os
+import sys
+import threading
+import weakref
+from functools import partial, wraps
+from types import FunctionType
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, cast, overload
+
+from kakaclo_async.errors import ClientClosed
+from kakaclo_sync._loop import LoopThread
+from kakaclo_sync.stream import Pull, Stream
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from kakaclo_async.paging.pull import Pull as AsyncPull
+    from kakaclo_sync.stream import Rows
+
+
+A = TypeVar("A")
+B = TypeVar("B")
+F = TypeVar("F")
+R = TypeVar("R")
+P = ParamSpec("P")
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+fork_lock = threading.RLock()
+"""Held across a fork. Code that holds it cannot be cut in two: a child would inherit the locks of half-done imports."""
+
+
+class Bridge(Generic[R]):
+    """An async client and its loop thread, both made anew in each process.
+
+    Args:
+        make: makes the async client, off the loop; called at once, and in a forked child at its first call.
+        close: closes it, on the loop.
+    """
+
+    _thread: LoopThread | None = None
+
+    def __init__(
+        self, make: Callable[[], R], close: Callable[[R], Coroutine[object, object, object]]
+    ) -> None:
+        self._make = make
+        self._close = close
+        self._root: R | None = make()
+        self._proxies: weakref.WeakSet[BlockingProxy[Any]] = weakref.WeakSet()
+        self._closed = False
+        _bridges.add(self)
+
+    def __repr__(self) -> str:
+        return f"<Bridge {'closed' if self._closed else self._thread or 'idle'}>"
+
+    def __del__(self) -> None:
+        # This may run on the loop's own thread: stop it, but do not wait.
+        if self._thread is not None:
+            self._thread.stop()
+
+    def add(self, proxy: BlockingProxy[Any]) -> None:
+        """Remember a proxy, which may hold an async object of this process."""
+        self._proxies.add(proxy)
+
+    def root(self) -> R:
+        """Return this process's async client."""
+        root = self._root
+        return self._remake() if root is None else root
+
+    def _remake(self) -> R:
+        with fork_lock:
+            if self._root is None:
+                self._root = self._make()
+            return self._root
+
+    def thread(self) -> LoopThread:
+        """Return this process's loop thread, started by the first call.
+
+        Raises:
+            ClientClosed: `close` was called, here or before the fork.
+            ConfigurationError: gevent or eventlet has replaced what it needs.
+        """
+        return self._thread or self._start()
+
+    def _start(self) -> LoopThread:
+        root = self.root()
+        with fork_lock:
+            if self._thread is None:
+                if self._closed:
+                    raise ClientClosed("the client is closed; make a new one")
+                self._thread = LoopThread(partial(self._close, root))
+            return self._thread
+
+    def close(self) -> None:
+        """End running calls with `ClientClosed`, close the async client, join the thread. Safe twice.
+
+        Raises:
+            RuntimeError: the caller is on the loop's own thread.
+        """
+        with fork_lock:
+            self._closed = True
+        if self._thread is not None:
+            self._thread.close()
+
+    def after_fork(self) -> None:
+        """Leave the loop and the async client to the parent process; for the child."""
+        if self._thread is not None:
+            self._thread.disown()
+            # Freed, sockets would leave the epoll that the parent still waits on, and databases roll back.
+            inherited = [proxy._forget() for proxy in self._proxies]  # noqa: SLF001 - defined below
+            _immortalise((self._thread, self._root, inherited))
+            _prepare_exit()
+            self._thread = self._root = None
+
+    def at_exit(self) -> None:
+        """Close without waking threads that wait; for the end of the interpreter."""
+        if self._thread is not None:
+            self._thread.exiting = True
+            self.close()
+
+
+_bridges: weakref.WeakSet[Bridge[Any]] = weakref.WeakSet()
+
+
+@atexit.register
+def _close_all() -> None:
+    # The interpreter has joined all threads but the daemons by now, so this cuts off nobody's work.
+    for bridge in tuple(_bridges):
+        bridge.at_exit()
+
+
+def _after_fork() -> None:
+    for bridge in tuple(_bridges):
+        bridge.after_fork()
+    fork_lock.release()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=fork_lock.acquire, after_in_parent=fork_lock.release, after_in_child=_after_fork
+    )
+
+
+def _immortalise(thing: object) -> None:
+    import ctypes  # noqa: PLC0415 - only forked children need it
+
+    # A global would hold it only until the interpreter clears its modules.
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(thing))
+
+
+def _prepare_exit() -> None:
+    # At the end of a process, libuv joins the threads of its pool. In a forked child these exist only once the child
+    # has used the pool itself; before, it would crash there.
+    uvloop = sys.modules.get("uvloop")
+    if uvloop is not None:
+        atexit.register(lambda: uvloop.run(_use_pool()))
+
+
+async def _use_pool() -> None:
+    await asyncio.get_running_loop().getaddrinfo("127.0.0.1", None)
+
+
+class BlockingProxy(Generic[A]):
+    """Blocking access to one async object.
+
+    Args:
+        bridge: the async client and the loop that its methods run on.
+        find: gives the async object, from a process's async client; called once in each process.
+    """
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        for member in vars(cls).values():
+            if isinstance(member, FunctionType) and hasattr(member, "__wrapped__"):
+                member.__module__ = cls.__module__  # `help` shows it
+
+    def __init__(self, bridge: Bridge[R], find: Callable[[R], A]) -> None:
+        self._bridge: Bridge[Any] = bridge
+        self._find: Callable[[Any], A] = find
+        self._found: A | None = None
+        bridge.add(self)
+
+    def _path_to(self, pick: Callable[[A], B]) -> Callable[[Any], B]:
+        """Return a `find` for what `pick` takes from this proxy's async object."""
+        find = self._find  # not `self`: children that a proxy holds must not keep it alive
+        return lambda root: pick(find(root))
+
+    def _child(self, proxy: Callable[[Bridge[Any], Callable[[Any], B]], F], pick: Callable[[A], B]) -> F:
+        """Make the proxy of what `pick` takes from this proxy's async object."""
+        return proxy(self._bridge, self._path_to(pick))
+
+    def _target(self) -> A:
+        found = self._found
+        if found is None:
+            found = self._found = self._find(self._bridge.root())
+        return found
+
+    def _forget(self) -> object:
+        """Drop the async object, which stays with the parent process after a fork, and return it."""
+        found, self._found = self._found, None
+        return found
+
+
+class Method(Protocol[P, T_co]):
+    """A derived method as type checkers see it: they would not bind a bare callable to its instance."""
+
+    @overload
+    def __get__(self, instance: None, owner: type[object], /) -> Callable[Concatenate[Any, P], T_co]: ...
+    @overload
+    def __get__(self, instance: object, owner: type[object], /) -> Callable[P, T_co]: ...
+
+
+def blocking(method: Callable[Concatenate[A, P], Coroutine[Any, Any, T]]) -> Method[P, T]:
+    """Derive the method that waits for the result of an async one."""
+
+    @wraps(method)
+    def call(self: BlockingProxy[A], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return self._bridge.thread().run(lambda: method(self._target(), *args, **kwargs))
+
+    return cast("Method[P, T]", _named_in_tracebacks(call, method))
+
+
+def iterating(method: Callable[Concatenate[A, P], Rows[T]]) -> Method[P, Stream[T]]:
+    """Derive the method that returns a plain iterator in place of an async one."""
+
+    @wraps(method)
+    def call(self: BlockingProxy[A], /, *args: P.args, **kwargs: P.kwargs) -> Stream[T]:
+        return Stream(self._bridge.thread(), lambda: method(self._target(), *args, **kwargs), self)
+
+    # `inspect` and `help` would show the async method's. Annotations are strings here, and stay so: the names in them
+    # are imported for type checkers only. "AsyncIterator[Order]" and "AsyncGenerator[Order, None]" have rows of Order.
+    signature = inspect.signature(method)
+    row = str(signature.return_annotation).partition("[")[2].removesuffix("]").removesuffix(", None")
+    call.__signature__ = signature.replace(return_annotation=f"Stream[{row}]")  # type: ignore[attr-defined]
+    return cast("Method[P, Stream[T]]", _named_in_tracebacks(call, method))
+
+
+def pulling_rows(method: Callable[Concatenate[A, P], AsyncPull[T]]) -> Method[P, Pull[T]]:
+    """Derive the method that returns a plain iterator with a certificate in place of an async one."""
+
+    @wraps(method)
+    def call(self: BlockingProxy[A], /, *args: P.args, **kwargs: P.kwargs) -> Pull[T]:
+        return Pull(self._bridge.thread(), lambda: method(self._target(), *args, **kwargs), self)
+
+    return cast("Method[P, Pull[T]]", _named_in_tracebacks(call, method))
+
+
+def immediate(method: Callable[Concatenate[A, P], T]) -> Method[P, T]:
+    """Derive the method that calls a plain one, which waits for nothing, right here."""
+
+    @wraps(method)
+    def call(self: BlockingProxy[A], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return method(self._target(), *args, **kwargs)
+
+    return cast("Method[P, T]", _named_in_tracebacks(call, method))
+
+
+def _named_in_tracebacks(call: Any, method: Any) -> Any:
+    # Tracebacks show the name of the code, which is `call` for all of them.
+    call.__code__ = call.__code__.replace(co_name=method.__name__, co_qualname=method.__qualname__)
+    return call

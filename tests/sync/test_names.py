@@ -1,0 +1,149 @@
+"""Each public name is listed once; both packages take it from there, and load what needs an extra when it is used."""
+
+import ast
+import inspect
+import pydoc
+import re
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+import kakaclo_async
+import kakaclo_sync
+from kakaclo_async import public
+
+PACKAGES = pytest.mark.parametrize(
+    "package", [kakaclo_async, kakaclo_sync], ids=lambda package: package.__name__
+)
+
+
+def imports(module, *, type_checking=False):
+    """Return the names that the source of a module imports, with the module that each comes from."""
+    body = ast.parse(Path(inspect.getsourcefile(module)).read_text()).body
+    if type_checking:
+        (block,) = [
+            node for node in body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        ]
+        body = block.body
+    nodes = [node for node in body if isinstance(node, ast.ImportFrom)]
+    return [(name.name, name.asname, node.module) for node in nodes for name in node.names]
+
+
+def test_the_list_holds_each_name_once_and_says_to_type_checkers_that_it_is_public():
+    listed = imports(public)
+    assert [alias for _, alias, _ in listed] == [name for name, _, _ in listed]
+    assert len({name for name, _, _ in listed}) == len(listed)
+    assert sorted(name for name, _, _ in listed) == public.NAMES
+    for name, _, module in listed:
+        assert getattr(kakaclo_async, name) is getattr(import_module(module), name)
+
+
+def test_type_checkers_and_the_interpreter_find_what_is_loaded_late_in_the_same_modules():
+    late = imports(kakaclo_sync, type_checking=True)
+    assert {name: module for name, _, module in late} == {
+        name: f"kakaclo_sync.{module}" for name, module in kakaclo_sync._MODULES.items()
+    }
+    for name, alias, module in late:
+        assert name == alias
+        assert getattr(kakaclo_sync, name) is getattr(import_module(module), name)
+
+
+@PACKAGES
+def test_a_star_import_and_dir_and_help_have_every_public_name_and_no_other(package):
+    namespace = {}
+    exec(f"from {package.__name__} import *", namespace)  # noqa: S102 - no function may hold a star import
+    assert namespace.keys() - {"__builtins__"} == set(package.__all__)
+    assert set(package.__all__) <= set(dir(package))
+    text = pydoc.render_doc(package, renderer=pydoc.plaintext)
+    for name in package.__all__:
+        assert re.search(rf"^    (class )?{name}\b", text, re.MULTILINE) or name == "__version__", name
+
+
+@pytest.mark.parametrize("package", ["kakaclo_async", "kakaclo_sync"])
+def test_importing_a_package_loads_nothing_that_needs_an_extra_and_starts_no_thread(script, package):
+    late = ["catalog", "ordering", "sandbox", "cli", "testing"]
+    assert script(f"""
+        import sys, threading, {package}
+        extras = ["sqlalchemy", "aiosqlite", "asyncpg", "redis", "typer", "pyarrow", "uvloop", "pytest"]
+        parts = [f"{{package}}.{{part}}" for package in ("kakaclo_async", "kakaclo_sync") for part in {late}]
+        print([name for name in extras + parts if name in sys.modules], threading.active_count())
+    """) == ["[]", "1"]
+
+
+def test_a_client_loads_nothing_that_needs_an_extra(script):
+    assert script("""
+        import sys
+        from kakaclo_sync import KakaClo
+        with KakaClo("t") as kk:
+            kk.payment
+        print({"sqlalchemy", "aiosqlite", "redis", "uvloop", "kakaclo_async.sandbox"} & sys.modules.keys())
+    """) == ["set()"]
+
+
+def test_modules_are_attributes_of_their_package(script):
+    assert script("""
+        import kakaclo_async, kakaclo_sync
+        print(kakaclo_async.errors.NotFound.__name__, kakaclo_async.models.order.Order.__name__)
+        print(kakaclo_async.NotFound is kakaclo_async.errors.NotFound, kakaclo_sync.client.__name__)
+    """) == ["NotFound", "Order", "True", "kakaclo_sync.client"]
+
+
+@PACKAGES
+def test_an_unknown_name_is_an_attribute_error(package):
+    assert not hasattr(package, "nonsense")
+    with pytest.raises(AttributeError, match=rf"{package.__name__}.* has no attribute 'Nonsense'"):
+        package.Nonsense  # noqa: B018 - looking is the test
+    with pytest.raises(ImportError, match="Nonsense"):
+        exec(f"from {package.__name__} import Nonsense")  # noqa: S102 - as an import statement says it
+
+
+@pytest.mark.parametrize("name", ["Journal", "Mirror"])
+def test_a_name_whose_extra_is_missing_says_what_to_install(script, name):
+    assert script(f"""
+        import sys
+        sys.modules["sqlalchemy"] = None
+        import kakaclo_sync
+        try:
+            from kakaclo_sync import {name}
+        except kakaclo_sync.ConfigurationError as error:
+            print("pip install 'kakaclo[catalog]'" in str(error))
+    """) == ["True"]
+
+
+def test_a_module_that_is_there_and_lacks_another_names_the_other(script):
+    assert script("""
+        import sys
+        sys.modules["kakaclo_async.catalog.changes"] = None
+        import kakaclo_sync
+        try:
+            kakaclo_sync.Mirror
+        except ModuleNotFoundError as error:
+            print(error.name)
+    """) == ["kakaclo_async.catalog.changes"]
+
+
+def test_threads_that_ask_first_together_get_the_same_objects(script):
+    assert script("""
+        import sys, threading
+        from concurrent.futures import ThreadPoolExecutor
+        sys.setswitchinterval(1e-5)
+        import kakaclo_sync
+        barrier = threading.Barrier(16)
+        names = ["Mirror", "Journal", "Sandbox"]
+
+        def look(turn):
+            barrier.wait()
+            return tuple(id(getattr(kakaclo_sync, names[(turn + step) % 3])) for step in range(-turn, 3 - turn))
+
+        with ThreadPoolExecutor(16) as pool:
+            print(len(set(pool.map(look, range(16)))))
+    """) == ["1"]
+
+
+def test_areas_of_a_client_and_of_its_views_stay_the_same_objects():
+    kk = kakaclo_sync.KakaClo("t")
+    view = kk.bulk()
+    assert kk.orders is kk.orders
+    assert view.orders is view.orders is not kk.orders
+    kk.close()

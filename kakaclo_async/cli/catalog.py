@@ -1,5 +1,6 @@
 """API commands that only read: products, stock, categories, warehouses, freight, balance."""
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated
 
@@ -122,7 +123,7 @@ async def warehouses(kk: KakaClo) -> Result:
 async def balance(kk: KakaClo) -> Result:
     """Show the balance that orders are paid from, in US dollars."""
     found = await kk.payment.balance()
-    shown = str(found.raw) if found.amount is None else found.amount
+    shown = json.dumps(to_json(found.raw)) if found.amount is None else found.amount
     return Result(
         data={"amount": found.amount, "raw": found.raw},
         tables=(Table(("Balance", "Currency"), [(shown, "USD")]),),

@@ -131,7 +131,7 @@ def _jsonl(lines: Iterable[str]) -> Iterator[_Draft]:
 def _csv(lines: Iterable[str]) -> Iterable[_Draft]:
     rows = csv.DictReader(lines)
     if unknown := [name for name in rows.fieldnames or () if name not in _COLUMNS]:
-        raise InvalidRequest(f"there is no column {unknown[0]!r}: use {', '.join(_COLUMNS)}")
+        raise InvalidRequest(f"unknown column {unknown[0]!r}: use {', '.join(_COLUMNS)}")
     drafts: dict[str | int, _Draft] = {}
     for row in rows:
         given = {name: value for name, value in row.items() if isinstance(value, str) and value != ""}

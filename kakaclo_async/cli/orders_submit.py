@@ -215,25 +215,31 @@ async def _dry_run(kk: KakaClo, found: Sequence[FileOrder]) -> Result:
         (entry, OrderCheck(problems=entry.problems) if entry.order is None else judged[entry.custom_order_id])
         for entry in found
     ]
+    return _checked(checks, _shortages(orders, {level.sku: level.qty for level in stocks}), balance)
+
+
+def _checked(
+    checks: Sequence[tuple[FileOrder, OrderCheck]], shortages: Iterable[OrderProblem], balance: Decimal | None
+) -> Result:
     total = sum((check.total or Decimal(0) for _, check in checks), Decimal(0))
-    problems = [
-        *(entry.describe(problem) for entry, check in checks for problem in check.problems),
-        *map(str, _shortages(orders, {level.sku: level.qty for level in stocks})),
-    ]
+    problems = [entry.describe(problem) for entry, check in checks for problem in check.problems]
+    problems += map(str, shortages)
     if balance is not None and balance < total:
         problems.append(f"the orders cost {total} USD together, and the balance is {balance}")
-    rows = [_priced(entry, check) for entry, check in checks]
     columns = ("Line", "Custom id", "Items", "Freight", "Total", "Problems")
     prices = [
         (entry.line, entry.custom_order_id, check.sub_total, check.freight, check.total, len(check.problems))
         for entry, check in checks
     ]
+    summary = Table(("Orders", str(len(checks))), [("Total", total), ("Balance", balance)])
     return Result(
-        data={"orders": rows, "total": total, "balance": balance, "problems": problems},
-        tables=(
-            Table(columns, prices),
-            Table(("Orders", str(len(rows))), [("Total", total), ("Balance", balance)]),
-        ),
+        data={
+            "orders": [_priced(entry, check) for entry, check in checks],
+            "total": total,
+            "balance": balance,
+            "problems": problems,
+        },
+        tables=(Table(columns, prices), summary),
         errors=tuple(map(InvalidRequest, problems)),
     )
 

@@ -63,7 +63,7 @@ def show(result: Result, *, as_json: bool) -> None:
         sys.stdout.write(json.dumps(to_json(result.data), indent=2, ensure_ascii=False) + "\n")
     else:
         print_tables(result.tables)
-    sys.stdout.flush()  # here it shows that the reader of a pipe has closed it, which is no fault
+    sys.stdout.flush()  # raises here, where it is handled, if the reader has closed the pipe
 
 
 def print_tables(tables: Iterable[Table]) -> None:

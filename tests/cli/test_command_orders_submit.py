@@ -358,7 +358,7 @@ def test_a_dry_run_of_bad_orders_alone_asks_for_no_price(kakaclo, file):
     ("name", "text", "sentence"),
     [
         ("orders.txt", "", "is neither .csv nor .jsonl"),
-        ("orders.csv", "sku,colour\n", "there is no column 'colour': use custom_order_id,"),
+        ("orders.csv", "sku,colour\n", "unknown column 'colour': use custom_order_id,"),
         ("orders.csv", b"\xff\xfe\x00", "orders.csv cannot be read"),
         ("missing.csv", None, "missing.csv cannot be read: No such file"),
     ],

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Final, Self, TextIO, cast
 
 import attrs
 
-from kakaclo_async.errors import InvalidRequest
-from kakaclo_async.models.order import Address, NewOrder
+from kakaclo_async import Address, InvalidRequest, NewOrder, OrderProblem
 from kakaclo_async.resources._checks import check_code
-from kakaclo_async.resources.orders.check import OrderProblem, read_order
+from kakaclo_async.resources.orders.check import read_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

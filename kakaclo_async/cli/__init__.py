@@ -9,17 +9,15 @@ from typing import TYPE_CHECKING, NoReturn
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["main"]
-
 _EXTRA = frozenset({"typer", "rich"})
-"""What the extra `cli` brings; everything else that is missing is a broken installation."""
+"""What the extra `cli` installs; anything else that is missing is a broken installation."""
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command and exit with its code.
 
     Args:
-        arguments: what stands behind `kakaclo`; None: what the process was started with.
+        arguments: the words after `kakaclo`; None: those that the process was started with.
     """
     try:
         from kakaclo_async.cli.app import run
@@ -30,7 +28,6 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         sys.exit(2)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(
-                errors="backslashreplace"
-            )  # a name in Chinese must not fail in an ASCII locale
+            # A name in Chinese must not fail in an ASCII locale.
+            stream.reconfigure(errors="backslashreplace")
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))

@@ -8,34 +8,36 @@ from typing import Annotated
 import typer
 
 from kakaclo_async import KakaCloError, __version__
-from kakaclo_async.cli import catalog, order_bulk, orders
-from kakaclo_async.cli.changes import changes
-from kakaclo_async.cli.command import Command, answering
-from kakaclo_async.cli.demo import demo
+from kakaclo_async.cli import catalog, orders, orders_submit
+from kakaclo_async.cli.command import Command, as_command
 from kakaclo_async.cli.errors import EXIT_CODES, FAILED, USAGE, exit_code, fault, say, sentence
-from kakaclo_async.cli.export import export
-from kakaclo_async.cli.freight import freight
-from kakaclo_async.cli.mirror import mirror
-from kakaclo_async.cli.order_create import create
-from kakaclo_async.cli.payment import balance
-from kakaclo_async.cli.sandbox import sandbox
-from kakaclo_async.cli.status import status
-from kakaclo_async.cli.text import one_line
+from kakaclo_async.cli.export import changes, export
+from kakaclo_async.cli.mirror import mirror, status
+from kakaclo_async.cli.output import one_line
+from kakaclo_async.cli.sandbox import demo, sandbox
 
 _EPILOG = "\n".join(["Exit codes:", *(f"{code:>5}  {meaning}" for code, meaning in EXIT_CODES.items())])
 
-_COMMANDS: tuple[Command, ...] = (
+_API_COMMANDS: tuple[Command, ...] = (
     catalog.product,
     catalog.stock,
     catalog.categories,
     catalog.warehouses,
-    freight,
-    balance,
+    catalog.freight,
+    catalog.balance,
 )
-_ORDER_COMMANDS: tuple[Command, ...] = (orders.show, create, orders.refund)
+_ORDER_COMMANDS: tuple[Command, ...] = (
+    orders.create,
+    orders_submit.submit,
+    orders.show,
+    orders.refund,
+    orders_submit.pending,
+)
 
 app = typer.Typer(name="kakaclo", epilog=_EPILOG, pretty_exceptions_enable=False)
-order = typer.Typer(help="Show, place and refund orders.")
+group = typer.Typer(
+    help="Place orders at most once (create) or exactly once (submit); show, refund and recover them."
+)
 
 
 def _show_version(wanted: bool) -> None:
@@ -50,28 +52,27 @@ def root(
         bool, typer.Option("--version", help="Print the version.", callback=_show_version, is_eager=True)
     ] = False,
 ) -> None:
-    """The KakaClo dropshipping Open API on the command line. Begin with `kakaclo demo`: it needs no account."""
+    """Use the KakaClo dropshipping Open API. Start with `kakaclo demo`, which needs no account."""
 
 
 app.command()(demo)
 app.command()(sandbox)
-app.command()(answering(mirror))
+app.command()(as_command(mirror))
 app.command()(status)
 app.command()(changes)
 app.command()(export)
-for command in _COMMANDS:
-    app.command()(answering(command))
+for command in _API_COMMANDS:
+    app.command()(as_command(command))
 for command in _ORDER_COMMANDS:
-    order.command()(answering(command))
-app.add_typer(order, name="order")
-app.add_typer(order_bulk.orders, name="orders")
+    group.command()(as_command(command))
+app.add_typer(group, name="orders")
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run one command and return its exit code; whatever goes wrong becomes one line on stderr.
+    """Run one command and return its exit code; any error becomes one line on stderr.
 
     Args:
-        arguments: what stands behind `kakaclo`; nothing: `--help`.
+        arguments: the words after `kakaclo`; none: `--help`.
     """
     try:
         return app(arguments or ["--help"], prog_name="kakaclo", standalone_mode=False) or 0

@@ -1,20 +1,33 @@
-"""Commands that read the catalog: products, stock, categories, warehouses."""
+"""API commands that only read: products, stock, categories, warehouses, freight, balance."""
 
-from collections.abc import Iterable, Iterator
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated
 
 import typer
 
-from kakaclo_async import Category, KakaClo, NotFound, Option, Product, StockLevel
-from kakaclo_async.cli.output import Answer, Table, to_plain
+from kakaclo_async import (
+    Category,
+    FreightQuote,
+    InvalidRequest,
+    KakaClo,
+    KakaCloError,
+    NotFound,
+    Option,
+    Product,
+    StockLevel,
+)
+from kakaclo_async.cli.command import read_countries, read_items
+from kakaclo_async.cli.output import Result, Table
+from kakaclo_async.codec import to_json
 
 
 async def product(
     kk: KakaClo, spus: Annotated[list[str], typer.Argument(metavar="SPU...", help="SPU codes.")]
-) -> Answer:
+) -> Result:
     """Show products with their SKUs."""
     found = await kk.products.get_many(spus=spus)
-    return Answer(
+    return Result(
         data=found,
         tables=tuple(table for row in found for table in _product_tables(row)),
         errors=_missing(spus, {row.spu for row in found}, "product has the SPU code"),
@@ -61,15 +74,13 @@ async def stock(
     kk: KakaClo,
     skus: Annotated[list[str], typer.Argument(metavar="SKU...", help="SKU codes.")],
     warehouse: Annotated[str | None, typer.Option(help="Only this warehouse, by its code.")] = None,
-) -> Answer:
-    """Show the stock of SKUs, per warehouse and in all."""
+) -> Result:
+    """Show the stock of SKUs, per warehouse and in total."""
     levels = await kk.stocks.get_many(skus, warehouse_code=warehouse)
-    return Answer(
-        data=[
-            {"sku": level.sku, "qty": level.qty, "warehouses": to_plain(level.warehouses)} for level in levels
-        ],
+    return Result(
+        data=[{"sku": level.sku, "qty": level.qty, "warehouses": level.warehouses} for level in levels],
         tables=(Table(("SKU", "Warehouse", "Country", "Qty"), _stock_rows(levels)),) if levels else (),
-        errors=_missing(skus, {level.sku for level in levels}, "stock is known of the SKU"),
+        errors=_missing(skus, {level.sku for level in levels}, "stock is known for the SKU"),
     )
 
 
@@ -77,7 +88,7 @@ def _stock_rows(levels: Iterable[StockLevel]) -> Iterator[tuple[object, ...]]:
     for level in levels:
         for place in level.warehouses:
             yield level.sku, place.warehouse_code, place.country_code, place.qty
-        yield level.sku, "in all", None, level.qty
+        yield level.sku, "total", None, level.qty
 
 
 def _missing(asked: Iterable[str], found: set[str], what: str) -> tuple[NotFound, ...]:
@@ -85,11 +96,11 @@ def _missing(asked: Iterable[str], found: set[str], what: str) -> tuple[NotFound
     return tuple(NotFound(f"no {what} {code!r}", status=200) for code in unknown)
 
 
-async def categories(kk: KakaClo) -> Answer:
+async def categories(kk: KakaClo) -> Result:
     """Show the category tree."""
     tree = await kk.categories.tree()
     rows = [row for top in tree for row in _paths(top, "")]
-    return Answer(data=tree, tables=(Table(("Category", "Level", "Name"), rows),))
+    return Result(data=tree, tables=(Table(("Category", "Level", "Name"), rows),))
 
 
 def _paths(category: Category, above: str) -> Iterator[tuple[object, ...]]:
@@ -99,11 +110,69 @@ def _paths(category: Category, above: str) -> Iterator[tuple[object, ...]]:
         yield from _paths(child, f"{path}/")
 
 
-async def warehouses(kk: KakaClo) -> Answer:
+async def warehouses(kk: KakaClo) -> Result:
     """Show the warehouses and their countries."""
     found = await kk.warehouses.all()
     rows = [
         (row.warehouse_code, row.country_code, row.status, row.warehouse_name_ext or row.warehouse_name)
         for row in found
     ]
-    return Answer(data=found, tables=(Table(("Warehouse", "Country", "Status", "Name"), rows),))
+    return Result(data=found, tables=(Table(("Warehouse", "Country", "Status", "Name"), rows),))
+
+
+async def balance(kk: KakaClo) -> Result:
+    """Show the balance that orders are paid from, in US dollars."""
+    found = await kk.payment.balance()
+    shown = json.dumps(to_json(found.raw)) if found.amount is None else found.amount
+    return Result(
+        data={"amount": found.amount, "raw": found.raw},
+        tables=(Table(("Balance", "Currency"), [(shown, "USD")]),),
+    )
+
+
+async def freight(
+    kk: KakaClo,
+    items: Annotated[list[str], typer.Argument(metavar="SKU:QTY...", help="The cart.")],
+    to: Annotated[list[str], typer.Option(help="Countries: US,FR.", metavar="US,FR")],
+) -> Result:
+    """Quote the freight of a cart to one or more countries, for every channel type."""
+    cart, countries = read_items(items), read_countries(to)
+    if not countries:
+        raise InvalidRequest("--to names no country, for example --to US,FR")
+    matrix = await kk.freight.matrix([cart], countries)
+    quotes = {country: quote for (_, country), quote in matrix.items() if not isinstance(quote, KakaCloError)}
+    errors = {country: error for (_, country), error in matrix.items() if isinstance(error, KakaCloError)}
+    for country, error in errors.items():
+        error.add_note(f"no freight to {country}")
+    return Result(
+        data=[{"country": country, **_quote(quote)} for country, quote in quotes.items()],
+        tables=(freight_table(quotes),) if quotes else (),
+        errors=tuple(errors.values()),
+    )
+
+
+def freight_table(quotes: Mapping[str, FreightQuote]) -> Table:
+    """Return the table of quotes by country, which an order shows before it is placed."""
+    rows = [row for country, quote in quotes.items() for row in _freight_rows(country, quote)]
+    return Table(("To", "Channel", "Freight", "Delivery", "Best"), rows)
+
+
+def _freight_rows(country: str, quote: FreightQuote) -> Iterator[tuple[object, ...]]:
+    best = {id(quote.cheapest): ["cheapest"]}
+    best.setdefault(id(quote.fastest), []).append("fastest")
+    for option in quote.options:
+        channel = option.channel_type or option.channel_name_en or option.channel_code
+        notes = ", ".join(best.get(id(option), ()))
+        yield country, channel, option.estimated_freight, option.delivery_time, notes
+
+
+def _quote(quote: FreightQuote) -> dict[str, object]:
+    return {
+        "options": [
+            {**attributes, "delivery_days": option.delivery_days}
+            for option in quote.options
+            if isinstance(attributes := to_json(option), dict)
+        ],
+        "cheapest": quote.cheapest and quote.cheapest.channel_type,
+        "fastest": quote.fastest and quote.fastest.channel_type,
+    }

@@ -1,22 +1,24 @@
-"""How a function becomes a command: common options, a client, an event loop, the answer printed."""
+"""How a function becomes a command: options, a client, an event loop, the result printed."""
 
 import asyncio
 import inspect
 import signal
-from collections.abc import Awaitable, Callable, Coroutine
+import sys
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Annotated, Literal, TypeVar
 
 import typer
 
-from kakaclo_async import KakaClo, RateLimit
+from kakaclo_async import InvalidRequest, Item, KakaClo, RateLimit
 from kakaclo_async.cli.errors import exit_code, say, sentence
-from kakaclo_async.cli.output import Answer, show
+from kakaclo_async.cli.output import Result, show
 
 T = TypeVar("T")
 
-Command = Callable[..., Awaitable[Answer]]
-"""A function that takes a client, and then what its own parameters say."""
+Command = Callable[..., Awaitable[Result]]
+"""A function that takes a client, and then the command's own parameters."""
 
 _COMMON = "Common options"
 
@@ -29,16 +31,13 @@ def _common(
     token: Annotated[
         str | None,
         typer.Option(
-            help="Access token.",
-            envvar="KAKACLO_TOKEN",
-            show_default=False,
-            rich_help_panel=_COMMON,
+            help="Access token.", envvar="KAKACLO_TOKEN", show_default=False, rich_help_panel=_COMMON
         ),
     ] = None,
     base_url: Annotated[
         str | None,
         typer.Option(
-            help="Address of the API, instead of the environment's.",
+            help="URL of the API, instead of the environment's.",
             envvar="KAKACLO_BASE_URL",
             show_default=False,
             rich_help_panel=_COMMON,
@@ -48,12 +47,15 @@ def _common(
         Literal["production", "test"], typer.Option(help="KakaClo's environment.", rich_help_panel=_COMMON)
     ] = "production",
     timeout: Annotated[
-        float, typer.Option(help="Seconds for one call, once it may be sent.", rich_help_panel=_COMMON)
+        float,
+        typer.Option(
+            help="Seconds for one call, retries included, once it may be sent.", rich_help_panel=_COMMON
+        ),
     ] = 30.0,
     rate: Annotated[
         float,
         typer.Option(
-            help="Requests per second that the shop's bucket leaks; a sandbox at speed N leaks N times 2.",
+            help="Requests per second that the shop may send; a sandbox at speed N allows N times 2.",
             rich_help_panel=_COMMON,
         ),
     ] = 2.0,
@@ -76,29 +78,29 @@ _OPTIONS = inspect.signature(_common).parameters
 _read_common: Callable[..., tuple[bool, Callable[[], KakaClo]]] = _common
 
 
-def answering(command: Command) -> Callable[..., None]:
-    """Make a function that takes a client and answers into a command with the common options as well.
+def as_command(function: Command) -> Callable[..., None]:
+    """Give a function the common options, a client and an event loop, and print its result.
 
     Args:
-        command: its parameters after the client are the command's own, annotated as typer likes them.
+        function: its parameters after the client are the command's own, annotated for typer.
     """
-    own = list(inspect.signature(command).parameters.values())[1:]
+    own = list(inspect.signature(function).parameters.values())[1:]
 
     def run(**arguments: object) -> None:
         as_json, client = _read_common(**{name: arguments.pop(name) for name in _OPTIONS})
 
-        async def work() -> Answer:
+        async def work() -> Result:
             async with client() as kk:
-                return await command(kk, **arguments)
+                return await function(kk, **arguments)
 
-        answer = run_async(work())
-        show(answer, as_json=as_json)
-        for error in answer.errors:
+        result = run_async(work())
+        show(result, as_json=as_json)
+        for error in result.errors:
             say(sentence(error))
-        if answer.errors:
-            raise typer.Exit(exit_code(answer.errors[0]))
+        if result.errors:
+            raise typer.Exit(exit_code(result.errors[0]))
 
-    run.__name__, run.__doc__ = command.__name__, command.__doc__
+    run.__name__, run.__doc__ = function.__name__, function.__doc__
     run.__signature__ = inspect.Signature([*own, *_OPTIONS.values()])  # type: ignore[attr-defined]
     run.__annotations__ = {}
     return run
@@ -120,3 +122,61 @@ def run_async(job: Coroutine[object, object, T]) -> T:
         return await job
 
     return asyncio.run(cancellable())
+
+
+def confirm(question: str) -> bool:
+    """Ask on stderr, read stdin; anything but "y" or "yes" means no.
+
+    It blocks the event loop, on purpose: nothing else may happen before the answer.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C at the question.
+    """
+    # asyncio.run turns Ctrl-C into a cancellation, which a blocked loop would never see.
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        sys.stderr.write(f"{question} [y/N] ")
+        sys.stderr.flush()
+        answer = sys.stdin.readline()
+    finally:
+        signal.signal(signal.SIGINT, previous)
+    return answer.strip().lower() in {"y", "yes"}
+
+
+def read_items(texts: Iterable[str]) -> tuple[Item, ...]:
+    """Read `SKU:QTY` texts; a SKU alone is one piece.
+
+    Raises:
+        InvalidRequest: no SKU, or a quantity that is not a whole number above 0.
+    """
+    return tuple(map(_item, texts))
+
+
+def _item(text: str) -> Item:
+    sku, _, quantity = text.partition(":")
+    if not sku.strip() or not (quantity or "1").isdecimal():
+        raise InvalidRequest(f"{text!r} is not SKU:QTY, for example AMN00432_B_M:2")
+    return Item(sku, int(quantity or "1"))
+
+
+def read_countries(texts: Iterable[str]) -> tuple[str, ...]:
+    """Read country codes, with or without commas between them, once each."""
+    codes = [code.strip().upper() for text in texts for code in text.split(",")]
+    return tuple(dict.fromkeys(code for code in codes if code))
+
+
+def read_time(text: str, option: str) -> datetime:
+    """Read an ISO 8601 time.
+
+    Raises:
+        InvalidRequest: not such a time, or one without a time zone.
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise InvalidRequest(
+            f"{option} {text!r} is not an ISO 8601 time, for example 2024-05-01T00:00:00Z"
+        ) from None
+    if moment.tzinfo is None:
+        raise InvalidRequest(f"{option} {text!r} has no time zone: write {moment.isoformat()}Z if it is UTC")
+    return moment.astimezone(UTC)

@@ -7,7 +7,7 @@ import sys
 import traceback
 from typing import Final
 
-from kakaclo_async.cli.text import one_line
+from kakaclo_async.cli.output import one_line
 from kakaclo_async.errors import (
     ConfigurationError,
     Conflict,
@@ -29,15 +29,15 @@ TERMINATED: Final = 143
 
 EXIT_CODES: Final = {
     0: "done",
-    FAILED: "done in part, declined, or failed for any other reason",
+    FAILED: "done in part, not confirmed, or failed for any other reason",
     USAGE: "wrong usage, settings, input or reused id; nothing was sent",
-    3: "KakaClo knows no such code or number",
+    3: "not found: KakaClo has no such code or number",
     4: "the token is missing, wrong or expired",
-    5: "KakaClo refused",
+    5: "KakaClo rejected the request",
     6: "no answer in time, or too many requests: try again later",
-    7: "a write is in doubt: look it up before sending it again",
-    INTERRUPTED: "ended by Ctrl-C",
-    TERMINATED: "ended by SIGTERM",
+    7: "the outcome of a write is unknown: look it up before sending it again",
+    INTERRUPTED: "stopped by Ctrl-C",
+    TERMINATED: "stopped by SIGTERM",
 }
 """Every exit code and its meaning, as `kakaclo --help` shows them."""
 
@@ -72,7 +72,7 @@ def sentence(error: BaseException) -> str:
 
 
 def fault(error: Exception) -> str:
-    """Return one line for an error that this package did not foresee, with the place that it came from."""
+    """Return one line for an unexpected error, with the place where it was raised."""
     frames = traceback.extract_tb(error.__traceback__)
     place = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
     return f"{type(error).__name__}: {sentence(error)}{place}; please report it"

@@ -1,18 +1,31 @@
-"""The command `export`: the tables of a mirror as files."""
+"""The commands `export` and `changes`: a mirror's database as files, and as a stream for other programs."""
 
+import asyncio
+import errno
+import io
+import json
+import select
 import sys
+from contextlib import aclosing, nullcontext, suppress
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kakaclo_async import InvalidRequest
+from kakaclo_async import DatabaseAway, InvalidRequest
 from kakaclo_async.cli.command import run_async
-from kakaclo_async.cli.database import DB, DEFAULT_DB
-from kakaclo_async.cli.output import Answer, Table, show
+from kakaclo_async.cli.mirror import DB, DEFAULT_DB
+from kakaclo_async.cli.output import Result, Table, cell, show
+from kakaclo_async.codec import to_json
+
+if TYPE_CHECKING:
+    from kakaclo_async.catalog import Change
+
 
 _STDOUT = Path("-")
+_LARGEST_ID = 2**63 - 1
+_LONGEST_PAUSE = 86_400.0
 
 
 class What(StrEnum):
@@ -23,73 +36,128 @@ class What(StrEnum):
     STOCK = "stock"
     CHANGES = "changes"
 
-
-class Format(StrEnum):
-    """Kinds of files."""
-
-    CSV = "csv"
-    JSONL = "jsonl"
-    PARQUET = "parquet"
-
-
-_TABLES = {What.PRODUCTS: "product", What.SKUS: "sku", What.STOCK: "stock", What.CHANGES: "change"}
+    @property
+    def table(self) -> str:
+        """The table in the database, whose name is the singular."""
+        return self.value.removesuffix("s")
 
 
 def export(
     db: Annotated[str, DB] = DEFAULT_DB,
     format: Annotated[  # noqa: A002 - its name on the command line
-        Format | None,
-        typer.Option(help="Kind of file; without it as --out ends, or csv.", show_default=False),
+        str | None,
+        typer.Option(
+            help="Kind of file; by default as --out ends, or csv.",
+            metavar="[csv|jsonl|parquet]",
+            show_default=False,
+        ),
     ] = None,
     what: Annotated[
         list[What] | None,
-        typer.Option(help="Give it again for more; without it products, skus and stock.", show_default=False),
+        typer.Option(help="May be repeated; by default products, skus and stock.", show_default=False),
     ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
-            help="A file, - for stdout, or a folder for files named after --what; without it this folder.",
+            help="A file, - for stdout, or a folder for files named after --what; by default this folder.",
             metavar="PATH",
             show_default=False,
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON about the files.")] = False,
 ) -> None:
-    """Write products, SKUs, stock or changes to files; it needs no token, and may run beside the mirror."""
+    """Write products, SKUs, stock or changes to files; it needs no token, and may run during a mirror."""
     wanted = list(dict.fromkeys(what or (What.PRODUCTS, What.SKUS, What.STOCK)))
     if out == _STDOUT:
-        if len(wanted) > 1 or format is Format.PARQUET:
+        if len(wanted) > 1 or format == "parquet":
             raise InvalidRequest("--out - takes one --what, as csv or jsonl")
-        run_async(_to_stdout(db, wanted[0], format or Format.CSV))
+        run_async(_to_stdout(db, wanted[0], format or "csv"))
         return
-    files = _files(wanted, format, out)
-    rows = run_async(_to_files(db, files))
-    answer = Answer(
-        data={str(path): count for path, count in rows.items()},
-        tables=(Table(("File", "Rows"), [(str(path), count) for path, count in rows.items()]),),
-    )
-    show(answer, as_json=as_json)
+    rows = run_async(_to_files(db, _files(wanted, format, out), format))
+    table = Table(("File", "Rows"), rows.items())
+    show(Result(data=rows, tables=(table,)), as_json=as_json)
 
 
-def _files(wanted: list[What], kind: Format | None, out: Path | None) -> dict[Path, tuple[What, Format]]:
+def _files(wanted: list[What], kind: str | None, out: Path | None) -> dict[Path, What]:
+    from kakaclo_async.catalog import ExportFormat
+
     if out is None or out.is_dir():
-        kind = kind or Format.CSV
-        return {(out or Path()) / f"{each}.{kind}": (each, kind) for each in wanted}
+        return {(out or Path()) / f"{each}.{kind or 'csv'}": each for each in wanted}
     if len(wanted) > 1:
-        raise InvalidRequest(f"--out {out} is no folder: give one --what, or a folder that exists")
-    ending = out.suffix.removeprefix(".").lower()
-    if kind is None and ending not in set(Format):
-        raise InvalidRequest(f"--out {out} does not tell the format: give --format")
-    return {out: (wanted[0], kind or Format(ending))}
+        raise InvalidRequest(f"--out {out} is not a folder: give one --what, or a folder that exists")
+    if kind is None and out.suffix.removeprefix(".").lower() not in set(ExportFormat):
+        raise InvalidRequest(f"--out {out} does not say which format: give --format")
+    return {out: wanted[0]}
 
 
-async def _to_files(db: str, files: dict[Path, tuple[What, Format]]) -> dict[Path, int]:
+async def _to_files(db: str, files: dict[Path, What], kind: str | None) -> dict[str, int]:
     from kakaclo_async.catalog.export import export as write
 
-    return {path: await write(db, _TABLES[what], path, format=kind) for path, (what, kind) in files.items()}
+    return {str(path): await write(db, what.table, path, format=kind) for path, what in files.items()}
 
 
-async def _to_stdout(db: str, what: What, kind: Format) -> None:
+async def _to_stdout(db: str, what: What, kind: str) -> None:
     from kakaclo_async.catalog.export import export as write
 
-    await write(db, _TABLES[what], sys.stdout.buffer, format=kind)
+    await write(db, what.table, sys.stdout.buffer, format=kind)
+
+
+def changes(
+    db: Annotated[str, DB] = DEFAULT_DB,
+    after: Annotated[
+        int,
+        typer.Option(
+            help="The id of the last change that you handled: only newer ones are printed.",
+            min=0,
+            max=_LARGEST_ID,
+        ),
+    ] = 0,
+    follow: Annotated[
+        bool,
+        typer.Option("--follow", help="Wait for more until Ctrl-C or SIGTERM, which end it with code 0."),
+    ] = False,
+    every: Annotated[float, typer.Option(help="With --follow: seconds between two looks.", min=0.1)] = 5.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document per line.")] = False,
+) -> None:
+    """Print what changed, oldest first; it needs no token, and may run during a mirror."""
+    with suppress(KeyboardInterrupt, asyncio.CancelledError) if follow else nullcontext():
+        run_async(_print_all(db, after, every if follow else None, as_json=as_json))
+
+
+async def _print_all(db: str, after: int, every: float | None, *, as_json: bool) -> None:
+    from kakaclo_async.catalog.database import MirrorDatabase
+
+    database = MirrorDatabase(db)
+    passing: tuple[type[Exception], ...] = ()  # the first look must work
+    while True:
+        with suppress(*passing):
+            async with aclosing(database.changes(after)) as found:
+                async for change in found:
+                    _print(change, as_json=as_json)
+                    after = change.id
+        if every is None:
+            return
+        passing = (DatabaseAway,)
+        await asyncio.sleep(min(max(0.1, every), _LONGEST_PAUSE))
+        if _reader_has_gone():
+            raise BrokenPipeError(errno.EPIPE, "the reader has closed the pipe")
+
+
+def _print(change: "Change", *, as_json: bool) -> None:
+    if as_json:
+        line = json.dumps(to_json(change), ensure_ascii=False)
+    else:
+        what = f"{cell(change.old)} -> {cell(change.new)}" if (change.old, change.new) != (None, None) else ""
+        code = cell(change.sku or change.spu)
+        line = f"{change.id:>8}  {cell(change.at)}  {change.kind:<15}  {code:<24}  {what}".rstrip()
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()  # the reader may act on this one now
+
+
+def _reader_has_gone() -> bool:
+    """Whether the other end of the pipe was closed, which a writer with nothing to write does not notice."""
+    with suppress(io.UnsupportedOperation, AttributeError):  # no file, or no poll, as on Windows
+        poll = select.poll()
+        poll.register(sys.stdout.fileno(), 0)
+        return any(flags & (select.POLLERR | select.POLLHUP) for _, flags in poll.poll(0))
+    return False

@@ -1,4 +1,4 @@
-"""The command `mirror`: the catalog into a database."""
+"""The commands `mirror` and `status`: the catalog in a database, and what it holds."""
 
 import asyncio
 import sys
@@ -8,14 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kakaclo_async import ConfigurationError, InvalidRequest, KakaClo, KakaCloError
-from kakaclo_async.cli.arguments import read_time
-from kakaclo_async.cli.database import DB, DEFAULT_DB
+from kakaclo_async.cli.command import read_time, run_async
 from kakaclo_async.cli.errors import say
-from kakaclo_async.cli.output import Answer, Table
+from kakaclo_async.cli.output import Result, Table, show
 from kakaclo_async.cli.progress import Meter, progress
 
 if TYPE_CHECKING:
-    from kakaclo_async.catalog import Mirror, MirrorReport
+    from kakaclo_async.catalog import Mirror, MirrorReport, MirrorStatus
+
+DB = typer.Option(
+    "--db", help="sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME.", metavar="URL", envvar="KAKACLO_DB"
+)
+DEFAULT_DB = "sqlite:///catalog.db"
 
 
 async def mirror(
@@ -26,7 +30,8 @@ async def mirror(
         str | None, typer.Option(help="Only what was updated since this ISO 8601 time.", metavar="TIME")
     ] = None,
     follow: Annotated[
-        bool, typer.Option("--follow", help="Go on until Ctrl-C or SIGTERM, which end it with code 0.")
+        bool,
+        typer.Option("--follow", help="Keep it fresh until Ctrl-C or SIGTERM, which end it with code 0."),
     ] = False,
     every: Annotated[
         float, typer.Option(help="With --follow: seconds from the start of one cycle to the next.", min=1)
@@ -34,8 +39,8 @@ async def mirror(
     verify: Annotated[
         bool, typer.Option("--verify", help="Read everything again, repair it, and mark what is gone.")
     ] = False,
-) -> Answer:
-    """Pull products, SKUs and stock into a database; run it again to go on, or to catch up."""
+) -> Result:
+    """Pull products, SKUs and stock into a database; run it again to continue, or to catch up."""
     from kakaclo_async.catalog import Mirror
 
     start = None if since is None else read_time(since, "--since")
@@ -49,17 +54,17 @@ async def mirror(
             copy = Mirror(kk, db, progress=meter.report)
             report = await (copy.verify() if verify else copy.run(since=start))
     except asyncio.CancelledError:
-        say("stopped; run it again to go on from here")
+        say("stopped; run it again to continue from here")
         raise
     except ConfigurationError as error:
         if not kk.stats().requests:
             raise
-        raise KakaCloError(f"{error}; what was stored stays: run it again to go on") from error
-    return _answer(report)
+        raise KakaCloError(f"{error}; what was stored stays: run it again to continue") from error
+    return _result(report)
 
 
 class _Totals:
-    """Adds up the cycles of a mirror that follows.
+    """Adds up the cycles of `--follow`.
 
     Args:
         meter: shows each of them.
@@ -78,27 +83,51 @@ class _Totals:
             self._meter.cycle(report)
 
 
-async def _follow(copy: "Mirror", totals: _Totals, since: datetime | None, every: float) -> Answer:
+async def _follow(copy: "Mirror", totals: _Totals, since: datetime | None, every: float) -> Result:
     await copy.follow(every, since=since, stop_on_signals=True)
     facts = list(totals.counts.items())
-    return Answer(data=totals.counts, tables=(Table(("cycles", str(facts[0][1])), facts[1:]),))
+    return Result(data=totals.counts, tables=(Table(("cycles", str(facts[0][1])), facts[1:]),))
 
 
-def _answer(report: "MirrorReport") -> Answer:
+def _result(report: "MirrorReport") -> Result:
     facts = [
         ("SKUs", report.skus),
         ("stock of SKUs", report.stock),
         ("changes", report.changes),
         ("requests", report.requests),
-        ("requests made again", report.rereads),
-        ("rows set aside", report.undecodable),
-        ("gone", report.gone),
+        ("re-reads", report.rereads),
+        ("undecodable rows", report.undecodable),
+        ("products gone", report.gone),
         ("gaps", len(report.gaps)),
         ("seconds", round(report.seconds)),
     ]
     if report.undecodable:
         sys.stderr.write(
-            f"warning: {report.undecodable} rows could not be read; their texts are in mirror_undecodable\n"
+            f"warning: {report.undecodable} rows could not be decoded; the table mirror_undecodable has their texts\n"
         )
     gaps = [KakaCloError(f"{gap.endpoint} {gap.window} may lack rows: run it again") for gap in report.gaps]
-    return Answer(data=report, tables=(Table(("products", str(report.products)), facts),), errors=tuple(gaps))
+    return Result(data=report, tables=(Table(("products", str(report.products)), facts),), errors=tuple(gaps))
+
+
+def status(
+    db: Annotated[str, DB] = DEFAULT_DB,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show what a mirror's database holds, and up to when; it needs no token, and may run during a mirror."""
+    found = run_async(_status(db))
+    facts = [
+        ("SKUs", found.skus),
+        ("stock rows", found.stock),
+        ("last change", found.last_change),
+        ("undecodable rows", found.undecodable),
+        ("products until", found.products_until),
+        ("stock until", found.stock_until),
+        *((f"gap in {gap.endpoint}", str(gap.window)) for gap in found.gaps),
+    ]
+    show(Result(data=found, tables=(Table(("products", str(found.products)), facts),)), as_json=as_json)
+
+
+async def _status(db: str) -> "MirrorStatus":
+    from kakaclo_async.catalog.database import MirrorDatabase
+
+    return await MirrorDatabase(db).status()

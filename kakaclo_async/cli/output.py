@@ -1,14 +1,14 @@
-"""What a command answers: tables for people, plain text for pipes, JSON for machines."""
+"""What a command prints: tables for people, plain text for pipes, JSON for machines."""
 
 from __future__ import annotations
 
 import json
 import os
 import sys
-from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, cast
+from enum import Enum
+from typing import TYPE_CHECKING
 
 import attrs
 from rich.cells import cell_len
@@ -16,9 +16,10 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from kakaclo_async.cli.text import cell, is_number
+from kakaclo_async.codec import to_json
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import TextIO
 
     from kakaclo_async.errors import KakaCloError
@@ -34,7 +35,7 @@ class Table:
 
     Attributes:
         columns: the headings.
-        rows: a value for each column; numbers go to the right.
+        rows: a value for each column; numbers are aligned to the right.
     """
 
     columns: tuple[str, ...]
@@ -42,7 +43,7 @@ class Table:
 
 
 @attrs.frozen(kw_only=True)
-class Answer:
+class Result:
     """What a command found out.
 
     Attributes:
@@ -56,13 +57,13 @@ class Answer:
     errors: tuple[KakaCloError, ...] = ()
 
 
-def show(answer: Answer, *, as_json: bool) -> None:
-    """Print an answer to stdout."""
+def show(result: Result, *, as_json: bool) -> None:
+    """Print a result to stdout."""
     if as_json:
-        sys.stdout.write(json.dumps(to_plain(answer.data), indent=2, ensure_ascii=False) + "\n")
+        sys.stdout.write(json.dumps(to_json(result.data), indent=2, ensure_ascii=False) + "\n")
     else:
-        print_tables(answer.tables)
-    sys.stdout.flush()  # a reader that has gone is noticed here, where it is no fault
+        print_tables(result.tables)
+    sys.stdout.flush()  # raises here, where it is handled, if the reader has closed the pipe
 
 
 def print_tables(tables: Iterable[Table]) -> None:
@@ -78,11 +79,11 @@ def print_table(table: Table, stream: TextIO) -> None:
     if is_terminal(stream):
         console(stream).print(_rich(table))
     else:
-        stream.write(aligned(table))
+        stream.write(_aligned(table))
 
 
 def is_terminal(stream: TextIO) -> bool:
-    """Whether somebody watches a stream on a terminal that understands control codes."""
+    """Whether a stream is a terminal that understands control codes."""
     return stream.isatty() and os.environ.get("TERM") != "dumb"
 
 
@@ -100,7 +101,7 @@ def _rich(table: Table) -> RichTable:
     return drawn
 
 
-def aligned(table: Table) -> str:
+def _aligned(table: Table) -> str:
     """Return a table as text: columns with two blanks between them, no line cut."""
     lines = [table.columns, *(tuple(cell(value) for value in row) for row in table.rows)]
     widths = [max(map(cell_len, column)) for column in zip(*lines, strict=True)]
@@ -118,33 +119,37 @@ def aligned(table: Table) -> str:
 def _right(table: Table) -> list[bool]:
     columns = zip(*table.rows, strict=True) if table.rows else ((),) * len(table.columns)
     found = [[value for value in column if value is not None] for column in columns]
-    return [bool(values) and all(map(is_number, values)) for values in found]
+    return [bool(values) and all(map(_is_number, values)) for values in found]
 
 
-def to_plain(value: object) -> object:
-    """Turn models into what JSON knows, under the names of their attributes.
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | Decimal) and not isinstance(value, bool | Enum)
 
-    Decimals become strings, so that money stays exact to the digit in every reader; times end in "Z". `extra`
-    is left out when it is empty, and so are the raw texts of values that were parsed.
-    """
+
+def cell(value: object) -> str:
+    """Return how a table shows a value: exact, on one line, harmless to a terminal; "-" for no value."""
     match value:
+        case None | "":
+            return "-"
+        case bool():
+            return "yes" if value else "no"
+        case Enum():
+            return one_line(_member(value))
         case Decimal():
             return format(value, "f")
         case datetime():
-            return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
-        case Mapping():
-            return {str(key): to_plain(part) for key, part in cast("Mapping[object, object]", value).items()}
-        case list() | tuple():
-            return [to_plain(part) for part in cast("Iterable[object]", value)]
-        case _ if attrs.has(type(value)):
-            return _fields(cast("attrs.AttrsInstance", value))
+            return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
         case _:
-            return value
+            return one_line(str(value))
 
 
-def _fields(model: attrs.AttrsInstance) -> dict[str, object]:
-    fields = {field.name: getattr(model, field.name) for field in attrs.fields(type(model))}
-    fields.pop("raw", None)
-    if not fields.get("extra", True):
-        del fields["extra"]
-    return {name: to_plain(value) for name, value in fields.items()}
+def _member(value: Enum) -> str:
+    if isinstance(value, str):
+        return value
+    name = value.name.lower().replace("_", " ")
+    return name if name != "unknown" else f"unknown {value.value}"
+
+
+def one_line(text: str) -> str:
+    """Return `text` on one line; what could steer a terminal becomes a blank."""
+    return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())

@@ -1,4 +1,4 @@
-"""Progress of long work, on stderr: bars on a terminal, now and then a line on a pipe."""
+"""Progress of long work, on stderr: bars on a terminal, a line every few seconds on a pipe."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 _WINDOW: Final = 30.0
-"""Seconds over which a rate is measured: the first burst soon says nothing about the rest."""
+"""Seconds over which a rate is measured, so that the burst at the start is soon forgotten."""
 
 _BETWEEN_LINES: Final = 5.0
 """Seconds between two lines about the same work."""
@@ -34,10 +34,12 @@ _BETWEEN_LINES: Final = 5.0
 class Pace:
     """How far a piece of work has come, and how fast it goes.
 
+    rich has an estimate of its own, which starts over whenever the total changes: with most pages of a mirror.
+
     Attributes:
         what: what the rows are.
         done: rows so far.
-        total: rows in all, None while unknown.
+        total: rows in total, None while unknown.
     """
 
     what: str
@@ -46,7 +48,7 @@ class Pace:
     _marks: deque[tuple[float, int]] = attrs.field(factory=deque[tuple[float, int]], init=False)
 
     def mark(self, now: float, event: PageDone) -> None:
-        """Take note of a page."""
+        """Record a page."""
         self.done, self.total = event.rows_done, event.rows_total
         self._marks.append((now, event.rows_done))
         while len(self._marks) > 2 and self._marks[1][0] < now - _WINDOW:
@@ -54,7 +56,7 @@ class Pace:
 
     @property
     def per_second(self) -> float | None:
-        """Rows per second of late; None before there are two pages."""
+        """Rows per second lately; None before there are two pages."""
         (start, first), (end, last) = self._marks[0], self._marks[-1]
         return (last - first) / (end - start) if end > start else None
 
@@ -66,17 +68,13 @@ class Pace:
         return max(0, self.total - self.done) / self.per_second
 
     def facts(self, requests: int, *, planned: int = 0, rereads: int = 0, gaps: int = 0) -> str:
-        """Say it all in one line."""
+        """Return everything in one line."""
         rows = f"{self.done:,} rows" if self.total is None else f"{self.done:,} of {self.total:,} rows"
         rate = None if self.per_second is None else f"{self.per_second:,.0f} rows/s"
         left = None if self.left is None else f"{_duration(self.left)} left"
-        again, holes = (
-            _counted(rereads, "re-read") if rereads else None,
-            _counted(gaps, "gap") if gaps else None,
-        )
         sent = f"{requests:,} of {planned:,} requests" if planned else _counted(requests, "request")
-        parts = (rows, sent, rate, left, again, holes)
-        return ", ".join(part for part in parts if part)
+        trouble = (_counted(count, what) for count, what in ((rereads, "re-read"), (gaps, "gap")) if count)
+        return ", ".join(part for part in (rows, sent, rate, left, *trouble) if part)
 
 
 def _duration(seconds: float) -> str:
@@ -90,14 +88,14 @@ def _counted(count: int, what: str) -> str:
 
 
 def summary(report: MirrorReport) -> str:
-    """Say in one line what a cycle of a mirror did; what did not happen is left out."""
+    """Return in one line what a cycle of a mirror did, without the counts that are 0."""
     counts = (
         (report.products, "product"),
         (report.skus, "SKU"),
         (report.stock, "stock level"),
         (report.changes, "change"),
         (report.gone, "lost product"),
-        (report.undecodable, "unreadable row"),
+        (report.undecodable, "undecodable row"),
         (report.rereads, "re-read"),
         (len(report.gaps), "gap"),
     )
@@ -109,7 +107,7 @@ class Meter:
     """Turns events into paces; the subclasses show them.
 
     Args:
-        clock: tells seconds.
+        clock: returns seconds.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -122,18 +120,18 @@ class Meter:
         self._paces: dict[str, Pace] = {}
 
     def __call__(self, event: Event) -> None:
-        """Take note of an event."""
+        """Record an event."""
         if isinstance(event, Sent):
             self._requests += 1
         elif isinstance(event, PageDone):
-            if event.what not in self._paces:  # what comes first is one page, later ones may come together
+            if event.what not in self._paces:  # the first event is one page; later ones may hold several
                 self._page_size = max(self._page_size, event.rows)
             pace = self._paces.setdefault(event.what, Pace(event.what))
             pace.mark(self._clock(), event)
             self.show(pace)
 
     def report(self, report: MirrorReport) -> None:
-        """Take note of what no event tells: what is planned, what was read again, and what is missing."""
+        """Record what no event has: what is planned, what was read again, and what is missing."""
         self._planned = self._requests + math.ceil(report.rows_left / self._page_size)
         self._rereads, self._gaps = report.rereads, len(report.gaps)
 
@@ -151,7 +149,7 @@ class Meter:
         raise NotImplementedError
 
     def close(self) -> None:
-        """Show how it ended."""
+        """Show the last state."""
         raise NotImplementedError
 
 
@@ -199,7 +197,7 @@ class Lines(Meter):
         self._shown: dict[str, tuple[float, int]] = {}
 
     def show(self, pace: Pace) -> None:
-        """Write a line, unless there was one about this a moment ago."""
+        """Write a line, unless the last one about this is younger than a few seconds."""
         now = self._clock()
         if pace.what not in self._shown or now - self._shown[pace.what][0] >= _BETWEEN_LINES:
             self._write(pace, now)
@@ -225,7 +223,7 @@ class Lines(Meter):
 
 @contextmanager
 def progress(kk: KakaClo) -> Generator[Meter]:
-    """Show on stderr how the client's streams and mirrors get on."""
+    """Show the progress of the client's streams and mirrors on stderr."""
     meter = Bars(sys.stderr) if is_terminal(sys.stderr) else Lines(sys.stderr)
     stop = kk.on_event(meter)
     try:

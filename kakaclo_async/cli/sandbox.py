@@ -1,28 +1,72 @@
-"""The command `sandbox`: a local KakaClo for other programs to talk to."""
+"""The commands `sandbox` and `demo`: a local KakaClo for other programs, and one that shows everything once."""
 
 import asyncio
+import sqlite3
 import sys
-from contextlib import suppress
-from typing import Annotated
+import time
+from contextlib import closing, suppress
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kakaclo_async import ConfigurationError
+from kakaclo_async import (
+    Address,
+    ConfigurationError,
+    DeadlineExceeded,
+    FreightRequest,
+    Item,
+    KakaClo,
+    NewOrder,
+    NotFound,
+    Order,
+    RateLimit,
+    RefundStatus,
+)
+from kakaclo_async.cli.catalog import freight_table
 from kakaclo_async.cli.command import run_async
+from kakaclo_async.cli.errors import FAILED, say
+from kakaclo_async.cli.orders import order_tables
+from kakaclo_async.cli.output import Table, print_tables
+from kakaclo_async.cli.progress import progress
+
+if TYPE_CHECKING:
+    from kakaclo_async.sandbox import Sandbox
+
+
+_COUNTRIES = ("US", "FR", "GB")
+_PIECES = 3
+_PATIENCE = 60.0  # seconds for what takes a few
+
+_ADDRESS = Address(
+    country="US", recipient="A. Customer", phone="555 0100", province="California", city="Springfield"
+)
+
+_MARK = 0x4B4B4C44
+"""The `application_id` of SQLite files that a demo has written and may replace."""
+
+_A_SKU_OF_EACH_COUNTRY = """
+    SELECT country_code, min(sku) FROM (
+        SELECT sku.sku, min(stock.country_code) AS country_code
+        FROM sku JOIN stock ON stock.sku = sku.sku
+        WHERE sku.sku_status = 1
+        GROUP BY sku.sku
+        HAVING min(stock.country_code) = max(stock.country_code) AND sum(stock.qty) >= ?
+    ) GROUP BY country_code
+"""
 
 
 def sandbox(
     products: Annotated[int, typer.Option(help="Products in its catalog.", min=0)] = 500,
-    port: Annotated[int, typer.Option(help="Port on loopback; 0 takes a free one.", min=0, max=65535)] = 8700,
-    speed: Annotated[
-        float, typer.Option(help="Its seconds per real second: rate limit, orders, refunds.")
-    ] = 1.0,
-    seed: Annotated[int, typer.Option(help="Equal seeds make equal catalogs.")] = 1,
+    port: Annotated[int, typer.Option(help="Port on loopback; 0: any free one.", min=0, max=65535)] = 8700,
+    speed: Annotated[float, typer.Option(help="Times real speed: rate limit, orders, refunds.")] = 1.0,
+    seed: Annotated[int, typer.Option(help="The same seed makes the same catalog.")] = 1,
 ) -> None:
     """Run a local KakaClo until Ctrl-C.
 
-    Its address and token go to stdout as lines for a shell: they point the other commands to it, and every client
-    that has no settings of its own.
+    It prints its URL and token as `export` lines for a shell. With these, the other commands and every client without
+    settings of its own talk to it.
     """
     if not speed > 0:
         raise ConfigurationError(f"--speed must be more than 0, not {speed:g}")
@@ -39,9 +83,147 @@ async def _serve(products: int, port: int, speed: float, seed: int) -> None:
     except OSError as error:
         raise ConfigurationError(f"port {port} cannot be used: {error.strerror}") from None
     try:
-        sys.stderr.write(f"a KakaClo with {products:,} products, {speed:g} times as fast; Ctrl-C ends it\n")
+        sys.stderr.write(
+            f"local KakaClo with {products:,} products at {speed:g} times real speed; stop it with Ctrl-C\n"
+        )
         sys.stdout.write(f"export KAKACLO_BASE_URL={sandbox.url}\nexport KAKACLO_TOKEN={sandbox.token}\n")
         sys.stdout.flush()
         await asyncio.Event().wait()
     finally:
         await sandbox.aclose()
+
+
+def demo(
+    products: Annotated[int, typer.Option(help="Products in the local KakaClo.", min=50)] = 500,
+    db: Annotated[
+        Path, typer.Option(help="The SQLite file to write; only one of an earlier demo is replaced.")
+    ] = Path("demo.db"),
+    speed: Annotated[
+        float, typer.Option(help="Times real speed of the local KakaClo.", min=1, max=2000)
+    ] = 600.0,
+) -> None:
+    """Mirror a catalog, quote freight, place an order and refund a part of it, all on this machine."""
+    _make_room(db)
+    if not run_async(_show_all(products, db, speed)):
+        raise typer.Exit(FAILED)
+
+
+async def _show_all(products: int, db: Path, speed: float) -> bool:
+    from kakaclo_async.sandbox import Sandbox
+
+    started = time.monotonic()
+    async with (
+        Sandbox(products=products, speed=speed) as sandbox,
+        KakaClo(sandbox.token, base_url=sandbox.url, rate_limit=RateLimit(120, 2 * speed)) as kk,
+    ):
+        complete = await _mirror(kk, sandbox, db)
+        cart = _cart_from_two_countries(db)
+        await _quote(kk, cart)
+        before = await kk.payment.balance()
+        order = await _order(kk, cart, sandbox.index_lag / speed)
+        split = {item.country_code for item in order.order_items} == {"CN", "US"}
+        settled = await _refund(kk, order, before.amount or Decimal(0))
+        requests = kk.stats().requests
+    sys.stdout.write(
+        f"\nDone with {requests:,} requests in {time.monotonic() - started:.1f} s; the catalog is in {db}\n"
+    )
+    for kept, promise in (
+        (complete, "the database holds what KakaClo holds"),
+        (split, "the order leaves from two countries"),
+        (settled, "the refund settled"),
+    ):
+        if not kept:
+            say(f"this failed: {promise}")
+    return complete and split and settled
+
+
+def _make_room(db: Path) -> None:
+    try:
+        if db.exists():
+            with db.open("rb") as file:
+                mark = int.from_bytes(file.read(72)[68:])  # where SQLite keeps the application_id
+            if mark != _MARK:
+                raise ConfigurationError(f"{db} was not written by a demo: choose another --db")
+            for path in (db, *(db.with_name(db.name + part) for part in ("-wal", "-shm", ".lock"))):
+                path.unlink(missing_ok=True)
+        with closing(sqlite3.connect(db)) as connection:
+            connection.execute(f"PRAGMA application_id = {_MARK}")
+    except (OSError, sqlite3.Error) as error:
+        raise ConfigurationError(f"{db} cannot be written: {error}") from None
+
+
+async def _mirror(kk: KakaClo, sandbox: "Sandbox", db: Path) -> bool:
+    from kakaclo_async.catalog import Mirror
+
+    _heading("1. Mirror the catalog")
+    with progress(kk):
+        await Mirror(kk, f"sqlite:///{db}").run()
+    with closing(sqlite3.connect(db)) as connection:
+        mirrored = [
+            connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608 - names of our own
+            for table in ("product", "sku", "stock")
+        ]
+    truth = sandbox.catalog
+    present = [sum(1 for _ in rows) for rows in (truth.spus(), truth.skus(), truth.stock_rows())]
+    rows = zip(("products", "SKUs", "stock rows"), mirrored, present, strict=True)
+    print_tables([Table(("Rows", "Database", "KakaClo"), rows)])
+    return mirrored == present
+
+
+def _cart_from_two_countries(db: Path) -> tuple[Item, ...]:
+    with closing(sqlite3.connect(db)) as connection:
+        skus: dict[str, str] = dict(connection.execute(_A_SKU_OF_EACH_COUNTRY, [_PIECES]).fetchall())
+    if not {"CN", "US"} <= skus.keys():
+        raise ConfigurationError(
+            "this catalog cannot fill an order from two countries: ask for more --products"
+        )
+    return tuple(Item(skus[country], _PIECES) for country in ("CN", "US"))
+
+
+async def _quote(kk: KakaClo, cart: tuple[Item, ...]) -> None:
+    _heading(f"2. Quote freight for {' and '.join(f'{item.quantity} x {item.sku}' for item in cart)}")
+    quotes = await kk.freight.quote_many([FreightRequest(cart, country) for country in _COUNTRIES])
+    print_tables([freight_table(dict(zip(_COUNTRIES, quotes, strict=True)))])
+
+
+async def _order(kk: KakaClo, cart: tuple[Item, ...], lag: float) -> Order:
+    _heading("3. Place an order that leaves from warehouses in two countries")
+    created = await kk.orders.create(NewOrder(address=_ADDRESS, items=cart))
+    order = await _visible(kk, created.id, lag)
+    print_tables(order_tables(order))
+    return order
+
+
+async def _visible(kk: KakaClo, order_id: str, lag: float) -> Order:
+    deadline = time.monotonic() + _PATIENCE
+    while time.monotonic() < deadline:
+        try:
+            return await kk.orders.get(order_id)
+        except NotFound:  # KakaClo's search index trails its database
+            await asyncio.sleep(lag / 4)
+    raise DeadlineExceeded(f"order {order_id} did not show up within {_PATIENCE:g} s")
+
+
+async def _refund(kk: KakaClo, order: Order, before: Decimal) -> bool:
+    sku = order.order_items[0].sku_code or ""
+    _heading(f"4. Refund 1 of {_PIECES} x {sku}")
+    number = await kk.refunds.request(order.id, [Item(sku, 1)])
+    refunds = await kk.refunds.wait(order.id, _PATIENCE)
+    status = next(refund.refund_status for refund in refunds if refund.refund_no == number)
+    after = (await kk.payment.balance()).amount or Decimal(0)
+    paid = order.final_amount or Decimal(0)
+    print_tables(
+        [
+            Table(("Refund", number), [("Status", status)]),
+            Table(
+                ("Balance", "USD"),
+                [("before", before), ("order", -paid), ("refund", after - before + paid), ("after", after)],
+            ),
+        ]
+    )
+    return status is RefundStatus.REFUND_SUCCESSFULLY
+
+
+def _heading(text: str) -> None:
+    sys.stdout.write(f"\n{text}\n")
+    sys.stdout.flush()

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from kakaclo_async import NotFound
-from kakaclo_async.cli import demo
+from kakaclo_async.cli import sandbox as demo
 from kakaclo_async.resources.orders import Orders
 from kakaclo_async.sandbox import Ledger
 
@@ -57,21 +57,21 @@ def test_a_file_that_no_demo_made_is_left_alone(shown, tmp_path):
     file.write_bytes(b"precious" * 20)
     outcome = shown()
     assert outcome.code == 2
-    assert outcome.err == "error: demo.db was not made by a demo: choose another --db\n"
+    assert outcome.err == "error: demo.db was not written by a demo: choose another --db\n"
     assert file.read_bytes() == b"precious" * 20
 
 
 def test_a_database_that_cannot_be_made_is_refused(shown):
     outcome = shown("--db", "no/such/folder/demo.db")
     assert outcome.code == 2
-    assert outcome.err.startswith("error: no/such/folder/demo.db cannot be made: ")
+    assert outcome.err.startswith("error: no/such/folder/demo.db cannot be written: ")
 
 
 def test_a_mirror_that_lacks_rows_fails_the_demo(shown, settings):
     settings.setattr("kakaclo_async.sandbox.Catalog.spus", lambda _: iter(["one"]))
     outcome = shown()
     assert outcome.code == 1
-    assert "not so: the database holds what KakaClo holds" in outcome.err
+    assert "this failed: the database holds what KakaClo holds" in outcome.err
     assert re.search(r"products +60 +1\n", outcome.out)
 
 
@@ -80,7 +80,7 @@ def test_a_refund_that_is_declined_fails_the_demo(shown, settings):
     settings.setattr(Ledger, "settle", lambda ledger, number: settle(ledger, number, granted=False))
     outcome = shown()
     assert outcome.code == 1
-    assert "not so: the refund settled" in outcome.err
+    assert "this failed: the refund settled" in outcome.err
 
 
 def test_a_catalog_without_two_countries_is_too_small(shown, settings):

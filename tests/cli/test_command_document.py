@@ -1,4 +1,4 @@
-"""docs/cli.md tells what is there."""
+"""docs/cli.md describes the commands that exist."""
 
 from __future__ import annotations
 
@@ -50,3 +50,10 @@ def test_every_line_that_is_shown_can_be_typed(line):
     words = shlex.split(line.partition(" | ")[0])
     path = max((path for path in COMMANDS if tuple(words[: len(path)]) == path), key=len)
     COMMANDS[path].make_context("kakaclo", words[len(path) :])
+
+
+def test_orders_are_one_group_whose_help_says_how_often_a_write_is_carried_out():
+    orders = {words[1]: command for words, command in COMMANDS.items() if words[0] == "orders"}
+    assert list(orders) == ["create", "submit", "show", "refund", "pending"]
+    assert "at most once" in orders["create"].get_short_help_str(200)
+    assert "exactly once" in orders["submit"].get_short_help_str(200)

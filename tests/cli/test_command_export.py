@@ -74,8 +74,8 @@ def test_a_folder_takes_all_files(mirrored, kakaclo):
     [
         (("--out", "-"), "--out - takes one --what, as csv or jsonl"),
         (("--out", "-", "--what", "skus", "--format", "parquet"), "--out - takes one --what"),
-        (("--out", "one.csv"), "is no folder: give one --what"),
-        (("--out", "one.xls", "--what", "skus"), "does not tell the format: give --format"),
+        (("--out", "one.csv"), "is not a folder: give one --what"),
+        (("--out", "one.xls", "--what", "skus"), "does not say which format: give --format"),
         (("--out", "nowhere/one.csv", "--what", "skus"), "nowhere/one.csv cannot be written"),
         (("--format", "xls"), "xls"),
         (("--what", "orders"), "orders"),

@@ -107,7 +107,8 @@ def test_nobody_listening_is_unreachable(kakaclo):
     [
         ("stock",),
         ("nope",),
-        ("order",),
+        ("orders",),
+        ("order", "show", "1"),
         ("balance", "--nope"),
         ("balance", "more"),
         ("balance", "--environment", "moon"),
@@ -149,7 +150,7 @@ def test_the_version_is_printed(kakaclo):
 
 
 def test_a_fault_of_this_package_says_where_it_happened(kakaclo, settings):
-    settings.setattr("kakaclo_async.cli.payment.Table", lambda *_: 1 / 0)
+    settings.setattr("kakaclo_async.cli.catalog.Table", lambda *_: 1 / 0)
     outcome = kakaclo("balance")
     assert outcome.code == 1
     assert outcome.err.startswith("error: ZeroDivisionError: division by zero at ")

@@ -95,7 +95,7 @@ def test_a_database_that_fills_up_midway_is_one_line_and_done_in_part(kakaclo, s
     assert outcome.code == 1
     assert outcome.err.splitlines()[-1] == (
         "error: the database sqlite:///catalog.db refused: database or disk is full;"
-        " what was stored stays: run it again to go on"
+        " what was stored stays: run it again to continue"
     )
     assert 0 < count("product") <= 120
     assert kakaclo("mirror").code == 0
@@ -109,7 +109,7 @@ def test_rows_that_nobody_can_read_are_counted_and_told(kakaclo, settings):
     assert outcome.code == 0
     assert json.loads(outcome.out)["undecodable"] == count("mirror_undecodable") == 120
     assert outcome.err.splitlines()[-1] == (
-        "warning: 120 rows could not be read; their texts are in mirror_undecodable"
+        "warning: 120 rows could not be decoded; the table mirror_undecodable has their texts"
     )
     assert json.loads(kakaclo("status", "--json").out)["undecodable"] == 120
 
@@ -147,6 +147,6 @@ def test_a_stopped_mirror_goes_on_where_it_stopped(kakaclo, generous, settings, 
     threading.Thread(target=watch, daemon=True).start()
     outcome = kakaclo("mirror", "--rate", 1000)
     assert outcome.code == code
-    assert outcome.err.splitlines()[-1] == "error: stopped; run it again to go on from here"
+    assert outcome.err.splitlines()[-1] == "error: stopped; run it again to continue from here"
     assert kakaclo("mirror", "--rate", 1000).code == 0
     assert count("stock") == generous.call(lambda: len(list(generous.sandbox.catalog.stock_rows())))

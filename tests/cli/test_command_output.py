@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given, strategies as st
 from support.terminal import Terminal
 
-from kakaclo_async import Attributes, Balance, NotFound, Option, OrderStatus, ProductStatus, StockLevel
-from kakaclo_async.cli.output import Answer, Table, print_table, show, to_plain
-from kakaclo_async.cli.text import cell, one_line
+from kakaclo_async import Attributes, NotFound, Option, OrderStatus, ProductStatus, StockLevel
+from kakaclo_async.cli.output import Result, Table, cell, one_line, print_table, show
 
 
 @pytest.mark.parametrize(
@@ -109,26 +108,25 @@ def test_force_color_gives_a_pipe_no_codes(monkeypatch):
     assert "\x1b" not in stream.getvalue()
 
 
-def test_models_become_plain_json():
+def test_json_has_models_under_their_own_names_and_every_digit(capsys):
     level = StockLevel(sku="X", extra={"new": Decimal("1.50")})
-    assert to_plain(level) == {"sku": "X", "warehouses": [], "extra": {"new": "1.50"}}
-    assert to_plain(Option("color", "Black", raw="{}")) == {"name": "color", "value": "Black"}
-    assert to_plain(Attributes({"season": "all"}, raw="{}")) == {"season": "all"}
-    assert to_plain(Balance(Decimal("1.10"), raw=1)) == {"amount": "1.10"}
-    assert to_plain((datetime(2024, 5, 1, tzinfo=UTC), None, True)) == ["2024-05-01T00:00:00Z", None, True]
-    assert json.dumps(to_plain(ProductStatus.ON_SHELF)) == "1"
-
-
-@given(st.decimals(allow_nan=False, allow_infinity=False))
-def test_decimals_keep_every_digit_in_json(number):
-    assert Decimal(json.loads(json.dumps(to_plain(number)))) == number
+    option = Option("color", "Black", raw="{}")
+    data = {"level": level, "option": option, "attributes": Attributes({"season": "all"}, raw="{}")}
+    moment = datetime(2024, 5, 1, tzinfo=UTC)
+    show(Result(data={**data, "rest": (moment, None, True, ProductStatus.ON_SHELF)}, tables=()), as_json=True)
+    assert json.loads(capsys.readouterr().out) == {
+        "level": {"sku": "X", "warehouses": [], "extra": {"new": "1.50"}},
+        "option": {"name": "color", "value": "Black"},
+        "attributes": {"season": "all"},
+        "rest": ["2024-05-01T00:00:00Z", None, True, 1],
+    }
 
 
 def test_two_tables_have_an_empty_line_between_them(capsys):
-    show(Answer(data=None, tables=(Table(("A",), [(1,)]), Table(("B",), [(2,)]))), as_json=False)
+    show(Result(data=None, tables=(Table(("A",), [(1,)]), Table(("B",), [(2,)]))), as_json=False)
     assert capsys.readouterr().out == "A\n1\n\nB\n2\n"
 
 
-def test_an_answer_keeps_its_errors_apart(capsys):
-    show(Answer(data={"a": "é"}, tables=(), errors=(NotFound("x", status=200),)), as_json=True)
+def test_a_result_keeps_its_errors_apart(capsys):
+    show(Result(data={"a": "é"}, tables=(), errors=(NotFound("x", status=200),)), as_json=True)
     assert capsys.readouterr().out == '{\n  "a": "é"\n}\n'

@@ -123,7 +123,9 @@ def test_the_sandbox_ends_cleanly(number):
     with sandbox_process() as (process, _):
         process.send_signal(number)
         _, complaints = process.communicate(timeout=30)
-    assert complaints.splitlines() == ["a KakaClo with 60 products, 1 times as fast; Ctrl-C ends it"]
+    assert complaints.splitlines() == [
+        "local KakaClo with 60 products at 1 times real speed; stop it with Ctrl-C"
+    ]
     assert process.returncode == 0
 
 
@@ -175,7 +177,7 @@ def test_a_terminal_gets_bars_while_the_catalog_is_mirrored(on_a_terminal):
 
 def test_a_yes_at_the_terminal_places_the_order(on_a_terminal, sku):
     address = ("--country", "US", "--recipient", "A", "--phone", "1", "--province", "CA")
-    code, shown = on_a_terminal("order", "create", "--sku", f"{sku}:1", *address, typed="yes\n")
+    code, shown = on_a_terminal("orders", "create", "--sku", f"{sku}:1", *address, typed="yes\n")
     text = CODES.sub("", shown)
     assert code == 0
     assert text.index("Expedited") < text.index("Place this order of 1 pieces") < text.index("Order")
@@ -183,7 +185,7 @@ def test_a_yes_at_the_terminal_places_the_order(on_a_terminal, sku):
 
 def test_ctrl_c_at_the_terminal_places_nothing(on_a_terminal, sku):
     address = ("--country", "US", "--recipient", "A", "--phone", "1", "--province", "CA")
-    code, shown = on_a_terminal("order", "create", "--sku", f"{sku}:1", *address, typed="\x03")
+    code, shown = on_a_terminal("orders", "create", "--sku", f"{sku}:1", *address, typed="\x03")
     assert code == 130
     assert "[y/N]" in shown
     assert "Traceback" not in shown
@@ -206,9 +208,7 @@ def test_the_sdk_alone_says_how_to_get_the_command():
 
 
 def test_a_broken_installation_is_not_mistaken_for_a_missing_extra():
-    script = (
-        "import sys; sys.modules['kakaclo_async.cli.text'] = None; from kakaclo_async.cli import main; main()"
-    )
+    script = "import sys; sys.modules['kakaclo_async.cli.output'] = None; from kakaclo_async.cli import main; main()"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "ModuleNotFoundError" in done.stderr

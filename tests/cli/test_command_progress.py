@@ -161,7 +161,7 @@ def test_a_cycle_is_one_line_and_the_next_one_is_silent_unless_it_takes_long(clo
 
 def test_a_summary_leaves_out_what_did_not_happen():
     report = MirrorReport(stock=1, gone=1, undecodable=2, rereads=1, gaps=(HOLE,), requests=1)
-    assert summary(report) == "1 stock level, 1 lost product, 2 unreadable rows, 1 re-read, 1 gap, 1 request"
+    assert summary(report) == "1 stock level, 1 lost product, 2 undecodable rows, 1 re-read, 1 gap, 1 request"
 
 
 def test_bars_begin_again_with_each_cycle(clock, monkeypatch):

@@ -19,22 +19,22 @@ def test_json_keeps_money_as_exact_text(kakaclo):
     assert json.loads(kakaclo("balance", "--json").out)["amount"] == "10000.00"
 
 
-def test_a_balance_that_nobody_understands_is_shown_as_it_came(kakaclo, settings):
+def test_a_balance_of_another_shape_is_shown_as_it_came(kakaclo, settings):
     async def strange(_payment):
         return Balance(None, raw={"points": 17})
 
     settings.setattr(Payment, "balance", strange)
-    assert "{'points': 17}" in kakaclo("balance").out
+    assert '{"points": 17}' in kakaclo("balance").out
     assert json.loads(kakaclo("balance", "--json").out) == {"amount": None, "raw": {"points": 17}}
 
 
-def test_stock_is_shown_per_warehouse_and_in_all(kakaclo, hosted, sku):
+def test_stock_is_shown_per_warehouse_and_in_total(kakaclo, hosted, sku):
     qty = hosted.call(hosted.sandbox.catalog.qty, sku)
     outcome = kakaclo("stock", sku)
     assert outcome.code == 0
     heading, *rows = outcome.out.splitlines()
     assert heading.split() == ["SKU", "Warehouse", "Country", "Qty"]
-    assert rows[-1].split() == [sku, "in", "all", "-", str(qty)]
+    assert rows[-1].split() == [sku, "total", "-", str(qty)]
     assert sum(int(row.split()[-1]) for row in rows[:-1]) == qty
 
 
@@ -57,8 +57,8 @@ def test_codes_that_are_unknown_do_not_hide_those_that_are_found(kakaclo, sku):
     assert outcome.code == 3
     assert [level["sku"] for level in json.loads(outcome.out)] == [sku]
     assert outcome.err.splitlines() == [
-        "error: no stock is known of the SKU 'NOPE'",
-        "error: no stock is known of the SKU 'NEITHER'",
+        "error: no stock is known for the SKU 'NOPE'",
+        "error: no stock is known for the SKU 'NEITHER'",
     ]
 
 

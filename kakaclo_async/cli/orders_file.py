@@ -1,22 +1,20 @@
-"""A file of orders: one order per line of JSON, or one item per row of CSV."""
+"""Files of orders (a JSON document, JSON lines, CSV with an item per row), and of what became of them."""
 
 from __future__ import annotations
 
 import csv
 import json
 import re
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final, Self, TextIO, cast
 
 import attrs
 
-from kakaclo_async.errors import InvalidRequest
-from kakaclo_async.models.order import Address, NewOrder
-from kakaclo_async.models.order_check import OrderProblem
+from kakaclo_async import Address, InvalidRequest, NewOrder, OrderProblem
 from kakaclo_async.resources._checks import check_code
 from kakaclo_async.resources.orders.check import read_order
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
 
@@ -30,9 +28,9 @@ class FileOrder:
     """An order of a file.
 
     Attributes:
-        line: where it begins, from 1.
-        item_lines: where each of its items stands.
-        custom_order_id: its number; empty when it has none.
+        line: the line where it begins, from 1.
+        item_lines: the line of each of its items.
+        custom_order_id: empty when it is missing.
         order: None when it has problems.
         problems: all of them.
     """
@@ -43,8 +41,8 @@ class FileOrder:
     order: NewOrder | None
     problems: tuple[OrderProblem, ...]
 
-    def tell(self, problem: OrderProblem) -> str:
-        """Return a problem in a sentence, with the line that it is in."""
+    def describe(self, problem: OrderProblem) -> str:
+        """Return a problem with its line and order."""
         item = re.match(r"items\[(\d+)\]", problem.field)
         place = int(item[1]) if item else len(self.item_lines)
         line = self.item_lines[place] if place < len(self.item_lines) else self.line
@@ -53,7 +51,7 @@ class FileOrder:
 
 @attrs.define
 class _Draft:
-    """An order as the file has it; None where it is no document."""
+    """An order as it stands in the file; its document is None where the file has no JSON object."""
 
     line: int
     document: dict[str, object] | None = None
@@ -61,11 +59,40 @@ class _Draft:
     problems: list[OrderProblem] = attrs.field(factory=list[OrderProblem])
 
 
-def read_orders(path: Path) -> tuple[FileOrder, ...]:
-    """Read a file of orders; its name ends in .csv, or in .jsonl.
+def read_one_order(path: Path) -> NewOrder:
+    """Read a JSON file that holds one order.
 
-    CSV: one item per row, by the names of `NewOrder`, `Address` and `Item`. Rows with the same custom_order_id are one
-    order, whose address and the rest stand in its first row; what its other rows repeat must be the same.
+    Raises:
+        InvalidRequest: no such file, not JSON, or an order with problems; it names all of them.
+    """
+    try:
+        document: object = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InvalidRequest(f"{path} cannot be read: {error.strerror}") from None
+    except ValueError as error:  # not UTF-8, or not JSON
+        raise InvalidRequest(f"{path} is not JSON: {error}") from None
+    if not isinstance(document, dict):
+        raise InvalidRequest(f"{path} must hold one order, as a JSON object")
+    return order_from(cast("dict[str, object]", document))
+
+
+def order_from(document: Mapping[str, object]) -> NewOrder:
+    """Build an order from plain data.
+
+    Raises:
+        InvalidRequest: the order has problems; it names all of them.
+    """
+    order, problems = read_order(document)
+    if order is None:
+        raise InvalidRequest("; ".join(map(str, problems)))
+    return order
+
+
+def read_orders(path: Path) -> tuple[FileOrder, ...]:
+    """Read a file of orders; its name ends in .csv or .jsonl.
+
+    CSV: one item per row, with the names of `NewOrder`, `Address` and `Item` as columns. Rows with the same
+    custom_order_id are one order. The first of them holds the address and all else; the others may repeat it.
 
     Raises:
         InvalidRequest: no such file, or one that cannot be read at all.
@@ -80,7 +107,7 @@ def read_orders(path: Path) -> tuple[FileOrder, ...]:
         raise InvalidRequest(f"{path} cannot be read: {error.strerror}") from None
     except (UnicodeDecodeError, csv.Error) as error:
         raise InvalidRequest(f"{path} cannot be read: {error}") from None
-    return tuple(_without_doubles(found))
+    return tuple(_without_duplicates(found))
 
 
 def _jsonl(lines: Iterable[str]) -> Iterator[_Draft]:
@@ -91,19 +118,19 @@ def _jsonl(lines: Iterable[str]) -> Iterator[_Draft]:
         try:
             document: object = json.loads(line)
         except json.JSONDecodeError as error:
-            draft.problems.append(OrderProblem(f"column {error.colno}", f"no JSON: {error.msg}"))
+            draft.problems.append(OrderProblem(f"column {error.colno}", f"not JSON: {error.msg}"))
         else:
             if isinstance(document, dict):
                 draft.document = cast("dict[str, object]", document)
             else:
-                draft.problems.append(OrderProblem("column 1", "no JSON object"))
+                draft.problems.append(OrderProblem("column 1", "not a JSON object"))
         yield draft
 
 
 def _csv(lines: Iterable[str]) -> Iterable[_Draft]:
     rows = csv.DictReader(lines)
     if unknown := [name for name in rows.fieldnames or () if name not in _COLUMNS]:
-        raise InvalidRequest(f"the column {unknown[0]!r} is none of {', '.join(_COLUMNS)}")
+        raise InvalidRequest(f"unknown column {unknown[0]!r}: use {', '.join(_COLUMNS)}")
     drafts: dict[str | int, _Draft] = {}
     for row in rows:
         given = {name: value for name, value in row.items() if isinstance(value, str) and value != ""}
@@ -116,11 +143,9 @@ def _csv(lines: Iterable[str]) -> Iterable[_Draft]:
                 "items": [],
             }
         _add_item(draft, draft.document, rows.line_num, given, facts)
-        if None in row:  # as after a comma without quotes, which moves all that follows it
-            problem = OrderProblem(
-                f"items[{len(draft.item_lines) - 1}]", "its row has more cells than columns"
-            )
-            draft.problems.append(problem)
+        if None in row:  # as after a comma without quotes, which moves the cells that follow it
+            field = f"items[{len(draft.item_lines) - 1}]"
+            draft.problems.append(OrderProblem(field, "its row has more cells than columns"))
     return drafts.values()
 
 
@@ -131,7 +156,7 @@ def _add_item(
     items = cast("list[object]", document["items"])
     for name, value in facts.items():
         if value != first.get(name):
-            text = f"{name} is not that of the order's first row, line {draft.line}"
+            text = f"{name} differs from the order's first row, line {draft.line}"
             draft.problems.append(OrderProblem(f"items[{len(items)}]", text))
     items.append({name: _number(given[name]) for name in ("sku", "quantity") if name in given})
     draft.item_lines.append(line)
@@ -158,8 +183,8 @@ def _file_order(draft: _Draft) -> FileOrder:
 
 def _id_problems(custom_order_id: object) -> Iterator[OrderProblem]:
     if not custom_order_id:
-        # Without one of its own, an order could not be told again when the file is run again.
-        yield OrderProblem("custom_order_id", "it is missing")
+        # It is the idempotency key: without it, a second run could not recognise the order.
+        yield OrderProblem("custom_order_id", "missing")
     elif isinstance(custom_order_id, str):
         try:
             check_code(custom_order_id, "it")
@@ -167,12 +192,48 @@ def _id_problems(custom_order_id: object) -> Iterator[OrderProblem]:
             yield OrderProblem("custom_order_id", str(error))
 
 
-def _without_doubles(orders: Iterable[FileOrder]) -> Iterator[FileOrder]:
+def _without_duplicates(orders: Iterable[FileOrder]) -> Iterator[FileOrder]:
     seen: dict[str, int] = {}
     for order in orders:
         first = seen.setdefault(order.custom_order_id, order.line)
         if order.custom_order_id and first != order.line:
-            double = OrderProblem("custom_order_id", f"line {first} has it, too")
-            yield attrs.evolve(order, order=None, problems=(*order.problems, double))
+            duplicate = OrderProblem("custom_order_id", f"line {first} has the same one")
+            yield attrs.evolve(order, order=None, problems=(*order.problems, duplicate))
         else:
             yield order
+
+
+@attrs.frozen(kw_only=True)
+class ResultLine:
+    """What became of one order: a row of the result file."""
+
+    custom_order_id: str
+    result: str
+    order_id: str | None = None
+    reason: str | None = None
+
+
+class ResultFile:
+    """A file that takes each result when it comes, and is whole after each of them."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: TextIO | None = None
+
+    def __enter__(self) -> Self:
+        try:
+            self._file = self._path.open("w", encoding="utf-8", newline="")
+        except OSError as error:
+            raise InvalidRequest(f"{self._path} cannot be written: {error.strerror}") from None
+        csv.writer(self._file).writerow(field.name for field in attrs.fields(ResultLine))
+        return self
+
+    def write(self, line: ResultLine) -> None:
+        """Add a result."""
+        if self._file is not None:
+            csv.writer(self._file).writerow(attrs.astuple(line))
+            self._file.flush()
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            self._file.close()

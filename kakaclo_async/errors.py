@@ -8,6 +8,7 @@
     ├── DeadlineExceeded       too late; `retry_in` says when a permit is due (also a TimeoutError)
     ├── ConnectionFailed       no answer; `sent` says whether the request may have arrived
     ├── OutcomeUnknown         a write is in doubt: look it up before sending it again
+    ├── IncompletePull         a stream ended, and some ranges may lack rows: `certificate.gaps`
     ├── DecodeError            an answer that cannot be read; `where` is the path in the document
     └── APIError               KakaClo answered, and said no
         ├── Unauthorized       401, 403: refresh the token on KakaClo's API settings page
@@ -26,6 +27,8 @@ from typing import TYPE_CHECKING, cast
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
+
+    from kakaclo_async.models.pull import Certificate
 
 
 class KakaCloError(Exception):
@@ -117,6 +120,18 @@ class OutcomeUnknown(KakaCloError):
         self.custom_order_id = custom_order_id
         self.order_id = order_id
         self.settles_at = settles_at
+
+
+class IncompletePull(KakaCloError):
+    """A stream gave all it could, and some ranges may lack rows; it is raised after the last row.
+
+    Attributes:
+        certificate: its `gaps` are the ranges to pull again later.
+    """
+
+    def __init__(self, message: str, *, certificate: Certificate) -> None:
+        super().__init__(message)
+        self.certificate = certificate
 
 
 class DecodeError(KakaCloError):

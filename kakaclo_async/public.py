@@ -12,6 +12,7 @@ from kakaclo_async.errors import (
     ConnectionFailed as ConnectionFailed,
     DeadlineExceeded as DeadlineExceeded,
     DecodeError as DecodeError,
+    IncompletePull as IncompletePull,
     InvalidRequest as InvalidRequest,
     KakaCloError as KakaCloError,
     NotFound as NotFound,
@@ -119,9 +120,6 @@ from kakaclo_async.models.refund import (
     RefundItem as RefundItem,
     RefundReason as RefundReason,
     RefundStatus as RefundStatus,
-)
-from kakaclo_async.paging.certificate import (
-    IncompletePull as IncompletePull,
 )
 from kakaclo_async.ratelimit.bucket import (
     Bucket as Bucket,

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from kakaclo_async import paging as pulling
-    from kakaclo_async.paging import Certificate
+    from kakaclo_async.models.pull import Certificate
     from kakaclo_sync.loop_thread import LoopThread
 
 

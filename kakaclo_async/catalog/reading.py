@@ -11,7 +11,7 @@ from kakaclo_async.codec import Unread
 from kakaclo_async.codec.scalars import Unreadable, read_time
 from kakaclo_async.models.common import Page
 from kakaclo_async.models.product import Product, StockLevel
-from kakaclo_async.paging import Source, Window
+from kakaclo_async.paging import Source
 from kakaclo_async.resources.products import products_request
 from kakaclo_async.resources.stocks import stocks_request
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
     from datetime import datetime
 
+    from kakaclo_async.models.pull import Window
     from kakaclo_async.protocol import Request
     from kakaclo_async.sending import Sender
 

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from kakaclo_async.catalog.database import Database
     from kakaclo_async.catalog.rows import Row
     from kakaclo_async.catalog.store import Store
-    from kakaclo_async.paging import Certificate, Progress, Source, Window
+    from kakaclo_async.models.pull import Certificate, Window
+    from kakaclo_async.paging import Progress, Source
 
 
 M = TypeVar("M", Product, StockLevel)

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Final, cast
 import attrs
 
 from kakaclo_async.codec import to_wire_time
-from kakaclo_async.errors import Conflict, KakaCloError, OutcomeUnknown
-from kakaclo_async.paging import IncompletePull
+from kakaclo_async.errors import Conflict, IncompletePull, KakaCloError, OutcomeUnknown
 from kakaclo_async.protocol import Request
 from kakaclo_async.resources._polling import poll
 from kakaclo_async.resources.writes import Reconciliation

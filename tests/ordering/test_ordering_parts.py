@@ -10,8 +10,8 @@ from ordering_kit import POST, client
 
 from kakaclo_async import ConfigurationError, IncompletePull, OutcomeUnknown
 from kakaclo_async.errors import Conflict
+from kakaclo_async.models.pull import Certificate
 from kakaclo_async.ordering import Journal
-from kakaclo_async.paging import Certificate
 from kakaclo_async.resources.orders import writes as order_writes
 from kakaclo_async.sandbox import Fault
 

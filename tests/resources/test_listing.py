@@ -8,8 +8,8 @@ import attrs
 import pytest
 from hypothesis import given, strategies as st
 
+from kakaclo_async.errors import IncompletePull
 from kakaclo_async.models.common import Page
-from kakaclo_async.paging import IncompletePull
 from kakaclo_async.paging.listing import Listing
 
 SIZE = 10

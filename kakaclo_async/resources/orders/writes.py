@@ -9,10 +9,9 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Final, cast
 
 from kakaclo_async.codec import to_wire_time
-from kakaclo_async.errors import Conflict, OutcomeUnknown
+from kakaclo_async.errors import Conflict, IncompletePull, OutcomeUnknown
 from kakaclo_async.models.family import pieces
 from kakaclo_async.models.freight import Item
-from kakaclo_async.paging import IncompletePull
 from kakaclo_async.resources.orders.errors import about_order, check_price
 from kakaclo_async.resources.orders.reads import list_orders
 from kakaclo_async.resources.orders.requests import ORDERS_PATH, place_request

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final, TypeVar, cast
 import attrs
 import msgspec
 
-from kakaclo_async.codec import Unread
-from kakaclo_async.codec.scalars import Unreadable, read_time
+from kakaclo_async.codec import Undecodable
+from kakaclo_async.codec.scalars import InvalidValue, read_time
 from kakaclo_async.models.common import Page
 from kakaclo_async.models.product import Product, StockLevel
 from kakaclo_async.paging import Source
@@ -29,52 +29,52 @@ M = TypeVar("M", Product, StockLevel)
 _to_json: Final = msgspec.json.Encoder(decimal_format="number").encode
 
 
-def product_source(sender: Sender) -> Source[Product | Unread]:
+def product_source(sender: Sender) -> Source[Product | Undecodable]:
     """Return where a mirror's products come from.
 
     `GET /v1/product/products`
     """
 
-    async def read(window: Window, page_number: int) -> Page[Product | Unread]:
+    async def read(window: Window, page_number: int) -> Page[Product | Undecodable]:
         request = products_request(updated_from=window.start, updated_to=window.end, page_number=page_number)
-        return await sender.send(_whatever_its_rows_are(request, Page[Product | Unread]))
+        return await sender.send(_whatever_its_rows_are(request, Page[Product | Undecodable]))
 
     return Source(name="products", read=read, key=row_key, time=_time)
 
 
-def stock_source(sender: Sender) -> Source[StockLevel | Unread]:
+def stock_source(sender: Sender) -> Source[StockLevel | Undecodable]:
     """Return where a mirror's stock comes from.
 
     `GET /v1/product/stocks`
     """
 
-    async def read(window: Window, page_number: int) -> Page[StockLevel | Unread]:
+    async def read(window: Window, page_number: int) -> Page[StockLevel | Undecodable]:
         request = stocks_request(updated_from=window.start, updated_to=window.end, page_number=page_number)
-        return await sender.send(_whatever_its_rows_are(request, Page[StockLevel | Unread]))
+        return await sender.send(_whatever_its_rows_are(request, Page[StockLevel | Undecodable]))
 
     return Source(name="stock", read=read, key=row_key)
 
 
-def product_look_up(sender: Sender) -> Callable[[Sequence[str]], Awaitable[Sequence[Product | Unread]]]:
+def product_look_up(sender: Sender) -> Callable[[Sequence[str]], Awaitable[Sequence[Product | Undecodable]]]:
     """Return a function that asks for at most 30 products by their SPU codes.
 
     `GET /v1/product/products`
     """
 
-    async def look_up(spus: Sequence[str]) -> Sequence[Product | Unread]:
+    async def look_up(spus: Sequence[str]) -> Sequence[Product | Undecodable]:
         request = products_request(spus=spus)
-        return (await sender.send(_whatever_its_rows_are(request, Page[Product | Unread]))).list
+        return (await sender.send(_whatever_its_rows_are(request, Page[Product | Undecodable]))).list
 
     return look_up
 
 
 def _whatever_its_rows_are(
-    request: Request[Page[M]], result: type[Page[M | Unread]]
-) -> Request[Page[M | Unread]]:
-    return cast("Request[Page[M | Unread]]", attrs.evolve(request, result=cast("type[Page[M]]", result)))
+    request: Request[Page[M]], result: type[Page[M | Undecodable]]
+) -> Request[Page[M | Undecodable]]:
+    return cast("Request[Page[M | Undecodable]]", attrs.evolve(request, result=cast("type[Page[M]]", result)))
 
 
-def row_key(row: Product | StockLevel | Unread) -> str:
+def row_key(row: Product | StockLevel | Undecodable) -> str:
     """Return the SPU or SKU code of a row; its JSON text when even that cannot be read."""
     if isinstance(row, Product):
         return row.spu
@@ -84,20 +84,20 @@ def row_key(row: Product | StockLevel | Unread) -> str:
     return str(fields.get("spu") or fields.get("sku") or raw_json(row))
 
 
-def raw_json(row: Unread) -> str:
+def raw_json(row: Undecodable) -> str:
     """Return a row that cannot be read as it came."""
     return _to_json(row.document).decode()
 
 
-def _time(row: Product | Unread) -> datetime | None:
+def _time(row: Product | Undecodable) -> datetime | None:
     if isinstance(row, Product):
         return row.update_time
     try:
         return read_time(_fields(row).get("updateTime"))
-    except Unreadable:
+    except InvalidValue:
         return None
 
 
-def _fields(row: Unread) -> dict[str, object]:
+def _fields(row: Undecodable) -> dict[str, object]:
     document = row.document
     return cast("dict[str, object]", document) if isinstance(document, dict) else {}

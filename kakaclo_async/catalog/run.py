@@ -14,7 +14,7 @@ from kakaclo_async.catalog.reading import raw_json, row_key
 from kakaclo_async.catalog.report import Gap, MirrorReport
 from kakaclo_async.catalog.schema import mirror_undecodable
 from kakaclo_async.catalog.state import PullState
-from kakaclo_async.codec import Unread
+from kakaclo_async.codec import Undecodable
 from kakaclo_async.events import PageDone
 from kakaclo_async.models.product import Product, StockLevel
 from kakaclo_async.paging import Checkpoint, Pull
@@ -92,8 +92,8 @@ class Run:
 
     async def pull(
         self,
-        products: Source[Product | Unread],
-        stock: Source[StockLevel | Unread],
+        products: Source[Product | Undecodable],
+        stock: Source[StockLevel | Undecodable],
         window: Window,
         *,
         all_again: bool = False,
@@ -124,7 +124,7 @@ class Run:
         )
 
     async def confirm_missing(
-        self, look_up: Callable[[Sequence[str]], Awaitable[Sequence[Product | Unread]]]
+        self, look_up: Callable[[Sequence[str]], Awaitable[Sequence[Product | Undecodable]]]
     ) -> None:
         """Ask by code for the products that this verification did not meet; mark those that are gone.
 
@@ -144,13 +144,13 @@ class Run:
     def _confirm(
         self,
         spus: Sequence[str],
-        found: Sequence[Product | Unread],
+        found: Sequence[Product | Undecodable],
         seen_at: datetime,
         connection: Connection,
     ) -> _Counts:
         known = {row_key(row) for row in found}
         gone = [spu for spu in spus if spu not in known]
-        products = [row for row in found if not isinstance(row, Unread)]
+        products = [row for row in found if not isinstance(row, Undecodable)]
         changes = self._put_products(connection, products, seen_at)
         self._store.mark_gone(connection, gone, since=seen_at)
         unread = self._set_aside(connection, "products", found, seen_at)
@@ -167,7 +167,7 @@ class Run:
 
     async def _pull(
         self,
-        source: Source[M | Unread],
+        source: Source[M | Undecodable],
         window: Window,
         put: Callable[[Connection, Sequence[M], datetime], _Counts],
         *,
@@ -179,12 +179,12 @@ class Run:
         self._certificates[pull.name] = pull.certificate
 
         def store(
-            pages: Sequence[Progress[M | Unread]],
-            rows: Sequence[M | Unread],
+            pages: Sequence[Progress[M | Undecodable]],
+            rows: Sequence[M | Undecodable],
             seen_at: datetime,
             connection: Connection,
         ) -> _Counts:
-            counts = put(connection, [row for row in rows if not isinstance(row, Unread)], seen_at)
+            counts = put(connection, [row for row in rows if not isinstance(row, Undecodable)], seen_at)
             unread = self._set_aside(connection, source.name, rows, seen_at)
             if not all_again:
                 state.record(connection, pages)
@@ -211,7 +211,7 @@ class Run:
         self,
         connection: Connection,
         endpoint: str,
-        rows: Sequence[Product | StockLevel | Unread],
+        rows: Sequence[Product | StockLevel | Undecodable],
         seen_at: datetime,
     ) -> int:
         """Keep the rows that cannot be read, each once, and forget those that can be read by now."""
@@ -219,7 +219,7 @@ class Run:
         if aside and (met := aside.intersection(map(row_key, rows))):
             connection.execute(_FORGET_ASIDE, {"of": endpoint, "met": sorted(met)})
             aside.difference_update(met)
-        unread = {row_key(row): row for row in rows if isinstance(row, Unread)}
+        unread = {row_key(row): row for row in rows if isinstance(row, Undecodable)}
         if unread:
             connection.execute(
                 insert(mirror_undecodable), [_row_aside(endpoint, row, seen_at) for row in unread.values()]
@@ -244,7 +244,7 @@ class Run:
         )
 
 
-def _row_aside(endpoint: str, row: Unread, seen_at: datetime) -> Row:
+def _row_aside(endpoint: str, row: Undecodable, seen_at: datetime) -> Row:
     return {
         "endpoint": endpoint,
         "key": row_key(row),

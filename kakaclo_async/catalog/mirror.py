@@ -13,7 +13,7 @@ from kakaclo_async.catalog.reading import product_look_up, product_source, stock
 from kakaclo_async.catalog.run import Run
 from kakaclo_async.catalog.store import verifications
 from kakaclo_async.errors import InvalidRequest
-from kakaclo_async.paging import Window, checked_window, complete_until
+from kakaclo_async.paging import checked_window, complete_until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from kakaclo_async.catalog.report import Change, MirrorReport, MirrorStatus
     from kakaclo_async.client import KakaClo
     from kakaclo_async.events import PageDone
+    from kakaclo_async.models.pull import Window
 
 
 BEGINNING: Final = datetime(2015, 1, 1, tzinfo=UTC)

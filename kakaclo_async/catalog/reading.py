@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Final, TypeVar, cast
 import attrs
 import msgspec
 
-from kakaclo_async.codec import Unread as Undecodable
-from kakaclo_async.codec.scalars import Unreadable, read_time
+from kakaclo_async.codec import Undecodable
+from kakaclo_async.codec.scalars import InvalidValue, read_time
 from kakaclo_async.models.common import Page
 from kakaclo_async.models.product import Product, StockLevel
-from kakaclo_async.paging import Source, Window
+from kakaclo_async.paging import Source
 from kakaclo_async.resources.products import products_request
 from kakaclo_async.resources.stocks import stocks_request
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
     from datetime import datetime
 
+    from kakaclo_async.models.pull import Window
     from kakaclo_async.protocol import Request
     from kakaclo_async.sending import Sender
 
@@ -93,7 +94,7 @@ def _time(row: Product | Undecodable) -> datetime | None:
         return row.update_time
     try:
         return read_time(_fields(row).get("updateTime"))
-    except Unreadable:
+    except InvalidValue:
         return None
 
 

@@ -10,7 +10,7 @@ import attrs
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from kakaclo_async.paging import Window
+    from kakaclo_async.models.pull import Window
 
 
 @attrs.frozen

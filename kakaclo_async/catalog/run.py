@@ -15,7 +15,7 @@ from kakaclo_async.catalog.reading import raw_json, row_key
 from kakaclo_async.catalog.report import Gap, MirrorReport
 from kakaclo_async.catalog.schema import mirror_undecodable
 from kakaclo_async.catalog.state import PullState
-from kakaclo_async.codec import Unread as Undecodable
+from kakaclo_async.codec import Undecodable
 from kakaclo_async.events import PageDone
 from kakaclo_async.models.product import Product, StockLevel
 from kakaclo_async.paging import Checkpoint, Pull
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
     from kakaclo_async.catalog.database import MirrorDatabase
     from kakaclo_async.catalog.rows import Row
-    from kakaclo_async.paging import Certificate, Progress, Source, Window
+    from kakaclo_async.models.pull import Certificate, Window
+    from kakaclo_async.paging import Progress, Source
 
 
 M = TypeVar("M", Product, StockLevel)

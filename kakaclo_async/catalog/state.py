@@ -9,7 +9,8 @@ import attrs
 from sqlalchemy import and_, bindparam, delete, insert, select
 
 from kakaclo_async.catalog.schema import mirror_done, mirror_open
-from kakaclo_async.paging import Checkpoint, Window, merged, subtract
+from kakaclo_async.models.pull import Window
+from kakaclo_async.paging import Checkpoint, merged, subtract
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

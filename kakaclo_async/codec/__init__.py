@@ -8,23 +8,12 @@ are None; "NULL" is no status. Unknown statuses and unknown fields are kept. Wha
 (3.7 pieces, a price of true, a time without its zone) is a `DecodeError` with its path.
 """
 
-from __future__ import annotations
-
-from kakaclo_async.codec.converter import converter
-from kakaclo_async.codec.envelope import Envelope, decode, decode_body, read_envelope
-from kakaclo_async.codec.outgoing import encode, to_json
-from kakaclo_async.codec.records import Unread
-from kakaclo_async.codec.scalars import to_millis, to_wire_time
-
-__all__ = [
-    "Envelope",
-    "Unread",
-    "converter",
-    "decode",
-    "decode_body",
-    "encode",
-    "read_envelope",
-    "to_json",
-    "to_millis",
-    "to_wire_time",
-]
+from kakaclo_async.codec.converter import Undecodable as Undecodable, converter as converter
+from kakaclo_async.codec.envelope import (
+    Envelope as Envelope,
+    decode as decode,
+    decode_body as decode_body,
+    read_envelope as read_envelope,
+)
+from kakaclo_async.codec.outgoing import encode as encode, to_json as to_json
+from kakaclo_async.codec.scalars import to_millis as to_millis, to_wire_time as to_wire_time

@@ -1,4 +1,4 @@
-"""JSON that travels inside strings, and the one answer that nobody documented."""
+"""JSON that travels inside strings, and the balance, whose answer is not documented."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 import msgspec
 
-from kakaclo_async.codec.scalars import DECIMALS, Memo, Unreadable, read_decimal, read_text
+from kakaclo_async.codec.scalars import DECIMALS, InvalidValue, Memo, read_decimal, read_text
 from kakaclo_async.models.common import Attributes, Option
 from kakaclo_async.models.product import SizeContent, SizeRow, SizeSheet, SizeValue
 from kakaclo_async.models.reference import Balance
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 parse: Final = msgspec.json.Decoder(object, float_hook=DECIMALS.__getitem__).decode
 _encode: Final = msgspec.json.Encoder(decimal_format="number").encode
 UNPARSABLE: Final = (
-    Unreadable,
+    InvalidValue,
     ValueError,
     ArithmeticError,
     RecursionError,
@@ -32,7 +32,7 @@ def to_text(value: object) -> str | None:
     """Read a text; anything else than a text or a number becomes its JSON."""
     try:
         return read_text(value)
-    except Unreadable:
+    except InvalidValue:
         return _encode(value).decode()
 
 
@@ -123,7 +123,7 @@ def _open(value: object) -> tuple[str, object] | None:
 def _number(value: object) -> Decimal | None:
     try:
         return read_decimal(value)
-    except Unreadable:
+    except InvalidValue:
         return None
 
 

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import TYPE_CHECKING, Final, TypeVar, cast
+from typing import Final, TypeVar
 
 import attrs
 import msgspec
 
-from kakaclo_async.codec.converter import converter, hook_of
+from kakaclo_async.codec.converter import converter, type_of
 from kakaclo_async.codec.embedded import UNPARSABLE, parse, to_text
-from kakaclo_async.codec.records import UNKNOWN_NAMES, type_of
-from kakaclo_async.codec.scalars import DECIMALS, Unreadable, read_integer
+from kakaclo_async.codec.scalars import DECIMALS, InvalidValue, read_integer
 from kakaclo_async.codec.strict import strict_body_decoder, strict_decoder
 from kakaclo_async.errors import DecodeError
 from kakaclo_async.models.common import Record
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
-
 
 T = TypeVar("T")
 
@@ -77,7 +71,7 @@ def read_envelope(body: bytes) -> Envelope:
 def _code(value: object) -> int | str | None:
     try:
         return read_integer(value)
-    except Unreadable:
+    except InvalidValue:
         return to_text(value)
 
 
@@ -96,10 +90,10 @@ def decode_body(body: bytes, kind: type[T], *, success: int) -> T | None:
     if not issubclass(type_of(kind), Record):
         return None
     try:
-        code, data = _body_decoder(cast("Hashable", kind), len(UNKNOWN_NAMES))(body)
+        code, data = strict_body_decoder(kind)(body)
     except UNPARSABLE:
         return None
-    return cast("T", data) if code == success else None
+    return data if code == success else None
 
 
 def decode(data: bytes | msgspec.Raw | None, kind: type[T], *, where: str = "data") -> T:
@@ -116,12 +110,12 @@ def decode(data: bytes | msgspec.Raw | None, kind: type[T], *, where: str = "dat
     """
     if data is not None and issubclass(type_of(kind), Record):
         try:
-            return cast("T", _data_decoder(cast("Hashable", kind), len(UNKNOWN_NAMES))(data))
+            return strict_decoder(kind)(data)
         except UNPARSABLE:
             pass
     try:
         result = converter.structure(_parse(data, where), kind)
-    except Unreadable as error:
+    except InvalidValue as error:
         problem, place = error.reason, error.where(where)
     except RecursionError:
         problem, place = "is nested too deeply", where
@@ -130,17 +124,6 @@ def decode(data: bytes | msgspec.Raw | None, kind: type[T], *, where: str = "dat
             return result
         problem, place = "is missing", where
     raise DecodeError(problem, where=place)
-
-
-# Every new unknown field makes new decoders, which expect it from then on.
-@lru_cache(maxsize=64)
-def _data_decoder(kind: Hashable, _unknown_names: int) -> Callable[[bytes | msgspec.Raw], object]:
-    return strict_decoder(cast("type[object]", kind), hook_of)
-
-
-@lru_cache(maxsize=64)
-def _body_decoder(kind: Hashable, _unknown_names: int) -> Callable[[bytes], tuple[int, object]]:
-    return strict_body_decoder(cast("type[object]", kind), hook_of)
 
 
 def _parse(data: bytes | msgspec.Raw | None, where: str) -> object:

@@ -1,4 +1,4 @@
-"""From requests to bytes, and from anything to plain JSON data for people and their programs."""
+"""From request models to bytes, and from any model to plain JSON data."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ import attrs
 import msgspec
 
 from kakaclo_async.codec.converter import converter
-from kakaclo_async.models.common import Option, Record
-from kakaclo_async.models.product import SizeContent
 
 _write: Final = msgspec.json.Encoder(decimal_format="number").encode
 
@@ -28,25 +26,19 @@ def encode(request: object) -> bytes:
 
 
 def to_json(value: object) -> object:
-    """Turn a model, or a collection of them, into plain JSON data with the models' own field names.
+    """Turn a model, or a collection of models, into plain JSON data under the models' own field names.
 
-    Decimals become texts, because a JSON number loses its last digits in most readers; times become ISO 8601
-    in UTC; `extra` appears only where there is any, and the raw text of JSON inside a string only where it could
-    not be read.
+    Decimals become strings, so that money stays exact to the digit in every reader; times are ISO 8601 in UTC and
+    end in "Z". `extra` appears only where there is any. `raw`, the text that a value was parsed from, appears only
+    where it could not be parsed.
     """
     match value:
         case Enum():
             return cast("object", value.value)
         case Decimal():
-            return str(value)
+            return format(value, "f")
         case datetime():
             return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
-        case Option(name=None, value=None):
-            return {"raw": value.raw}
-        case Option():
-            return {"name": value.name, "value": value.value}
-        case SizeContent():
-            return [to_json(sheet) for sheet in value] or value.raw
         case Mapping():
             items = cast("Mapping[object, object]", value).items()
             return {str(key): to_json(held) for key, held in items}
@@ -58,9 +50,11 @@ def to_json(value: object) -> object:
             return value
 
 
-def _fields_to_json(value: attrs.AttrsInstance) -> dict[str, object]:
-    fields = {field.name: cast("object", getattr(value, field.name)) for field in attrs.fields(type(value))}
-    if isinstance(value, Record):
-        extra = fields.pop("extra")
-        fields |= {"extra": extra} if extra else {}
+def _fields_to_json(model: attrs.AttrsInstance) -> dict[str, object]:
+    fields = {field.name: cast("object", getattr(model, field.name)) for field in attrs.fields(type(model))}
+    raw = fields.pop("raw", None)
+    if raw and all(held is None or held == () for held in fields.values()):
+        fields["raw"] = raw
+    if not fields.get("extra", True):
+        del fields["extra"]
     return {name: to_json(held) for name, held in fields.items()}

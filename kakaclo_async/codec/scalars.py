@@ -1,7 +1,7 @@
 """From JSON values to texts, numbers, times and statuses: forgiving in the form, strict in the meaning.
 
 A reader takes a value that the JSON parser made, gives None for what is absent (null, or an empty text where a
-text makes no sense), and raises `Unreadable` for what means something else. No reason repeats the value.
+text makes no sense), and raises `InvalidValue` for what means something else. No reason repeats the value.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def to_millis(moment: datetime) -> int:
 def _aware(moment: datetime) -> datetime:
     if moment.utcoffset() is None:
         raise InvalidRequest(
-            "a datetime without a time zone was given, and nobody can tell which moment it means; "
+            "a datetime without a time zone does not say which moment it means: "
             "use datetime.now(UTC), or .replace(tzinfo=...) with the zone it was taken in"
         )
     return moment
@@ -71,8 +71,8 @@ _KINDS: Final[dict[type, str]] = {
 }
 
 
-class Unreadable(Exception):
-    """A value that cannot be read; the path to it grows while the error rises.
+class InvalidValue(Exception):
+    """A value that cannot mean what its field says; the path to it grows while the error rises.
 
     Attributes:
         reason: what is wrong, without the value.
@@ -85,7 +85,7 @@ class Unreadable(Exception):
         self.path: list[str | int] = []
 
     @classmethod
-    def expected(cls, wanted: str, value: object) -> Unreadable:
+    def expected(cls, wanted: str, value: object) -> InvalidValue:
         """Say what was wanted, and what kind of value came."""
         return cls(f"must be {wanted}, not {_KINDS.get(type(value), type(value).__name__)}")
 
@@ -96,7 +96,7 @@ class Unreadable(Exception):
 
 
 class Memo(dict[K, V], Generic[K, V]):
-    """What reading a key gave before: a page repeats its prices, colours and sizes hundreds of times.
+    """A bounded cache of what was read before: a page repeats its prices, colours and sizes hundreds of times.
 
     Args:
         read: makes the value of a new key.
@@ -127,7 +127,7 @@ def read_text(value: object) -> str | None:
         return format(value, "f")
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    raise Unreadable.expected("a text", value)
+    raise InvalidValue.expected("a text", value)
 
 
 def read_integer(value: object) -> int | None:
@@ -138,7 +138,7 @@ def read_integer(value: object) -> int | None:
     if number is None:
         return None
     if number != number.to_integral_value():
-        raise Unreadable("must be a whole number, not one with a fraction")
+        raise InvalidValue("must be a whole number, not one with a fraction")
     return int(number)
 
 
@@ -149,12 +149,12 @@ def read_decimal(value: object, *, wanted: str = "a number") -> Decimal | None:
     if isinstance(value, int) and not isinstance(value, bool):
         return Decimal(value)
     if not isinstance(value, str):
-        raise Unreadable.expected(wanted, value)
+        raise InvalidValue.expected(wanted, value)
     text = value.strip()
     if not text:
         return None
     if len(text) > _MOST_DIGITS or not _NUMBER.fullmatch(text):
-        raise Unreadable(f"must be {wanted}, not a text that is none")
+        raise InvalidValue(f"must be {wanted}, not a text that is none")
     return DECIMALS[text]
 
 
@@ -168,19 +168,19 @@ def read_time(value: object) -> datetime | None:
         milliseconds = read_integer(value)
         return None if milliseconds is None else _EPOCH + timedelta(milliseconds=milliseconds)
     except (ValueError, OverflowError):
-        raise Unreadable("is no time that a calendar knows") from None
+        raise InvalidValue("is no time that a calendar knows") from None
 
 
 def _in_utc(moment: datetime) -> datetime:
     if moment.tzinfo is UTC:
         return moment
     if moment.tzinfo is None:
-        raise Unreadable("is a time without its offset from UTC")
+        raise InvalidValue("is a time without its offset from UTC")
     return moment.astimezone(UTC)
 
 
 def read_text_member(kind: type[OpenStrEnum], value: object) -> OpenStrEnum | None:
-    """Read a status; the text "NULL" means that there is none yet."""
+    """Read a status; the text "NULL" means that it is not set yet."""
     text = read_text(value)
     if text is None or text == "NULL" or (text == "" and "" not in list(kind)):
         return None
@@ -196,7 +196,7 @@ def read_number_member(kind: type[OpenIntEnum], value: object) -> OpenIntEnum | 
 def _exactly(text: str) -> Decimal:
     number = Decimal(text)
     if not -_MOST_DIGITS <= number.adjusted() <= _MOST_DIGITS:
-        raise Unreadable("is a number out of all bounds")
+        raise InvalidValue("is a number out of all bounds")
     return number
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, cast
 
-from kakaclo_async.errors import Conflict, OutcomeUnknown
+from kakaclo_async.errors import Conflict, IncompletePull, OutcomeUnknown
 from kakaclo_async.models.custom import MaterialImage, NewDesign
 from kakaclo_async.ordering.writes import Reconciliation
-from kakaclo_async.paging import IncompletePull
 from kakaclo_async.resources.custom import alike, send_design, unknown_design
 
 if TYPE_CHECKING:

@@ -9,12 +9,11 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Final
 
 from kakaclo_async.codec import to_wire_time
-from kakaclo_async.errors import Conflict, OutcomeUnknown
+from kakaclo_async.errors import Conflict, IncompletePull, OutcomeUnknown
 from kakaclo_async.models.family import pieces
 from kakaclo_async.models.freight import Item
 from kakaclo_async.models.order import Address, NewOrder
 from kakaclo_async.ordering.writes import Reconciliation
-from kakaclo_async.paging import IncompletePull
 from kakaclo_async.resources.orders.placing import place
 from kakaclo_async.resources.orders.reads import by_number, list_orders
 

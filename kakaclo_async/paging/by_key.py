@@ -2,8 +2,7 @@
 
 Ask for page 1, newest first; move the window's end to the oldest time on the page, inclusive; stop when the page
 holds all that is counted. A row that is not read yet stays in `[start, end]` until it is returned, because each
-part skipped was wholly on the page just read. No ranks are used, so neither moving rows nor limits of the index
-can hurt.
+part skipped was wholly on the page just read. No ranks are used, so moving rows and limits of the index do no harm.
 
 The inclusive end asks for at least one row twice. While a window stands still that is waste, so page numbers are
 used as long as they are as good as keys: rows only ever leave a window, so an equal total means an equal state, in
@@ -40,9 +39,9 @@ class _Numbered:
     Attributes:
         window: the window that the numbers count in.
         page: the next one.
-        total: what every page must tell.
+        total: what every page must report: another total means that rows have left.
         covered: rows on the pages before.
-        met: keys of the last second that these pages have come to.
+        met: keys of the oldest second on those pages.
     """
 
     window: Window
@@ -60,7 +59,7 @@ class ByKey(Generic[T]):
         window: what is left; some rows of its last second may have been read.
         seen: keys of those.
         total: rows left, as far as known.
-        moved: rows were seen to leave, or equal times to have no order: page numbers do not pay any more.
+        moved: rows left while they were counted, or equal times had no order: page numbers no longer pay.
     """
 
     window: Window

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 import attrs
 
-from kakaclo_async.paging.jobs import EXACT_TOTALS, Checkpoint, Source, Step, total_of
+from kakaclo_async.paging.jobs import EXACT_TOTALS, Checkpoint, Source, Step, page_count, total_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -123,7 +123,7 @@ class FromLast(Generic[T]):
         known = self.known | self.found
         if total is None or total >= EXACT_TOTALS or not self.page_size:
             return FromLast(window=window, known=known)
-        page = max(1, _pages(total, self.page_size))
+        page = max(1, page_count(total, self.page_size))
         return FromLast(window=window, known=known, total=total, page_size=self.page_size, page=page)
 
     def again(self) -> Job[T] | None:
@@ -157,7 +157,7 @@ class FromLast(Generic[T]):
             repeated = 0  # all of page 1 was read to learn the total
         first_page_total = total if self.page == 1 else self.first_page_total
         # Rows that left may have emptied the pages right below this one: then the next page is the new last one.
-        following = min(self.page - 1, _pages(total, self.page_size))
+        following = min(self.page - 1, page_count(total, self.page_size))
         if following == 1 and first_page_total == total:
             following = 0  # an equal total is the same state, in which page 1 was read
         # Each row that left since the last accepted page may have moved one seen row from the page behind onto this
@@ -192,7 +192,7 @@ class FromLast(Generic[T]):
             self,
             total=total,
             page_size=size,
-            page=_pages(total, size),
+            page=page_count(total, size),
             last_total=total,
             first_page_total=total,
             top=tuple(source.key(row) for row in page.list),
@@ -207,7 +207,7 @@ class FromLast(Generic[T]):
         """Refuse a page of a stale replica, or correct a total that was too low from the start."""
         if self.last_total is None:
             # The total of a newer half is the difference of two answers, one of which was stale.
-            page = _pages(total, self.page_size)
+            page = page_count(total, self.page_size)
             return Step(
                 left=(attrs.evolve(self, total=total, page=page, last_total=total),), total=total, reread=True
             )
@@ -276,7 +276,3 @@ def _same_order(before: Iterable[str], now: list[str]) -> bool:
     place = {key: number for number, key in enumerate(now)}
     places = [place[key] for key in before if key in place]
     return places == sorted(places)
-
-
-def _pages(rows: int, page_size: int) -> int:
-    return -(-rows // page_size) if page_size else 0

@@ -1,4 +1,4 @@
-"""The seam between the two ways of reading a window and the pull that runs many of them at once."""
+"""What the two ways of reading a window have in common, for the pull that runs many of them at once."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 EXACT_TOTALS = 10_000
-"""A search index may count, and page, only this far: totals from here on are treated as unknown."""
+"""A search index may count and page only this far: totals from here on are treated as unknown."""
 
 
 @attrs.frozen(kw_only=True)
@@ -72,7 +72,7 @@ class Job(Protocol[T]):
 
     @property
     def total(self) -> int | None:
-        """The most rows that the window can hold, None when nobody has asked yet."""
+        """The most rows that the window can hold; None before the first answer."""
         ...
 
     @property
@@ -148,11 +148,16 @@ class Step(Generic[T]):
 
 
 def total_of(page: Page[T]) -> int:
-    """Return how many rows the window holds, which no pull can do without.
+    """Return how many rows the server counts in the window.
 
     Raises:
-        DecodeError: the server did not say.
+        DecodeError: the page has no total; no pull can do without.
     """
     if page.total is None:
         raise DecodeError("the server does not say how many rows there are", where="data.total")
     return page.total
+
+
+def page_count(rows: int, page_size: int) -> int:
+    """Return how many pages hold some rows; 0 while the page size is not known."""
+    return -(-rows // page_size) if page_size else 0

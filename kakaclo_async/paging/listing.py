@@ -1,8 +1,8 @@
 """Read a list that only has page numbers, and lose no row of it while it moves.
 
-Page 1 tells the total; the other pages are read from the last to the second. Rows that leave move those behind them
+Page 1 has the total; the other pages are read from the last to the second. Rows that leave move those behind them
 forward, onto pages that are still to come, so none is lost. Rows that come in move others back: the reading goes back
-as many pages. What was given out is not given out again.
+as many pages. No row is given out twice.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import attrs
 
 from kakaclo_async.errors import IncompletePull
 from kakaclo_async.models.pull import Certificate
+from kakaclo_async.paging.jobs import page_count
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -22,19 +23,19 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_ROUNDS = 5
-"""Readings after which a list counts as restless."""
+_MAX_READINGS = 5
+"""Readings after which the list is reported as incomplete."""
 
-_TURNS = 8
-"""Turns back, besides one for each page, after which a reading goes on to its end to show what it can."""
+_MAX_BACKTRACKS = 8
+"""Times that a reading may go back, besides once for each page; after that it goes on to its end."""
 
 
 @attrs.define(slots=True)
-class _Round(Generic[T]):
-    """One reading of the list: what it has seen, and the total that its last page told."""
+class _Reading:
+    """One reading of the list: the keys it has seen, and the total of its last page."""
 
     seen: set[object] = attrs.field(factory=set[object])
-    clock: int = 0
+    total: int = 0
 
 
 @attrs.define(slots=True)
@@ -59,48 +60,44 @@ class Listing(Generic[T]):
         Raises:
             IncompletePull: after the last row, when the list moved too much to be sure of all of them.
         """
-        for _ in range(_ROUNDS):
-            reading = _Round[T]()
+        for _ in range(_MAX_READINGS):
+            reading = _Reading()
             pages = self._pages(reading)
             async for page in pages:
                 for row in page:
                     if (key := self.key(row)) not in self._given:
                         self._given.add(key)
                         yield row
-            if len(reading.seen) >= reading.clock:
+            if len(reading.seen) >= reading.total:
                 return
         raise IncompletePull(
             f"{self.name} kept changing while they were read: rows may be missing; read them again later",
             certificate=Certificate(requests=self._requests, finished=True),
         )
 
-    async def _pages(self, reading: _Round[T]) -> AsyncGenerator[Page[T], None]:
+    async def _pages(self, reading: _Reading) -> AsyncGenerator[Page[T], None]:
         page = await self._read(1, reading)
         yield page
-        total = told_by_first = reading.clock
+        total = total_at_first = reading.total
         size = len(page) or 1
-        number = _pages(total, size)
-        turns_left = number + _TURNS
-        while number > 1 or (number == 1 and total != told_by_first):
+        number = page_count(total, size)
+        backtracks_left = number + _MAX_BACKTRACKS
+        while number > 1 or (number == 1 and total != total_at_first):
             page = await self._read(number, reading)
             yield page
-            grown, total = reading.clock - total, reading.clock
+            grown, total = reading.total - total, reading.total
             if number == 1:
-                told_by_first = total
-            if grown > 0 and turns_left > 0:
-                turns_left -= 1
-                number += _pages(grown, size)
+                total_at_first = total
+            if grown > 0 and backtracks_left > 0:
+                backtracks_left -= 1
+                number += page_count(grown, size)
             else:
                 number -= 1
-            number = min(number, _pages(total, size))
+            number = min(number, page_count(total, size))
 
-    async def _read(self, number: int, reading: _Round[T]) -> Page[T]:
+    async def _read(self, number: int, reading: _Reading) -> Page[T]:
         page = await self.read(number)
         self._requests += 1
         reading.seen.update(map(self.key, page))
-        reading.clock = len(reading.seen) if page.total is None else page.total
+        reading.total = len(reading.seen) if page.total is None else page.total
         return page
-
-
-def _pages(rows: int, size: int) -> int:
-    return -(-rows // size)

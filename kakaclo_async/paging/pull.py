@@ -143,8 +143,8 @@ class Pull(Generic[T]):
             await self._rows.aclose()
 
     async def _each_row(self) -> AsyncGenerator[T, None]:
-        async with aclosing(self.pages()) as pages:
-            async for page in pages:
+        async with aclosing(self.batches(1)) as batches:
+            async for (page,) in batches:
                 for row in page.rows:
                     yield row
         if gaps := self._certificate.gaps:
@@ -155,15 +155,8 @@ class Pull(Generic[T]):
                 certificate=self._certificate,
             )
 
-    async def pages(self) -> AsyncGenerator[Progress[T], None]:
-        """Yield what each page brings; see `batches`."""
-        async with aclosing(self.batches(1)) as batches:
-            async for batch in batches:
-                for page in batch:
-                    yield page
-
     async def batches(self, most: int) -> AsyncGenerator[tuple[Progress[T], ...], None]:
-        """Yield what the pages bring that have come meanwhile, never two of one window.
+        """Yield the pages that have arrived since the last batch, never two of one window.
 
         Pages are gathered for as long as the consumer took for the last batch, so that a slow one gets larger batches.
 
@@ -253,7 +246,7 @@ class Pull(Generic[T]):
         return step
 
     def _judge(self, step: Step[T], job: Job[T]) -> tuple[Job[T], ...]:
-        """Return what a step leaves to do: a window that cannot be certified is halved, down to the second."""
+        """Return the jobs that a step leaves: a window that cannot be certified is halved, down to the second."""
         if step.reread:
             self._count(rereads=1)
         if step.coarse:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from kakaclo_async.errors import InvalidRequest, NotFound
 from kakaclo_async.models.common import Page
 from kakaclo_async.models.product import Product, SortBy, SortType
-from kakaclo_async.paging import Pull, Source, Window, checked_window
+from kakaclo_async.paging import Pull, Source, checked_window
 from kakaclo_async.paging.listing import Listing
 from kakaclo_async.protocol import Request
 from kakaclo_async.resources._checks import (
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable
     from datetime import datetime
 
+    from kakaclo_async.models.pull import Window
     from kakaclo_async.sending import Sender
 
 

@@ -16,7 +16,7 @@ from kakaclo_async.catalog import schema
 from kakaclo_async.catalog.database import MirrorDatabase
 from kakaclo_async.catalog.mirror import BEGINNING
 from kakaclo_async.catalog.state import PullState
-from kakaclo_async.paging import Window
+from kakaclo_async.models.pull import Window
 from kakaclo_async.sandbox.http.products import ProductArea
 
 from support.postgresql import needs_postgresql, running_server  # isort: skip

@@ -11,7 +11,8 @@ from support.serving import served
 
 from kakaclo_async import Sent
 from kakaclo_async.catalog.reading import product_source, row_key, stock_source
-from kakaclo_async.paging import INDEX_LAG, Pull, Window
+from kakaclo_async.models.pull import Window
+from kakaclo_async.paging import INDEX_LAG, Pull
 
 
 @attrs.frozen(kw_only=True)

@@ -10,9 +10,10 @@ import attrs
 import pytest
 from support.moving_window import SCENARIOS, START, MovingWindow, Row, Scenario
 
-from kakaclo_async.errors import ConnectionFailed, DecodeError, InvalidRequest
+from kakaclo_async.errors import ConnectionFailed, DecodeError, IncompletePull, InvalidRequest
 from kakaclo_async.models.common import Page
-from kakaclo_async.paging import IncompletePull, Pull, Source, Window
+from kakaclo_async.models.pull import Window
+from kakaclo_async.paging import Pull, Source
 
 CALM = SCENARIOS["calm"]
 
@@ -212,8 +213,8 @@ async def test_a_pull_goes_on_from_its_checkpoints_and_rereads_at_most_a_page_pe
     first = Pull(server.source(timed=timed), server.window, concurrency=4, sleep=without_pauses)
     open_windows = {server.window.start: (server.window, None)}
     keys = set()
-    async with aclosing(first.pages()) as pages:
-        async for page in pages:
+    async with aclosing(first.batches(1)) as batches:
+        async for (page,) in batches:
             keys |= {row.key for row in page.rows}
             del open_windows[page.done.window.start]
             open_windows |= {job.window.start: (job.window, job.checkpoint) for job in page.left}

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from kakaclo_async.errors import InvalidRequest
-from kakaclo_async.models.pull import DAY
-from kakaclo_async.paging import Window, checked_window, complete_until, merged, subtract
+from kakaclo_async.models.pull import DAY, Window
+from kakaclo_async.paging import checked_window, complete_until, merged, subtract
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 

@@ -13,7 +13,7 @@ import pytest
 from support.terminal import Hosted
 
 from kakaclo_async.catalog import Gap, Mirror, MirrorReport, database
-from kakaclo_async.paging import Window
+from kakaclo_async.models.pull import Window
 from kakaclo_async.sandbox.world.view import View
 
 

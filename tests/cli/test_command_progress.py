@@ -10,7 +10,7 @@ from support.terminal import Terminal
 from kakaclo_async.catalog import Gap, MirrorReport
 from kakaclo_async.cli.progress import Bars, Lines, Pace, summary
 from kakaclo_async.events import Lane, PageDone, Sent, Throttled
-from kakaclo_async.paging import Window
+from kakaclo_async.models.pull import Window
 
 SENT = Sent(method="GET", path="/x", lane=Lane.BULK, attempt=1, status=200, seconds=0.1, size=10)
 

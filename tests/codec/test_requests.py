@@ -8,14 +8,24 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from hypothesis import given, strategies as st
 
 from kakaclo_async import codec
 from kakaclo_async.errors import InvalidRequest
-from kakaclo_async.models.common import Option, Page
+from kakaclo_async.models.common import Attributes, Option, Page
 from kakaclo_async.models.custom import MaterialImage, NewDesign
 from kakaclo_async.models.freight import ChannelsRequest, ChannelType, FreightRequest, Item
 from kakaclo_async.models.order import Address, NewOrder
-from kakaclo_async.models.product import Product, SizeContent, Sku
+from kakaclo_async.models.product import (
+    Product,
+    ProductStatus,
+    SizeContent,
+    SizeRow,
+    SizeSheet,
+    SizeValue,
+    Sku,
+)
+from kakaclo_async.models.reference import Balance
 from kakaclo_async.models.refund import NewRefund, RefundItem, RefundReason
 
 SAMPLES = Path(__file__).parent.parent / "samples"
@@ -119,14 +129,43 @@ def test_json_for_people_has_snake_case_names_and_exact_texts(decode):
     assert product["update_time"] == "2024-01-02T03:04:05Z"
     (shown,) = product["sku_details"]
     assert shown["price"] == "6.1600"
-    assert (shown["option1"], shown["option2"]) == ({"name": "color", "value": "Red"}, {"raw": "?"})
+    assert shown["option1"] == {"name": "color", "value": "Red"}
+    assert shown["option2"] == {"name": None, "value": None, "raw": "?"}
     assert shown["extra"] == {"new": "1.5"}
     assert "extra" not in product
 
 
-def test_json_for_people_shows_an_unreadable_size_chart_as_it_came():
-    assert codec.to_json(SizeContent((), raw="see picture")) == "see picture"
+def test_json_for_people_shows_the_raw_text_of_what_could_not_be_read_and_of_nothing_else():
+    chart = SizeContent(
+        (SizeSheet("Shirt", (SizeRow("Bust", (SizeValue("S", Decimal(88)),)),)),), raw="[...]"
+    )
+    assert codec.to_json(SizeContent((), raw="see picture")) == {"sheets": [], "raw": "see picture"}
+    assert codec.to_json(chart) == {
+        "sheets": [
+            {
+                "sheet_name": "Shirt",
+                "size": [{"name": "Bust", "size_value": [{"name": "S", "value": "88"}]}],
+            }
+        ]
+    }
+    assert codec.to_json(Balance(Decimal("1.10"), raw=1)) == {"amount": "1.10"}
+    assert codec.to_json(Balance(None, raw={"a": 1, "b": 2})) == {"amount": None, "raw": {"a": 1, "b": 2}}
     assert codec.to_json([Option("size", None, raw="{}"), Sku(sku="A").extra]) == [
         {"name": "size", "value": None},
         {},
     ]
+
+
+def test_json_for_people_has_plain_values_only():
+    moment = datetime(2024, 5, 1, 8, tzinfo=timezone(timedelta(hours=8)))
+    assert codec.to_json((moment, None, True)) == ["2024-05-01T00:00:00Z", None, True]
+    assert type(codec.to_json(ProductStatus.ON_SHELF)) is int
+    assert type(codec.to_json(ChannelType("Rocket"))) is str
+    assert codec.to_json(Attributes({"season": "all"}, raw="{}")) == {"season": "all"}
+
+
+@given(st.decimals(allow_nan=False, allow_infinity=False))
+def test_decimals_keep_every_digit_in_json(number):
+    shown = codec.to_json(number)
+    assert "E" not in shown
+    assert Decimal(shown) == number

@@ -10,8 +10,8 @@ from support.ordering import POST, client
 
 from kakaclo_async import ConfigurationError, IncompletePull, OutcomeUnknown
 from kakaclo_async.errors import Conflict
+from kakaclo_async.models.pull import Certificate
 from kakaclo_async.ordering import Journal, orders as order_writes
-from kakaclo_async.paging import Certificate
 from kakaclo_async.sandbox import Fault
 
 pytestmark = pytest.mark.stepped

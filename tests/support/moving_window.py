@@ -11,7 +11,8 @@ import attrs
 
 from kakaclo_async.errors import Rejected
 from kakaclo_async.models.common import Page
-from kakaclo_async.paging import Source, Window
+from kakaclo_async.models.pull import Window
+from kakaclo_async.paging import Source
 
 START = datetime(2021, 1, 1, tzinfo=UTC)
 

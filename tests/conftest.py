@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 
+import pytest
 from hypothesis import settings
 
 from kakaclo_async.testing import SteppedLoop
@@ -17,6 +18,20 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # Started in the background by a shell: the processes that tests start would ignore Ctrl-C, too.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+pytest.register_assert_rewrite("support")
+
+
+@pytest.fixture
+def sandbox(kakaclo_sandbox):
+    """The package's own fixture; the marker `kakaclo_sandbox` sets it up, for a test, a module or a folder."""
+    return kakaclo_sandbox
+
+
+@pytest.fixture
+def kk(kakaclo_client):
+    return kakaclo_client
 
 
 def pytest_configure(config):

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
 import os
 import signal
+import subprocess
 
+import pytest
 from hypothesis import settings
 
 from kakaclo_async.testing import SteppedLoop
@@ -17,6 +20,52 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # Started in the background by a shell: the processes that tests start would ignore Ctrl-C, too.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+pytest.register_assert_rewrite("support")
+
+# Fixtures that start a server or an interpreter: a test that asks for one is marked `process`.
+PROCESS_FIXTURES = {
+    "another_pg",
+    "client_script",
+    "pg",
+    "port",
+    "pytester_run",
+    "redis_url",
+    "script",
+    "server",
+}
+
+
+def pytest_itemcollected(item):
+    parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
+    if "postgresql" in parameters or not PROCESS_FIXTURES.isdisjoint(item.fixturenames):
+        item.add_marker(pytest.mark.process)
+
+
+@pytest.fixture(autouse=True)
+def no_process(request, monkeypatch):
+    """Keep the promise of `make quick`: without the marker `process`, a test that starts a process fails."""
+    if request.node.get_closest_marker("process") or request.node.get_closest_marker("slow"):
+        return
+
+    def refuse(*_arguments, **_options):
+        pytest.fail("a test that starts a process is marked `process`: see tests/conftest.py", pytrace=False)
+
+    monkeypatch.setattr(os, "fork", refuse)
+    monkeypatch.setattr(subprocess.Popen, "__init__", refuse)
+    monkeypatch.setattr(multiprocessing.Process, "start", refuse)
+
+
+@pytest.fixture
+def sandbox(kakaclo_sandbox):
+    """The package's own fixture; the marker `kakaclo_sandbox` sets it up, for a test, a module or a folder."""
+    return kakaclo_sandbox
+
+
+@pytest.fixture
+def kk(kakaclo_client):
+    return kakaclo_client
 
 
 def pytest_configure(config):

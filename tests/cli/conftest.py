@@ -4,6 +4,7 @@ import io
 from dataclasses import dataclass
 
 import pytest
+from support import shop
 from support.terminal import TOKEN, Hosted, Terminal
 
 from kakaclo_async.cli.app import run
@@ -63,12 +64,4 @@ def sku(hosted):
 @pytest.fixture
 def two_countries(hosted):
     """A SKU for each country, that only this country has."""
-
-    def choose():
-        selling = hosted.sandbox.catalog.selling
-        return (
-            next(sku for sku in selling("CN", pieces=5) if sku not in set(selling("US"))),
-            next(sku for sku in selling("US", pieces=5) if sku not in set(selling("CN"))),
-        )
-
-    return hosted.call(choose)
+    return hosted.call(shop.two_countries, hosted.sandbox.catalog)

@@ -399,12 +399,12 @@ def test_a_bad_token_stops_it_at_once(kakaclo, hosted, file):
 
 
 def test_an_outage_leaves_orders_to_the_next_run(kakaclo, hosted, file):
-    hosted._wait(hosted.sandbox.aclose())
+    hosted.sandbox.close()
     path = file(*ids(2))
     outcome = kakaclo("orders", "submit", path, "--timeout", "1")
     assert outcome.code == 1
     assert {row["result"] for row in results(path).values()} == {"not placed"}
-    hosted._wait(hosted.sandbox.start())
+    hosted.sandbox.start()
 
     assert kakaclo("orders", "submit", path).code == 0
 

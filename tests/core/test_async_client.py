@@ -25,21 +25,9 @@ from kakaclo_async import (
     Unauthorized,
     Waited,
 )
-from kakaclo_async.sandbox import Fault, Sandbox
+from kakaclo_async.sandbox import Fault
 
-pytestmark = pytest.mark.stepped
-
-
-@pytest.fixture
-async def sandbox():
-    async with Sandbox(products=40, index_lag=0) as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
-async def kk(sandbox):
-    async with KakaClo(sandbox.token, base_url=sandbox.url) as kk:
-        yield kk
+pytestmark = [pytest.mark.stepped, pytest.mark.kakaclo_sandbox(products=40, index_lag=0)]
 
 
 async def test_a_wrong_token_is_told_with_what_to_do_and_never_shown(sandbox):

@@ -1,25 +1,16 @@
 from __future__ import annotations
 
-from decimal import Decimal
-
 import pytest
-from support.ordering import ADDRESS, client
+from support import shop
+from support.ordering import RICH
 
 from kakaclo_async import Item, NewOrder
 from kakaclo_async.ordering import Journal
-from kakaclo_async.sandbox import Sandbox
 
 
-@pytest.fixture
-async def sandbox():
-    async with Sandbox(products=60, capacity=1e9, per_second=1e9, balance=Decimal(10**9)) as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
-async def kk(sandbox):
-    async with client(sandbox) as kk:
-        yield kk
+def pytest_itemcollected(item):
+    if item.get_closest_marker("kakaclo_sandbox") is None:
+        item.add_marker(pytest.mark.kakaclo_sandbox(**RICH))
 
 
 @pytest.fixture(autouse=True)
@@ -47,7 +38,7 @@ def order(sandbox):
     def make(custom_order_id="SHOP-1", *items, **changes):
         return NewOrder(
             **{
-                "address": ADDRESS,
+                "address": shop.ADDRESS,
                 "items": items or [Item(sku, 1)],
                 "custom_order_id": custom_order_id,
                 **changes,
@@ -59,7 +50,6 @@ def order(sandbox):
 
 @pytest.fixture
 def two_countries(sandbox):
-    """Items that need a warehouse in each country: CN cannot serve the second."""
-    in_cn = set(sandbox.catalog.selling("CN", pieces=1))
-    only_us = next(sku for sku in sandbox.catalog.selling("US", pieces=3) if sku not in in_cn)
-    return [Item(next(iter(sandbox.catalog.selling("CN", pieces=3))), 2), Item(only_us, 1)]
+    """Items that need a warehouse in each country."""
+    cn, us = shop.two_countries(sandbox.catalog)
+    return [Item(cn, 2), Item(us, 1)]

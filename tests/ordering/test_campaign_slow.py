@@ -4,45 +4,37 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import random
 import sqlite3
 import sys
 from contextlib import closing, suppress
-from decimal import Decimal
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
-from support.campaign import KINDS, check_books, duplicates, fail_30_percent, faults_met
-from support.ordering import client
+from support.campaign import KINDS, check_books, duplicates, fail_30_percent, faults_met, stock_up
+from support.ordering import RICH, client
 
 from kakaclo_async import KakaCloError
 from kakaclo_async.ordering import Journal
-from kakaclo_async.sandbox import Sandbox
-
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
 ORDERS = 10_000
-BALANCE = Decimal(10**9)
+BALANCE = RICH["balance"]
 BATCH = 500
 SPEED = 200.0  # so that the index lag of 5 minutes takes 1.5 s
 QUIET_TIME = 4.0
-WORKER = Path(__file__).parents[1] / "support" / "campaign_worker.py"
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(3600),
+    pytest.mark.kakaclo_sandbox(**RICH, speed=SPEED, log_size=None),
+]
 
 
 @pytest.fixture
-async def sandbox():
-    settings = {
-        "capacity": 1e9,
-        "per_second": 1e9,
-        "balance": BALANCE,
-        "speed": SPEED,
-        "log_size": None,
-    }
-    async with Sandbox(products=60, **settings) as sandbox:
-        for sku, warehouse, _ in list(sandbox.catalog.stock_rows()):
-            sandbox.catalog.set_stock(sku, warehouse, 10**6)
-        yield sandbox
+def sandbox(sandbox):
+    stock_up(sandbox)
+    return sandbox
 
 
 async def test_exactly_once_holds_for_10_000_orders_under_kill_9_and_not_for_a_naive_client(
@@ -93,7 +85,9 @@ async def live_and_die(sandbox, url, file, batch, numbers, seed):
     while left := [key for key in batch if key not in numbers]:
         file.write_text(json.dumps({"ids": left, "sku": sku, "quiet_time": QUIET_TIME}))
         worker = await asyncio.create_subprocess_exec(
-            *[sys.executable, WORKER, sandbox.url, sandbox.token, url, file], stdout=asyncio.subprocess.PIPE
+            *[sys.executable, "-m", "support.campaign_worker", sandbox.url, sandbox.token, url, file],
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+            stdout=asyncio.subprocess.PIPE,
         )
         heard = asyncio.create_task(hear(worker, numbers))
         if len(deaths) < 2:

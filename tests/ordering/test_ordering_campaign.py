@@ -5,29 +5,25 @@ from __future__ import annotations
 import asyncio
 import random
 from contextlib import suppress
-from decimal import Decimal
 
 import pytest
-from support.campaign import KINDS, check_books, duplicates, fail_30_percent, faults_met
-from support.ordering import bury, client, kill_at
+from support.campaign import KINDS, check_books, duplicates, fail_30_percent, faults_met, stock_up
+from support.ordering import RICH, bury, client, kill_at
 
 from kakaclo_async import KakaCloError, OutcomeUnknown
 from kakaclo_async.ordering import Journal
-from kakaclo_async.sandbox import Sandbox
 
 pytestmark = pytest.mark.stepped
 
 ORDERS = 300
-BALANCE = Decimal(10**9)
+BALANCE = RICH["balance"]
 
 
 @pytest.fixture
-async def sandbox():
-    async with Sandbox(products=60, capacity=1e9, per_second=1e9, balance=BALANCE) as sandbox:
-        for sku, warehouse, _ in list(sandbox.catalog.stock_rows()):
-            sandbox.catalog.set_stock(sku, warehouse, 10**6)
-        fail_30_percent(sandbox)
-        yield sandbox
+def sandbox(sandbox):
+    stock_up(sandbox)
+    fail_30_percent(sandbox)
+    return sandbox
 
 
 async def test_exactly_once_holds_for_300_orders_while_a_naive_client_orders_twice(sandbox, url, order):

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import attrs
 import pytest
-from support.ordering import ADDRESS
+from support.shop import ADDRESS
 
 from kakaclo_async import Item, NewOrder, Rejected
 from kakaclo_async.sandbox import Fault

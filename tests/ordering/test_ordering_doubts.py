@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from support.ordering import POST, UNLIMITED, client
+from support.ordering import POST, client
+from support.shop import UNLIMITED
 
 from kakaclo_async import KakaClo, OutcomeUnknown
 from kakaclo_async.ordering import Journal

@@ -10,7 +10,8 @@ import traceback
 import attrs
 import pytest
 from hypothesis import given, settings, strategies as st
-from support.ordering import POST, UNLIMITED, client
+from support.ordering import POST, client
+from support.shop import UNLIMITED
 
 from kakaclo_async import Address, Guards, Item, KakaClo, KakaCloError, OutcomeUnknown, Rejected
 from kakaclo_async.ordering import Journal

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
 import pytest
@@ -16,12 +15,24 @@ import kakaclo_sync
 ROOT = Path(__file__).parents[2]
 
 
-def test_the_version_is_the_same_everywhere() -> None:
-    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    released = re.findall(r"^## \[(\d[^\]]*)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
-    source = (ROOT / pyproject["tool"]["hatch"]["version"]["path"]).read_text()
-    assert f'__version__ = "{kakaclo_async.__version__}"' in source
-    assert kakaclo_async.__version__ in {*released, "0.1.0"}
+HEADING = re.compile(r"^## \[(\d+)\.(\d+)\.(\d+)\] - (\d{4}-\d\d-\d\d|unreleased)$", re.MULTILINE)
+
+
+def test_the_newest_version_of_the_changelog_is_the_one_that_the_package_has() -> None:
+    headings = HEADING.findall((ROOT / "CHANGELOG.md").read_text())
+    versions = [tuple(map(int, heading[:3])) for heading in headings]
+    dates = [heading[3] for heading in headings]
+    assert kakaclo_async.__version__ == ".".join(map(str, versions[0]))
+    assert versions == sorted(set(versions), reverse=True)
+    assert "unreleased" not in dates[1:]
+    assert dates[1:] == sorted(dates[1:], reverse=True)
+
+
+def test_the_version_stands_in_one_file() -> None:
+    files = [ROOT / "pyproject.toml", *ROOT.glob("kakaclo_*/**/*.py")]
+    line = re.compile(r"^(?:__version__|version) = \"\d", re.MULTILINE)
+    [place] = [path for path in files if line.search(path.read_text())]
+    assert kakaclo_async.__version__ in place.read_text()
 
 
 @pytest.mark.parametrize("package", [kakaclo_async, kakaclo_sync], ids=lambda package: package.__name__)

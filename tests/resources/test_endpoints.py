@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from support.shop import ADDRESS, two_countries
 
 from kakaclo_async import (
-    Address,
     ChannelType,
     DeadlineExceeded,
     FreightRequest,
@@ -29,14 +29,6 @@ from kakaclo_async.sandbox import Fault
 
 pytestmark = pytest.mark.stepped
 
-ADDRESS = Address(
-    country="US",
-    province="Florida",
-    recipient="Ann Doe",
-    phone="555 0100",
-    street1="1 Main St",
-    city="Orlando",
-)
 LONG_AGO = datetime(2015, 1, 1, tzinfo=UTC)
 
 
@@ -50,10 +42,9 @@ def on_sale(sandbox, *countries, pieces=1):
 
 
 def over_two_countries(sandbox):
-    """Return items that need a warehouse in each country: CN cannot serve the second."""
-    in_cn = set(sandbox.catalog.selling("CN", pieces=1))
-    only_us = next(sku for sku in sandbox.catalog.selling("US", pieces=3) if sku not in in_cn)
-    return [Item(on_sale(sandbox, "CN", pieces=3), 2), Item(only_us, 1)]
+    """Return items that need a warehouse in each country."""
+    cn, us = two_countries(sandbox.catalog)
+    return [Item(cn, 2), Item(us, 1)]
 
 
 def order(*items, **changes):
@@ -236,7 +227,7 @@ async def test_an_order_is_placed_paid_split_and_read_back(kk, sandbox):
     assert {item.country_code for item in placed.order_items} == {"CN", "US"}
     assert placed.final_amount == placed.sub_total_amount + placed.freight_amount - placed.coupon_amount
     assert (await kk.payment.balance()).amount == before - placed.final_amount == sandbox.ledger.balance
-    assert placed.shipping_address.recipient == "Ann Doe"
+    assert placed.shipping_address.recipient == ADDRESS.recipient
     assert "Ann" not in repr(placed)
 
 

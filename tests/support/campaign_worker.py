@@ -11,18 +11,18 @@ import random
 import sys
 from pathlib import Path
 
-from kakaclo_async import Address, Item, KakaClo, NewOrder, OutcomeUnknown, RateLimit
+from kakaclo_async import Item, KakaClo, NewOrder, OutcomeUnknown
 from kakaclo_async.ordering import Journal
+from support.shop import ADDRESS, UNLIMITED
 
 
 async def main(url, token, database, ids):
     random.shuffle(ids["ids"])
-    address = Address(country="US", phone="1", recipient="A", province="B")
     journal = Journal(database, quiet_time=ids["quiet_time"], lease=2.0)
     turn = asyncio.Semaphore(16)
 
     async def one(kk, custom_order_id, timeout):
-        order = NewOrder(address=address, items=[Item(ids["sku"], 1)], custom_order_id=custom_order_id)
+        order = NewOrder(address=ADDRESS, items=[Item(ids["sku"], 1)], custom_order_id=custom_order_id)
         async with turn:
             try:
                 created = await kk.bulk().orders.submit(order, journal=journal, timeout=timeout)
@@ -32,7 +32,7 @@ async def main(url, token, database, ids):
             sys.stdout.flush()
             return None
 
-    async with KakaClo(token, base_url=url, rate_limit=RateLimit(100_000, 50_000.0), timeout=1.0) as kk:
+    async with KakaClo(token, base_url=url, rate_limit=UNLIMITED, timeout=1.0) as kk:
         left = ids["ids"]
         for timeout in (0.0, None, None, None):
             left = [key for key in await asyncio.gather(*(one(kk, key, timeout) for key in left)) if key]

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from decimal import Decimal
 
-from kakaclo_async import Address, ConfigurationError, KakaClo, RateLimit
+from kakaclo_async import ConfigurationError, KakaClo
+from support.shop import UNLIMITED
 
 POST = {"path": "/v2/order/orders", "method": "POST"}
-UNLIMITED = RateLimit(100_000, 50_000.0)
-ADDRESS = Address(
-    country="US",
-    province="Florida",
-    recipient="Nobody Shall-See",
-    phone="555 0100 999",
-    street1="1 Secret St",
-    city="Orlando",
-)
+RICH = {"products": 60, "capacity": 1e9, "per_second": 1e9, "balance": Decimal(10**9)}
+"""Settings of a sandbox that neither throttles nor runs out of money."""
 
 
 class Killed(BaseException):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
+from support.ports import free_port
 
 BINARIES = max(
     Path("/usr/lib/postgresql").glob("*/bin"), default=None, key=lambda path: int(path.parent.name)
@@ -35,17 +36,11 @@ def needs_postgresql():
     return pytest.mark.skipif(missing, reason="no PostgreSQL server below /usr/lib/postgresql")
 
 
-def _free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 @contextmanager
 def running_server():
     """Start a server; yield its URL, without a database's name."""
     with tempfile.TemporaryDirectory(prefix="kakaclo-postgresql-") as folder:
-        port = _free_port()
+        port = free_port()
         as_root = os.geteuid() == 0  # PostgreSQL refuses to run as root
         if as_root:
             shutil.chown(folder, USER)

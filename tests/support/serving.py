@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager
 
-from kakaclo_async import KakaClo, RateLimit
+from kakaclo_async import KakaClo
 from kakaclo_async.sandbox import Sandbox
-
-UNLIMITED = RateLimit(100_000, 50_000.0)
+from support.shop import UNLIMITED
 
 
 @asynccontextmanager

@@ -10,9 +10,13 @@ from pathlib import Path
 import pytest
 from support.toys import Shop
 
-from kakaclo_sync import KakaClo, RateLimit, Sandbox
-
 HERE = Path(__file__).parent
+SHOP = {"products": 50, "index_lag": 0, "capacity": 100_000, "per_second": 10_000}
+
+
+def pytest_itemcollected(item):
+    if item.get_closest_marker("kakaclo_sandbox") is None:
+        item.add_marker(pytest.mark.kakaclo_sandbox(**SHOP))
 
 
 @pytest.fixture
@@ -60,20 +64,18 @@ def shop():
 
 
 @pytest.fixture
-def sandbox():
-    with Sandbox(products=50, index_lag=0, capacity=100_000, per_second=10_000) as sandbox:
-        yield sandbox
+def sandbox(kakaclo_sync_sandbox):
+    return kakaclo_sync_sandbox
 
 
 @pytest.fixture
-def kk(sandbox):
-    with KakaClo(sandbox.token, base_url=sandbox.url, rate_limit=RateLimit(100_000, 10_000)) as kk:
-        yield kk
+def kk(kakaclo_sync_client):
+    return kakaclo_sync_client
 
 
 @pytest.fixture
 def client_script(script, sandbox):
     """Run a script that finds a client of the sandbox in `kk`."""
     settings = {"KAKACLO_TOKEN": sandbox.token, "KAKACLO_BASE_URL": sandbox.url}
-    head = "from kakaclo_sync import *\nkk = KakaClo(rate_limit=RateLimit(100_000, 10_000))\n"
+    head = "from support.shop import ADDRESS\nfrom kakaclo_sync import *\nkk = KakaClo(rate_limit=RateLimit(100_000, 10_000))\n"
     return lambda code, **options: script(head + textwrap.dedent(code), env=settings, **options)

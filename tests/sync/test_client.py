@@ -4,14 +4,14 @@ import itertools
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 
 import pytest
+from support.shop import ADDRESS, orderable, past
 
 from kakaclo_async.sandbox import Fault, FaultKind
 from kakaclo_sync import (
-    Address,
     ClientClosed,
     ConfigurationError,
     ConnectionFailed,
@@ -32,12 +32,6 @@ from kakaclo_sync import (
     Stream,
     Unauthorized,
 )
-
-ADDRESS = Address(country="US", phone="5550100", recipient="A. Person", province="California")
-
-
-def past(**ago):
-    return datetime.now(UTC) - timedelta(**ago)
 
 
 def test_products_and_stock(kk):
@@ -62,18 +56,6 @@ def test_products_and_stock(kk):
 def test_categories_and_warehouses(kk):
     assert kk.categories.tree()[0].child
     assert {warehouse.country_code for warehouse in kk.warehouses.all()} >= {"CN", "US"}
-
-
-def orderable(kk):
-    """Return two SKUs that have stock."""
-    found = (
-        level.sku
-        for product in kk.products.page(updated_from=past(days=3650), updated_to=past())
-        if product.spu_status == 1
-        for level in kk.stocks.get_many([sku.sku for sku in product.sku_details if sku.sku_status == 1])
-        if level.qty > 10
-    )
-    return list(itertools.islice(found, 2))
 
 
 def test_freight_orders_and_refunds(kk, sandbox):
@@ -297,9 +279,8 @@ def test_ctrl_c_in_an_order_says_by_which_number_to_look_for_it(client_script, k
     sku, _ = orderable(kk)
     sandbox.faults.add(Fault(FaultKind.SILENCE, path="/v2/order/orders"))
     code = f"""
-        address = Address(country="US", phone="5550100", recipient="A. Person", province="California")
         try:
-            kk.orders.create(NewOrder(address=address, items=[Item({sku!r}, 1)]))
+            kk.orders.create(NewOrder(address=ADDRESS, items=[Item({sku!r}, 1)]))
         except OutcomeUnknown as error:
             print(error.custom_order_id, type(kk.payment.balance()).__name__)
     """

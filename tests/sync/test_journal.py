@@ -3,7 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from test_client import ADDRESS, orderable
+from support.shop import ADDRESS, orderable
 
 from kakaclo_async.sandbox import Fault, FaultKind
 from kakaclo_sync import ConfigurationError, Item, Journal, NewOrder
@@ -43,8 +43,7 @@ def test_an_order_interrupted_by_ctrl_c_is_found_again_and_not_placed_twice(
 ):
     sandbox.faults.add(Fault(FaultKind.SILENCE, path="/v2/order/orders", method="POST"))
     code = f"""
-        address = Address(country="US", phone="5550100", recipient="A. Person", province="California")
-        order = NewOrder(address=address, items=[Item({order.items[0].sku!r}, 1)], custom_order_id="C-1")
+        order = NewOrder(address=ADDRESS, items=[Item({order.items[0].sku!r}, 1)], custom_order_id="C-1")
         try:
             kk.orders.submit(order, journal=Journal({url!r}))
         except (OutcomeUnknown, KeyboardInterrupt):
@@ -61,8 +60,7 @@ def test_a_forked_child_uses_the_journal_of_its_parent(client_script, url, order
         import os, sys, warnings
         warnings.filterwarnings("ignore", message=".*multi-threaded.*fork")
         journal = Journal({url!r})
-        address = Address(country="US", phone="5550100", recipient="A. Person", province="California")
-        order = NewOrder(address=address, items=[Item({order.items[0].sku!r}, 1)], custom_order_id="C-1")
+        order = NewOrder(address=ADDRESS, items=[Item({order.items[0].sku!r}, 1)], custom_order_id="C-1")
         placed = kk.orders.submit(order, journal=journal)
         assert journal.find("C-1").outcome == placed.id
         pid = os.fork()

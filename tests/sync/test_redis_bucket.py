@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 from support import redis_server
+from support.ports import free_port
 
 
 @pytest.fixture(scope="module")
 def redis_url():
-    port = redis_server.free_port()
+    port = free_port()
     with redis_server.running(port):
         yield f"redis://127.0.0.1:{port}"
 

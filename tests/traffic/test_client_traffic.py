@@ -6,9 +6,9 @@ import asyncio
 from itertools import islice
 
 import pytest
+from support.shop import ADDRESS
 
 from kakaclo_async import (
-    Address,
     Caching,
     DeadlineExceeded,
     FreightRequest,
@@ -23,24 +23,12 @@ from kakaclo_async import (
     ServerError,
     Waited,
 )
-from kakaclo_async.sandbox import Fault, Sandbox
+from kakaclo_async.sandbox import Fault
 
-pytestmark = pytest.mark.stepped
+pytestmark = [pytest.mark.stepped, pytest.mark.kakaclo_sandbox(products=200, index_lag=0)]
 
 STOCKS = "/v1/product/stocks"
 FREIGHT = "/v2/order/orders/channel/automationSplit"
-
-
-@pytest.fixture
-async def sandbox():
-    async with Sandbox(products=200, index_lag=0) as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
-async def kk(sandbox):
-    async with KakaClo(sandbox.token, base_url=sandbox.url) as kk:
-        yield kk
 
 
 def skus(sandbox, count):
@@ -162,8 +150,7 @@ async def test_placing_an_order_drops_the_quotes_of_its_skus_alone(kk, sandbox):
     ordered, other = islice(sandbox.catalog.selling("CN", pieces=3), 2)
     for sku in (ordered, other):
         await kk.freight.quote([Item(sku, 1)], "US")
-    address = Address(country="US", province="Florida", recipient="A", phone="1")
-    await kk.orders.create(NewOrder(address=address, items=[Item(ordered, 1)]))
+    await kk.orders.create(NewOrder(address=ADDRESS, items=[Item(ordered, 1)]))
     for sku in (ordered, other):
         await kk.freight.quote([Item(sku, 1)], "US")
     assert sandbox.requests[FREIGHT] == 3

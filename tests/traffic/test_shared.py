@@ -9,6 +9,7 @@ import sys
 import pytest
 import redis
 from support import redis_server
+from support.ports import free_port
 
 from kakaclo_async.errors import (
     ClientClosed,
@@ -28,7 +29,7 @@ INTERACTIVE, BULK = Lane.INTERACTIVE, Lane.BULK
 
 @pytest.fixture(scope="module")
 def port():
-    port = redis_server.free_port()
+    port = free_port()
     with redis_server.running(port):
         yield port
 
@@ -157,7 +158,7 @@ async def test_closing_while_redis_is_asked_ends_the_calls_and_loses_no_permit(m
 
 
 async def test_a_redis_that_is_down_is_a_clear_error(make_gate):
-    gate = make_gate(url=f"redis://:secret@127.0.0.1:{redis_server.free_port()}")
+    gate = make_gate(url=f"redis://:secret@127.0.0.1:{free_port()}")
     for lane in Lane:
         with pytest.raises(ConnectionFailed, match=r"cannot be reached.*fallback=\"local\"") as failed:
             await gate.enter(lane)
@@ -167,7 +168,7 @@ async def test_a_redis_that_is_down_is_a_clear_error(make_gate):
 
 async def test_with_the_fallback_the_process_goes_on_alone_and_comes_back(make_gate, monkeypatch):
     monkeypatch.setattr("kakaclo_async.ratelimit.redis._ALONE", 0.05)
-    port = redis_server.free_port()
+    port = free_port()
     gate = make_gate(url=f"redis://127.0.0.1:{port}", fallback="local")
     for _ in range(9):
         with await gate.enter(INTERACTIVE):
@@ -191,7 +192,7 @@ async def test_with_the_fallback_the_process_goes_on_alone_and_comes_back(make_g
 
 
 async def test_a_wrong_password_is_a_wrong_setting(make_gate):
-    port = redis_server.free_port()
+    port = free_port()
     with redis_server.running(port, "--requirepass", "right"):
         gate = make_gate(url=f"redis://:wrong@127.0.0.1:{port}", fallback="local")
         with pytest.raises(ConfigurationError, match="Redis refuses") as refused:

@@ -11,6 +11,7 @@ import pytest
 import redis
 from hypothesis import HealthCheck, given, settings, strategies as st
 from support import redis_server
+from support.ports import free_port
 
 from kakaclo_async.events import Lane
 from kakaclo_async.ratelimit.bucket import TIMER_SLACK, RateLimit
@@ -25,7 +26,7 @@ STEPPED = SCRIPT.replace("redis.call('TIME')", "redis.call('MGET', 'seconds', 'm
 
 @pytest.fixture(scope="module")
 def server():
-    port = redis_server.free_port()
+    port = free_port()
     with redis_server.running(port), redis.Redis(port=port) as client:
         yield client
 

@@ -136,11 +136,7 @@ async def test_reading_in_the_same_process_keeps_the_locks_of_the_writer(shop, m
         assert [change async for change in mirror.changes()]
 
         other = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", FORKING = HOLD.replace(
-    'print("open"', 'if not os.fork():\n            time.sleep(60)\n            os._exit(0)\n        print("open"'
-).replace("import asyncio, sys", "import asyncio, os, sys, time")
-
-CHANGE_THE_JOURNAL, str(db.path),
+            sys.executable, "-c", CHANGE_THE_JOURNAL, str(db.path),
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip
         out, complaint = await other.communicate()

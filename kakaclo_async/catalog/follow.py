@@ -12,6 +12,8 @@ from contextlib import aclosing, contextmanager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+import attrs
+
 from kakaclo_async.errors import (
     ConnectionFailed,
     DatabaseAway,
@@ -45,52 +47,42 @@ _DOUBLINGS: Final = 10
 """After these even a pause of 1 second is the longest; an outage of weeks must not count on."""
 
 
+@attrs.define(kw_only=True, eq=False)
 class Follower:
     """Repeats a mirror's run.
 
-    Args:
+    Attributes:
+        run: one cycle.
+        changes: yields what changed after an id.
+        on_change: called with each change.
+        every: seconds from the start of one cycle to the start of the next.
+        handled: the id of the last change that was handled.
         sleep: waits some seconds.
     """
 
-    def __init__(self, sleep: Callable[[float], Awaitable[object]]) -> None:
-        self._sleep = sleep
-        self._task: asyncio.Task[None] | None = None
-        self._stopping = False
-        self._handled = 0
+    run: Callable[[], Awaitable[object]]
+    changes: Callable[[int], AsyncGenerator[Change, None]]
+    on_change: Callable[[Change], object] | None
+    every: float
+    handled: int
+    sleep: Callable[[float], Awaitable[object]]
+    _task: asyncio.Task[None] | None = attrs.field(default=None, init=False)
+    _stopping: bool = attrs.field(default=False, init=False)
 
-    async def follow(
-        self,
-        run: Callable[[], Awaitable[object]],
-        changes: Callable[[int], AsyncGenerator[Change, None]],
-        on_change: Callable[[Change], object] | None,
-        *,
-        every: float,
-        after: int,
-        signals: bool,
-    ) -> None:
+    async def follow(self, *, stop_on_signals: bool) -> None:
         """Run until stopped.
 
         Args:
-            run: one cycle.
-            changes: what changed after an id.
-            on_change: called with each.
-            every: seconds from start to start.
-            after: the id of the last change that was handled.
-            signals: SIGTERM and SIGINT stop it.
+            stop_on_signals: SIGTERM and SIGINT stop it.
         """
-        if not 1 <= every < math.inf:
-            raise InvalidRequest(f"every must be at least 1 second, not {every!r}")
-        if self._task is not None:
-            raise InvalidRequest("this mirror is following already")
-        self._stopping = False
-        self._handled = after
-        self._task = task = asyncio.create_task(self._cycles(run, changes, on_change, every))
+        if not 1 <= self.every < math.inf:
+            raise InvalidRequest(f"every must be at least 1 second, not {self.every!r}")
+        self._task = task = asyncio.create_task(self._cycles())
         try:
             stop = partial(asyncio.get_running_loop().call_soon_threadsafe, self.stop)
-            with stopped_by_signals(stop) if signals else nullcontext():
+            with stopped_by_signals(stop) if stop_on_signals else nullcontext():
                 await asyncio.wait((task,))
         finally:
-            self._task = None
             if not task.done():  # this call itself was cancelled: end in order
                 task.cancel()
                 await asyncio.wait((task,))
@@ -103,13 +95,7 @@ class Follower:
             self._task.cancel()  # once: a second one would interrupt the clearing up
         self._stopping = True
 
-    async def _cycles(
-        self,
-        run: Callable[[], Awaitable[object]],
-        changes: Callable[[int], AsyncGenerator[Change, None]],
-        on_change: Callable[[Change], object] | None,
-        every: float,
-    ) -> None:
+    async def _cycles(self) -> None:
         clock = asyncio.get_running_loop().time
         failures = 0
         retried: tuple[type[Exception], ...] = _RETRIED
@@ -117,26 +103,26 @@ class Follower:
             started = clock()
             failure: Exception | None = None
             try:
-                await run()
+                await self.run()
                 retried = (*_RETRIED, *_RETRIED_LATER)
             except retried as error:
                 failure = error
-            if on_change is not None:  # what was stored before a failure has changed, too
-                failure = await self._hand_on(on_change, changes) or failure
+            # Also after a failure, for what was stored before it.
+            failure = await self._hand_on() or failure
             failures = failures + 1 if failure else 0
             if failure:
                 _log.warning("mirroring failed and will be tried again (%d in a row): %s", failures, failure)
-            pause = min(every * 2 ** min(failures, _DOUBLINGS), max(every, _LONGEST_PAUSE))
-            await self._sleep(max(0.0, pause - (clock() - started)))
+            pause = min(self.every * 2 ** min(failures, _DOUBLINGS), max(self.every, _LONGEST_PAUSE))
+            await self.sleep(max(0.0, pause - (clock() - started)))
 
-    async def _hand_on(
-        self, on_change: Callable[[Change], object], changes: Callable[[int], AsyncGenerator[Change, None]]
-    ) -> Exception | None:
+    async def _hand_on(self) -> Exception | None:
         """Hand on what is new; return why the database could not be read.
 
         Only a return of `on_change` moves the cursor, and an error of it ends `follow`: at-least-once delivery.
         """
-        async with aclosing(changes(self._handled)) as news:
+        if self.on_change is None:
+            return None
+        async with aclosing(self.changes(self.handled)) as news:
             while True:
                 try:
                     change = await anext(news)
@@ -144,10 +130,10 @@ class Follower:
                     return None
                 except DatabaseAway as error:
                     return error
-                result = on_change(change)
+                result = self.on_change(change)
                 if inspect.isawaitable(result):
                     await result
-                self._handled = change.id
+                self.handled = change.id
 
 
 @contextmanager

@@ -64,7 +64,8 @@ class Mirror:
         self._concurrency = concurrency
         self._now = now
         self._turn = asyncio.Lock()
-        self._follower = Follower(sleep)
+        self._sleep = sleep
+        self._follower: Follower | None = None
 
     def __repr__(self) -> str:
         return f"<Mirror {self._database}>"
@@ -151,18 +152,25 @@ class Mirror:
         async with self:
             if after is None:
                 after = await self._database.write(last_change)
-            await self._follower.follow(
-                lambda: self.run(since),
-                self._database.changes,
-                on_change,
+            if self._follower is not None:
+                raise InvalidRequest("this mirror is following already")
+            self._follower = Follower(
+                run=lambda: self.run(since),
+                changes=self._database.changes,
+                on_change=on_change,
                 every=every,
-                after=after,
-                signals=stop_on_signals,
+                handled=after,
+                sleep=self._sleep,
             )
+            try:
+                await self._follower.follow(stop_on_signals=stop_on_signals)
+            finally:
+                self._follower = None
 
     def stop(self) -> None:
         """Let `follow` return; a page that is being stored is stored as a whole or not at all."""
-        self._follower.stop()
+        if self._follower is not None:
+            self._follower.stop()
 
     async def status(self) -> MirrorStatus:
         """Return what the database holds; a mirror may be writing meanwhile.

@@ -1,4 +1,4 @@
-"""What a mirror tells: what a run did, what the database holds, what changed."""
+"""What a mirror reports: what a run did, what the database holds, what changed."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class MirrorReport:
         stock: SKUs whose stock was stored.
         changes: events noted in the table `change`.
         gone: products that a verification found KakaClo not to know any more.
-        undecodable: rows set aside in the table `mirror_undecodable`.
+        undecodable: rows kept undecoded in the table `mirror_undecodable`.
         requests: pages asked for.
         windows: windows whose rows are certainly all stored.
         rereads: requests that had to be made again because rows had moved.
@@ -75,7 +75,7 @@ class MirrorStatus:
         skus: rows of `sku`.
         stock: rows of `stock`, one per SKU and warehouse.
         last_change: the id of the newest row of `change`; 0 when there is none.
-        undecodable: rows set aside in `mirror_undecodable`.
+        undecodable: rows kept undecoded in `mirror_undecodable`.
         products_until: the update time up to which products are complete; None before the first run.
         stock_until: likewise for stock.
         gaps: ranges between those already pulled that the next run reads.

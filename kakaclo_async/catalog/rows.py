@@ -88,8 +88,8 @@ def sku_row(sku: Sku, *, spu: str, stock: int | None) -> Row:
 def stock_rows(level: StockLevel, *, as_of: datetime) -> list[Row]:
     """Return the rows of a SKU's stock, one per warehouse.
 
-    A SKU that no warehouse lists has one row without a warehouse: it is known to be nowhere, which a product that
-    tells some older sum must not undo.
+    A SKU that no warehouse lists has one row without a warehouse: its stock is known to be 0, which a product with an
+    older sum must not undo.
 
     Args:
         level: the stock of one SKU; what a warehouse holds in several entries is summed, as `level.qty` is.

@@ -1,7 +1,7 @@
 """The tables of a mirror, and what changed about them since version 1.
 
 Columns that hold what KakaClo sends are named as its fields are, in snake case. `product` 1-n `sku` 1-n `stock`;
-`change` tells what happened to them; the tables that start with `mirror_` belong to the mirror.
+`change` lists what happened to them; the tables that start with `mirror_` belong to the mirror.
 """
 
 from __future__ import annotations

@@ -104,7 +104,8 @@ async def test_an_outage_of_weeks_is_waited_for_in_steps_of_ten_minutes():
             raise asyncio.CancelledError
 
     with pytest.raises(asyncio.CancelledError):
-        await Follower(sleep).follow(run, None, None, every=60.0, after=0, signals=False)
+        follower = Follower(run=run, changes=None, on_change=None, every=60.0, handled=0, sleep=sleep)
+        await follower.follow(stop_on_signals=False)
 
     assert [round(pause) for pause in pauses[:6]] == [120, 240, 480, 600, 600, 600]
     assert round(pauses[3000]) == 600

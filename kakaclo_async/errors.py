@@ -4,6 +4,7 @@
     ├── ConfigurationError     fix the settings (also a ValueError)
     ├── InvalidRequest         fix the arguments; no permit was spent (also a ValueError)
     ├── Conflict               the journal knows another payload under this id; nothing was sent
+    ├── LeaseLost              another worker may claim this write by now; nothing was sent
     ├── ClientClosed           the client was closed before or during the call
     ├── DeadlineExceeded       too late; `retry_in` says when a permit is due (also a TimeoutError)
     ├── ConnectionFailed       no answer; `sent` says whether the request may have arrived
@@ -66,6 +67,10 @@ class Conflict(KakaCloError):
         super().__init__(message)
         self.custom_order_id = custom_order_id
         self.order_id = order_id
+
+
+class LeaseLost(KakaCloError):
+    """A worker's lease on a write in the journal ran out before the request could leave; nothing was sent."""
 
 
 class ClientClosed(KakaCloError):

@@ -1,6 +1,13 @@
 """Orders, refunds and designs exactly once, across every failure (`pip install kakaclo[catalog]`)."""
 
-from kakaclo_async.ordering.journal import Journal
-from kakaclo_async.ordering.writes import Entry, WriteStatus
+from kakaclo_async.errors import ConfigurationError
+
+try:
+    from kakaclo_async.ordering.journal import Journal
+    from kakaclo_async.ordering.writes import Entry, WriteStatus
+except ModuleNotFoundError as error:
+    if error.name != "sqlalchemy":
+        raise
+    raise ConfigurationError("the journal needs SQLAlchemy: pip install 'kakaclo[catalog]'") from None
 
 __all__ = ["Entry", "Journal", "WriteStatus"]

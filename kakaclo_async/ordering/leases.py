@@ -7,8 +7,8 @@ import os
 import secrets
 from typing import TYPE_CHECKING, Protocol
 
-from kakaclo_async.errors import ConfigurationError, KakaCloError, OutcomeUnknown, Rejected
-from kakaclo_async.ordering.store import Lease, LeaseLost
+from kakaclo_async.errors import ConfigurationError, KakaCloError, LeaseLost, OutcomeUnknown, Rejected
+from kakaclo_async.ordering.store import Lease
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

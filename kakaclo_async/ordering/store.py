@@ -14,7 +14,7 @@ import attrs
 from sqlalchemy import and_, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from kakaclo_async.errors import KakaCloError
+from kakaclo_async.errors import LeaseLost
 from kakaclo_async.ordering.schema import write
 from kakaclo_async.ordering.writes import Entry, WriteStatus
 
@@ -35,10 +35,6 @@ _STATUSES: Final = {
 }
 _UNSENT: Final = {"holder": None, "held_until": None, "sent_until": None}
 MAX_REASON_CHARS: Final = 500
-
-
-class LeaseLost(KakaCloError):
-    """A lease has run out before its request could leave; nothing was sent."""
 
 
 @attrs.define(eq=False)

@@ -157,8 +157,8 @@ def test_bad_lines_of_json_are_all_named_at_once(kakaclo, hosted, tmp_path, file
         "line 2, order '': column 11: no JSON: Expecting ',' delimiter",
         "line 4, order '': column 1: no JSON object",
         "line 5, order '': custom_order_id: it is missing",
-        "line 5, order '': address: there is none",
-        "line 5, order '': items: there are none",
+        "line 5, order '': address: missing",
+        "line 5, order '': items: at least one is required",
     ]
     assert placed(hosted) == {}
 
@@ -253,7 +253,7 @@ def test_what_stays_in_doubt_is_listed_by_pending_and_settled_there(kakaclo, hos
     assert results(path)["SHOP-0"]["result"] == "in doubt"
     listed = kakaclo("orders", "pending", "--journal", f"sqlite:///{tmp_path}/j.db", "--json")
     [entry] = json.loads(listed.out)
-    assert (entry["id"], entry["standing"], entry["attempts"]) == ("SHOP-0", "in doubt", 1)
+    assert (entry["id"], entry["standing"], entry["attempts"]) == ("SHOP-0", "unknown", 1)
     assert "connection" in entry["why"]
     hosted.call(hosted.sandbox.faults.clear)
     hosted.skip(400)
@@ -273,7 +273,7 @@ def test_what_was_lost_is_listed_and_placed_by_finish(kakaclo, hosted, file):
 
     listed = kakaclo("orders", "pending", "--settle", "--quiet-time", "0", "--json")
 
-    assert [entry["standing"] for entry in json.loads(listed.out)] == ["lost"]
+    assert [entry["standing"] for entry in json.loads(listed.out)] == ["not executed"]
     assert placed(hosted) == {}
     assert json.loads(kakaclo("orders", "pending", "--finish", "--json").out) == []
     assert list(placed(hosted)) == ["SHOP-0"]

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from kakaclo_async.models.custom import NewDesign
     from kakaclo_async.models.order import NewOrder
-    from kakaclo_async.models.refund import RefundRequest
     from kakaclo_async.ordering import Entry
+    from kakaclo_async.resources._journal import RefundRequest
     from kakaclo_async.sending import Sender
     from kakaclo_sync.client import KakaClo
 

@@ -86,25 +86,6 @@ class Refund(Record):
 
 
 @attrs.frozen(kw_only=True)
-class RefundRequest:
-    """A refund as it was asked for, before the lines of the order are filled in.
-
-    Attributes:
-        order_id: KakaClo's order number.
-        items: what to refund; None for the whole order.
-        reason: a `RefundReason`, or any other text.
-        remark: free text for KakaClo's staff; the reason by default.
-        again: tells this refund from an equal one before.
-    """
-
-    order_id: str
-    items: tuple[Item | RefundItem, ...] | None
-    reason: str
-    remark: str | None = attrs.field(default=None, repr=False)
-    again: str = ""
-
-
-@attrs.frozen(kw_only=True)
 class RefundPlan:
     """What a refund would send, and bring.
 

@@ -13,7 +13,6 @@ from kakaclo_async.codec import encode
 from kakaclo_async.errors import ConfigurationError, OutcomeUnknown, Rejected
 from kakaclo_async.models.custom import NewDesign
 from kakaclo_async.models.order import NewOrder
-from kakaclo_async.models.refund import RefundRequest
 from kakaclo_async.ordering.database import Database
 from kakaclo_async.ordering.designs import DesignWrites
 from kakaclo_async.ordering.leases import Attempt, Leases
@@ -24,6 +23,7 @@ from kakaclo_async.ordering.refunds import RefundWrites, prepare_refund
 from kakaclo_async.ordering.store import Store
 from kakaclo_async.ordering.writes import WriteStatus
 from kakaclo_async.resources._checks import check_code
+from kakaclo_async.resources._journal import RefundRequest
 from kakaclo_async.resources.custom import design_key
 from kakaclo_async.retry import Pauses
 

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
     from datetime import datetime
 
-    from kakaclo_async.models.refund import RefundRequest
     from kakaclo_async.ordering.leases import Attempt
     from kakaclo_async.ordering.writes import Entry
+    from kakaclo_async.resources._journal import RefundRequest
     from kakaclo_async.sending import Sender
 
 

@@ -4,14 +4,35 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+import attrs
+
 if TYPE_CHECKING:
     from datetime import datetime
 
     from kakaclo_async.models.custom import NewDesign
     from kakaclo_async.models.freight import Item
     from kakaclo_async.models.order import NewOrder
-    from kakaclo_async.models.refund import RefundRequest
+    from kakaclo_async.models.refund import RefundItem
     from kakaclo_async.sending import Sender
+
+
+@attrs.frozen(kw_only=True)
+class RefundRequest:
+    """A refund as it was asked for, before the lines of the order are filled in.
+
+    Attributes:
+        order_id: KakaClo's order number.
+        items: what to refund; None for the whole order.
+        reason: a `RefundReason`, or any other text.
+        remark: free text for KakaClo's staff; the reason by default.
+        again: tells this refund from an equal one before.
+    """
+
+    order_id: str
+    items: tuple[Item | RefundItem, ...] | None
+    reason: str
+    remark: str | None = attrs.field(default=None, repr=False)
+    again: str = ""
 
 
 class KnownOrder(Protocol):

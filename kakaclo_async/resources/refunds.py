@@ -14,7 +14,6 @@ from kakaclo_async.models.refund import (
     RefundItem,
     RefundPlan,
     RefundReason,
-    RefundRequest,
     RefundStatus,
     check_refundable,
     expected_amount,
@@ -23,6 +22,7 @@ from kakaclo_async.models.refund import (
 )
 from kakaclo_async.protocol import Request, path
 from kakaclo_async.resources._checks import check_code
+from kakaclo_async.resources._journal import RefundRequest
 from kakaclo_async.resources._polling import poll
 from kakaclo_async.resources.orders import Orders
 from kakaclo_async.resources.orders.placing import naming

@@ -11,8 +11,8 @@ import pytest
 from support.ordering import POST, client, kill_at, submit_until_dead
 
 from kakaclo_async import OutcomeUnknown
+from kakaclo_async.errors import LeaseLost
 from kakaclo_async.ordering import Journal, WriteStatus
-from kakaclo_async.ordering.store import LeaseLost
 from kakaclo_async.sandbox import Fault
 
 pytestmark = pytest.mark.stepped

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any
 
 from kakaclo_async.codec import encode
 from kakaclo_async.errors import InvalidRequest, Rejected
@@ -27,11 +27,7 @@ if TYPE_CHECKING:
 
     from kakaclo_async.models.freight import FreightQuote, Item
     from kakaclo_async.models.order import Order
-    from kakaclo_async.models.product import Product, StockLevel
-    from kakaclo_async.models.reference import Balance
     from kakaclo_async.resources._journal import WriteJournal
-
-    Found = tuple[tuple[Product, ...], tuple[StockLevel, ...], FreightQuote | str, Balance]
 
 
 def _no_later(custom_order_id: str, sent_from: datetime | None) -> datetime:
@@ -131,13 +127,13 @@ class Orders(OrderReads):
             order = built
         items, country = order.items, order.address.country
         skus = list(dict.fromkeys(item.sku for item in items))
-        calls: tuple[Callable[[], Awaitable[object]], ...] = (
+        calls: list[Callable[[], Awaitable[Any]]] = [
             lambda: Products(self._sender).get_many(skus=skus),
             lambda: Stocks(self._sender).get_many(skus),
             lambda: self._freight(items, country),
             Payment(self._sender).balance,
-        )
-        products, stocks, freight, balance = cast("Found", await gather_in_order(calls))
+        ]
+        products, stocks, freight, balance = await gather_in_order(calls)
         return judge(order, products, stocks, freight, balance.amount)
 
     async def _freight(self, items: tuple[Item, ...], country: str) -> FreightQuote | str:

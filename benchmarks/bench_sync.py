@@ -25,13 +25,12 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import kakaclo_async
 from kakaclo_async.sandbox import Sandbox
 from kakaclo_sync import KakaClo, RateLimit
-from kakaclo_sync.loop_thread import new_loop
+from kakaclo_sync._loop import new_loop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -48,8 +47,6 @@ BARS: Final = {
     ("uvloop", "one call"): 1.1,
     ("asyncio", "1,000 products"): 1.2,
     ("uvloop", "1,000 products"): 1.2,
-    ("", "import kakaclo_sync"): 1.15,
-    ("", "from kakaclo_sync import KakaClo"): 1.5,
 }
 AT_LEAST: Final = {("asyncio", "16 threads"): 2.2, ("uvloop", "16 threads"): 2.2}
 OURS: Final = "kakaclo_sync"
@@ -303,21 +300,6 @@ def compare(loop: str, port: int, url: str, token: str) -> list[Row]:
     return rows
 
 
-def imports() -> list[Row]:
-    """Race imports, each in an interpreter of its own."""
-    base = "import aiohttp, attrs, cattrs"
-    lines = [base, *(what for loop, what in BARS if not loop), "from kakaclo_async import KakaClo"]
-
-    def importing(line: str) -> float:
-        code = f"import time; start = time.perf_counter()\n{line}\nprint(time.perf_counter() - start)"
-        return float(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout)
-
-    def row(line: str, least: float, medians: float, seconds: float) -> Row:
-        return Row("", line, OURS if ("", line) in BARS else "", least, medians, f"{seconds * 1e3:.0f} ms")
-
-    return Race({line: partial(importing, line) for line in lines}, row, base=base).run(15)
-
-
 def report(rows: list[Row]) -> bool:
     """Print rows with their bars; return whether all bars are met."""
     met = True
@@ -355,7 +337,7 @@ def main() -> None:
     server = context.Process(target=serve, args=(ports,), daemon=True)
     server.start()
     address = [str(part) for part in ports.get()]
-    met = report(imports())
+    met = True
     for loop in ("asyncio", "uvloop") if importlib.util.find_spec("uvloop") else ("asyncio",):
         # A process of its own: the kind of loop is chosen once.
         command = [sys.executable, __file__, "--compare", loop, *address]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, Self
 
 import attrs
 
+from kakaclo_async import resources
 from kakaclo_async.config import Caching, Options, choose_base_url
 from kakaclo_async.credentials import Token
 from kakaclo_async.events import Event, Lane
@@ -16,14 +17,6 @@ from kakaclo_async.guards import Guard, Guards
 from kakaclo_async.ratelimit.bucket import Bucket, RateLimit
 from kakaclo_async.ratelimit.gate import Gate
 from kakaclo_async.ratelimit.local import LocalBucket
-from kakaclo_async.resources.custom import Custom
-from kakaclo_async.resources.freight import Freight
-from kakaclo_async.resources.orders import Orders
-from kakaclo_async.resources.products import Products
-from kakaclo_async.resources.reference import Categories, Payment, Warehouses
-from kakaclo_async.resources.refunds import Refunds
-from kakaclo_async.resources.stocks import Stocks
-from kakaclo_async.resources.v1 import V1
 from kakaclo_async.sending import ClientState, Sender
 from kakaclo_async.sharing.single_flight import Cache
 from kakaclo_async.stats import Broadcast, Stats
@@ -110,25 +103,25 @@ class KakaClo:
     def _attach(self, sender: Sender) -> None:
         """Make the areas, each sending by the options of this view."""
         self._sender = sender  # the rest of the package comes in here, through `sender_of`
-        self.categories = Categories(sender)
-        self.warehouses = Warehouses(sender)
-        self.products = Products(sender)
-        self.stocks = Stocks(sender)
-        self.freight = Freight(sender)
-        self.orders = Orders(sender)
-        self.refunds = Refunds(sender)
-        self.custom = Custom(sender)
-        self.payment = Payment(sender)
+        self.categories = resources.Categories(sender)
+        self.warehouses = resources.Warehouses(sender)
+        self.products = resources.Products(sender)
+        self.stocks = resources.Stocks(sender)
+        self.freight = resources.Freight(sender)
+        self.orders = resources.Orders(sender)
+        self.refunds = resources.Refunds(sender)
+        self.custom = resources.Custom(sender)
+        self.payment = resources.Payment(sender)
 
     @property
-    def v1(self) -> V1:
+    def v1(self) -> resources.V1:
         """The outdated order area."""
         warnings.warn(
             "KakaClo's V1 order area is outdated: use kk.orders, kk.freight and kk.refunds",
             DeprecationWarning,
             stacklevel=2,
         )
-        return V1(self._sender)
+        return resources.V1(self._sender)
 
     def with_options(
         self,

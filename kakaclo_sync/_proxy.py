@@ -55,7 +55,8 @@ class Bridge(Generic[R]):
     ) -> None:
         self._make = make
         self._close = close
-        self._root: R | None = make()
+        with fork_lock:  # the first client loads modules
+            self._root: R | None = make()
         self._proxies: weakref.WeakSet[BlockingProxy[Any]] = weakref.WeakSet()
         self._closed = False
         _bridges.add(self)

@@ -11,9 +11,7 @@ from kakaclo_async import client as async_client
 from kakaclo_async.config import Caching
 from kakaclo_async.guards import Guards
 from kakaclo_async.ratelimit.bucket import RateLimit
-from kakaclo_async.resources import v1 as async_v1
-from kakaclo_sync import resources
-from kakaclo_sync._proxy import BlockingProxy, Bridge, Method, immediate
+from kakaclo_sync._proxy import BlockingProxy, Bridge, Method, fork_lock, immediate
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -21,6 +19,7 @@ if TYPE_CHECKING:
 
     from kakaclo_async.events import Event
     from kakaclo_async.ratelimit.bucket import Bucket
+    from kakaclo_sync import resources
 
 
 P = ParamSpec("P")
@@ -129,6 +128,9 @@ class KakaClo(BlockingProxy[async_client.KakaClo]):
         self, bridge: Bridge[async_client.KakaClo], find: Callable[[Any], async_client.KakaClo]
     ) -> None:
         """Make the areas, each leading to that of the async client."""
+        with fork_lock:  # loaded by the first client, like the async ones
+            from kakaclo_sync import resources  # noqa: PLC0415
+
         # At once and plainly: in Python 3.11, `functools.cached_property` has a lock that a forked child may inherit.
         super().__init__(bridge, find)
         self.categories = self._child(resources.Categories, lambda kk: kk.categories)
@@ -149,8 +151,11 @@ class KakaClo(BlockingProxy[async_client.KakaClo]):
             DeprecationWarning,
             stacklevel=2,
         )
+        from kakaclo_async.resources import V1  # noqa: PLC0415 - loaded by `_attach`
+        from kakaclo_sync import resources  # noqa: PLC0415 - see above
+
         # `kk.v1` would warn again, on the loop's thread.
-        return self._child(resources.V1, lambda kk: async_v1.V1(kk._sender))  # noqa: SLF001
+        return self._child(resources.V1, lambda kk: V1(kk._sender))  # noqa: SLF001
 
     with_options = _view(async_client.KakaClo.with_options)
     bulk = _view(async_client.KakaClo.bulk)

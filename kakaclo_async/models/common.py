@@ -72,6 +72,15 @@ class Record:
 
     extra: Mapping[str, object] = attrs.field(default=NO_EXTRA, eq=False, repr=False)
 
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        # One for all records: attrs would generate and compile another for each, a tenth of the package's import time.
+        cls.__repr__ = Record.__repr__  # type: ignore[method-assign]
+
+    def __repr__(self) -> str:
+        fields = [field.name for field in attrs.fields(type(self)) if field.repr]
+        return f"{type(self).__name__}({', '.join(f'{name}={getattr(self, name)!r}' for name in fields)})"
+
 
 @attrs.frozen(kw_only=True)
 class Page(Record, Generic[T_co]):

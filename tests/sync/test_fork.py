@@ -238,7 +238,7 @@ print(in_child(child), in_child(lambda: shop._bridge.thread().run(look_up)), sho
     ) == ["True", "0", "grandchild", "0", "0", "parent"]
 
 
-def test_forking_while_another_thread_loads_a_name_of_the_package_hangs_nobody(script):
+def test_forking_while_another_thread_makes_the_first_client_hangs_nobody(script):
     assert script(
         """
 import os, signal, sys, threading, warnings
@@ -247,6 +247,7 @@ sys.setswitchinterval(1e-5)
 import kakaclo_sync
 
 def look():
+    kakaclo_sync.KakaClo("t")
     for name in ("Sandbox", "Journal", "Mirror"):
         getattr(kakaclo_sync, name)
 

@@ -19,6 +19,7 @@ from kakaclo_async.sandbox import Sandbox
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 BLOCKS = re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+KINDS = ["Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"]
 PROGRAMS = [block for block in BLOCKS if "asyncio.run" in block or "kakaclo_sync" in block]
 
 
@@ -46,15 +47,20 @@ async def test_each_program_of_the_readme_runs(program, environment):
     assert len(out.splitlines()) >= 1
 
 
-def test_the_changelog_has_its_format_and_versions_newest_first():
-    text = (ROOT / "CHANGELOG.md").read_text()
-    first, *releases = re.findall(r"^## (.*)$", text, re.MULTILINE)
-    assert first == "[Unreleased]"
-    dated = [re.fullmatch(r"\[(\d+)\.(\d+)\.(\d+)\] - \d{4}-\d\d-\d\d", release) for release in releases]
-    versions = [tuple(map(int, match.groups())) for match in dated]
-    assert versions == sorted(versions, reverse=True)
-    kinds = set(re.findall(r"^### (.*)$", text, re.MULTILINE))
-    assert kinds <= {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
+def test_the_changelog_keeps_the_form_that_it_names():
+    """Each version has sections of known kinds, and each section entries; https://keepachangelog.com."""
+    _, *versions = re.split(r"^## ", (ROOT / "CHANGELOG.md").read_text(), flags=re.MULTILINE)
+    assert versions
+    for version in versions:
+        title, *sections = re.split(r"^### ", version, flags=re.MULTILINE)
+        assert re.fullmatch(r"\[\d+\.\d+\.\d+\] - (\d{4}-\d\d-\d\d|unreleased)\n*", title)
+        kinds = [section.split("\n", 1)[0] for section in sections]
+        assert kinds == sorted(set(kinds), key=KINDS.index)
+        assert kinds
+        for section in sections:
+            _, *lines = filter(None, section.splitlines())
+            assert lines[0].startswith("- ")
+            assert [line for line in lines if not line.startswith(("- ", "  "))] == []
 
 
 def described_names():

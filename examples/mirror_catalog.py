@@ -14,7 +14,7 @@ def show(report: MirrorReport) -> None:
 
 
 async def main() -> None:
-    """Mirror, then tell how it went."""
+    """Mirror, then print a report."""
     async with open_shop() as kk:
         report = await Mirror(kk, "sqlite:///catalog.db", progress=show).run()
     print(f"{report.products} products and {report.skus} SKUs with {report.requests} requests")

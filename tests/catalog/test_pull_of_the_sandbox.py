@@ -13,6 +13,8 @@ from kakaclo_async import Sent
 from kakaclo_async.catalog.reading import product_source, row_key, stock_source
 from kakaclo_async.paging import INDEX_LAG, Pull, Window
 
+pytestmark = pytest.mark.long
+
 
 @attrs.frozen(kw_only=True)
 class Scenario:

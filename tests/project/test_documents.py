@@ -29,6 +29,7 @@ def test_the_readme_has_a_program_for_each_face():
     assert len(PROGRAMS) == 2
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("program", PROGRAMS, ids=["async", "blocking"])
 async def test_each_program_of_the_readme_runs(program, environment):
     import asyncio

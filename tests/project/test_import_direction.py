@@ -34,6 +34,9 @@ CARRIED = {
     ("kakaclo_async.errors", "kakaclo_async.models.pull")
 }  # an error names the type of what it carries
 
+# Imports that are about to go: empty this once all parts of the new layout are merged.
+KNOWN = {("ratelimit", "sharing"), ("resources", "lazy"), ("ordering", "lazy"), ("kakaclo_sync", "lazy")}
+
 # Circles that are about to go; none may be added.
 KNOWN_CIRCLES = [
     ["kakaclo_async.ordering.leases", "kakaclo_async.ordering.store"],
@@ -50,7 +53,6 @@ def layer(module: str) -> str:
     return inner[0]
 
 
-@pytest.mark.xfail(strict=False, reason="until all parts of the new layout are merged: remove this line then")
 @pytest.mark.parametrize("module", modules())
 def test_a_module_imports_only_from_below(module: str) -> None:
     own = layer(module)
@@ -62,7 +64,7 @@ def test_a_module_imports_only_from_below(module: str) -> None:
             assert own in MAY_USE_SANDBOX, f"{module} imports {name}"
             continue
         assert own != SANDBOX, f"{module} must not know the SDK, and imports {name}"
-        if (module, name) in CARRIED:
+        if (own, other) in KNOWN or (module, name) in CARRIED:
             continue
         assert RANK[own] < RANK[other], f"{module} imports {name}, which is not below it"
 

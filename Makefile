@@ -1,9 +1,12 @@
 # Every target builds .venv by itself if it is missing. PYTHON chooses the interpreter (3.11 or newer).
 PYTHON ?= $(firstword $(shell command -v python3.11 python3.12 python3.13 python3))
 BIN := .venv/bin
-PACKAGES := kakaclo_async kakaclo_sync
 
-.PHONY: demo test test-slow fuzz lint format bench docs build lock clean
+.DEFAULT_GOAL := help
+.PHONY: help demo quick test test-slow test-wheel fuzz lint format bench docs build lock clean
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "kakaclo needs Python 3.11 or newer")'
@@ -16,11 +19,17 @@ PACKAGES := kakaclo_async kakaclo_sync
 demo: .venv/ready  ## mirror, freight, order and refund against a local KakaClo
 	$(BIN)/kakaclo demo
 
-test: .venv/ready  ## the fast suite with its coverage
+quick: .venv/ready  ## the tests that need no process, no server and no coverage, in under a minute
+	$(BIN)/pytest -q -n auto -o asyncio_debug=false -m 'not process and not long and not slow'
+
+test: .venv/ready  ## the whole suite but the long campaigns, with its coverage
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest -n auto -m 'not slow'
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
+
+test-wheel:  ## as `test`, on the wheel, as users install it
+	.ci/test-wheel $(PYTHON)
 
 test-slow: .venv/ready  ## the long campaigns
 	$(BIN)/pytest -m slow --timeout 3600
@@ -28,14 +37,13 @@ test-slow: .venv/ready  ## the long campaigns
 fuzz: .venv/ready  ## the property tests with many new cases
 	HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest -n auto -m 'not slow' --timeout 1800 tests/codec tests/core tests/models tests/resources
 
-lint: .venv/ready  ## style, types, import directions
+lint: .venv/ready  ## style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pyright
-	$(BIN)/pytest -q -p no:cacheprovider tests/project
 
-format: .venv/ready
+format: .venv/ready  ## the code, as the linter wants it
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
@@ -45,11 +53,11 @@ bench: .venv/ready  ## every benchmark; each prints its table and fails when it 
 docs: .venv/ready  ## the documentation, into site/
 	$(BIN)/mkdocs build --strict --quiet
 
-build: .venv/ready
+build: .venv/ready  ## the wheel and the source package, into dist/
 	$(BIN)/pip install --quiet build && $(BIN)/python -m build
 
 lock: .venv/ready  ## write down the versions that .venv holds now
 	$(BIN)/pip freeze --exclude-editable > constraints.txt
 
-clean:
+clean:  ## remove whatever these targets make
 	rm -rf .venv site dist build htmlcov .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
 import os
 import signal
 import subprocess
+from multiprocessing.process import BaseProcess
 
 import pytest
 from hypothesis import settings
@@ -54,7 +54,7 @@ def no_process(request, monkeypatch):
 
     monkeypatch.setattr(os, "fork", refuse)
     monkeypatch.setattr(subprocess.Popen, "__init__", refuse)
-    monkeypatch.setattr(multiprocessing.Process, "start", refuse)
+    monkeypatch.setattr(BaseProcess, "start", refuse)
 
 
 @pytest.fixture

@@ -21,6 +21,8 @@ from kakaclo_async.sandbox.http.products import ProductArea
 
 from support.postgresql import needs_postgresql, running_server  # isort: skip
 
+pytestmark = pytest.mark.process
+
 numbers = count(1)
 
 

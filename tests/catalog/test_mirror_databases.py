@@ -156,6 +156,7 @@ async def test_a_driver_that_is_not_installed_is_named_with_its_extra(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("package", ["kakaclo_async.catalog", "kakaclo_sync"])
 @pytest.mark.parametrize("missing", ["sqlalchemy", "filelock", "msgspec.json"])
 def test_without_its_libraries_the_catalog_names_its_extra_and_other_faults_stay_what_they_are(

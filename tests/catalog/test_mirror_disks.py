@@ -69,6 +69,7 @@ def sums(db):
     )
 
 
+@pytest.mark.process
 async def test_a_disk_that_fills_up_midway_keeps_what_was_stored_and_goes_on_later(small_disk, mirror_of, db):
     disk = small_disk("1500k")
     db.path = disk / "catalog.db"

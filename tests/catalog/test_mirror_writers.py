@@ -73,6 +73,7 @@ async def test_a_second_mirror_is_refused_before_a_request_while_the_first_one_l
     assert (await mirror_of(sandbox, kk, url).run()).complete
 
 
+@pytest.mark.process
 async def test_a_mirror_that_is_killed_gives_its_lock_back(shop, mirror_of, url):
     sandbox, kk = shop
     async with a_mirror_elsewhere(url) as holder:
@@ -127,6 +128,7 @@ async def test_a_run_that_begins_while_another_one_of_the_mirror_goes_on_waits_f
     assert second.complete
 
 
+@pytest.mark.process
 async def test_reading_in_the_same_process_keeps_the_locks_of_the_writer(shop, mirror_of, db):
     """POSIX locks belong to a process: whoever opens and closes the file himself drops them."""
     sandbox, kk = shop

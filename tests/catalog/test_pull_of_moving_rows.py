@@ -7,6 +7,8 @@ from support.moving_window import SCENARIOS, MovingWindow
 
 from kakaclo_async.paging import Pull
 
+pytestmark = pytest.mark.long
+
 READINGS = pytest.mark.parametrize("timed", [True, False], ids=["by key", "from last to first"])
 EVERY_SCENARIO = pytest.mark.parametrize("name", SCENARIOS)
 MOVING = [name for name in SCENARIOS if name != "calm"]

@@ -14,6 +14,8 @@ from kakaclo_async.catalog.reading import product_source, row_key, stock_source
 from kakaclo_async.models.pull import Window
 from kakaclo_async.paging import INDEX_LAG, Pull
 
+pytestmark = pytest.mark.long
+
 
 @attrs.frozen(kw_only=True)
 class Scenario:

@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 from support.terminal import TOKEN, Hosted
 
+pytestmark = pytest.mark.process
+
 KAKACLO = str(Path(sys.executable).with_name("kakaclo"))
 
 

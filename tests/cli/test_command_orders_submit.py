@@ -175,6 +175,7 @@ def test_bad_lines_of_json_are_all_named_at_once(kakaclo, hosted, tmp_path, file
     assert placed(hosted) == {}
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM])
 def test_a_run_that_ends_in_the_middle_is_finished_by_the_next_without_doubles(
     kakaclo, hosted, file, sku, tmp_path, end

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.process
+
 KAKACLO = str(Path(sys.executable).with_name("kakaclo"))
 CODES = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
 

@@ -12,6 +12,8 @@ from support.terminal import TOKEN, Hosted
 
 from kakaclo_async.sandbox import Fault
 
+pytestmark = pytest.mark.process
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SCRIPTS = {
     "async_quickstart": "2 to the US by Expedited",

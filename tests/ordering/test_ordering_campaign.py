@@ -13,7 +13,7 @@ from support.ordering import RICH, bury, client, kill_at
 from kakaclo_async import KakaCloError, OutcomeUnknown
 from kakaclo_async.ordering import Journal
 
-pytestmark = pytest.mark.stepped
+pytestmark = [pytest.mark.stepped, pytest.mark.long]
 
 ORDERS = 300
 BALANCE = RICH["balance"]

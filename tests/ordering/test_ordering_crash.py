@@ -330,6 +330,7 @@ asyncio.run(main(*sys.argv[1:]))
 """
 
 
+@pytest.mark.process
 async def test_kill_9_between_the_commit_and_the_answer_leaves_one_order(sandbox, url, order):
     sku = order().items[0].sku
     arguments = [sys.executable, "-c", WORKER, sandbox.url, sandbox.token, url, sku]

@@ -52,6 +52,7 @@ async def test_a_cancelled_order_comes_at_once_and_as_what_it_is(kk, sandbox, or
     assert (await kk.orders.wait(created.id, until="shipped")).status is OrderStatus.CANCEL
 
 
+@pytest.mark.long
 async def test_a_hundred_who_wait_share_requests_of_thirty(kk, sandbox, order):
     created = [await kk.orders.create(order(str(number))) for number in range(100)]
     requests = sandbox.requests[PATH]

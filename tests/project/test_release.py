@@ -44,6 +44,7 @@ def test_the_public_names_are_exact_and_sorted(package: object) -> None:
         assert getattr(package, name) is not None
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("package", ["kakaclo_async", "kakaclo_sync"])
 def test_importing_a_package_loads_no_extra(package: str) -> None:
     extras = ["sqlalchemy", "aiosqlite", "asyncpg", "redis", "typer", "rich", "pyarrow", "pytest", "uvloop"]

@@ -405,6 +405,7 @@ def test_sys_exit_and_uncaught_errors_keep_their_status(script):
     assert script(code, status=3) == []
 
 
+@pytest.mark.process
 def test_a_spawned_process_makes_its_own_client(shop):
     shop.echo(1)
     context = multiprocessing.get_context("spawn")

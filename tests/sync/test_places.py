@@ -3,6 +3,7 @@
 import pytest
 
 
+@pytest.mark.process
 def test_a_notebook_cell_works_and_warns_that_it_blocks_the_kernels_loop(sandbox):
     manager = pytest.importorskip("jupyter_client.manager")
     pytest.importorskip("ipykernel")

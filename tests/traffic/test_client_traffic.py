@@ -226,6 +226,7 @@ async def test_collected_errors_lose_no_other_quote(kk, sandbox):
     assert len([quote for quote in quotes if not isinstance(quote, KakaCloError)]) == 7
 
 
+@pytest.mark.long
 async def test_interactive_calls_do_not_wait_behind_3334_bulk_calls(kk, sandbox):
     bulk = kk.bulk()
     queue = [asyncio.create_task(bulk.payment.balance()) for _ in range(3334)]
@@ -264,6 +265,7 @@ async def test_a_stream_is_bulk_by_itself(kk, sandbox):
     assert stats.lanes[Lane.BULK].requests == stats.requests
 
 
+@pytest.mark.long
 async def test_all_requests_take_no_longer_than_the_bucket_needs_and_meet_no_429(kk, sandbox):
     clock = asyncio.get_running_loop().time
     started = clock()

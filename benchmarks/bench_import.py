@@ -1,7 +1,8 @@
 """How long the packages take to import, beside what they are built on.
 
-Each import runs in a fresh interpreter, in interleaved rounds, with its bytecode cached, as after an installation. Bars
-are about the medians; when one is missed, there are up to three times as many rounds.
+Each import runs in a fresh interpreter, in interleaved rounds, with its bytecode cached, as after an installation. Times
+are of the CPU, which is all that an import from warm caches takes, because other work on the machine would spoil the
+clock's. Bars are about the medians; when one is missed, there are up to three times as many rounds.
 
 Run `python benchmarks/bench_import.py`; the exit status is 1 when a bar is missed.
 """
@@ -30,8 +31,8 @@ BESIDE: Final = (
 
 
 def seconds(statement: str, cache: str) -> float:
-    """Run a statement in a fresh interpreter."""
-    code = f"import time; start = time.perf_counter()\n{statement}\nprint(time.perf_counter() - start)"
+    """Return the CPU time that a statement takes in a fresh interpreter."""
+    code = f"import time; start = time.process_time()\n{statement}\nprint(time.process_time() - start)"
     root = str(Path(__file__).parents[1])
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     environment["PYTHONPYCACHEPREFIX"] = cache

@@ -12,6 +12,7 @@ import kakaclo_async.catalog
 import kakaclo_async.ordering
 import kakaclo_async.sandbox
 import kakaclo_sync
+import kakaclo_sync.resources
 
 RENAMED = {"aclose": "close", "__aenter__": "__enter__", "__aexit__": "__exit__"}
 # `kk.orders.submit` and its like await them on the client's loop.

@@ -208,7 +208,7 @@ def _is_spoken_for(line: OrderItem) -> bool:
 
 
 def expected_amount(order: Order, lines: Iterable[RefundItem]) -> Decimal | None:
-    """Return what refunding these lines should bring, without freight; None when a price is not told.
+    """Return what refunding these lines should bring, without freight; None when a price is not known.
 
     Raises:
         InvalidRequest: it is more than the order's refundable amount.

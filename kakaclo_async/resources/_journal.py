@@ -61,7 +61,7 @@ class WriteJournal(Protocol):
         sender: Sender,
         write: NewOrder | RefundRequest | NewDesign,
         *,
-        timeout: float | None = None,  # noqa: ASYNC109 - the error says what is in doubt
+        timeout: float | None = None,  # noqa: ASYNC109 - the error says what is unknown
     ) -> str:
         """Carry a write out exactly once, across crashes and workers, and return its number.
 

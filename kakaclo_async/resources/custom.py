@@ -139,7 +139,7 @@ class Custom:
         design: NewDesign,
         *,
         journal: WriteJournal | None = None,
-        timeout: float | None = 900.0,  # noqa: ASYNC109 - the error says what is in doubt
+        timeout: float | None = 900.0,  # noqa: ASYNC109 - the error says what is unknown
     ) -> Design:
         """Add a design and return it when it can be ordered: at most once, with a journal exactly once.
 

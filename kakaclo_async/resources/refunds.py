@@ -77,7 +77,7 @@ class Refunds:
         *,
         journal: WriteJournal | None = None,
         again: str = "",
-        timeout: float | None = 30.0,  # noqa: ASYNC109 - the error says what is in doubt
+        timeout: float | None = 30.0,  # noqa: ASYNC109 - the error says what is unknown
     ) -> str:
         """Ask for a refund, possible until the order is shipped: at most once, with a journal exactly once.
 
@@ -95,7 +95,7 @@ class Refunds:
             remark: free text for KakaClo's staff; the reason by default.
             journal: a `Journal`.
             again: with a journal: any text that tells this refund from an equal one before, when both are meant.
-            timeout: with a journal: seconds to go on while it is in doubt; None: until that can be settled.
+            timeout: with a journal: seconds to go on while the outcome is unknown; None: until it can be settled.
 
         Returns:
             The refund number. It settles within 24 hours, usually within 1: see `wait`.

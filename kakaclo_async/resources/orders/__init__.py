@@ -72,7 +72,7 @@ class Orders(OrderReads):
         order: NewOrder,
         *,
         journal: WriteJournal,
-        timeout: float | None = 30.0,  # noqa: ASYNC109 - the error says what is in doubt
+        timeout: float | None = 30.0,  # noqa: ASYNC109 - the error says what is unknown
     ) -> CreatedOrder:
         """Place an order exactly once: across time-outs, crashes and workers that submit it at the same time.
 
@@ -80,20 +80,20 @@ class Orders(OrderReads):
         same order returns what became of it, without a request. When no clear answer comes, KakaClo's orders are
         read until the order is found, or the journal's quiet time is over and it is sent again.
 
-        `POST /v2/order/orders`; in doubt also `GET /v2/order/orders`, one look for all orders in doubt
+        `POST /v2/order/orders`; to reconcile also `GET /v2/order/orders`, one look for all unknown orders
 
         Args:
-            order: what, where to and how. Give it a `custom_order_id` that you can tell again after a crash; one is
-                made if it has none, and only `journal.settle` can then find out about an order in doubt.
+            order: what, where to and how. Give it a `custom_order_id` that you know again after a crash; one is
+                made if it has none, and only `journal.settle` can then find out about an unknown order.
             journal: a `Journal`.
-            timeout: seconds to go on while the order is in doubt; None: until that can be settled, a little more than
+            timeout: seconds to go on while the outcome is unknown; None: until it can be settled, a little more than
                 the journal's quiet time. Submit the order again later to go on.
 
         Returns:
             The order number: KakaClo's answer, or the first of the orders that were found.
 
         Raises:
-            OutcomeUnknown: it is still in doubt; `settles_at` says when it can be settled.
+            OutcomeUnknown: it is still unknown; `settles_at` says when it can be settled.
             Conflict: the journal knows another order under this id.
             Rejected: KakaClo declined; nothing was placed, and it may be submitted again, changed or not.
         """

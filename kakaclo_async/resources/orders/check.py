@@ -108,7 +108,7 @@ def judge(
         order: what is to be placed.
         products: those that its SKUs belong to.
         stocks: those of its SKUs.
-        freight: the quote, or why there is none.
+        freight: the quote, or why it is missing.
         balance: US dollars; None when the API did not say.
     """
     skus = {sku.sku: sku for product in products for sku in product.sku_details}

@@ -138,7 +138,7 @@ def naming(what: str) -> Generator[None]:
     except (InvalidRequest, OutcomeUnknown):
         raise  # they say it themselves
     except KakaCloError as error:
-        named = copy(error)  # those who shared the request that failed have their own to name
+        named = copy(error)  # callers that shared the failed request name their own order
         named.args = (f"{what}: {error}{_then(error)}",)
         raise named.with_traceback(error.__traceback__) from error.__cause__
 

@@ -103,7 +103,7 @@ class OrderWatch:
                     pass
                 continue
             await asyncio.sleep(0)  # callers of the same turn of the loop share the request
-            # Half a pause early is soon enough, and joins those who would ask a little later.
+            # Half a pause early is soon enough, and joins orders that are due a little later.
             due = [
                 waiter for waiter in self._waiters if waiter.due - _PAUSES.after(waiter.looks) / 2 <= clock()
             ]

@@ -7,9 +7,7 @@ import inspect
 import logging
 import math
 import signal
-import threading
-from contextlib import aclosing, contextmanager, nullcontext
-from functools import partial
+from contextlib import aclosing, contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Final
 
 import attrs
@@ -79,8 +77,7 @@ class Follower:
             raise InvalidRequest(f"every must be at least 1 second, not {self.every!r}")
         self._task = task = asyncio.create_task(self._cycles())
         try:
-            stop = partial(asyncio.get_running_loop().call_soon_threadsafe, self.stop)
-            with stopped_by_signals(stop) if stop_on_signals else nullcontext():
+            with _stopped_by_signals(self.stop) if stop_on_signals else nullcontext():
                 await asyncio.wait((task,))
         finally:
             if not task.done():  # this call itself was cancelled: end in order
@@ -137,25 +134,17 @@ class Follower:
 
 
 @contextmanager
-def stopped_by_signals(stop: Callable[[], object]) -> Generator[None, None, None]:
-    """Let SIGTERM and SIGINT call `stop`, instead of what they did before.
-
-    Without effect outside of the main thread, where handlers cannot be set.
-
-    Args:
-        stop: called between two instructions of the main thread, so it may only hand on to an event loop.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def handle(_number: int, _frame: object) -> None:
-        stop()
-
-    before = {number: signal.signal(number, handle) for number in (signal.SIGTERM, signal.SIGINT)}
+def _stopped_by_signals(stop: Callable[[], None]) -> Generator[None, None, None]:
+    # Not by `signal.signal`, as a blocking caller does: a handler that the loop has already would be called as well.
+    loop = asyncio.get_running_loop()
+    installed: list[signal.Signals] = []
     try:
+        # Windows has no such handlers, and threads may not set any: there a cancellation ends it.
+        with suppress(NotImplementedError, RuntimeError, ValueError):
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.add_signal_handler(number, stop)
+                installed.append(number)
         yield
     finally:
-        for number, handler in before.items():
-            # None: a handler that C code has set, which Python cannot set again.
-            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+        for number in installed:
+            loop.remove_signal_handler(number)

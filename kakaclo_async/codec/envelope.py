@@ -24,7 +24,7 @@ class Envelope:
     Attributes:
         code: 10000 is success; None when the answer has no code.
         message: what KakaClo says, which may be anything, under success too.
-        data: the JSON text of the data, not yet parsed; None when there is none.
+        data: the JSON text of the data, not yet parsed; None when the answer has no data.
         error: what documents of the form `{"error": "Invalid request"}` say.
     """
 
@@ -84,8 +84,8 @@ def decode_body(body: bytes, kind: type[T], *, success: int) -> T | None:
         success: the code of an answer that is no error.
 
     Returns:
-        The data; or None for anything but a success without surprises: `read_envelope` and `decode` read what
-        can be read of it, and say what cannot.
+        The data; or None for anything but a success without surprises: then use `read_envelope` and `decode`,
+        which read what can be read, and say what cannot.
     """
     if not issubclass(type_of(kind), Record):
         return None

@@ -1,6 +1,6 @@
 """Validators of the request models: a documented limit that is broken costs a sentence, not a permit.
 
-No sentence repeats a text: it may be somebody's address.
+No sentence repeats a text: it may be an address.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def filled(kind: type) -> Validator:
 
 
 def as_tuple(values: Iterable[T]) -> tuple[T, ...]:
-    """Convert any iterable to a tuple; what is none stays as it is, for a validator to refuse by name."""
+    """Convert any iterable to a tuple; anything else stays as it is, for a validator to refuse by name."""
     try:
         return tuple(values)
     except TypeError:

@@ -66,8 +66,8 @@ class Record:
 
     Attributes:
         extra: the fields of the answer that this package does not know, as plain JSON data under their wire
-            names (numbers with a fraction are Decimals). They take no part in `==`, so that no two records
-            differ by a field that is new, nor in `repr`, because nobody knows what they hold.
+            names (numbers with a fraction are Decimals). They take no part in `==`, so that a new field
+            makes no two records differ, nor in `repr`, because they may hold anything, addresses included.
     """
 
     extra: Mapping[str, object] = attrs.field(default=NO_EXTRA, eq=False, repr=False)
@@ -97,11 +97,6 @@ class Page(Record, Generic[T_co]):
     total: int | None = None
     page_number: int | None = None
     page_size: int | None = None
-
-    @property
-    def items(self) -> tuple[T_co, ...]:
-        """The rows, under a name that does not hide the builtin `list`."""
-        return self.list
 
     def __iter__(self) -> Iterator[T_co]:
         return iter(self.list)

@@ -31,7 +31,7 @@ class Family:
     Attributes:
         custom_order_id: your own number.
         orders: as KakaClo has them now; orders that were just placed show up within 5 minutes.
-        asked: what was asked for; None when nobody told.
+        asked: what was asked for; None when not known.
     """
 
     custom_order_id: str
@@ -66,12 +66,12 @@ class Family:
 
     @property
     def missing(self) -> tuple[Item, ...]:
-        """What was asked for and is in no order; empty when nobody told what was."""
+        """What was asked for and is in no order; empty when `asked` is not known."""
         return () if self.asked is None else _items(_counted(self.asked) - pieces(self.orders))
 
     @property
     def surplus(self) -> tuple[Item, ...]:
-        """What the orders hold and nobody asked for: a second order of the same, most likely."""
+        """What the orders hold beyond what was asked for: most likely a second order of the same."""
         return () if self.asked is None else _items(pieces(self.orders) - _counted(self.asked))
 
     @property
@@ -135,7 +135,7 @@ def pieces(orders: Iterable[Order]) -> Counter[str]:
 
 
 def money_problems(order: Order) -> tuple[str, ...]:
-    """Return where the amounts of an order contradict each other; amounts that are not told contradict nothing.
+    """Return where the amounts of an order contradict each other; amounts that are missing contradict nothing.
 
     The documents say: final = sub total + freight - coupon, sub total = the sum of the items' totals, and
     refundable = final - refunded.
@@ -149,9 +149,9 @@ def money_problems(order: Order) -> tuple[str, ...]:
         ("refundable_amount", order.refundable_amount, None if final is None else final - refunded),
     )
     return tuple(
-        f"order {order.id}: {name} is {told}, its parts make {made}"
-        for name, told, made in sums
-        if told is not None and made is not None and told != made
+        f"order {order.id}: {name} is {stated}, its parts make {computed}"
+        for name, stated, computed in sums
+        if stated is not None and computed is not None and stated != computed
     )
 
 

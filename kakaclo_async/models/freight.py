@@ -92,7 +92,7 @@ class FreightOption(Record):
 
     @property
     def delivery_days(self) -> tuple[int, int] | None:
-        """The least and the most business days, or None when the wording names none."""
+        """The least and the most business days, or None when the wording has no number."""
         if self.delivery_time is None:
             return None
         if found := _RANGE.match(self.delivery_time):

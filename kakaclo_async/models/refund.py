@@ -57,7 +57,7 @@ class NewRefund:
     """A refund to ask for (`POST /v2/order/orders/{id}/refund`), possible until the order is shipped.
 
     Attributes:
-        refund_reason: a `RefundReason`, or any other text; the server takes "Other" when there is none.
+        refund_reason: a `RefundReason`, or any other text; without one the server takes "Other".
         order_items: the lines to refund; none: the whole order.
 
     Raises:

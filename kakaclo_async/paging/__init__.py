@@ -1,7 +1,7 @@
 """Pull lists that move while one reads them, without losing a row."""
 
-from kakaclo_async.paging.jobs import Checkpoint as Checkpoint, Source as Source
-from kakaclo_async.paging.pull import Progress as Progress, Pull as Pull
+from kakaclo_async.paging.jobs import Checkpoint as Checkpoint, Progress as Progress, Source as Source
+from kakaclo_async.paging.pull import Pull as Pull
 from kakaclo_async.paging.windows import (
     INDEX_LAG as INDEX_LAG,
     checked_window as checked_window,

@@ -147,6 +147,25 @@ class Step(Generic[T]):
     doubtful: Job[T] | None = None
 
 
+@attrs.frozen(kw_only=True)
+class Progress(Generic[T]):
+    """What one page of a pull brought, and what it changed about what is left.
+
+    Attributes:
+        rows: rows that were not given out before.
+        done: the job that this page belonged to; it is over.
+        left: the jobs that took its place.
+        gap: the job's window, when it cannot be certified and nothing is left to try.
+        rows_left: rows that all jobs of the pull still have to read, as far as known.
+    """
+
+    rows: tuple[T, ...]
+    done: Job[T]
+    left: tuple[Job[T], ...]
+    gap: Window | None
+    rows_left: int
+
+
 def total_of(page: Page[T]) -> int:
     """Return how many rows the server counts in the window.
 

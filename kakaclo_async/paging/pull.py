@@ -13,7 +13,7 @@ from kakaclo_async.errors import IncompletePull, InvalidRequest
 from kakaclo_async.models.pull import DAY, SECOND, Certificate, Window
 from kakaclo_async.paging.by_key import ByKey
 from kakaclo_async.paging.from_last import FromLast
-from kakaclo_async.paging.jobs import EXACT_TOTALS, Checkpoint, Job, Source, Step
+from kakaclo_async.paging.jobs import EXACT_TOTALS, Checkpoint, Job, Progress, Source, Step
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterable
@@ -42,25 +42,6 @@ _MOST_DOUBTS = 16
 
 _BETWEEN_PAGES = 1.0
 """Seconds to leave between two pages of one window, so that they meet replicas in the same state."""
-
-
-@attrs.frozen(kw_only=True)
-class Progress(Generic[T]):
-    """What one page of a pull brought, and what it changed about what is left.
-
-    Attributes:
-        rows: rows that were not given out before.
-        done: the job that this page belonged to; it is over.
-        left: the jobs that took its place.
-        gap: the job's window, when it cannot be certified and nothing is left to try.
-        rows_left: rows that all jobs of the pull still have to read, as far as known.
-    """
-
-    rows: tuple[T, ...]
-    done: Job[T]
-    left: tuple[Job[T], ...]
-    gap: Window | None
-    rows_left: int
 
 
 class Pull(Generic[T]):

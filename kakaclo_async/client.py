@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Literal, Self
 import attrs
 
 from kakaclo_async import resources
-from kakaclo_async.config import Caching, Options, choose_base_url
-from kakaclo_async.credentials import Token
+from kakaclo_async.config import Caching, Options, Token, choose_base_url
 from kakaclo_async.events import Event, Lane
 from kakaclo_async.guards import Guard, Guards
 from kakaclo_async.ratelimit.bucket import Bucket, RateLimit

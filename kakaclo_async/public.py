@@ -1,10 +1,8 @@
 """The public names that both packages share: each is listed here, once."""
 
-from kakaclo_async._version import (
-    __version__ as __version__,
-)
 from kakaclo_async.config import (
     Caching as Caching,
+    __version__ as __version__,
 )
 from kakaclo_async.errors import (
     APIError as APIError,

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from itertools import count
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import attrs
 
 from kakaclo_async.errors import (
     APIError,
     ConnectionFailed,
+    DeadlineExceeded,
     DecodeError,
     KakaCloError,
     RateLimited,
@@ -17,7 +19,9 @@ from kakaclo_async.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Awaitable, Callable, Iterator
+
+T = TypeVar("T")
 
 
 @attrs.frozen(slots=True)
@@ -75,3 +79,51 @@ def may_repeat(error: KakaCloError, *, writes: bool) -> bool:
     if isinstance(error, DecodeError):
         return error.where == "body"  # cut off or replaced on the way; a wrong field would be wrong again
     return isinstance(error, ServerError) and error.status != 501
+
+
+_PAUSES: Final = Pauses(first=1.0, growth=1.5, longest=60.0)
+
+
+def may_pass(error: KakaCloError) -> bool:
+    """Return whether a look that failed may succeed later: KakaClo is down, or no permit came in time."""
+    return may_repeat(error, writes=False) or isinstance(error, DeadlineExceeded)
+
+
+async def poll(
+    look: Callable[[], Awaitable[T]],
+    is_over: Callable[[T], bool],
+    *,
+    timeout: float | None,  # noqa: ASYNC109 - the last look decides what the error says
+    too_late: Callable[[T | None], str],
+) -> T:
+    """Look until it is over.
+
+    Args:
+        look: looks once; a temporary failure counts as no news.
+        is_over: whether what was seen ends the wait.
+        timeout: seconds at most; None for as long as it takes.
+        too_late: words what the last look showed, None if none succeeded, for the error.
+
+    Raises:
+        DeadlineExceeded: it is not over after `timeout`.
+        KakaCloError: a look failed for good.
+    """
+    clock = asyncio.get_running_loop().time
+    deadline = None if timeout is None else clock() + timeout
+    seen: T | None = None
+    failure: KakaCloError | None = None
+    pauses = iter(_PAUSES)
+    while True:
+        try:
+            seen, failure = await look(), None
+            if is_over(seen):
+                return seen
+        except KakaCloError as error:
+            if not may_pass(error):
+                raise
+            failure = error
+        pause = next(pauses)
+        left = pause if deadline is None else deadline - clock()
+        if left <= 0:
+            raise DeadlineExceeded(f"{too_late(seen)} after {timeout:g} s") from failure
+        await asyncio.sleep(min(pause, left))

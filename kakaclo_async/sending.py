@@ -23,8 +23,7 @@ from kakaclo_async.retry import BACKOFF, may_repeat, surely_not_executed
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from kakaclo_async.config import Options
-    from kakaclo_async.credentials import Token
+    from kakaclo_async.config import Options, Token
     from kakaclo_async.events import Event
     from kakaclo_async.guards import Guard
     from kakaclo_async.models.freight import FreightQuote, FreightRequest

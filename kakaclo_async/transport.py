@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import aiohttp
 from yarl import URL
 
-from kakaclo_async._version import __version__
+from kakaclo_async.config import __version__
 from kakaclo_async.errors import ConfigurationError, ConnectionFailed, DecodeError
 from kakaclo_async.protocol import Answer, Request
 

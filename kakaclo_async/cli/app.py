@@ -9,8 +9,17 @@ import typer
 
 from kakaclo_async import KakaCloError, __version__
 from kakaclo_async.cli import catalog, orders, orders_submit
-from kakaclo_async.cli.command import Command, as_command
-from kakaclo_async.cli.errors import EXIT_CODES, FAILED, USAGE, exit_code, fault, say, sentence
+from kakaclo_async.cli.command import (
+    EXIT_CODES,
+    FAILED,
+    USAGE,
+    Command,
+    as_command,
+    exit_code,
+    fault,
+    say,
+    sentence,
+)
 from kakaclo_async.cli.export import changes, export
 from kakaclo_async.cli.mirror import mirror, status
 from kakaclo_async.cli.output import one_line

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kakaclo_async import ConfigurationError, InvalidRequest, KakaClo, KakaCloError
-from kakaclo_async.cli.command import read_time, run_async
-from kakaclo_async.cli.errors import say
+from kakaclo_async.cli.command import read_time, run_async, say
 from kakaclo_async.cli.output import Result, Table, show
 from kakaclo_async.cli.progress import Meter, progress
 

@@ -23,8 +23,7 @@ from kakaclo_async import (
     Rejected,
 )
 from kakaclo_async.cli.catalog import freight_table
-from kakaclo_async.cli.command import confirm, read_items, read_time
-from kakaclo_async.cli.errors import FAILED
+from kakaclo_async.cli.command import FAILED, confirm, read_items, read_time
 from kakaclo_async.cli.orders_file import order_from, read_one_order
 from kakaclo_async.cli.output import Result, Table, print_table
 from kakaclo_async.resources.orders.requests import new_custom_order_id

@@ -27,7 +27,7 @@ from kakaclo_async import (
     Rejected,
     Unauthorized,
 )
-from kakaclo_async.cli.errors import say
+from kakaclo_async.cli.command import say
 from kakaclo_async.cli.orders_file import FileOrder, ResultFile, ResultLine, read_orders
 from kakaclo_async.cli.output import Result, Table
 from kakaclo_async.cli.progress import progress

@@ -25,8 +25,7 @@ from kakaclo_async import (
     RefundStatus,
 )
 from kakaclo_async.cli.catalog import freight_table
-from kakaclo_async.cli.command import run_async
-from kakaclo_async.cli.errors import FAILED, say
+from kakaclo_async.cli.command import FAILED, run_async, say
 from kakaclo_async.cli.orders import order_tables
 from kakaclo_async.cli.output import Table, print_tables
 from kakaclo_async.cli.progress import progress

@@ -8,7 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import os
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from sqlalchemy import (
+    Column,
+    Dialect,
+    Double,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+)
 
 from kakaclo_async.database.engines import (
     Transactions,
@@ -16,18 +30,89 @@ from kakaclo_async.database.engines import (
     run_to_completion,
     sqlite_engine,
 )
+from kakaclo_async.database.migrations import Migrations
 from kakaclo_async.database.url import DatabaseUrl
 from kakaclo_async.errors import ConfigurationError
-from kakaclo_async.ordering import schema
-from kakaclo_async.ordering.per_loop import PerLoop
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sqlalchemy.engine import Connection
 
-
 T = TypeVar("T")
+
+
+class _Unseen(bytes):
+    """Bytes that SQLAlchemy does not write into its log of rows."""
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} bytes>"
+
+
+class _Payload(TypeDecorator[bytes]):
+    impl = LargeBinary
+    cache_ok = True
+
+    def process_result_value(self, value: bytes | None, dialect: Dialect) -> bytes | None:
+        del dialect
+        return None if value is None else _Unseen(value)
+
+
+metadata = MetaData()
+
+# Times are seconds since 1970, for leases are compared and prolonged in SQL.
+write = Table(
+    "kakaclo_write",
+    metadata,
+    Column("kind", String, primary_key=True),
+    Column("key", String, primary_key=True),
+    Column("digest", String(64), nullable=False),
+    Column("payload", _Payload, nullable=False, comment="the JSON body, without its address once it is done"),
+    Column("notes", Text, comment="what the endpoint noted on the way"),
+    Column("state", String, nullable=False, comment="ready, lost, sent or done"),
+    Column("outcome", String, comment="the number that KakaClo gave"),
+    Column("why", Text, comment="what the last attempt or look ended with"),
+    Column("attempts", Integer, nullable=False),
+    Column("holder", String, comment="the claim of the worker that sends"),
+    Column("held_until", Double),
+    Column("sent_from", Double),
+    Column("sent_until", Double),
+    Column("created_at", Double, nullable=False),
+    Column("done_at", Double),
+    Index("kakaclo_write_state", "state"),
+)
+
+version = Table("kakaclo_journal", metadata, Column("version", Integer, nullable=False))
+
+MIGRATIONS = Migrations(
+    holds="journal",
+    hint="submit an order first",
+    metadata=metadata,
+    version=version,
+    steps=[],
+    alone=False,
+)
+
+
+class PerLoop(Generic[T]):
+    """Keeps one object for each event loop that is not closed.
+
+    Args:
+        make: makes one, on its loop.
+    """
+
+    def __init__(self, make: Callable[[], T]) -> None:
+        self._make = make
+        self._made: dict[asyncio.AbstractEventLoop, T] = {}
+
+    def get(self) -> T:
+        """Return the running loop's."""
+        loop = asyncio.get_running_loop()
+        if loop not in self._made:
+            self._made = {known: made for known, made in self._made.items() if not known.is_closed()}
+            self._made[loop] = self._make()
+        return self._made[loop]
+
 
 # EXTRA also makes the end of a transaction durable; secure_delete wipes the addresses that are dropped.
 _PRAGMAS = ("synchronous = EXTRA", "secure_delete = ON")
@@ -71,7 +156,7 @@ class Database:
     async def _run(self, work: Callable[[Connection], T], *, make: bool) -> T:
         def prepared(connection: Connection) -> T:
             if not self._is_ready:
-                schema.MIGRATIONS.migrate(connection, make=make)
+                MIGRATIONS.migrate(connection, make=make)
             return work(connection)
 
         with self._url.errors(OSError):

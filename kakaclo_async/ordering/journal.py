@@ -13,11 +13,10 @@ from kakaclo_async.codec import encode
 from kakaclo_async.errors import ConfigurationError, OutcomeUnknown, Rejected
 from kakaclo_async.models.custom import NewDesign
 from kakaclo_async.models.order import NewOrder
-from kakaclo_async.ordering.database import Database
+from kakaclo_async.ordering.database import Database, PerLoop
 from kakaclo_async.ordering.designs import DesignWrites
 from kakaclo_async.ordering.leases import Attempt, Leases
 from kakaclo_async.ordering.orders import OrderWrites
-from kakaclo_async.ordering.per_loop import PerLoop
 from kakaclo_async.ordering.reconcile import Reconciler, reconcile
 from kakaclo_async.ordering.refunds import RefundWrites, prepare_refund
 from kakaclo_async.ordering.store import Store

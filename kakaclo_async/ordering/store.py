@@ -15,7 +15,7 @@ from sqlalchemy import and_, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from kakaclo_async.errors import LeaseLost
-from kakaclo_async.ordering.schema import write
+from kakaclo_async.ordering.database import write
 from kakaclo_async.ordering.writes import Entry, WriteStatus
 
 if TYPE_CHECKING:

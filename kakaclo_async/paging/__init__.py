@@ -1,11 +1,13 @@
 """Pull lists that move while one reads them, without losing a row."""
 
-from kakaclo_async.paging.jobs import Checkpoint as Checkpoint, Progress as Progress, Source as Source
-from kakaclo_async.paging.pull import Pull as Pull
-from kakaclo_async.paging.windows import (
+from kakaclo_async.paging.jobs import (
     INDEX_LAG as INDEX_LAG,
+    Checkpoint as Checkpoint,
+    Progress as Progress,
+    Source as Source,
     checked_window as checked_window,
     complete_until as complete_until,
     merged as merged,
     subtract as subtract,
 )
+from kakaclo_async.paging.pull import Pull as Pull

@@ -16,8 +16,8 @@ from kakaclo_async.models.custom import Design, DesignModel, DesignModelDetail, 
 from kakaclo_async.paging.listing import Listing
 from kakaclo_async.protocol import Request, path
 from kakaclo_async.resources._checks import check_codes, check_number
-from kakaclo_async.resources._polling import poll
 from kakaclo_async.resources.products import Products
+from kakaclo_async.retry import poll
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence

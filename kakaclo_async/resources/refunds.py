@@ -23,9 +23,9 @@ from kakaclo_async.models.refund import (
 from kakaclo_async.protocol import Request, path
 from kakaclo_async.resources._checks import check_code
 from kakaclo_async.resources._journal import RefundRequest
-from kakaclo_async.resources._polling import poll
 from kakaclo_async.resources.orders import Orders
 from kakaclo_async.resources.orders.placing import naming
+from kakaclo_async.retry import poll
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -10,7 +10,7 @@ import pytest
 import typer.main
 
 from kakaclo_async.cli.app import app
-from kakaclo_async.cli.errors import EXIT_CODES
+from kakaclo_async.cli.command import EXIT_CODES
 
 DOCUMENTS = Path(__file__).parents[2] / "docs"
 TEXT = (DOCUMENTS / "cli.md").read_text()

@@ -23,7 +23,7 @@ from kakaclo_async import (
     ServerError,
     Unauthorized,
 )
-from kakaclo_async.cli.errors import EXIT_CODES, exit_code, sentence
+from kakaclo_async.cli.command import EXIT_CODES, exit_code, sentence
 from kakaclo_async.sandbox import Fault
 
 

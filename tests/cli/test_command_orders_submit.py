@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 from support.terminal import TOKEN
 
-from kakaclo_async.cli.errors import exit_code
+from kakaclo_async.cli.command import exit_code
 from kakaclo_async.errors import Conflict
 from kakaclo_async.sandbox import Fault
 

@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from kakaclo_async.config import ENVIRONMENTS, Options, choose_base_url
-from kakaclo_async.credentials import Token
+from kakaclo_async.config import ENVIRONMENTS, Options, Token, choose_base_url
 from kakaclo_async.errors import ConfigurationError
 
 

@@ -7,8 +7,7 @@ import asyncio
 import attrs
 import pytest
 
-from kakaclo_async.config import Options
-from kakaclo_async.credentials import Token
+from kakaclo_async.config import Options, Token
 from kakaclo_async.errors import (
     ClientClosed,
     ConfigurationError,

@@ -10,7 +10,7 @@ import attrs
 import pytest
 
 from kakaclo_async import ConfigurationError
-from kakaclo_async.ordering import Journal, schema
+from kakaclo_async.ordering import Journal, database as schema
 
 pytestmark = pytest.mark.stepped
 

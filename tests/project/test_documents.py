@@ -118,7 +118,7 @@ def test_the_drawn_tree_has_every_module_and_folder_of_the_core_and_nothing_else
     assert [path for path in drawn if not (ROOT / path).exists()] == []
     core = ROOT / "kakaclo_async"
     there = {path.relative_to(ROOT) for path in core.iterdir() if path.suffix == ".py" or path.is_dir()}
-    hidden = {"__init__.py", "_version.py", "__pycache__"}
+    hidden = {"__init__.py", "__pycache__"}
     assert {path for path in there if path.name not in hidden} <= drawn
 
 

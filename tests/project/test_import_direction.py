@@ -20,11 +20,11 @@ LAYERS: list[set[str]] = [
     {"sending"},
     {"guards", "stats", "ratelimit", "sharing", "paging", "transport"},
     {"protocol", "retry"},
-    {"config", "credentials"},
+    {"config"},
     {"codec"},
     {"models"},
     {"database"},
-    {"errors", "events", "_version"},
+    {"errors", "events"},
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 SANDBOX = "sandbox"  # knows the contract, imports nothing of the SDK

@@ -9,8 +9,7 @@ import attrs
 
 from kakaclo_async.errors import DeadlineExceeded, KakaCloError
 from kakaclo_async.models.order import FinancialStatus, FulfillmentStatus, OrderStatus
-from kakaclo_async.resources._polling import may_pass
-from kakaclo_async.retry import Pauses
+from kakaclo_async.retry import Pauses, may_pass
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
+from functools import cache
 from typing import TYPE_CHECKING, Final, cast
 
 import attrs
@@ -100,11 +101,16 @@ converter.register_structure_hook_factory(is_readable_or_not, _readable_or_not_h
 def _write_request(request: attrs.AttrsInstance) -> dict[str, object]:
     """Write a request under its wire names; what is None or empty stays out."""
     body: dict[str, object] = {}
-    for field in attrs.fields(type(request)):
-        value = cast("object", getattr(request, field.name))
+    for name, wire_name in _wire_names_of(type(request)):
+        value = cast("object", getattr(request, name))
         if value is not None and value != ():
-            body[wire_names(field)[0]] = converter.unstructure(value)
+            body[wire_name] = converter.unstructure(value)
     return body
+
+
+@cache
+def _wire_names_of(kind: type[attrs.AttrsInstance]) -> tuple[tuple[str, str], ...]:
+    return tuple((field.name, wire_names(field)[0]) for field in attrs.fields(kind))
 
 
 converter.register_unstructure_hook_func(attrs.has, _write_request)

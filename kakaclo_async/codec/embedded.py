@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 import msgspec
 
-from kakaclo_async.codec.scalars import DECIMALS, Memo, Unreadable, read_decimal, read_text
+from kakaclo_async.codec.scalars import DECIMALS, Memo, Unreadable, read_decimal, to_text, write_json
 from kakaclo_async.models.common import Attributes, Option
 from kakaclo_async.models.payment import Balance
 from kakaclo_async.models.size import SizeContent, SizeRow, SizeSheet, SizeValue
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 # Every number with a fraction becomes a Decimal straight from its text, never by way of a binary float.
 parse: Final = msgspec.json.Decoder(object, float_hook=DECIMALS.__getitem__).decode
-_encode: Final = msgspec.json.Encoder(decimal_format="number").encode
 UNPARSABLE: Final = (
     Unreadable,
     ValueError,
@@ -26,14 +25,6 @@ UNPARSABLE: Final = (
     RecursionError,
 )  # ValueError: msgspec's errors too
 _BALANCE_NAMES: Final = ("balance", "availableBalance", "amount", "availableAmount")
-
-
-def to_text(value: object) -> str | None:
-    """Read a text; anything else than a text or a number becomes its JSON."""
-    try:
-        return read_text(value)
-    except Unreadable:
-        return _encode(value).decode()
 
 
 def read_option(value: object) -> Option | None:
@@ -113,7 +104,7 @@ def _open(value: object) -> tuple[str, object] | None:
     if value is None or value in ("", "NULL", "null"):
         return None
     if not isinstance(value, str):  # the API sends texts; the object itself is as good
-        return _encode(value).decode(), value
+        return write_json(value).decode(), value
     try:
         return value, parse(value)
     except UNPARSABLE:

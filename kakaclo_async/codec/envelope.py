@@ -9,9 +9,9 @@ import attrs
 import msgspec
 
 from kakaclo_async.codec.converter import converter, hook_of
-from kakaclo_async.codec.embedded import UNPARSABLE, parse, to_text
+from kakaclo_async.codec.embedded import UNPARSABLE, parse
 from kakaclo_async.codec.records import UNKNOWN_NAMES, type_of
-from kakaclo_async.codec.scalars import DECIMALS, Unreadable, read_integer
+from kakaclo_async.codec.scalars import DECIMALS, Unreadable, read_integer, to_text
 from kakaclo_async.codec.strict import strict_body_decoder, strict_decoder
 from kakaclo_async.errors import DecodeError
 from kakaclo_async.models.common import Record
@@ -93,7 +93,7 @@ def decode_body(body: bytes, kind: type[T], *, success: int) -> T | None:
         The data; or None for anything but a success without surprises: `read_envelope` and `decode` read what
         can be read of it, and say what cannot.
     """
-    if not issubclass(type_of(kind), Record):
+    if not _is_record(cast("Hashable", kind)):
         return None
     try:
         code, data = _body_decoder(cast("Hashable", kind), len(UNKNOWN_NAMES))(body)
@@ -114,7 +114,7 @@ def decode(data: bytes | msgspec.Raw | None, kind: type[T], *, where: str = "dat
     Raises:
         DecodeError: with the path to the value that cannot be read, and without the value.
     """
-    if data is not None and issubclass(type_of(kind), Record):
+    if data is not None and _is_record(cast("Hashable", kind)):
         try:
             return cast("T", _data_decoder(cast("Hashable", kind), len(UNKNOWN_NAMES))(data))
         except UNPARSABLE:
@@ -130,6 +130,11 @@ def decode(data: bytes | msgspec.Raw | None, kind: type[T], *, where: str = "dat
             return result
         problem, place = "is missing", where
     raise DecodeError(problem, where=place)
+
+
+@lru_cache(maxsize=64)
+def _is_record(kind: Hashable) -> bool:
+    return issubclass(type_of(kind), Record)
 
 
 # Every new unknown field makes new decoders, which expect it from then on.

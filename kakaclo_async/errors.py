@@ -16,8 +16,10 @@
         ├── Unauthorized       401, 403: refresh the token on KakaClo's API settings page
         ├── NotFound           nothing under that code or number
         ├── RateLimited        429: the shop's bucket is full; `retry_after` in seconds, or None
-        ├── ServerError        5xx, or a page that is not the API's
+        ├── ServerError        5xx, and 408, 425, 499: trouble on the way, as a gateway has it
         └── Rejected           a business code other than 10000, or another 4xx
+
+A write ends with one of these only if KakaClo surely did not carry it out (`APIError.declined`), else with OutcomeUnknown.
 
 No error ever holds a token, an address or a phone number. All of them can be pickled.
 """
@@ -180,7 +182,13 @@ class APIError(KakaCloError):
         message: what KakaClo said, shortened.
         method: the HTTP method of the request.
         path: the path of the request, below the base URL and without its query.
+        retry_after: seconds that the server asked to wait, or None when it named none.
+        declined: whether the request surely had no effect: KakaClo declined it in its own words (a JSON document with
+            `code` or `error`), or a rate limiter did. False where a gateway may have answered for KakaClo, or the
+            answer may have come after the effect.
     """
+
+    declined: bool = False
 
     def __init__(
         self,
@@ -191,6 +199,7 @@ class APIError(KakaCloError):
         message: str = "",
         method: str = "",
         path: str = "",
+        retry_after: float | None = None,
     ) -> None:
         super().__init__(text)
         self.status = status
@@ -198,22 +207,25 @@ class APIError(KakaCloError):
         self.message = message
         self.method = method
         self.path = path
+        self.retry_after = retry_after
 
 
 class Unauthorized(APIError):
     """The token is missing, wrong, expired or not allowed here."""
 
+    declined = True
+
 
 class NotFound(APIError):
     """Nothing is known under that code or number."""
 
+    declined = True
+
 
 class RateLimited(APIError):
-    """The shop's bucket is full.
+    """The shop's bucket is full."""
 
-    Attributes:
-        retry_after: seconds that the server asked to wait, or None when it named none.
-    """
+    declined = True
 
     def __init__(
         self,
@@ -226,13 +238,16 @@ class RateLimited(APIError):
         path: str = "",
         retry_after: float | None = None,
     ) -> None:
-        super().__init__(text, status=status, code=code, message=message, method=method, path=path)
-        self.retry_after = retry_after
+        super().__init__(
+            text, status=status, code=code, message=message, method=method, path=path, retry_after=retry_after
+        )
 
 
 class ServerError(APIError):
-    """KakaClo, or something in front of it, is in trouble."""
+    """KakaClo, or something in front of it, is in trouble; try again later."""
 
 
 class Rejected(APIError):
-    """KakaClo understood the request and declined it."""
+    """KakaClo understood the request and declined it; a read may also be declined by a gateway's page."""
+
+    declined = True

@@ -19,7 +19,7 @@
         ├── ServerError        5xx, and 408, 425, 499: trouble on the way, as a gateway has it
         └── Rejected           a business code other than 10000, or another 4xx
 
-A write ends with one of these only if KakaClo surely did not carry it out (`APIError.declined`), else with OutcomeUnknown.
+A write ends with an APIError only if it surely had no effect (`declined`); otherwise with OutcomeUnknown.
 
 No error ever holds a token, an address or a phone number. All of them can be pickled.
 """

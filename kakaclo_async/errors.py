@@ -64,6 +64,51 @@ def copy_error(error: BaseException) -> BaseException:
     return other
 
 
+_NOT_SECRET = frozenset({"method", "path", "custom_order_id", "order_id"})  # they name what an error is about
+
+
+def scrub_error(error: BaseException, scrub: Callable[[str], str]) -> None:
+    """Strike secrets out of an error, its facts and notes, and out of all errors behind it.
+
+    An error of other code cannot be rewritten: one that holds a secret is replaced by its name and its scrubbed text.
+    """
+    todo, done = [error], set[int]()
+    while todo:
+        error = todo.pop()
+        if id(error) in done:
+            continue
+        done.add(id(error))
+        if isinstance(error, KakaCloError):
+            error.args = tuple(scrub(part) if isinstance(part, str) else part for part in error.args)
+            for name, fact in vars(error).items():
+                if isinstance(fact, str) and name not in _NOT_SECRET:
+                    setattr(error, name, scrub(fact))
+            notes = cast("list[str]", getattr(error, "__notes__", []))
+            notes[:] = map(scrub, notes)
+        behind = [other for other in (error.__context__, error.__cause__) if other is not None]
+        clean = {id(other): _without_secrets(other, scrub) for other in behind}
+        for link, other in (("__context__", error.__context__), ("__cause__", error.__cause__)):
+            if other is not None and clean[id(other)] is not other:
+                setattr(error, link, clean[id(other)])
+        todo += clean.values()
+
+
+def _without_secrets(error: BaseException, scrub: Callable[[str], str]) -> BaseException:
+    if isinstance(error, KakaCloError):
+        return error
+    try:
+        shown = "\n".join((str(error), repr(error), repr(error.args), repr(vars(error))))
+    except Exception:  # noqa: BLE001 - then nobody can tell what it would show
+        text, harmless = "", False
+    else:
+        text, harmless = str(error), scrub(shown) == shown
+    if harmless:
+        return error
+    other = KakaCloError(scrub(f"{type(error).__name__}: {text}")).with_traceback(error.__traceback__)
+    other.__cause__, other.__context__ = error.__cause__, error.__context__
+    return other
+
+
 class ConfigurationError(KakaCloError, ValueError):
     """A setting is missing or cannot work: a token, an address, a database URL."""
 

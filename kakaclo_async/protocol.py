@@ -37,6 +37,10 @@ SUCCESS: Final = 10000
 MAX_MESSAGE_CHARS = 200
 """Characters of the server's message that an error repeats."""
 
+_MAX_SCRUBBED_CHARS: Final = (
+    65_536  # so many more than are shown that no head of a secret is left at their end
+)
+
 LONGEST_RETRY_AFTER: Final = 366 * 86_400.0
 """Seconds that a `Retry-After` counts at most: no clock or timer chokes on a year."""
 
@@ -139,7 +143,8 @@ class _Words:
 
     def shortened(self, text: str) -> str:
         # What is no Unicode, half an emoji or a header in Latin-1, could not be printed.
-        return self.scrub(text).encode(errors="backslashreplace").decode()[:MAX_MESSAGE_CHARS]
+        clean = self.scrub(text[:_MAX_SCRUBBED_CHARS]).encode(errors="backslashreplace").decode()
+        return clean[:MAX_MESSAGE_CHARS]
 
 
 def _read(request: Request[T], answer: Answer, words: _Words, now: datetime | None) -> T:

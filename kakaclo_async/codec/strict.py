@@ -68,36 +68,31 @@ def strict_decoder(kind: type[T]) -> Callable[[bytes | msgspec.Raw], T]:
         kind: a subclass of `Record`; a generic one with its parameters.
     """
     # A new unknown field makes new decoders, which expect it.
-    return cast(
-        "Callable[[bytes | msgspec.Raw], T]", _data_decoder(cast("Hashable", kind), UNKNOWN_FIELDS.count)
-    )
+    data, _ = _decoders(cast("Hashable", kind), UNKNOWN_FIELDS.count)
+    return cast("Callable[[bytes | msgspec.Raw], T]", data)
 
 
 def strict_body_decoder(kind: type[T]) -> Callable[[bytes], tuple[int, T]]:
     """Return the function that reads code and data of a whole answer in one pass; see `strict_decoder`."""
-    return cast(
-        "Callable[[bytes], tuple[int, T]]", _body_decoder(cast("Hashable", kind), UNKNOWN_FIELDS.count)
-    )
+    _, body = _decoders(cast("Hashable", kind), UNKNOWN_FIELDS.count)
+    return cast("Callable[[bytes], tuple[int, T]]", body)
 
 
 @lru_cache(maxsize=64)
-def _data_decoder(kind: Hashable, _unknown_fields: int) -> Callable[[bytes | msgspec.Raw], object]:
-    struct, build = _struct_and_builder(kind, ())
-    parse = msgspec.json.Decoder(struct, float_hook=DECIMALS.__getitem__).decode
-    return lambda data: build(parse(data))
-
-
-@lru_cache(maxsize=64)
-def _body_decoder(kind: Hashable, _unknown_fields: int) -> Callable[[bytes], tuple[int, object]]:
+def _decoders(
+    kind: Hashable, _unknown_fields: int
+) -> tuple[Callable[[bytes | msgspec.Raw], object], Callable[[bytes], tuple[int, object]]]:
     struct, build = _struct_and_builder(kind, ())
     envelope = msgspec.defstruct("Envelope", [("code", int), ("data", struct)])
-    parse = msgspec.json.Decoder(envelope, float_hook=DECIMALS.__getitem__).decode
+    parse_data, parse_body = (
+        msgspec.json.Decoder(shape, float_hook=DECIMALS.__getitem__).decode for shape in (struct, envelope)
+    )
 
-    def decode(body: bytes) -> tuple[int, object]:
-        code, data = msgspec.structs.astuple(parse(body))
+    def read_body(body: bytes) -> tuple[int, object]:
+        code, data = msgspec.structs.astuple(parse_body(body))
         return code, build(data)
 
-    return decode
+    return lambda data: build(parse_data(data)), read_body
 
 
 @attrs.frozen

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 # Every number with a fraction becomes a Decimal straight from its text, never by way of a binary float.
 parse: Final = msgspec.json.Decoder(object, float_hook=DECIMALS.__getitem__).decode
-_encode: Final = msgspec.json.Encoder(decimal_format="number").encode
+write_json: Final = msgspec.json.Encoder(decimal_format="number").encode
 # ValueError: msgspec's errors too.
 UNPARSABLE: Final = (InvalidValue, ValueError, ArithmeticError, RecursionError)
 _BALANCE_NAMES: Final = ("balance", "availableBalance", "amount", "availableAmount")
@@ -29,7 +29,7 @@ def to_text(value: object) -> str | None:
     try:
         return read_text(value)
     except InvalidValue:
-        return _encode(value).decode()
+        return write_json(value).decode()
 
 
 class _OptionDocument(msgspec.Struct):
@@ -97,7 +97,7 @@ def _open(value: object) -> tuple[str, object] | None:
     if value is None or value in ("", "NULL", "null"):
         return None
     if not isinstance(value, str):  # the API sends texts; the object itself is as good
-        return _encode(value).decode(), value
+        return write_json(value).decode(), value
     try:
         return value, parse(value)
     except UNPARSABLE:

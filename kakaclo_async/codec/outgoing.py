@@ -6,14 +6,12 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import Enum
-from typing import Final, cast
+from typing import cast
 
 import attrs
-import msgspec
 
 from kakaclo_async.codec.converter import converter
-
-_write: Final = msgspec.json.Encoder(decimal_format="number").encode
+from kakaclo_async.codec.embedded import write_json
 
 
 def encode(request: object) -> bytes:
@@ -22,7 +20,7 @@ def encode(request: object) -> bytes:
     Args:
         request: a request model, whose None and empty fields stay out, or plain JSON data.
     """
-    return _write(converter.unstructure(request))
+    return write_json(converter.unstructure(request))
 
 
 def to_json(value: object) -> object:

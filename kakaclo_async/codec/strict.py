@@ -36,14 +36,7 @@ from zlib import crc32
 import attrs
 import msgspec
 
-from kakaclo_async.codec.converter import (
-    UNKNOWN_FIELDS,
-    WireField,
-    hook_of,
-    row_type,
-    type_of,
-    wire_fields,
-)
+from kakaclo_async.codec.converter import UNKNOWN_FIELDS, WireField, hook_of, row_type, type_of, wire_fields
 from kakaclo_async.codec.scalars import DECIMALS, WHOLE_DECIMALS, Memo
 from kakaclo_async.models.common import (
     NO_EXTRA,
@@ -175,7 +168,6 @@ class _Struct:
     def __init__(self, name: str) -> None:
         self._name = name
         self._fields: list[tuple[str, Any, Any]] = []
-        self._renames: dict[str, str] = {}
 
     def add(self, field: WireField, seen: object) -> list[str]:
         """Add a field for each wire name of a field; return their names."""
@@ -187,8 +179,7 @@ class _Struct:
         ]
 
     def _add(self, name: str, wire_name: str, seen: object, default: object) -> str:
-        self._fields.append((name, seen, default))
-        self._renames[name] = wire_name
+        self._fields.append((name, seen, msgspec.field(default=default, name=wire_name)))
         return name
 
     def extra_of(self, closed: type[Record]) -> _Build | None:
@@ -213,14 +204,7 @@ class _Struct:
 
     def define(self) -> type[msgspec.Struct]:
         """Define the struct."""
-        return msgspec.defstruct(
-            self._name,
-            self._fields,
-            rename=self._renames,
-            forbid_unknown_fields=True,
-            kw_only=True,
-            gc=False,
-        )
+        return msgspec.defstruct(self._name, self._fields, forbid_unknown_fields=True, kw_only=True, gc=False)
 
 
 def _way(kind: object, outer: tuple[object, ...]) -> _Way:

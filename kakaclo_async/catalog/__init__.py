@@ -11,13 +11,4 @@ except ModuleNotFoundError as error:
         raise
     raise ConfigurationError(f"the catalog needs {error.name}: pip install 'kakaclo[catalog]'") from None
 
-__all__ = [
-    "Change",
-    "ChangeKind",
-    "ExportFormat",
-    "Gap",
-    "Mirror",
-    "MirrorReport",
-    "MirrorStatus",
-    "export",
-]
+__all__ = ["Change", "ChangeKind", "ExportFormat", "Gap", "Mirror", "MirrorReport", "MirrorStatus", "export"]

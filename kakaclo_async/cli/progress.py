@@ -206,8 +206,7 @@ class Lines(Meter):
         """Write one line; the next cycle has more only when it takes long."""
         self._shown = dict.fromkeys(self._paces, (self._clock(), 0))
         self._paces.clear()
-        self._stream.write(f"{summary(report)}\n")
-        self._stream.flush()
+        self._line(summary(report))
 
     def close(self) -> None:
         """Write the last state of what has moved since its last line."""
@@ -217,7 +216,10 @@ class Lines(Meter):
 
     def _write(self, pace: Pace, now: float) -> None:
         self._shown[pace.what] = now, pace.done
-        self._stream.write(f"{pace.what}: {self.facts(pace)}\n")
+        self._line(f"{pace.what}: {self.facts(pace)}")
+
+    def _line(self, text: str) -> None:
+        self._stream.write(f"{text}\n")
         self._stream.flush()
 
 

@@ -6,15 +6,13 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import Enum
-from typing import Final, cast
+from typing import cast
 
 import attrs
-import msgspec
 
 from kakaclo_async.codec.converter import converter
+from kakaclo_async.codec.embedded import write_json
 from kakaclo_async.errors import InvalidRequest
-
-_write: Final = msgspec.json.Encoder(decimal_format="number").encode
 
 
 def encode(request: object) -> bytes:
@@ -27,7 +25,7 @@ def encode(request: object) -> bytes:
         InvalidRequest: a text that is no Unicode.
     """
     try:
-        return _write(converter.unstructure(request))
+        return write_json(converter.unstructure(request))
     except UnicodeEncodeError:
         pass  # it repeats the text, which may be an address
     raise InvalidRequest("the request holds half a character (a lone surrogate, as of a cut emoji)")

@@ -1,7 +1,7 @@
 """What all areas share: records, pages, open enumerations, and JSON that travels inside strings."""
 
 from collections.abc import Iterator, Mapping
-from enum import IntEnum, StrEnum
+from enum import Enum, IntEnum, StrEnum
 from typing import Any, Final, Generic, Self, SupportsIndex, TypeVar, cast, overload
 
 import attrs
@@ -80,7 +80,7 @@ class Record:
         cls.__hash__ = Record.__hash__  # type: ignore[method-assign]
 
     def __eq__(self, other: object) -> bool:
-        if other.__class__ is not self.__class__:
+        if not isinstance(other, Record) or other.__class__ is not self.__class__:
             return NotImplemented
         return self._compared() == other._compared()
 
@@ -165,21 +165,18 @@ class Attributes(FrozenMapping[str]):
         return type(self), (self._items, self.raw)
 
 
-class OpenStrEnum(StrEnum):
-    """An enumeration of texts that KakaClo may extend at any time.
+class _OpenEnum(Enum):
+    """An enumeration that KakaClo may extend at any time.
 
-    A value that is not documented becomes a member named UNKNOWN: `.value` is the text from the wire, equal
+    A value that is not documented becomes a member named UNKNOWN: `.value` is what came on the wire, equal
     values are one object, pickles keep their identity, and iteration shows the documented members only.
     Unknown members are kept for the life of the process; there are as many as the API invents.
     """
 
     @classmethod
-    def _missing_(cls, value: object) -> Self | None:
-        if not isinstance(value, str):
-            return None
-        member = str.__new__(cls, value)
+    def _keep(cls, member: Self, value: str | int) -> Self:
         member._name_ = "UNKNOWN"
-        member._value_ = str(value)
+        member._value_ = value
         return cls._value2member_map_.setdefault(value, member)  # type: ignore[return-value] # typed as Enum
 
     @property
@@ -188,19 +185,19 @@ class OpenStrEnum(StrEnum):
         return self._name_ != "UNKNOWN"
 
 
-class OpenIntEnum(IntEnum):
+class OpenStrEnum(_OpenEnum, StrEnum):
+    """An enumeration of texts that KakaClo may extend at any time; an unknown one is kept, named UNKNOWN."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self | None:
+        return cls._keep(str.__new__(cls, value), str(value)) if isinstance(value, str) else None
+
+
+class OpenIntEnum(_OpenEnum, IntEnum):
     """An enumeration of numbers that KakaClo may extend at any time; see `OpenStrEnum`."""
 
     @classmethod
     def _missing_(cls, value: object) -> Self | None:
         if not isinstance(value, int) or isinstance(value, bool):
             return None
-        member = int.__new__(cls, value)
-        member._name_ = "UNKNOWN"
-        member._value_ = int(value)
-        return cls._value2member_map_.setdefault(value, member)  # type: ignore[return-value] # typed as Enum
-
-    @property
-    def is_known(self) -> bool:
-        """Whether the value is documented."""
-        return self._name_ != "UNKNOWN"
+        return cls._keep(int.__new__(cls, value), int(value))

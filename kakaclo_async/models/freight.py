@@ -11,8 +11,7 @@ from kakaclo_async.errors import KakaCloError
 from kakaclo_async.models._checks import as_tuple, filled, optional_text, positive, text
 from kakaclo_async.models.common import OpenStrEnum, Record, wire
 
-_RANGE: Final = re.compile(r"\s*(\d{1,4})\s*(?:[~～\-–—]|to)\s*(\d{1,4})\b", re.ASCII | re.IGNORECASE)  # noqa: RUF001 # KakaClo writes full-width signs at times
-_SINGLE: Final = re.compile(r"\s*(\d{1,4})\b", re.ASCII)
+_DAYS: Final = re.compile(r"\s*(\d{1,4})(?:\s*(?:[~～\-–—]|to)\s*(\d{1,4}))?\b", re.ASCII | re.IGNORECASE)  # noqa: RUF001 # KakaClo writes full-width signs at times
 
 
 class ChannelType(OpenStrEnum):
@@ -93,14 +92,11 @@ class FreightOption(Record):
     @property
     def delivery_days(self) -> tuple[int, int] | None:
         """The least and the most business days, or None when the wording has no number."""
-        if self.delivery_time is None:
+        found = _DAYS.match(self.delivery_time or "")
+        if found is None:
             return None
-        if found := _RANGE.match(self.delivery_time):
-            least, most = int(found[1]), int(found[2])
-            return min(least, most), max(least, most)
-        if found := _SINGLE.match(self.delivery_time):
-            return int(found[1]), int(found[1])
-        return None
+        days = [int(number) for number in found.groups() if number]
+        return min(days), max(days)
 
 
 @attrs.frozen(kw_only=True)

@@ -17,7 +17,7 @@ from kakaclo_async.errors import (
     scrub_error,
 )
 from kakaclo_async.events import Lane, Retried, Sent, Throttled
-from kakaclo_async.protocol import Answer, Request, read_answer
+from kakaclo_async.protocol import Answer, Request, call_writes, read_answer
 from kakaclo_async.retry import BACKOFF, may_repeat, surely_not_executed
 
 if TYPE_CHECKING:
@@ -143,11 +143,34 @@ class Sender:
                     # The token comes first: it may take its time, and a request must leave when it is built.
                     token = await state.token.read()
                     built = request() if callable(request) else request
-                    return await self._attempt(built, token, budget)
+                    attempt = self._attempt_write if built.writes else self._attempt
+                    return await attempt(built, token, budget)
             except KakaCloError as error:
                 if built is None:
                     raise
                 await self._pause_or_raise(built, error, budget)
+
+    async def _attempt_write(self, request: Request[T], token: str, budget: _Budget) -> T:
+        """Attempt a write, and note what became of it: the caller's wait may be interrupted at any moment."""
+        notes = call_writes.get()
+        if notes is None:
+            return await self._attempt(request, token, budget)
+        notes.begin(request)
+        try:
+            data = await self._attempt(request, token, budget)
+        except asyncio.CancelledError:  # after it left, the transport would have raised another error
+            notes.not_executed()
+            raise
+        except KakaCloError as error:
+            if surely_not_executed(error):
+                notes.not_executed()
+            raise
+        notes.done(
+            data if isinstance(data, str) else "",
+            custom_order_id=request.custom_order_id,
+            order_id=request.order_id,
+        )
+        return data
 
     async def _attempt(self, request: Request[T], token: str, budget: _Budget) -> T:
         clock = asyncio.get_running_loop().time

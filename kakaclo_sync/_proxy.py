@@ -17,8 +17,8 @@ from functools import partial, wraps
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, cast, overload
 
-from kakaclo_async.errors import ClientClosed
-from kakaclo_sync._loop import LoopThread
+from kakaclo_async.errors import ClientClosed, ConfigurationError
+from kakaclo_sync._loop import Call, LoopThread
 from kakaclo_sync.stream import Pull, Stream
 
 if TYPE_CHECKING:
@@ -99,6 +99,7 @@ class Bridge(Generic[R]):
             if self._thread is None:
                 if self._closed:
                     raise ClientClosed("the client is closed; make a new one")
+                _refuse_green_threads()
                 self._thread = LoopThread(partial(self._close, root))
             return self._thread
 
@@ -128,6 +129,21 @@ class Bridge(Generic[R]):
         if self._thread is not None:
             self._thread.exiting = True
             self.close()
+
+
+def _refuse_green_threads() -> None:
+    checks = (
+        ("gevent.monkey", "is_module_patched", ("_thread", "queue", "select")),
+        ("eventlet.patcher", "is_monkey_patched", ("thread", "select")),
+    )
+    for module, check, needed in checks:
+        patcher = sys.modules.get(module)
+        replaced = [] if patcher is None else [name for name in needed if getattr(patcher, check)(name)]
+        if replaced:
+            raise ConfigurationError(
+                f"{module.partition('.')[0]} has replaced {', '.join(replaced)} in this process, and the blocking"
+                " client needs the real ones: use thread or process workers, or leave these modules unpatched"
+            )
 
 
 _bridges: weakref.WeakSet[Bridge[Any]] = weakref.WeakSet()
@@ -226,7 +242,12 @@ def blocking(method: Callable[Concatenate[A, P], Coroutine[Any, Any, T]]) -> Met
 
     @wraps(method)
     def call(self: BlockingProxy[A], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return self._bridge.thread().run(lambda: method(self._target(), *args, **kwargs))
+        running = Call(self._bridge.thread(), lambda: method(self._target(), *args, **kwargs))
+        try:
+            return running.result()
+        except BaseException as error:
+            running.settle(error)
+            raise
 
     return cast("Method[P, T]", _named_in_tracebacks(call, method))
 

@@ -22,6 +22,7 @@ from kakaclo_async.ordering.reconcile import Reconciler, reconcile
 from kakaclo_async.ordering.refunds import RefundWrites, prepare_refund
 from kakaclo_async.ordering.store import Store
 from kakaclo_async.ordering.writes import WriteStatus
+from kakaclo_async.protocol import call_writes
 from kakaclo_async.resources._checks import check_code
 from kakaclo_async.resources._journal import RefundRequest
 from kakaclo_async.resources.custom import design_key
@@ -136,6 +137,8 @@ class Journal:
                 try:
                     await self._submit(writes, entry.key, entry.payload, timeout=0.0, orphan=True)
                 except OutcomeUnknown:
+                    if (task := asyncio.current_task()) is not None and task.cancelling():
+                        raise  # the transport turned the cancellation into this error: send no more
                     continue  # pending again, and returned
                 except Rejected as error:
                     if declined is None:
@@ -208,12 +211,15 @@ class Journal:
             attempt = Attempt(writes, key, payload, self._store, leases, orphan=orphan)
             entry, is_leased = await attempt.claim(digest)
             if is_leased:
+                if (notes := call_writes.get()) is not None:
+                    notes.not_executed()
                 if (outcome := await attempt.carry_out()) is not None:
                     return outcome
                 attempts, looked = attempts + 1, False
                 continue
             if entry.digest != digest:
                 raise writes.conflict(key)
+            _note(writes, entry, failure)
             if entry.status is WriteStatus.DONE:
                 return entry.outcome or ""
             left: float | None = None
@@ -245,6 +251,20 @@ def _unknown(writes: Writes, entry: Entry, failure: KakaCloError | None) -> Outc
     error = writes.unknown(entry.key, why, entry.settles_at or entry.seen_at)
     error.__cause__ = failure
     return error
+
+
+def _note(writes: Writes, entry: Entry, failure: KakaCloError | None) -> None:
+    """Tell a blocking caller, should it be interrupted now, what the journal knows."""
+    notes = call_writes.get()
+    if notes is None:
+        return
+    error = _unknown(writes, entry, failure)
+    if entry.status is WriteStatus.DONE:
+        ids = {"custom_order_id": error.custom_order_id, "order_id": error.order_id}
+        notes.done(entry.outcome or "", **ids)
+    else:
+        notes.not_executed()
+        notes.unknown = error
 
 
 def _all_writes(kk: KakaClo) -> tuple[Writes, ...]:

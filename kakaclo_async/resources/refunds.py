@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from kakaclo_async.codec import encode
 from kakaclo_async.errors import InvalidRequest, NotFound, OutcomeUnknown
+from kakaclo_async.models._checks import as_list_of
 from kakaclo_async.models.common import Page
 from kakaclo_async.models.freight import Item
 from kakaclo_async.models.refund import (
@@ -248,11 +249,9 @@ def refunds_query(template: str, order_id: str) -> Request[Page[Refund]]:
 def _listed(items: Iterable[Item | RefundItem] | None) -> tuple[Item | RefundItem, ...] | None:
     if items is None:
         return None
-    listed = tuple(items)
+    listed = as_list_of("Item or RefundItem", items, Item, RefundItem)
     if not listed:
         raise InvalidRequest("pass items=None to refund the whole order, or at least one item")
-    if not {type(item) for item in listed} <= {Item, RefundItem}:
-        raise InvalidRequest("items must be Item or RefundItem")
     return listed
 
 

@@ -7,7 +7,7 @@ try:
     from kakaclo_async.catalog.mirror import Mirror
     from kakaclo_async.catalog.report import Change, ChangeKind, Gap, MirrorReport, MirrorStatus
 except ModuleNotFoundError as error:
-    if error.name not in {"filelock", "sqlalchemy"}:
+    if error.name != "sqlalchemy":
         raise
     raise ConfigurationError(f"the catalog needs {error.name}: pip install 'kakaclo[catalog]'") from None
 

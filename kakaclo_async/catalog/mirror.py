@@ -12,6 +12,7 @@ from kakaclo_async.catalog.follow import Follower
 from kakaclo_async.catalog.reading import product_look_up, product_source, stock_source
 from kakaclo_async.catalog.run import Run
 from kakaclo_async.catalog.store import verifications
+from kakaclo_async.client import sender_of
 from kakaclo_async.errors import InvalidRequest
 from kakaclo_async.paging import checked_window, complete_until
 
@@ -99,7 +100,7 @@ class Mirror:
         """
         window = self._window(since, until)
         async with self, self._one_run() as run:
-            sender = self._kk._sender  # noqa: SLF001 - for rows that no resource would return
+            sender = sender_of(self._kk)  # for rows that no resource would return
             await run.pull(product_source(sender), stock_source(sender), window)
             return self._finish(run)
 
@@ -117,7 +118,7 @@ class Mirror:
         """
         window = self._window(None, None)
         async with self, self._one_run(verifying=1) as run:
-            sender = self._kk._sender  # noqa: SLF001 - see `run`
+            sender = sender_of(self._kk)
             await run.pull(product_source(sender), stock_source(sender), window, all_again=True)
             if not run.report.gaps:
                 await run.confirm_missing(product_look_up(sender))
@@ -198,7 +199,7 @@ class Mirror:
             yield Run(
                 self._database,
                 concurrency=self._concurrency,
-                rate=self._kk._sender.state.rate,  # noqa: SLF001 - the bucket's own
+                rate=sender_of(self._kk).state.rate,
                 now=self._now,
                 tell=self._tell,
                 seen_in=begun + verifying,
@@ -218,6 +219,6 @@ class Mirror:
         return report
 
     def _tell(self, report: MirrorReport, event: PageDone) -> None:
-        self._kk._sender.state.emit(event)  # noqa: SLF001 - the client's listeners hear of the mirror's pages
+        sender_of(self._kk).state.emit(event)
         if self._progress is not None:
             self._progress(report)

@@ -1,7 +1,5 @@
 """How a function becomes a command: options, a client, an event loop, the result printed."""
 
-from __future__ import annotations
-
 import asyncio
 import inspect
 import signal

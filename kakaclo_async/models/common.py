@@ -74,8 +74,21 @@ class Record:
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        # One for all records: attrs would generate and compile another for each, a tenth of the package's import time.
+        # One for all records: attrs would compile others for each class, a tenth of the package's import time.
         cls.__repr__ = Record.__repr__  # type: ignore[method-assign]
+        cls.__eq__ = Record.__eq__  # type: ignore[method-assign]
+        cls.__hash__ = Record.__hash__  # type: ignore[method-assign]
+
+    def __eq__(self, other: object) -> bool:
+        if other.__class__ is not self.__class__:
+            return NotImplemented
+        return self._compared() == other._compared()
+
+    def __hash__(self) -> int:
+        return hash((type(self), *self._compared()))
+
+    def _compared(self) -> tuple[object, ...]:
+        return tuple(getattr(self, field.name) for field in attrs.fields(type(self)) if field.eq)
 
     def __repr__(self) -> str:
         fields = [field.name for field in attrs.fields(type(self)) if field.repr]

@@ -9,6 +9,7 @@ from collections import defaultdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, assert_never, cast
 
+from kakaclo_async.client import sender_of
 from kakaclo_async.codec import encode
 from kakaclo_async.errors import ConfigurationError, OutcomeUnknown, Rejected
 from kakaclo_async.models.custom import NewDesign
@@ -247,7 +248,7 @@ def _unknown(writes: Writes, entry: Entry, failure: KakaCloError | None) -> Outc
 
 
 def _all_writes(kk: KakaClo) -> tuple[Writes, ...]:
-    sender = kk._sender  # noqa: SLF001 - packages share privates
+    sender = sender_of(kk)
     return OrderWrites(sender), RefundWrites(sender), DesignWrites(sender)
 
 

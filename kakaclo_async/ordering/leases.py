@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
-from typing import TYPE_CHECKING, Protocol
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, ClassVar
 
 from kakaclo_async.errors import ConfigurationError, KakaCloError, LeaseLost, OutcomeUnknown, Rejected
 from kakaclo_async.ordering.store import Lease
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from kakaclo_async.errors import Conflict
     from kakaclo_async.ordering.store import Store
     from kakaclo_async.ordering.writes import Entry, Reconciliation
+    from kakaclo_async.sending import Sender
 
 
 class Leases:
@@ -73,19 +75,24 @@ class Leases:
                 held[token].until, held[token].deadline = until, deadline
 
 
-class Writes(Protocol):
-    """One kind of write: how to send it, and how to find out what became of it."""
+class Writes(ABC):
+    """One kind of write: how to send it, and how to find out what became of it.
 
-    @property
-    def kind(self) -> str:
-        """What the journal calls it."""
-        ...
+    Args:
+        sender: sends, and looks.
+    """
+
+    kind: ClassVar[str]
+
+    def __init__(self, sender: Sender) -> None:
+        self._sender = sender
 
     @property
     def timeout(self) -> float:
-        """Seconds that one attempt takes at most, once its permit is there."""
-        ...
+        """Seconds that one attempt takes at most, once its permit is granted."""
+        return self._sender.options.timeout
 
+    @abstractmethod
     async def send(self, attempt: Attempt) -> str:
         """Carry the write out: one request, never repeated once it may have arrived.
 
@@ -96,8 +103,8 @@ class Writes(Protocol):
             OutcomeUnknown: it may have been carried out.
             KakaCloError: it surely was not.
         """
-        ...
 
+    @abstractmethod
     async def reconcile(self, unknown: Sequence[Entry], *, thorough: bool) -> Reconciliation:
         """Find out what became of unknown writes, all at once.
 
@@ -105,19 +112,18 @@ class Writes(Protocol):
             unknown: at least one.
             thorough: what is not found now will be sent again; otherwise a quick look for what was carried out will do.
         """
-        ...
 
     def redact(self, payload: bytes) -> bytes:
-        """Return what a journal keeps of a payload that was carried out: no address."""
-        ...
+        """Return what a journal keeps of a payload that was carried out: all of it, unless it holds an address."""
+        return payload
 
+    @abstractmethod
     def unknown(self, key: str, why: str, settles_at: datetime) -> OutcomeUnknown:
         """Make the error for an unknown write."""
-        ...
 
+    @abstractmethod
     def conflict(self, key: str) -> Conflict:
         """Make the error for a key that came with another payload."""
-        ...
 
 
 class Attempt:

@@ -13,6 +13,7 @@ from kakaclo_async.errors import Conflict, IncompletePull, OutcomeUnknown
 from kakaclo_async.models.family import pieces
 from kakaclo_async.models.freight import Item
 from kakaclo_async.models.order import Address, NewOrder
+from kakaclo_async.ordering.leases import Writes
 from kakaclo_async.ordering.writes import Reconciliation
 from kakaclo_async.resources.orders.placing import place
 from kakaclo_async.resources.orders.reads import by_number, list_orders
@@ -37,7 +38,7 @@ _LARGEST_FAMILY: Final = 12
 """Orders of one custom order id that are tried in all combinations: more than there are warehouses."""
 
 
-class OrderWrites:
+class OrderWrites(Writes):
     """Places orders; a key is a custom order id, a payload the body of `POST /v2/order/orders`.
 
     Args:
@@ -48,13 +49,8 @@ class OrderWrites:
     kind = "order"
 
     def __init__(self, sender: Sender, order: NewOrder | None = None) -> None:
-        self._sender = sender
+        super().__init__(sender)
         self._order = order
-
-    @property
-    def timeout(self) -> float:
-        """Seconds that one attempt takes at most."""
-        return self._sender.options.timeout
 
     async def send(self, attempt: Attempt) -> str:
         """Place the order and return its number."""

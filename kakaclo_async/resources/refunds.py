@@ -182,9 +182,10 @@ def _request(
     remark: str | None,
     again: str = "",
 ) -> RefundRequest:
-    return RefundRequest(
-        order_id=str(order_id), items=_listed(items), reason=str(reason), remark=remark, again=again
-    )
+    listed = None if items is None else as_list_of("Item or RefundItem", items, Item, RefundItem)
+    if listed == ():
+        raise InvalidRequest("pass items=None to refund the whole order, or at least one item")
+    return RefundRequest(order_id=str(order_id), items=listed, reason=str(reason), remark=remark, again=again)
 
 
 def refund_request(template: str, order_id: str, body: bytes) -> Request[str]:
@@ -244,15 +245,6 @@ def refunds_query(template: str, order_id: str) -> Request[Page[Refund]]:
     """Build the request for the refunds of an order, in either version of the API."""
     order_id = check_code(str(order_id), "order id")
     return Request(method="GET", path=path(template, order_id), result=Page[Refund])
-
-
-def _listed(items: Iterable[Item | RefundItem] | None) -> tuple[Item | RefundItem, ...] | None:
-    if items is None:
-        return None
-    listed = as_list_of("Item or RefundItem", items, Item, RefundItem)
-    if not listed:
-        raise InvalidRequest("pass items=None to refund the whole order, or at least one item")
-    return listed
 
 
 def _is_pending(refund: Refund) -> bool:

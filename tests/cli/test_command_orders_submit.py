@@ -181,7 +181,7 @@ def test_a_run_that_ends_in_the_middle_is_finished_by_the_next_without_doubles(
     kakaclo, hosted, file, sku, tmp_path, end
 ):
     """8 are placed, 8 hang and never arrive, 8 hang and have arrived, and 16 were not sent when it dies."""
-    hosted.call(setattr, hosted.sandbox, "index_lag", 0.0)
+    hosted.sandbox.index_lag = 0.0
     post = {"path": "/v2/order/orders", "method": "POST"}
     hosted.call(hosted.sandbox.faults.add, Fault("silence", takes_effect=False, skip=8, times=8, **post))
     hosted.call(hosted.sandbox.faults.add, Fault("silence", skip=8, times=None, **post))
@@ -240,7 +240,7 @@ def test_a_rejected_order_is_listed_with_kakaclos_words(kakaclo, hosted, file):
 
 
 def test_orders_in_doubt_are_settled_by_one_search_after_the_others(kakaclo, hosted, file):
-    hosted.call(setattr, hosted.sandbox, "index_lag", 0.0)
+    hosted.sandbox.index_lag = 0.0
     for kind in ("reset_after", "reset_before", "server_error"):
         hosted.call(hosted.sandbox.faults.add, Fault(kind, path="/v2/order/orders", method="POST"))
     path = file(*ids(6))
@@ -296,7 +296,7 @@ def test_pending_refuses_a_journal_that_is_not_there(kakaclo):
     outcome = kakaclo("orders", "pending")
 
     assert outcome.code == 2
-    assert "there is no journal in orders.db" in outcome.err
+    assert "there is no journal in" in outcome.err
 
 
 def test_another_order_under_a_known_id_is_told_as_a_conflict(kakaclo, hosted, file):
@@ -417,7 +417,7 @@ def test_no_address_is_shown(kakaclo, hosted, file, tmp_path):
     for kind in ("rejected", "server_error"):
         fault = Fault(kind, path="/v2/order/orders", method="POST", message=said)
         hosted.call(hosted.sandbox.faults.add, fault)
-    hosted.call(setattr, hosted.sandbox, "index_lag", 0.0)
+    hosted.sandbox.index_lag = 0.0
 
     outcome = kakaclo("orders", "submit", file(*ids(3)), "--quiet-time", "0.1")
     bad = kakaclo(

@@ -13,6 +13,7 @@ import os
 import sys
 import threading
 import weakref
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set as AbstractSet
 from functools import partial, wraps
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, cast, overload
@@ -237,12 +238,28 @@ class Method(Protocol[P, T_co]):
     def __get__(self, instance: object, owner: type[object], /) -> Callable[P, T_co]: ...
 
 
+def _read_here(*args: Any, **kwargs: Any) -> tuple[list[Any], dict[str, Any]]:
+    """Read lazy arguments on the caller's thread: a cursor, a query set or a stream must not run on the loop's."""
+    return list(map(_listed, args)), {name: _listed(value) for name, value in kwargs.items()}
+
+
+def _listed(value: Any) -> Any:
+    found: object = value
+    if isinstance(found, (str, bytes, Mapping, AbstractSet)) or not isinstance(found, Iterable):
+        return value
+    if isinstance(found, Sequence) and not any(isinstance(part, Iterator) for part in value):
+        return value
+    return list(map(_listed, value))
+
+
 def blocking(method: Callable[Concatenate[A, P], Coroutine[Any, Any, T]]) -> Method[P, T]:
     """Derive the method that waits for the result of an async one."""
 
     @wraps(method)
     def call(self: BlockingProxy[A], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        running = Call(self._bridge.thread(), lambda: method(self._target(), *args, **kwargs))
+        given, named = _read_here(*args, **kwargs)
+        start = cast("Callable[..., Coroutine[Any, Any, T]]", method)
+        running = Call(self._bridge.thread(), lambda: start(self._target(), *given, **named))
         try:
             return running.result()
         except BaseException as error:
@@ -257,7 +274,9 @@ def iterating(method: Callable[Concatenate[A, P], Rows[T]]) -> Method[P, Stream[
 
     @wraps(method)
     def call(self: BlockingProxy[A], /, *args: P.args, **kwargs: P.kwargs) -> Stream[T]:
-        return Stream(self._bridge.thread(), lambda: method(self._target(), *args, **kwargs), self)
+        given, named = _read_here(*args, **kwargs)
+        start = cast("Callable[..., Rows[T]]", method)
+        return Stream(self._bridge.thread(), lambda: start(self._target(), *given, **named), self)
 
     # `inspect` and `help` would show the async method's. Annotations are strings here, and stay so: the names in them
     # are imported for type checkers only. "AsyncIterator[Order]" and "AsyncGenerator[Order, None]" have rows of Order.

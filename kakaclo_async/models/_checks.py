@@ -5,12 +5,13 @@ No sentence repeats a text: it may be an address.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+import re
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from kakaclo_async.errors import InvalidRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     import attrs
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 
 T = TypeVar("T")
+
+_COUNTRY: Final = re.compile(r"[A-Z]{2}(?:_[A-Z0-9]{1,9})?")
 
 
 def _name(instance: object, field: Field) -> str:
@@ -109,8 +112,74 @@ def filled(kind: type) -> Validator:
 
 
 def as_tuple(values: Iterable[T]) -> tuple[T, ...]:
-    """Convert any iterable to a tuple; anything else stays as it is, for a validator to refuse by name."""
-    try:
-        return tuple(values)
-    except TypeError:
-        return cast("tuple[T, ...]", values)
+    """Convert any iterable to a tuple; anything else stays as it is, for a validator to refuse by name.
+
+    It reads `values` once. One-shot iterables are read nowhere else: a second loop over one finds nothing.
+    """
+    return tuple(values) if _is_list(values) else cast("tuple[T, ...]", values)
+
+
+def each_of(what: str, values: Iterable[T]) -> Iterator[T]:
+    """Begin to read an iterable; refuse one text, whose letters are not what was meant, and what is no iterable.
+
+    Args:
+        what: what it holds, for the error: "country codes".
+        values: read once.
+    """
+    if not _is_list(values):
+        raise InvalidRequest(f"pass a list of {what}, not one {type(values).__name__}")
+    return iter(values)
+
+
+def as_list_of(what: str, values: Iterable[T], *kinds: type) -> tuple[T, ...]:
+    """Convert any iterable to a tuple; refuse what `each_of` refuses.
+
+    Args:
+        what: what it holds, for the error: "country codes".
+        values: read once.
+        kinds: what each element must be an instance of; none: anything.
+    """
+    listed = tuple(each_of(what, values))
+    for element in listed if kinds else ():
+        if not isinstance(element, kinds):
+            raise InvalidRequest(f"pass a list of {what}, not of {type(element).__name__}")
+    return listed
+
+
+def _is_list(values: object) -> bool:
+    return hasattr(values, "__iter__") and not isinstance(values, str)
+
+
+def as_stripped(value: str) -> str:
+    """Take the blanks around a text away; anything else stays as it is, for a validator to refuse by name."""
+    given = cast("object", value)
+    return given.strip() if isinstance(given, str) else value
+
+
+def as_country(code: str) -> str:
+    """Write a country code as the API does, " us" as "US"; anything else is left for `country` to refuse.
+
+    Quotes, previews and orders all pass through here: what one of them takes, the others take.
+    """
+    given = cast("object", code)
+    return given.strip().upper() if isinstance(given, str) and given.isascii() else code
+
+
+def country(instance: object, field: Field, value: object) -> None:
+    """Validate a country code: two letters, perhaps with the part of the country as in "CN_S"."""
+    if not isinstance(value, str) or _COUNTRY.fullmatch(value) is None:
+        raise InvalidRequest(f"{_name(instance, field)} must be a two-letter code such as 'US'")
+
+
+def check_country(code: object) -> str:
+    """Return a country code as the API writes it, or refuse it."""
+    written = as_country(cast("str", code))
+    if not isinstance(code, str) or _COUNTRY.fullmatch(written) is None:
+        raise InvalidRequest(f"country must be a two-letter code such as 'US', not {code!r}")
+    return written
+
+
+def lookup_code(instance: object, field: Field, value: object) -> None:
+    """Validate a code that can stand in a comma-separated list: what is ordered can then be looked up, too."""
+    if isinstance(value, str) and ("," in value or not value.isprintable()):
+        raise InvalidRequest(f"{_name(instance, field)} must hold no comma and no line break")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from kakaclo_async.codec import to_wire_time
 from kakaclo_async.errors import InvalidRequest
+from kakaclo_async.models._checks import as_list_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -31,9 +32,8 @@ def check_code(code: object, what: str) -> str:
 
 def check_codes(codes: Iterable[str], what: str, *, at_most: int | None = None) -> tuple[str, ...]:
     """Return codes once each, in their order; refuse a bad one, none at all, or more than `at_most`."""
-    if isinstance(codes, str):
-        raise InvalidRequest(f"pass a list of {what} codes, not one str")
-    found = tuple(dict.fromkeys(check_code(code, what) for code in codes))
+    listed = as_list_of(f"{what} codes", codes)
+    found = tuple(dict.fromkeys(check_code(code, what) for code in listed))
     if at_most is not None and not 1 <= len(found) <= at_most:
         raise InvalidRequest(f"one request takes 1 to {at_most} {what} codes, not {len(found)}")
     return found
@@ -47,13 +47,6 @@ def check_number(value: object, what: str, *, at_least: int = 1, at_most: int | 
         limits = f"at least {at_least}" if at_most is None else f"{at_least} to {at_most}"
         raise InvalidRequest(f"{what} must be {limits}, not {value}")
     return value
-
-
-def check_country(country: object) -> str:
-    """Return a two-letter country code in capitals, or refuse it."""
-    if not isinstance(country, str) or len(country) != 2 or not country.isascii() or not country.isalpha():
-        raise InvalidRequest(f"country must be a two-letter code such as 'US', not {country!r}")
-    return country.upper()
 
 
 def time_range(start: datetime | None, end: datetime | None, what: str) -> tuple[str, str] | None:

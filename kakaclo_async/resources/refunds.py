@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from kakaclo_async.codec import encode
 from kakaclo_async.errors import InvalidRequest, NotFound, OutcomeUnknown
+from kakaclo_async.models._checks import as_list_of
 from kakaclo_async.models.common import Page
 from kakaclo_async.models.freight import Item
 from kakaclo_async.models.refund import (
@@ -181,11 +182,9 @@ def _request(
     remark: str | None,
     again: str = "",
 ) -> RefundRequest:
-    listed = None if items is None else tuple(items)
+    listed = None if items is None else as_list_of("Item or RefundItem", items, Item, RefundItem)
     if listed == ():
         raise InvalidRequest("pass items=None to refund the whole order, or at least one item")
-    if not set(map(type, listed or ())) <= {Item, RefundItem}:
-        raise InvalidRequest("items must be Item or RefundItem")
     return RefundRequest(order_id=str(order_id), items=listed, reason=str(reason), remark=remark, again=again)
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from kakaclo_async.codec import encode
 from kakaclo_async.errors import NotFound
+from kakaclo_async.models._checks import as_list_of
 from kakaclo_async.models.common import Page
 from kakaclo_async.models.order import CreatedOrder, NewOrder
 from kakaclo_async.models.order_v1 import OrderStatusV1, OrderV1
@@ -105,7 +106,8 @@ class OrdersV1:
             page_size=page_size,
         )
         if statuses is not None:
-            query += (("status", ",".join(check_codes(map(str, statuses), "status"))),)
+            names = map(str, as_list_of("statuses", statuses))
+            query += (("status", ",".join(check_codes(names, "status"))),)
         return await self._sender.send(Request(method="GET", path=_PATH, query=query, result=Page[OrderV1]))
 
 

@@ -100,16 +100,6 @@ def test_an_order_query_beyond_its_limits_is_refused(arguments):
         orders_query(**arguments)
 
 
-@pytest.mark.parametrize("country", ["", "U", "USA", "1A", "ÜS", None])
-def test_a_country_that_is_no_code_is_refused(country):
-    with pytest.raises(InvalidRequest, match="two-letter"):
-        checks.check_country(country)
-
-
-def test_a_country_in_small_letters_is_taken():
-    assert checks.check_country("us") == "US"
-
-
 def test_custom_order_ids_are_unique_short_and_sort_by_time():
     early, late = new_custom_order_id(1_700_000_000_000, 2**80 - 1), new_custom_order_id(1_700_000_000_001, 0)
     assert early < late

@@ -367,3 +367,31 @@ def test_64_threads_for_30_seconds_leave_no_thread_socket_or_task(client_script)
         kk.close()
         print(threading.active_count(), sockets() - before)
     """) == ["64", "2", "1", "0"]
+
+
+def test_lazy_arguments_are_read_on_the_callers_thread(kk):
+    """As a cursor, a query set or a stream of this client's demands."""
+    seen = []
+
+    def skus():
+        for product in kk.products.updated(past(days=3650), past(minutes=10)):
+            seen.append(threading.current_thread())
+            yield product.sku_details[0].sku
+
+    class QuerySet:
+        def __iter__(self):
+            return skus()
+
+    one = kk.stocks.get_many(skus())
+    other = kk.stocks.get_many(QuerySet())
+
+    assert one == other != ()
+    assert set(seen) == {threading.current_thread()}
+
+
+def test_carts_of_a_generator_are_read_on_the_callers_thread_and_all_of_them(kk):
+    skus = orderable(kk)
+
+    matrix = kk.freight.matrix(((Item(sku, 1) for _ in (1,)) for sku in skus), iter(["US", "FR"]))
+
+    assert list(matrix) == [((Item(sku, 1),), country) for sku in skus for country in ("US", "FR")]

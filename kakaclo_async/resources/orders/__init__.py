@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from kakaclo_async.codec import encode
 from kakaclo_async.errors import InvalidRequest, Rejected
+from kakaclo_async.models._checks import as_list_of
 from kakaclo_async.models.family import Family
+from kakaclo_async.models.freight import Item
 from kakaclo_async.models.order import CreatedOrder, NewOrder
 from kakaclo_async.models.order_check import OrderCheck
 from kakaclo_async.resources._checks import check_code
@@ -25,7 +27,7 @@ from kakaclo_async.sharing.fan_out import gather_in_order
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
 
-    from kakaclo_async.models.freight import FreightQuote, Item
+    from kakaclo_async.models.freight import FreightQuote
     from kakaclo_async.models.order import Order
     from kakaclo_async.resources._journal import WriteJournal
 
@@ -139,8 +141,6 @@ class Orders(OrderReads):
     async def _freight(self, items: tuple[Item, ...], country: str) -> FreightQuote | str:
         try:
             return await Freight(self._sender).quote(items, country)
-        except InvalidRequest:
-            return "it is no two-letter code such as 'US'"
         except Rejected as refusal:
             return refusal.message or str(refusal)
 
@@ -167,9 +167,10 @@ class Orders(OrderReads):
             The family; `problems` says what is missing. Orders show up within 5 minutes of being made.
         """
         check_code(custom_order_id, "custom_order_id")
+        wanted = None if asked is None else as_list_of("Item", asked, Item)
         known = None if journal is None else await journal.recall("order", custom_order_id)
-        if asked is None and known is not None:
-            asked = known.items
+        if wanted is None and known is not None:
+            wanted = known.items
         start = created_from or _no_later(custom_order_id, None if known is None else known.sent_from)
         orders = [
             order
@@ -179,7 +180,7 @@ class Orders(OrderReads):
         return Family(
             custom_order_id=custom_order_id,
             orders=tuple(sorted(orders, key=by_number)),
-            asked=None if asked is None else tuple(asked),
+            asked=wanted,
         )
 
     async def wait(

@@ -7,7 +7,8 @@ import sqlite3
 from contextlib import closing
 
 import pytest
-from ordering_kit import ADDRESS, POST
+from support.ordering import POST
+from support.shop import ADDRESS
 
 from kakaclo_async import Item, MaterialImage, NewDesign, NewOrder, OutcomeUnknown, RefundItem
 from kakaclo_async.codec import encode

@@ -31,23 +31,18 @@ class DesignWrites:
     kind = "design"
 
     def __init__(self, sender: Sender, design: NewDesign | None = None, patience: float | None = 0.0) -> None:
-        self._sender = sender
+        self.sender = sender
         self._design = design
         self._patience = patience
-
-    @property
-    def timeout(self) -> float:
-        """Seconds that one attempt takes at most."""
-        return self._sender.options.timeout
 
     async def send(self, attempt: Attempt) -> str:
         """Add the design, wait until it shows up, and return its number."""
         return await send_design(
-            self._sender,
+            self.sender,
             self._design or read_design(attempt.payload),
             attempt.payload,
             patience=self._patience,
-            check_lease=attempt.lease.check,
+            check_lease=attempt.check,
             note=attempt.note,
         )
 
@@ -63,7 +58,7 @@ class DesignWrites:
         for entry in unknown:
             notes = cast("dict[str, object]", json.loads(entry.notes or "{}"))
             try:
-                designs = await alike(self._sender, read_design(entry.payload))
+                designs = await alike(self.sender, read_design(entry.payload))
             except IncompletePull:
                 complete = False
                 continue
@@ -83,8 +78,9 @@ class DesignWrites:
         """Make the error for a design that may have been added."""
         return unknown_design(key, why, settles_at)
 
-    def conflict(self, key: str) -> Conflict:
+    def conflict(self, key: str, entry: Entry | None = None, payload: bytes = b"") -> Conflict:
         """Make the error for a key that came with another design, which takes two equal hashes."""
+        del entry, payload
         return Conflict(f"the journal knows another design under {key}")
 
 

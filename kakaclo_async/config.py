@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 import os
+import re
+from collections import deque
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import attrs
 
@@ -118,6 +121,8 @@ def _is_loopback(host: str) -> bool:
 
 
 _SHORTEST = 6  # characters; replacing less would garble sentences, and is no secret
+_SHORTEST_HEAD = 8  # the same for what is left of a token where a server cut its message
+_REMEMBERED = 8  # tokens of a function: the answer to one may arrive when the next is in use
 
 
 class Token:
@@ -128,7 +133,7 @@ class Token:
             should cache), or None for the environment variable KAKACLO_TOKEN.
     """
 
-    __slots__ = ("_source",)
+    __slots__ = ("_seen", "_source")
 
     def __init__(self, source: str | Callable[[], str | Awaitable[str]] | None) -> None:
         if source is None:
@@ -139,21 +144,46 @@ class Token:
                 " (tokens are made at https://kakaclo.com/personal-center/api-setting)"
             )
         self._source = source if callable(source) else _checked(source)
+        self._seen: deque[str] = deque([] if callable(source) else [source], _REMEMBERED)
 
     async def read(self) -> str:
         """Return the token to send now."""
         if isinstance(self._source, str):
             return self._source
         found = self._source()
-        return _checked(found if isinstance(found, str) else await found)
+        token = _checked(found if isinstance(found, str) else await found)
+        if token not in self._seen:
+            self._seen.append(token)
+        return token
 
     def scrub(self, text: str) -> str:
-        """Return `text` without the token, should a server have echoed it."""
-        known = isinstance(self._source, str) and len(self._source) >= _SHORTEST
-        return text.replace(str(self._source), "***") if known else text
+        """Return `text` without the tokens sent of late, should a server have echoed one, or its head at the end."""
+        for token in self._seen:
+            if len(token) >= _SHORTEST:
+                text = re.sub(spellings(token), "***", text, flags=re.IGNORECASE)
+            whole = text.rstrip(".\N{HORIZONTAL ELLIPSIS}")
+            heads = (token[:size] for size in range(len(token) - 1, _SHORTEST_HEAD - 1, -1))
+            if (head := next(filter(whole.endswith, heads), None)) is not None:
+                text = whole.removesuffix(head) + "***"
+        return text
 
     def __repr__(self) -> str:
         return "Token(***)"
+
+
+def spellings(secret: str) -> str:
+    """Return a pattern for a secret as it is, and as URLs and JSON write it, with any blanks between its words."""
+    return r"(?:\s+|\+|%20)".join("".join(map(_spelling, word)) for word in secret.split())
+
+
+def _spelling(character: str) -> str:
+    if character.isascii() and character.isalnum():
+        return character
+    # Backslashes are few, or a text full of them would take quadratic time.
+    forms = [r"\\{0,4}" + re.escape(character), re.escape(quote(character, safe="", errors="replace"))]
+    if not character.isascii():
+        forms.append(r"\\{1,4}" + re.escape(json.dumps(character)[2:-1]))
+    return f"(?:{'|'.join(forms)})"
 
 
 def _checked(token: str) -> str:

@@ -16,8 +16,10 @@
         ├── Unauthorized       401, 403: refresh the token on KakaClo's API settings page
         ├── NotFound           nothing under that code or number
         ├── RateLimited        429: the shop's bucket is full; `retry_after` in seconds, or None
-        ├── ServerError        5xx, or a page that is not the API's
+        ├── ServerError        5xx, and 408, 425, 499: trouble on the way, as a gateway has it
         └── Rejected           a business code other than 10000, or another 4xx
+
+A write ends with an APIError only if it surely had no effect (`declined`); otherwise with OutcomeUnknown.
 
 No error ever holds a token, an address or a phone number. All of them can be pickled.
 """
@@ -59,6 +61,51 @@ def copy_error(error: BaseException) -> BaseException:
         return error
     other = copy.copy(error).with_traceback(error.__traceback__)
     other.__cause__ = error.__cause__
+    return other
+
+
+_NOT_SECRET = frozenset({"method", "path", "custom_order_id", "order_id"})  # they name what an error is about
+
+
+def scrub_error(error: BaseException, scrub: Callable[[str], str]) -> None:
+    """Strike secrets out of an error, its facts and notes, and out of all errors behind it.
+
+    An error of other code cannot be rewritten: one that holds a secret is replaced by its name and its scrubbed text.
+    """
+    todo, done = [error], set[int]()
+    while todo:
+        error = todo.pop()
+        if id(error) in done:
+            continue
+        done.add(id(error))
+        if isinstance(error, KakaCloError):
+            error.args = tuple(scrub(part) if isinstance(part, str) else part for part in error.args)
+            for name, fact in vars(error).items():
+                if isinstance(fact, str) and name not in _NOT_SECRET:
+                    setattr(error, name, scrub(fact))
+            notes = cast("list[str]", getattr(error, "__notes__", []))
+            notes[:] = map(scrub, notes)
+        behind = [other for other in (error.__context__, error.__cause__) if other is not None]
+        clean = {id(other): _without_secrets(other, scrub) for other in behind}
+        for link, other in (("__context__", error.__context__), ("__cause__", error.__cause__)):
+            if other is not None and clean[id(other)] is not other:
+                setattr(error, link, clean[id(other)])
+        todo += clean.values()
+
+
+def _without_secrets(error: BaseException, scrub: Callable[[str], str]) -> BaseException:
+    if isinstance(error, KakaCloError):
+        return error
+    try:
+        shown = "\n".join((str(error), repr(error), repr(error.args), repr(vars(error))))
+    except Exception:  # noqa: BLE001 - then nobody can tell what it would show
+        text, harmless = "", False
+    else:
+        text, harmless = str(error), scrub(shown) == shown
+    if harmless:
+        return error
+    other = KakaCloError(scrub(f"{type(error).__name__}: {text}")).with_traceback(error.__traceback__)
+    other.__cause__, other.__context__ = error.__cause__, error.__context__
     return other
 
 
@@ -180,7 +227,13 @@ class APIError(KakaCloError):
         message: what KakaClo said, shortened.
         method: the HTTP method of the request.
         path: the path of the request, below the base URL and without its query.
+        retry_after: seconds that the server asked to wait, or None when it named none.
+        declined: whether the request surely had no effect: KakaClo declined it in its own words (a JSON document with
+            `code` or `error`), or a rate limiter did. False where a gateway may have answered for KakaClo, or the
+            answer may have come after the effect.
     """
+
+    declined: bool = False
 
     def __init__(
         self,
@@ -191,6 +244,7 @@ class APIError(KakaCloError):
         message: str = "",
         method: str = "",
         path: str = "",
+        retry_after: float | None = None,
     ) -> None:
         super().__init__(text)
         self.status = status
@@ -198,22 +252,25 @@ class APIError(KakaCloError):
         self.message = message
         self.method = method
         self.path = path
+        self.retry_after = retry_after
 
 
 class Unauthorized(APIError):
     """The token is missing, wrong, expired or not allowed here."""
 
+    declined = True
+
 
 class NotFound(APIError):
     """Nothing is known under that code or number."""
 
+    declined = True
+
 
 class RateLimited(APIError):
-    """The shop's bucket is full.
+    """The shop's bucket is full."""
 
-    Attributes:
-        retry_after: seconds that the server asked to wait, or None when it named none.
-    """
+    declined = True
 
     def __init__(
         self,
@@ -226,13 +283,16 @@ class RateLimited(APIError):
         path: str = "",
         retry_after: float | None = None,
     ) -> None:
-        super().__init__(text, status=status, code=code, message=message, method=method, path=path)
-        self.retry_after = retry_after
+        super().__init__(
+            text, status=status, code=code, message=message, method=method, path=path, retry_after=retry_after
+        )
 
 
 class ServerError(APIError):
-    """KakaClo, or something in front of it, is in trouble."""
+    """KakaClo, or something in front of it, is in trouble; try again later."""
 
 
 class Rejected(APIError):
-    """KakaClo understood the request and declined it."""
+    """KakaClo understood the request and declined it; a read may also be declined by a gateway's page."""
+
+    declined = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from math import isfinite
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 from urllib.parse import quote
 
@@ -13,6 +14,8 @@ from kakaclo_async import codec
 from kakaclo_async.errors import (
     APIError,
     DecodeError,
+    InvalidRequest,
+    KakaCloError,
     NotFound,
     RateLimited,
     Rejected,
@@ -21,7 +24,7 @@ from kakaclo_async.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 
 T = TypeVar("T")
@@ -33,6 +36,20 @@ SUCCESS: Final = 10000
 
 MAX_MESSAGE_CHARS = 200
 """Characters of the server's message that an error repeats."""
+
+_MAX_SCRUBBED_CHARS: Final = (
+    65_536  # so many more than are shown that no head of a secret is left at their end
+)
+
+LONGEST_RETRY_AFTER: Final = 366 * 86_400.0
+"""Seconds that a `Retry-After` counts at most: no clock or timer chokes on a year."""
+
+_TROUBLE_ON_THE_WAY: Final = frozenset({408, 425, 499})
+"""4xx that a gateway sends when it does not know what became of a request that it passed on."""
+
+
+def _as_it_is(text: str) -> str:
+    return text
 
 
 @attrs.frozen(slots=True, kw_only=True)
@@ -48,6 +65,7 @@ class Request(Generic[T_co]):
         writes: whether KakaClo changes anything; many POSTs only read.
         custom_order_id: the order that a write is about, for its errors.
         order_id: likewise, once KakaClo has numbered it.
+        scrub: strikes out of the server's words what no error may repeat: the address in an order.
     """
 
     method: str
@@ -58,6 +76,7 @@ class Request(Generic[T_co]):
     writes: bool = False
     custom_order_id: str | None = None
     order_id: str | None = None
+    scrub: Callable[[str], str] = attrs.field(default=_as_it_is, repr=False, eq=False)
 
 
 @attrs.frozen(slots=True)
@@ -71,105 +90,141 @@ class Answer:
 
 def path(template: str, *parameters: object) -> str:
     """Fill the `{}` of a path with quoted parameters."""
-    return template.format(*(quote(str(parameter), safe="") for parameter in parameters))
+    try:
+        return template.format(*(quote(str(parameter), safe="") for parameter in parameters))
+    except UnicodeEncodeError:
+        pass  # it repeats the text
+    raise InvalidRequest(f"{template}: a parameter holds half a character (a lone surrogate)")
 
 
-def read_answer(request: Request[T], answer: Answer, *, now: datetime | None = None) -> T:
+def read_answer(
+    request: Request[T],
+    answer: Answer,
+    *,
+    now: datetime | None = None,
+    scrub: Callable[[str], str] = _as_it_is,
+) -> T:
     """Return the data of an answer.
 
     Args:
         request: what was asked; names the endpoint in errors and the type of the result.
         answer: what came back.
         now: the time that a `Retry-After` date is compared with; the present by default.
+        scrub: strikes the token out of the server's words, before they are shortened: a cut would leave its head.
 
     Raises:
         Unauthorized: 401 or 403.
         RateLimited: 429.
         NotFound: 404.
-        ServerError: 5xx, whatever the body is.
+        ServerError: 5xx, whatever the body is; 408, 425 and 499 likewise.
         Rejected: any other refusal: a 4xx, or a code other than 10000 under HTTP 200.
         APIError: a redirect, which is never followed.
         DecodeError: a success whose body cannot be read.
     """
+    try:
+        return _read(request, answer, _Words(answer, lambda text: scrub(request.scrub(text))), now)
+    except KakaCloError:
+        raise
+    except Exception as error:  # noqa: BLE001 - the request took effect, perhaps: a write is in doubt, whatever this is
+        problem = f"cannot be read ({type(error).__name__})"
+    raise DecodeError(problem, where="body")  # not in the handler: the foreign error may repeat the answer
+
+
+@attrs.frozen(slots=True)
+class _Words:
+    """What an answer says, as errors may repeat it."""
+
+    answer: Answer
+    scrub: Callable[[str], str]
+
+    def content_type(self) -> str:
+        kind = self.answer.headers.get("content-type", "").partition(";")[0].strip() or "no content type"
+        return f"{self.shortened(kind)}, {len(self.answer.body)} bytes"
+
+    def shortened(self, text: str) -> str:
+        # What is no Unicode, half an emoji or a header in Latin-1, could not be printed.
+        clean = self.scrub(text[:_MAX_SCRUBBED_CHARS]).encode(errors="backslashreplace").decode()
+        return clean[:MAX_MESSAGE_CHARS]
+
+
+def _read(request: Request[T], answer: Answer, words: _Words, now: datetime | None) -> T:
     if answer.status != 200:  # the documents know no other success
-        raise _refusal(request, answer, now)
+        raise _refusal(request, words, now)
     found = codec.decode_body(answer.body, request.result, success=SUCCESS)
     if found is not None:
         return found
     try:
         envelope = codec.read_envelope(answer.body)
     except DecodeError as error:
-        raise DecodeError(f"{error.reason} ({_content_type(answer)})", where=error.where) from None
+        raise DecodeError(f"{error.reason} ({words.content_type()})", where=error.where) from None
     if envelope.code != SUCCESS:
-        if envelope.code is None and envelope.error is None:
+        if not envelope.says_no:
             raise DecodeError("the answer has neither code nor error", where="body")
-        raise _error(Rejected, request, answer, envelope.code, envelope.error or envelope.message)
+        raise _error(Rejected, request, words, envelope)
     return codec.decode(envelope.data, request.result)
 
 
-def _refusal(request: Request[T], answer: Answer, now: datetime | None) -> APIError:
-    code, said = _error_message(answer)
-    match answer.status:
+def _refusal(request: Request[T], words: _Words, now: datetime | None) -> APIError:
+    try:
+        envelope = codec.read_envelope(words.answer.body)
+    except DecodeError:
+        envelope = None
+    error: APIError
+    match words.answer.status:
         case 401 | 403:
             hint = "check the access token, or refresh it on KakaClo's API settings page"
-            return _error(Unauthorized, request, answer, code, said, hint)
+            error = _error(Unauthorized, request, words, envelope, hint)
         case 404:
-            return _error(NotFound, request, answer, code, said)
+            error = _error(NotFound, request, words, envelope)
         case 429:
-            limited = _error(RateLimited, request, answer, code, said)
-            limited.retry_after = retry_after(answer.headers, now or datetime.now(UTC))
-            return limited
-        case status if status >= 500:
-            return _error(ServerError, request, answer, code, said)
+            error = _error(RateLimited, request, words, envelope)
+        case status if status >= 500 or status in _TROUBLE_ON_THE_WAY:
+            error = _error(ServerError, request, words, envelope)
         case status if status >= 400:
-            return _error(Rejected, request, answer, code, said)
+            error = _error(Rejected, request, words, envelope)
         case _:
             hint = "redirects are not followed, since that would send the token along; check base_url"
-            return _error(APIError, request, answer, code, said, hint)
+            error = _error(APIError, request, words, envelope, hint)
+    # A 4xx proves that a write had no effect only if KakaClo worded it: a gateway may send its own page after it
+    # passed the request on, and a refusal that carries the code of success contradicts itself. A 429 needs no
+    # envelope: a limiter, KakaClo's or a gateway's, counts requests before it passes them on.
+    worded = envelope is not None and envelope.says_no and envelope.code != SUCCESS
+    error.declined = error.declined and (worded or isinstance(error, RateLimited))
+    error.retry_after = retry_after(words.answer.headers, now or datetime.now(UTC))
+    return error
 
 
 def _error(
-    kind: type[E], request: Request[T], answer: Answer, code: int | str | None, said: str, hint: str = ""
+    kind: type[E], request: Request[T], words: _Words, envelope: codec.Envelope | None, hint: str = ""
 ) -> E:
-    said = said[:MAX_MESSAGE_CHARS]
-    facts = f"HTTP {answer.status}" if code is None else f"HTTP {answer.status}, code {code}"
+    status, code = words.answer.status, None
+    if envelope is None:
+        said = f"the answer is no document of the API ({words.content_type()})"
+    else:
+        said = words.shortened(envelope.error or envelope.message)
+        code = words.shortened(envelope.code) if isinstance(envelope.code, str) else envelope.code
+    facts = f"HTTP {status}" if code is None else f"HTTP {status}, code {code}"
     text = f"{request.method} {request.path} was refused ({facts})"
     if said:
         text += f": {said}"
     if hint:
         text += f"; {hint}"
-    return kind(text, status=answer.status, code=code, message=said, method=request.method, path=request.path)
-
-
-def _error_message(answer: Answer) -> tuple[int | str | None, str]:
-    try:
-        envelope = codec.read_envelope(answer.body)
-    except DecodeError:
-        return None, f"the answer is no document of the API ({_content_type(answer)})"
-    return envelope.code, envelope.error or envelope.message
-
-
-def _content_type(answer: Answer) -> str:
-    kind = answer.headers.get("content-type", "").partition(";")[0].strip() or "no content type"
-    return f"{kind}, {len(answer.body)} bytes"
+    return kind(text, status=status, code=code, message=said, method=request.method, path=request.path)
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
     """Return the seconds that `Retry-After` asks for: a number or a date; None when absent or nonsense."""
     text = headers.get("retry-after", "").strip()
-    if not text:
-        return None
     try:
         seconds = float(text)
     except ValueError:
         try:
             date = parsedate_to_datetime(text)
-        except ValueError:
+            # Without a zone, as after "-0000", it is UTC.
+            seconds = ((date if date.tzinfo else date.replace(tzinfo=UTC)) - now).total_seconds()
+        except (ValueError, TypeError, OverflowError):  # a year, or a zone, that no date has
             return None
-        if date.tzinfo is None:
-            date = date.replace(tzinfo=UTC)
-        seconds = (date - now).total_seconds()
-    return max(0.0, seconds) if seconds < float("inf") else None  # also false for nan
+    return min(max(0.0, seconds), LONGEST_RETRY_AFTER) if isfinite(seconds) else None
 
 
 @attrs.define(eq=False)
@@ -188,9 +243,10 @@ class ServerClock:
         """Take the `Date` of an answer that has just come, if it has one."""
         try:
             date = parsedate_to_datetime(answer.headers.get("date", ""))
-        except ValueError:
+            seconds = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
+        except (ValueError, TypeError, OverflowError):
             return
-        self._date = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
+        self._date = seconds
         self._loop_time, self._wall_time = loop_time, wall_time
 
     def now(self, *, loop_time: float, wall_time: float) -> float | None:

@@ -14,6 +14,7 @@ from kakaclo_async.errors import (
     DeadlineExceeded,
     DecodeError,
     KakaCloError,
+    OutcomeUnknown,
     RateLimited,
     ServerError,
 )
@@ -59,9 +60,13 @@ def surely_not_executed(error: KakaCloError) -> bool:
     A refusal that KakaClo words itself (4xx, a business code) comes before any effect; a 5xx, a page of a
     gateway, a redirect, a foreign success, a broken or unreadable answer may come after one.
     """
-    if isinstance(error, ConnectionFailed):
-        return not error.sent
-    return not isinstance(error, (ServerError, DecodeError)) and type(error) is not APIError
+    match error:
+        case ConnectionFailed():
+            return not error.sent
+        case APIError():
+            return error.declined
+        case _:
+            return not isinstance(error, (DecodeError, OutcomeUnknown))
 
 
 def may_repeat(error: KakaCloError, *, writes: bool) -> bool:

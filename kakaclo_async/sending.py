@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 import attrs
 
 from kakaclo_async.errors import (
-    APIError,
     ClientClosed,
     DeadlineExceeded,
     KakaCloError,
     OutcomeUnknown,
     RateLimited,
+    scrub_error,
 )
 from kakaclo_async.events import Lane, Retried, Sent, Throttled
 from kakaclo_async.protocol import Answer, Request, ServerClock, read_answer
@@ -159,7 +159,7 @@ class Sender:
         try:
             answer = await self.state.transport.send(request, token, timeout=budget.time_left())
             self.state.server_clock.read(answer, loop_time=clock(), wall_time=time.time())
-            return read_answer(request, answer)
+            return read_answer(request, answer, scrub=self.state.token.scrub)
         finally:
             seconds = clock() - started
             budget.spent += seconds
@@ -226,11 +226,9 @@ class Sender:
                 order_id=request.order_id,
             )
             cause = failure
-        scrub = self.state.token.scrub
-        error.args = tuple(scrub(str(part)) for part in error.args)
-        if isinstance(error, APIError):
-            error.message = scrub(error.message)
-        error.__cause__ = cause
+        if cause is not None:
+            error.__cause__ = cause
+        scrub_error(error, self.state.token.scrub)
         return error
 
     async def look_up(self, request: Request[T]) -> T:

@@ -25,13 +25,18 @@ class Envelope:
         code: 10000 is success; None when the answer has no code.
         message: what KakaClo says, which may be anything, under success too.
         data: the JSON text of the data, not yet parsed; None when the answer has no data.
-        error: what documents of the form `{"error": "Invalid request"}` say.
+        error: what documents of the form `{"error": "Invalid request"}` say; None for false, 0 and what is empty.
     """
 
     code: int | str | None
     message: str
     data: msgspec.Raw | None = attrs.field(repr=False)
     error: str | None
+
+    @property
+    def says_no(self) -> bool:
+        """Whether it has what makes it KakaClo's own refusal, unless its code is that of success."""
+        return self.code is not None or self.error is not None
 
 
 class _Document(msgspec.Struct):
@@ -63,7 +68,7 @@ def read_envelope(body: bytes) -> Envelope:
                 code=_code(document.code),
                 message=to_text(document.message) or "",
                 data=document.data or None,
-                error=to_text(document.error),
+                error=to_text(document.error) if document.error else None,
             )
     raise DecodeError(problem, where="body")  # not in the handler: a parser's error holds the whole body
 

@@ -12,6 +12,7 @@ import attrs
 import msgspec
 
 from kakaclo_async.codec.converter import converter
+from kakaclo_async.errors import InvalidRequest
 
 _write: Final = msgspec.json.Encoder(decimal_format="number").encode
 
@@ -21,8 +22,15 @@ def encode(request: object) -> bytes:
 
     Args:
         request: a request model, whose None and empty fields stay out, or plain JSON data.
+
+    Raises:
+        InvalidRequest: a text that is no Unicode.
     """
-    return _write(converter.unstructure(request))
+    try:
+        return _write(converter.unstructure(request))
+    except UnicodeEncodeError:
+        pass  # it repeats the text, which may be an address
+    raise InvalidRequest("the request holds half a character (a lone surrogate, as of a cut emoji)")
 
 
 def to_json(value: object) -> object:

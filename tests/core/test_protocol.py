@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import pickle
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from kakaclo_async.errors import (
     ServerError,
     Unauthorized,
 )
-from kakaclo_async.protocol import Answer, Request, path, read_answer, retry_after
+from kakaclo_async.protocol import LONGEST_RETRY_AFTER, Answer, Request, path, read_answer, retry_after
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 REQUEST = Request(method="POST", path="/v2/order/orders", result=str, body=b'{"phone":"555"}')
@@ -47,6 +48,9 @@ def test_an_order_number_may_be_a_number_or_a_string():
         (403, Unauthorized),
         (404, NotFound),
         (405, Rejected),
+        (408, ServerError),
+        (425, ServerError),
+        (499, ServerError),
         (429, RateLimited),
         (500, ServerError),
         (502, ServerError),
@@ -62,6 +66,51 @@ def test_each_status_has_its_error(status, kind):
     assert (error.status, error.code, error.message) == (status, 12345, "no such thing")
     assert (error.method, error.path) == ("POST", "/v2/order/orders")
     assert f"POST /v2/order/orders was refused (HTTP {status}, code 12345): no such thing" in str(error)
+
+
+ENVELOPES = [b'{"code": 12345, "message": "no"}', b'{"error": "Invalid request"}', b'{"code": "E7"}']
+FOREIGN = [
+    b"",
+    b"<html>408 Request Time-out</html>",
+    b"{}",
+    b"[]",
+    b"null",
+    b"Permission denied",
+    b'{"message": "Endpoint request timed out"}',
+    b'{"code": null, "error": null}',
+    b'{"error": false}',
+    b'{"error": ""}',
+    b'{"code": 10000, "message": "success", "data": "7"}',
+    b'{"code": 123',
+]
+
+
+def refusal(status, body, **headers):
+    with pytest.raises(APIError) as caught:
+        read(status, body, **headers)
+    return pickle.loads(pickle.dumps(caught.value))  # noqa: S301 - our own bytes
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 409, 410, 413, 422, 451, 498])
+def test_a_4xx_is_kakaclos_own_refusal_only_with_its_envelope(status):
+    assert all(refusal(status, body).declined for body in ENVELOPES)
+    assert not any(refusal(status, body).declined for body in FOREIGN)
+
+
+@pytest.mark.parametrize("status", [204, 301, 302, 408, 425, 499, 500, 502, 503, 504])
+def test_no_envelope_makes_a_refusal_of_what_may_come_after_the_effect(status):
+    assert not any(refusal(status, body).declined for body in ENVELOPES + FOREIGN)
+
+
+def test_a_limiter_refuses_before_it_passes_on_whatever_its_page():
+    assert all(refusal(429, body).declined for body in ENVELOPES + FOREIGN)
+
+
+def test_under_200_only_another_code_or_an_error_is_a_refusal():
+    assert all(refusal(200, body).declined for body in ENVELOPES)
+    for body in (b'{"error": false}', b'{"error": ""}', b'{"error": null, "data": 1}'):
+        with pytest.raises(DecodeError, match="neither code nor error"):
+            read(200, body)
 
 
 def test_the_documented_error_document_is_read():
@@ -128,13 +177,29 @@ def test_a_servers_words_are_shortened():
         ("Wed, 01 May 2024 12:00:30 GMT", 30.0),
         ("Wed, 01 May 2024 12:00:30 -0000", 30.0),
         ("Wed, 01 May 2024 11:00:00 GMT", 0.0),
+        ("-inf", None),
+        ("1e400", None),
+        ("9" * 5000, None),
+        ("9" * 300, LONGEST_RETRY_AFTER),
+        ("2024", 2024.0),
+        ("Wed, 01 May 9999 12:00:30 GMT", LONGEST_RETRY_AFTER),
+        ("Wed, 01 May 99999 12:00:30 GMT", None),
+        (f"Fri, 31 Dec {'9' * 30} 23:59:59 GMT", None),
+        (f"Fri, 31 Dec 2024 23:59:59 +{'9' * 30}", None),
+        ("Fri, 31 Dec 2024 23:59:59 +9999", None),
+        ("Mon", None),
+        ("\udce9t\udce9", None),
     ],
 )
 def test_retry_after_is_read_as_seconds_or_as_a_date(text, seconds):
     assert retry_after({"retry-after": text}, NOW) == seconds
-    with pytest.raises(RateLimited) as caught:
-        read(429, b"", retry_after=text)
-    assert caught.value.retry_after == seconds
+    for status in (301, 307, 400, 404, 408, 425, 429, 500, 502, 503, 504):
+        assert refusal(status, b"", retry_after=text).retry_after == retry_after({"retry-after": text}, NOW)
+
+
+@given(st.one_of(st.text(), st.from_regex(r"[A-Z][a-z]{2}, \d+ [A-Z][a-z]{2} \d+ \d+:\d+:\d+ [+-]?\w+")))
+def test_no_retry_after_is_ever_an_error(text):
+    assert 0 <= (retry_after({"retry-after": text}, NOW) or 0.0) <= LONGEST_RETRY_AFTER
 
 
 def test_path_parameters_are_quoted():

@@ -6,11 +6,13 @@ import pytest
 from hypothesis import given, strategies as st
 
 from kakaclo_async.errors import (
+    APIError,
     ClientClosed,
     ConnectionFailed,
     DeadlineExceeded,
     DecodeError,
     NotFound,
+    OutcomeUnknown,
     RateLimited,
     Rejected,
     ServerError,
@@ -23,6 +25,11 @@ MAY_HAVE_ARRIVED = ConnectionFailed("reset", sent=True)
 CUT = DecodeError("not JSON", where="body")
 
 
+def by_a_gateway(error):
+    error.declined = False
+    return error
+
+
 @pytest.mark.parametrize(
     ("error", "read", "write"),
     [
@@ -31,6 +38,8 @@ CUT = DecodeError("not JSON", where="body")
         (RateLimited("full"), True, True),
         (ServerError("down", status=503), True, False),
         (ServerError("no such method", status=501), False, False),
+        (ServerError("the gateway gave up waiting", status=408), True, False),
+        (ServerError("too early", status=425), True, False),
         (CUT, True, False),
         (DecodeError("not a number", where="data.price"), False, False),
         (DecodeError("too large", where="body size"), False, False),
@@ -54,7 +63,13 @@ def test_reads_repeat_what_may_pass_and_writes_only_what_never_took_effect(error
         (RateLimited("full"), True),
         (Rejected("no", status=200, code=1), True),
         (Unauthorized("who", status=401), True),
+        (NotFound("nothing", status=404), True),
         (MAY_HAVE_ARRIVED, False),
+        (APIError("moved", status=302), False),
+        (by_a_gateway(Rejected("<html>", status=400)), False),
+        (by_a_gateway(Unauthorized("<html>", status=401)), False),
+        (by_a_gateway(NotFound("<html>", status=404)), False),
+        (OutcomeUnknown("in doubt"), False),
         (ServerError("after the commit", status=500), False),
         (CUT, False),
         (DecodeError("an order number that is a list", where="data"), False),

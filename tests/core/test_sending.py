@@ -238,6 +238,36 @@ async def test_a_write_that_used_up_its_timeout_is_in_doubt():
         await made.call(WRITE, Options(timeout=10))
 
 
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 408, 413, 425, 499])
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"message": "timed out"}'])
+async def test_a_write_that_meets_a_page_of_a_gateway_is_in_doubt_and_sent_once(status, body):
+    made, transport, _ = client(Answer(status, {"content-type": "text/html"}, body))
+    with pytest.raises(OutcomeUnknown, match=f"HTTP {status}.*look for the custom order id 'KA1'"):
+        await made.call(WRITE, Options())
+    assert len(transport.sent) == 1
+
+
+@pytest.mark.parametrize("status", [408, 425, 499])
+async def test_a_gateway_that_gave_up_leaves_a_write_in_doubt_even_in_kakaclos_words(status):
+    made, transport, _ = client(Answer(status, {}, b'{"code": 40001, "message": "timed out"}'))
+    with pytest.raises(OutcomeUnknown):
+        await made.call(WRITE, Options())
+    assert len(transport.sent) == 1
+
+
+@pytest.mark.parametrize("status", [408, 425])
+async def test_a_read_is_tried_again_after_a_gateway_gave_up(status):
+    made, transport, _ = client(Answer(status, {}, b"<html>"), OK)
+    assert await made.call(READ, Options()) == "done"
+    assert len(transport.sent) == 2
+
+
+async def test_a_read_with_a_bad_token_is_unauthorized_whoever_says_so():
+    made, _, _ = client(Answer(401, {}, b"<html>Permission denied"))
+    with pytest.raises(Unauthorized, match="check the access token"):
+        await made.call(READ, Options())
+
+
 async def test_the_wait_for_permits_is_bounded_apart_over_all_attempts():
     made, _, gate = client(DOWN, DOWN, OK, gate=Gate(wait=4.0))
     await made.call(READ, Options(timeout=5, max_wait=30))

@@ -27,6 +27,20 @@ async def test_a_redirect_is_a_doubt(kk, sandbox, journal, order, takes_effect):
     assert len(sandbox.journal) == 1 + takes_effect
 
 
+@pytest.mark.parametrize("status", [400, 401, 404, 408])
+@pytest.mark.parametrize("takes_effect", [True, False])
+async def test_a_gateways_page_is_a_doubt_and_the_order_is_placed_once(
+    kk, sandbox, journal, order, status, takes_effect
+):
+    sandbox.faults.add(Fault("bad_gateway", status=status, takes_effect=takes_effect, **POST))
+
+    with pytest.raises(OutcomeUnknown, match=f"HTTP {status}"):
+        await kk.orders.submit(order(), journal=journal, timeout=0)
+    created = await kk.orders.submit(order(), journal=journal, timeout=None)
+
+    assert [placed.orders[0] for placed in sandbox.journal] == [created.id]
+
+
 @pytest.mark.parametrize("status", ["201 Created", "202 Accepted", "204 No Content"])
 async def test_a_success_that_is_none_of_the_apis_is_a_doubt(order, status):
     async def answer(reader, writer):

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from contextlib import contextmanager
 from copy import copy
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import attrs
 
+from kakaclo_async.config import spellings
 from kakaclo_async.errors import (
-    APIError,
     ConnectionFailed,
     DeadlineExceeded,
     InvalidRequest,
@@ -18,6 +19,7 @@ from kakaclo_async.errors import (
     OutcomeUnknown,
     RateLimited,
     Rejected,
+    scrub_error,
 )
 from kakaclo_async.protocol import Request
 from kakaclo_async.resources.freight import Freight
@@ -33,6 +35,9 @@ if TYPE_CHECKING:
 
 
 _SHORTEST: Final = 3  # characters that can tell anything about anybody
+_START: Final = (
+    r"(?:(?<!\w)|(?<=%[0-9a-f]{2})|(?<=\\[bfnrt]))"  # of a word, also after an escape of a URL or JSON
+)
 _PHONE_DIGITS: Final = 5  # with fewer, other numbers would be taken for the phone's
 
 
@@ -76,7 +81,13 @@ async def place(
 def place_request(path: str, order: NewOrder, body: bytes) -> Request[str]:
     """Build the request that places an order, in either version of the API."""
     return Request(
-        method="POST", path=path, body=body, result=str, writes=True, custom_order_id=order.custom_order_id
+        method="POST",
+        path=path,
+        body=body,
+        result=str,
+        writes=True,
+        custom_order_id=order.custom_order_id,
+        scrub=partial(without_address, address=_secrets(order)),
     )
 
 
@@ -110,20 +121,22 @@ async def _check_price(sender: Sender, order: NewOrder) -> None:
 @contextmanager
 def about_order(order: NewOrder) -> Generator[None]:
     """Let the errors of placing an order name it, and not repeat its address as KakaClo may do."""
-    custom_order_id = order.custom_order_id or ""
-    given = attrs.asdict(order.address)
-    # An id that holds a part of the address, a zip code perhaps, must still name the order.
-    address = {
-        field: value
-        for field, value in given.items()
-        if value is not None and value.casefold() not in custom_order_id.casefold()
-    }
     try:
-        with naming(f"order {custom_order_id!r} was not placed"):
+        with naming(f"order {order.custom_order_id or ''!r} was not placed"):
             yield
     except KakaCloError as error:
-        _clear(error, address)
+        scrub_error(error, partial(without_address, address=_secrets(order)))
         raise
+
+
+def _secrets(order: NewOrder) -> dict[str, str]:
+    # An id that holds a part of the address, a zip code perhaps, must still name the order.
+    custom_order_id = (order.custom_order_id or "").casefold()
+    return {
+        field: value
+        for field, value in attrs.asdict(order.address).items()
+        if value is not None and value.casefold() not in custom_order_id
+    }
 
 
 @contextmanager
@@ -163,15 +176,7 @@ def without_address(text: str, address: Mapping[str, str]) -> str:
 
 def _patterns(field: str, value: str) -> Iterator[str]:
     if len(value) >= _SHORTEST:
-        yield rf"(?<!\w){re.escape(value)}(?!\w)"
+        yield rf"{_START}{spellings(value)}(?!\w)"
     digits = re.sub(r"\D", "", value)
     if field == "phone" and len(digits) >= _PHONE_DIGITS:
-        yield r"\W{0,2}".join(digits)
-
-
-def _clear(error: BaseException | None, address: Mapping[str, str]) -> None:
-    while isinstance(error, KakaCloError):
-        error.args = tuple(without_address(str(part), address) for part in error.args)
-        if isinstance(error, APIError):
-            error.message = without_address(error.message, address)
-        error = error.__cause__ or error.__context__
+        yield r"(?:\W|%[0-9a-f]{2}){0,2}".join(digits)

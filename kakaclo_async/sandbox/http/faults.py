@@ -44,7 +44,7 @@ class FaultKind(StrEnum):
     WRONG_CONTENT_TYPE = "wrong_content_type"
     """The right document under `text/html`; the request took effect."""
     BAD_GATEWAY = "bad_gateway"
-    """HTTP 502 with a page of HTML; no effect."""
+    """HTTP 502, or another `status`, with a page of HTML; no effect."""
     SERVER_ERROR = "server_error"
     """HTTP 500 with an error document; the request took effect."""
     THROTTLED = "throttled"
@@ -77,6 +77,7 @@ class Fault:
         message: For REJECTED, SERVER_ERROR and THROTTLED.
         retry_after: For THROTTLED and BAD_GATEWAY: sent as `Retry-After`; None sends none.
         location: For REDIRECT.
+        status: For BAD_GATEWAY; with `takes_effect=True` and 408, a gateway that passed the request on and gave up.
     """
 
     kind: FaultKind = field(converter=FaultKind)
@@ -91,6 +92,7 @@ class Fault:
     message: str = "the system is busy"
     retry_after: str | None = None
     location: str = "https://elsewhere.example/"
+    status: int = 502
 
     @property
     def has_effect(self) -> bool:
@@ -190,7 +192,7 @@ def _misanswer(fault: Fault, body: bytes) -> web.Response:
         FaultKind.EMPTY_BODY: lambda: document(b""),
         FaultKind.WRONG_CONTENT_TYPE: lambda: web.Response(body=body, content_type="text/html"),
         FaultKind.BAD_GATEWAY: lambda: web.Response(
-            status=502, body=_HTML, content_type="text/html", headers=headers
+            status=fault.status, body=_HTML, content_type="text/html", headers=headers
         ),
         FaultKind.SERVER_ERROR: lambda: document(error(500, fault.message), 500),
         FaultKind.THROTTLED: lambda: document(error(429, fault.message), 429, headers),

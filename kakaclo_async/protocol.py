@@ -317,3 +317,41 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
         except (ValueError, TypeError, OverflowError):  # a year, or a zone, that no date has
             return None
     return min(max(0.0, seconds), LONGEST_RETRY_AFTER) if isfinite(seconds) else None
+
+
+@attrs.define(eq=False)
+class ServerClock:
+    """KakaClo's clock, to the second, as the `Date` headers of its answers show it.
+
+    It is kept beside two clocks of ours: the event loop's, which stands still while the machine sleeps, and the wall
+    clock, which may be set.
+    """
+
+    _date: float | None = None
+    _loop_time: float = 0.0
+    _wall_time: float = 0.0
+
+    def read(self, answer: Answer, *, loop_time: float, wall_time: float) -> None:
+        """Take the `Date` of an answer that has just come, if it has one."""
+        try:
+            date = parsedate_to_datetime(answer.headers.get("date", ""))
+            seconds = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
+        except (ValueError, TypeError, OverflowError):
+            return
+        self._date = seconds
+        self._loop_time, self._wall_time = loop_time, wall_time
+
+    def now(self, *, loop_time: float, wall_time: float) -> float | None:
+        """Return its seconds since 1970, now or a little later; None when no answer had a `Date`.
+
+        Of our two clocks the one that moved more counts.
+        """
+        if self._date is None:
+            return None
+        return self._date + max(0.0, loop_time - self._loop_time, wall_time - self._wall_time)
+
+    def at(self, loop_time: float) -> float | None:
+        """Return its seconds since 1970 at a past moment of the event loop; None unless an answer has come since."""
+        if self._date is None or self._loop_time < loop_time:
+            return None
+        return self._date - (self._loop_time - loop_time)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
@@ -17,7 +18,7 @@ from kakaclo_async.errors import (
     scrub_error,
 )
 from kakaclo_async.events import Lane, Retried, Sent, Throttled
-from kakaclo_async.protocol import Answer, Request, call_writes, read_answer
+from kakaclo_async.protocol import Answer, Request, ServerClock, call_writes, read_answer
 from kakaclo_async.retry import BACKOFF, may_repeat, surely_not_executed
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class ClientState:
         guard: refuses what the client must not do.
         freight: the quotes kept.
         reference: the answers kept about what seldom changes.
+        server_clock: KakaClo's clock, as its answers show it.
     """
 
     transport: Transport
@@ -62,6 +64,7 @@ class ClientState:
     guard: Guard
     freight: Cache[FreightRequest, FreightQuote]
     reference: Cache[Request[Any], Any]
+    server_clock: ServerClock = attrs.field(factory=ServerClock, init=False)
     _parts: dict[Hashable, object] = attrs.field(factory=dict[Hashable, object], init=False)
 
     def drop_quotes(self, skus: Iterable[str]) -> None:
@@ -178,6 +181,7 @@ class Sender:
         answer: Answer | None = None
         try:
             answer = await self.state.transport.send(request, token, timeout=budget.time_left())
+            self.state.server_clock.read(answer, loop_time=clock(), wall_time=time.time())
             return read_answer(request, answer, scrub=self.state.token.scrub)
         finally:
             seconds = clock() - started

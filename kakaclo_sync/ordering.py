@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
 from kakaclo_async import ordering
+from kakaclo_async.ordering.journal import wall_clock
 from kakaclo_sync._proxy import BlockingProxy, Bridge, blocking
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from kakaclo_async.models.custom import NewDesign
     from kakaclo_async.models.order import NewOrder
@@ -47,7 +48,7 @@ class Journal(BlockingProxy[ordering.Journal]):
         *,
         quiet_time: float = 600.0,
         lease: float = 60.0,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        now: Callable[[], datetime] = wall_clock,
     ) -> None:
         make = partial(ordering.Journal, url, quiet_time=quiet_time, lease=lease, now=now)
         super().__init__(Bridge(make, _nothing_to_close), lambda journal: journal)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final, Self, TextIO, cast
 import attrs
 
 from kakaclo_async import Address, InvalidRequest, NewOrder, OrderProblem
-from kakaclo_async.resources._checks import check_code
 from kakaclo_async.resources.orders.check import read_order
 
 if TYPE_CHECKING:
@@ -169,9 +168,11 @@ def _number(text: str) -> int | str:
 def _file_order(draft: _Draft) -> FileOrder:
     order, custom_order_id, problems = None, None, draft.problems
     if draft.document is not None:
-        custom_order_id = draft.document.get("custom_order_id")
-        order, found = read_order(draft.document)
-        problems = [*_id_problems(custom_order_id), *problems, *found]
+        custom_order_id = draft.document.pop("custom_order_id", None) or None
+        # It is the idempotency key: without it, a second run could not recognise the order.
+        missing = [] if custom_order_id else [OrderProblem("custom_order_id", "missing")]
+        order, found = read_order({**draft.document, "custom_order_id": custom_order_id})
+        problems = [*missing, *problems, *found]
     return FileOrder(
         line=draft.line,
         item_lines=tuple(draft.item_lines),
@@ -179,17 +180,6 @@ def _file_order(draft: _Draft) -> FileOrder:
         order=None if problems else order,
         problems=tuple(problems),
     )
-
-
-def _id_problems(custom_order_id: object) -> Iterator[OrderProblem]:
-    if not custom_order_id:
-        # It is the idempotency key: without it, a second run could not recognise the order.
-        yield OrderProblem("custom_order_id", "missing")
-    elif isinstance(custom_order_id, str):
-        try:
-            check_code(custom_order_id, "it")
-        except InvalidRequest as error:
-            yield OrderProblem("custom_order_id", str(error))
 
 
 def _without_duplicates(orders: Iterable[FileOrder]) -> Iterator[FileOrder]:

@@ -1,6 +1,6 @@
 """Validators of the request models: a documented limit that is broken costs a sentence, not a permit.
 
-No sentence repeats a text: it may be an address.
+No sentence repeats a text, codes apart: it may be an address.
 """
 
 from __future__ import annotations
@@ -23,6 +23,29 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _COUNTRY: Final = re.compile(r"[A-Z]{2}(?:_[A-Z0-9]{1,9})?")
+_CODE_LENGTH = 64
+
+
+def check_code(code: object, what: str) -> str:
+    """Return a code that can stand in a comma-separated list and be looked up again, or refuse it.
+
+    Args:
+        code: a SKU, an order number, a custom order id: at most 64 printable characters, no comma, no blanks around.
+        what: names it in the error.
+    """
+    if not isinstance(code, str):
+        raise InvalidRequest(f"{what} must be a str, not {type(code).__name__}")
+    if not code or code != code.strip() or "," in code or not code.isprintable():
+        raise InvalidRequest(f"{what} {code!r} is empty or holds a comma, blanks around it or a line break")
+    if len(code) > _CODE_LENGTH:
+        raise InvalidRequest(f"{what} {code[:16]!r}... is longer than {_CODE_LENGTH} characters")
+    return code
+
+
+def optional_code(instance: object, field: Field, value: object) -> None:
+    """Validate None, or what `check_code` lets pass."""
+    if value is not None:
+        check_code(value, _name(instance, field))
 
 
 def _name(instance: object, field: Field) -> str:

@@ -1,14 +1,18 @@
 """A family: all orders that KakaClo made of one request, seen as the one order that was asked for."""
 
+import re
+import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
-from enum import StrEnum
+from enum import Enum, StrEnum
+from itertools import combinations
+from typing import Final
 
 import attrs
 
 from kakaclo_async.models.freight import Item
-from kakaclo_async.models.order import Fulfillment, FulfillmentStatus, Order, OrderStatus
+from kakaclo_async.models.order import Fulfillment, FulfillmentStatus, Order, OrderStatus, ShippingAddress
 
 
 class FamilyStatus(StrEnum):
@@ -132,6 +136,73 @@ def pieces(orders: Iterable[Order]) -> Counter[str]:
             if item.sku_code is not None:
                 counted[item.sku_code] += item.product_num or 0
     return counted
+
+
+_LARGEST_FAMILY: Final = 12
+"""Orders of one custom order id that are tried in all combinations: more than there are warehouses."""
+
+
+def match_family(asked: Counter[str], orders: Sequence[Order]) -> tuple[Order, ...]:
+    """Return the first orders that together contain exactly the requested pieces; empty without any.
+
+    Others may use the same custom order id, and a part of a family may not show yet.
+    """
+    parts = [order for order in orders if pieces([order]) <= asked][:_LARGEST_FAMILY]
+    for size in range(1, len(parts) + 1):
+        for family in combinations(parts, size):
+            if pieces(family) == asked:
+                return family
+    return ()
+
+
+class Likeness(Enum):
+    """How the address that a list shows compares with one that was sent."""
+
+    SAME = "same"
+    UNKNOWN = "unknown"
+    MIXED = "mixed"
+    OTHER = "other"
+
+
+_TELLING: Final = ("country", "recipient", "phone", "street1", "zip", "city")
+_PERSONAL: Final = {"recipient", "phone", "street1"}
+
+
+def likeness(sent: Mapping[str, object], shown: ShippingAddress | None) -> Likeness:
+    """Compare an address with the one that a list shows, which may leave parts out, hide them, or write them anew.
+
+    Args:
+        sent: by the fields of `Address`.
+        shown: None when the list shows none.
+    """
+    same: set[str] = set()
+    other: set[str] = set()
+    for field in _TELLING:
+        ours, theirs = _plain(field, sent.get(field)), _plain(field, getattr(shown, field, None))
+        if ours and theirs:
+            (same if _is_same(ours, theirs) else other).add(field)
+    if not same and not other:
+        return Likeness.UNKNOWN
+    if not other or ("recipient" in same and same & {"phone", "street1"} and "country" not in other):
+        return Likeness.SAME
+    return Likeness.OTHER if len(other) > 1 and not same & _PERSONAL else Likeness.MIXED
+
+
+_CUT: Final = 6  # characters from which a part of a text is likely that text, cut
+
+
+def _is_same(one: str, other: str) -> bool:
+    shorter, longer = sorted((one, other), key=len)
+    return one == other or (len(shorter) >= _CUT and shorter in longer)
+
+
+def _plain(field: str, text: object) -> str:
+    """Return what two ways to write a part of an address have in common; empty when it is hidden or named otherwise."""
+    if not isinstance(text, str) or "*" in text or (field == "country" and len(text.strip()) != 2):
+        return ""
+    if field == "phone":
+        return re.sub(r"\D", "", text).lstrip("0")
+    return "".join(c for c in unicodedata.normalize("NFKD", text).casefold() if c.isalnum())
 
 
 def money_problems(order: Order) -> tuple[str, ...]:

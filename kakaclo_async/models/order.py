@@ -5,7 +5,15 @@ from decimal import Decimal
 
 import attrs
 
-from kakaclo_async.models._checks import as_country, country, filled, instance_of, optional_text, text
+from kakaclo_async.models._checks import (
+    as_country,
+    country,
+    filled,
+    instance_of,
+    optional_code,
+    optional_text,
+    text,
+)
 from kakaclo_async.models.common import OpenStrEnum, Option, Record, wire
 from kakaclo_async.models.freight import ChannelType, Item, as_channel_type, items_tuple
 
@@ -134,7 +142,8 @@ class NewOrder:
     Attributes:
         items: at least one; any iterable is accepted.
         channel_type: a `ChannelType`, or its text, also in small letters.
-        custom_order_id: your own number. The server does not look for doubles: two orders may share it.
+        custom_order_id: your own number, by which the order is looked up: at most 64 printable characters, no comma,
+            no blanks around it. The server does not look for doubles: two orders may share it.
         sale_platform: a `SalePlatform`, or any other text.
 
     Raises:
@@ -148,7 +157,7 @@ class NewOrder:
     channel_type: str = attrs.field(
         default=ChannelType.STANDARD, converter=as_channel_type, validator=text(16)
     )
-    custom_order_id: str | None = attrs.field(default=None, validator=optional_text())
+    custom_order_id: str | None = attrs.field(default=None, validator=optional_code)
     remark: str | None = attrs.field(default=None, validator=optional_text(), repr=False)
     sale_platform: str | None = attrs.field(default=None, converter=_sale_platform, validator=optional_text())
 

@@ -1,14 +1,16 @@
 """The database of a journal: each piece of work is one transaction, durable when it returns.
 
 Nothing is kept open between two transactions, so a journal belongs to no event loop, survives a fork, and leaves
-nothing to close. Orders come at most a few per second; opening costs a millisecond or a few.
+nothing to close. Orders come at most a few per second; opening costs a millisecond or a few. However many are
+submitted at once, few transactions are under way: others wait for their turn.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-from typing import TYPE_CHECKING, Generic, TypeVar
+import threading
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from sqlalchemy import (
     Column,
@@ -77,6 +79,8 @@ write = Table(
     Column("held_until", Double),
     Column("sent_from", Double),
     Column("sent_until", Double),
+    Column("server_until", Double, comment="sent_until on KakaClo's clock, from its Date header"),
+    Column("marks", Text, comment="a byte of a hash for each field of the payload"),
     Column("created_at", Double, nullable=False),
     Column("done_at", Double),
     Index("kakaclo_write_state", "state"),
@@ -84,12 +88,19 @@ write = Table(
 
 version = Table("kakaclo_journal", metadata, Column("version", Integer, nullable=False))
 
+
+def _to_2(connection: Connection) -> None:
+    """Keep KakaClo's own clock beside ours, and what names the fields that differ once the address is gone."""
+    for column in ("server_until DOUBLE PRECISION", "marks TEXT"):
+        connection.exec_driver_sql(f"ALTER TABLE kakaclo_write ADD COLUMN {column}")
+
+
 MIGRATIONS = Migrations(
     holds="journal",
     hint="submit an order first",
     metadata=metadata,
     version=version,
-    steps=[],
+    steps=[_to_2],
     alone=False,
 )
 
@@ -104,14 +115,23 @@ class PerLoop(Generic[T]):
     def __init__(self, make: Callable[[], T]) -> None:
         self._make = make
         self._made: dict[asyncio.AbstractEventLoop, T] = {}
+        self._lock = threading.Lock()  # loops run in threads
 
     def get(self) -> T:
         """Return the running loop's."""
         loop = asyncio.get_running_loop()
-        if loop not in self._made:
-            self._made = {known: made for known, made in self._made.items() if not known.is_closed()}
-            self._made[loop] = self._make()
-        return self._made[loop]
+        with self._lock:
+            if loop not in self._made:
+                self._made = {known: made for known, made in self._made.items() if not known.is_closed()}
+                self._made[loop] = self._make()
+            return self._made[loop]
+
+
+MAX_CONNECTIONS: Final = 10
+"""PostgreSQL connections of one process, for each event loop and database; its own limit is 100 by default."""
+
+_turns_of: Final[dict[str, PerLoop[asyncio.Semaphore]]] = {}
+"""By URL: all journals of a process share them."""
 
 
 # EXTRA also makes the end of a transaction durable; secure_delete wipes the addresses that are dropped.
@@ -133,7 +153,11 @@ class Database:
         self._url = DatabaseUrl.parse(url, holds="journal", example="orders.db")
         self._transactions: Transactions | None = None
         self._is_ready = False
-        self._turn = PerLoop(asyncio.Lock)
+        # SQLite lets others in one by one anyway, but wakes them in no order, and late.
+        self._turn: PerLoop[asyncio.Lock] | PerLoop[asyncio.Semaphore] = PerLoop(asyncio.Lock)
+        if not self._url.is_sqlite:
+            turns = PerLoop(lambda: asyncio.Semaphore(MAX_CONNECTIONS))
+            self._turn = _turns_of.setdefault(self._url.dsn, turns)
 
     def __repr__(self) -> str:
         return f"<Database {self}>"
@@ -162,13 +186,9 @@ class Database:
         with self._url.errors(OSError):
             if self._transactions is None:
                 self._transactions = self._connect()  # threads that come first together may make one each
-            if self._url.is_sqlite:
-                if not self._is_ready:
-                    self._check_file(make=make)
-                # SQLite lets others in one by one anyway, but wakes them in no order, and late.
-                async with self._turn.get():
-                    result = await self._transactions.run(prepared)
-            else:
+            if self._url.is_sqlite and not self._is_ready:
+                self._check_file(make=make)
+            async with self._turn.get():
                 result = await self._transactions.run(prepared)
         self._is_ready = True
         return result

@@ -39,11 +39,11 @@ class DesignWrites(Writes):
     async def send(self, attempt: Attempt) -> str:
         """Add the design, wait until it shows up, and return its number."""
         return await send_design(
-            self._sender,
+            self.sender,
             self._design or read_design(attempt.payload),
             attempt.payload,
             patience=self._patience,
-            check_lease=attempt.lease.check,
+            check_lease=attempt.check,
             note=attempt.note,
         )
 
@@ -59,7 +59,7 @@ class DesignWrites(Writes):
         for entry in unknown:
             notes = cast("dict[str, object]", json.loads(entry.notes or "{}"))
             try:
-                designs = await alike(self._sender, read_design(entry.payload))
+                designs = await alike(self.sender, read_design(entry.payload))
             except IncompletePull:
                 complete = False
                 continue
@@ -75,8 +75,9 @@ class DesignWrites(Writes):
         """Make the error for a design that may have been added."""
         return unknown_design(key, why, settles_at)
 
-    def conflict(self, key: str) -> Conflict:
+    def conflict(self, key: str, entry: Entry | None = None, payload: bytes = b"") -> Conflict:
         """Make the error for a key that came with another design, which takes two equal hashes."""
+        del entry, payload
         return Conflict(f"the journal knows another design under {key}")
 
 

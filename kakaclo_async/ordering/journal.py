@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import json
 from collections import defaultdict
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final, assert_never, cast
+from typing import TYPE_CHECKING, Final, assert_never
 
 from kakaclo_async.client import sender_of
 from kakaclo_async.codec import encode
-from kakaclo_async.errors import ConfigurationError, OutcomeUnknown, Rejected
+from kakaclo_async.errors import ClientClosed, ConfigurationError, OutcomeUnknown, Rejected, Unauthorized
 from kakaclo_async.models.custom import NewDesign
 from kakaclo_async.models.order import NewOrder
 from kakaclo_async.ordering.database import Database, PerLoop
@@ -21,7 +19,7 @@ from kakaclo_async.ordering.orders import OrderWrites
 from kakaclo_async.ordering.reconcile import Reconciler, reconcile
 from kakaclo_async.ordering.refunds import RefundWrites, prepare_refund
 from kakaclo_async.ordering.store import Store
-from kakaclo_async.ordering.writes import WriteStatus
+from kakaclo_async.ordering.writes import WriteStatus, digest_of
 from kakaclo_async.protocol import call_writes
 from kakaclo_async.resources._checks import check_code
 from kakaclo_async.resources._journal import RefundRequest
@@ -29,7 +27,7 @@ from kakaclo_async.resources.custom import design_key
 from kakaclo_async.retry import Pauses
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from kakaclo_async.client import KakaClo
     from kakaclo_async.errors import KakaCloError
@@ -41,6 +39,11 @@ if TYPE_CHECKING:
 _PAUSES: Final = Pauses(first=0.1, growth=1.5, longest=2.0)  # between two looks at what another worker sends
 _MOST_ATTEMPTS: Final = 5
 """Requests that one call may cost when each ends unknown, and is found not to have arrived."""
+
+
+def wall_clock() -> datetime:
+    """Return the time, UTC. With this clock a journal also counts seconds that no setting of it can skip."""
+    return datetime.now(UTC)
 
 
 class Journal:
@@ -56,6 +59,7 @@ class Journal:
             minutes. A shorter one is quicker and less safe: a request that arrives later is a second order.
         lease: seconds after which a worker that died loses what it was sending.
         now: tells the time, aware. Workers on several machines keep their clocks in step; KakaClo's may differ.
+            Another one than the default is believed when it is stepped, unless KakaClo's `Date` contradicts it.
 
     Raises:
         ConfigurationError: a URL that is neither, or a time that cannot be.
@@ -67,14 +71,16 @@ class Journal:
         *,
         quiet_time: float = 600.0,
         lease: float = 60.0,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        now: Callable[[], datetime] = wall_clock,
     ) -> None:
         if not quiet_time >= 0 or not lease > 0:
             raise ConfigurationError(
                 f"quiet_time must be 0 seconds or more and lease above 0, not {quiet_time!r} and {lease!r}"
             )
         self._database = Database(url)
-        store = self._store = Store(self._database, quiet_time=quiet_time, now=now)
+        store = self._store = Store(
+            self._database, quiet_time=quiet_time, now=now, has_witnesses=now is wall_clock
+        )
         self._leases = PerLoop(lambda: Leases(store, lease, now))
         # One for each kind: a long look for orders must not keep a refund waiting.
         self._reconcilers = PerLoop(
@@ -93,8 +99,12 @@ class Journal:
         return await self._store.open()
 
     async def find(self, custom_order_id: str) -> Entry | None:
-        """Return what became of an order; None when none was placed, nor may have been, under this id."""
-        return await self.recall(OrderWrites.kind, custom_order_id)
+        """Return what became of an order; None when none was placed, nor may have been, under this id.
+
+        Raises:
+            InvalidRequest: no order can have this id.
+        """
+        return await self.recall(OrderWrites.kind, check_code(custom_order_id, "custom_order_id"))
 
     async def recall(self, kind: str, key: str) -> Entry | None:
         """Return what was carried out, or may have been; None when nothing was.
@@ -115,38 +125,53 @@ class Journal:
             ConfigurationError: the URL leads to no journal.
             KakaCloError: KakaClo could not be asked.
         """
-        for writes in _all_writes(kk):
-            await reconcile(self._store, writes)
+        failures = await self._settle_all(kk)
+        if failures:
+            raise _first(failures)
         return await self.pending()
+
+    async def _settle_all(self, kk: KakaClo) -> list[Exception]:
+        """Look once for the unknown writes of each kind; return what kept that of a kind from being settled."""
+        failures: list[Exception] = []
+        for writes in _all_writes(kk):
+            try:
+                await reconcile(self._store, writes)
+            except Exception as error:  # noqa: BLE001 - it is raised once the other kinds were looked for
+                failures.append(error)
+        return failures
 
     async def finish(self, kk: KakaClo) -> tuple[Entry, ...]:
         """Settle everything that can be by now, send again what was not executed, and return what is pending still.
 
         Recovers writes whose workers died, re-sending the journal's copy.
 
+        What fails keeps no other write from being sent, unless it would meet them all: a bad token, a closed client,
+        a database that is away. The error that is raised in the end carries the others as its notes.
+
         Raises:
             ConfigurationError: the URL leads to no journal.
             Rejected: KakaClo declined some of it, which is not pending any more; the others were sent.
-            KakaCloError: KakaClo could not be asked; what was not sent waits for the next call.
+            Exception: what else kept a write from being sent, or an unknown one from being looked for: a guard, a
+                failed connection; it waits for the next call.
         """
         by_kind = {writes.kind: writes for writes in _all_writes(kk)}
-        declined: Rejected | None = None
-        for entry in await self.settle(kk):
-            if entry.status is WriteStatus.NOT_EXECUTED:
-                writes = by_kind[entry.kind]
-                try:
-                    await self._submit(writes, entry.key, entry.payload, timeout=0.0, orphan=True)
-                except OutcomeUnknown:
-                    if (task := asyncio.current_task()) is not None and task.cancelling():
-                        raise  # the transport turned the cancellation into this error: send no more
-                    continue  # pending again, and returned
-                except Rejected as error:
-                    if declined is None:
-                        declined = error
-                    else:
-                        declined.add_note(str(error))
-        if declined is not None:
-            raise declined
+        failures = await self._settle_all(kk)
+        for entry in await self.pending():
+            if entry.status is not WriteStatus.NOT_EXECUTED:
+                continue
+            try:
+                await self._submit(by_kind[entry.kind], entry.key, entry.payload, timeout=0.0, orphan=True)
+            except OutcomeUnknown:
+                if (task := asyncio.current_task()) is not None and task.cancelling():
+                    raise  # the transport turned the cancellation into this error: send no more
+                continue  # pending again, and returned
+            except (Unauthorized, ConfigurationError, ClientClosed) as error:
+                failures.append(error)
+                break
+            except Exception as error:  # noqa: BLE001 - it is raised once the others were sent
+                failures.append(error)
+        if failures:
+            raise _first(failures)
         return await self.pending()
 
     async def once(
@@ -218,7 +243,7 @@ class Journal:
                 attempts, looked = attempts + 1, False
                 continue
             if entry.digest != digest:
-                raise writes.conflict(key)
+                raise writes.conflict(key, entry, payload)
             _note(writes, entry, failure)
             if entry.status is WriteStatus.DONE:
                 return entry.outcome or ""
@@ -227,7 +252,10 @@ class Journal:
                 # Counted from the first time that the outcome is unknown: sending has a time limit of its own.
                 deadline = clock() + timeout if deadline is None else deadline
                 left = deadline - clock()
-            if looked or attempts == _MOST_ATTEMPTS or (left is not None and left <= 0):
+            # A look that began when it could tell, and did not: no other will, unless KakaClo recovers. Nor will one
+            # through a closed client; its clock may also have said that it was too early.
+            is_over = (looked and entry.may_be_settled) or isinstance(failure, ClientClosed)
+            if is_over or attempts == _MOST_ATTEMPTS or (left is not None and left <= 0):
                 raise _unknown(writes, entry, failure)
             if entry.status is WriteStatus.SENDING:
                 waits += 1
@@ -237,7 +265,6 @@ class Journal:
                 ripe_in = ((entry.settles_at or entry.seen_at) - entry.seen_at).total_seconds()
                 reconciler = self._reconcilers.get()[writes.kind]
                 failure = await reconciler.next_look(writes, ripe_in=ripe_in, timeout=left)
-                # A look that began when it could tell, and did not: no other will, unless KakaClo recovers.
                 looked = entry.may_be_settled
 
 
@@ -246,7 +273,9 @@ def _unknown(writes: Writes, entry: Entry, failure: KakaCloError | None) -> Outc
         why = "another worker is sending it"
     else:
         why = entry.why or "the worker that sent it died"
-    if failure is not None:
+    if isinstance(failure, ConfigurationError):
+        why += f"; the search for it failed ({failure})"
+    elif failure is not None:
         why += f"; KakaClo could not be asked ({failure})"
     error = writes.unknown(entry.key, why, entry.settles_at or entry.seen_at)
     error.__cause__ = failure
@@ -267,26 +296,15 @@ def _note(writes: Writes, entry: Entry, failure: KakaCloError | None) -> None:
         notes.unknown = error
 
 
+def _first(failures: Sequence[Exception]) -> Exception:
+    """Return the error to raise, with the others as its notes: a write that was declined is not pending any more."""
+    first = next((error for error in failures if isinstance(error, Rejected)), failures[0])
+    for error in failures:
+        if error is not first:
+            first.add_note(str(error) or type(error).__name__)
+    return first
+
+
 def _all_writes(kk: KakaClo) -> tuple[Writes, ...]:
     sender = sender_of(kk)
     return OrderWrites(sender), RefundWrites(sender), DesignWrites(sender)
-
-
-def digest_of(payload: bytes) -> str:
-    """Return what equal payloads have in common, whatever the order of their fields and of their items."""
-    return hashlib.sha256(_text(_unordered(json.loads(payload))).encode()).hexdigest()
-
-
-def _unordered(value: object) -> object:
-    match value:
-        case dict():
-            fields = cast("dict[str, object]", value)
-            return {name: _unordered(part) for name, part in fields.items()}
-        case list():
-            return sorted(map(_unordered, cast("list[object]", value)), key=_text)
-        case _:
-            return value
-
-
-def _text(value: object) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"))

@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
+import time
 from abc import ABC, abstractmethod
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, ClassVar
 
 from kakaclo_async.errors import ConfigurationError, KakaCloError, LeaseLost, OutcomeUnknown, Rejected
-from kakaclo_async.ordering.store import Lease
+from kakaclo_async.ordering.writes import Lease
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from datetime import datetime
 
     from kakaclo_async.errors import Conflict
     from kakaclo_async.ordering.store import Store
@@ -85,12 +86,12 @@ class Writes(ABC):
     kind: ClassVar[str]
 
     def __init__(self, sender: Sender) -> None:
-        self._sender = sender
+        self.sender = sender
 
     @property
     def timeout(self) -> float:
         """Seconds that one attempt takes at most, once its permit is granted."""
-        return self._sender.options.timeout
+        return self.sender.options.timeout
 
     @abstractmethod
     async def send(self, attempt: Attempt) -> str:
@@ -122,8 +123,8 @@ class Writes(ABC):
         """Make the error for an unknown write."""
 
     @abstractmethod
-    def conflict(self, key: str) -> Conflict:
-        """Make the error for a key that came with another payload."""
+    def conflict(self, key: str, entry: Entry, payload: bytes) -> Conflict:
+        """Make the error for an entry whose key came with another payload."""
 
 
 class Attempt:
@@ -148,7 +149,8 @@ class Attempt:
         self._writes = writes
         self._store = store
         self._leases = leases
-        self.lease = leases.new(writes.timeout)
+        self._may_have_left = False
+        self.lease = leases.new(writes.sender.options.timeout)
 
     async def claim(self, digest: str) -> tuple[Entry, bool]:
         """Write the intent down unless it is there, and lease it if it may be sent.
@@ -157,10 +159,19 @@ class Attempt:
             The entry as it was, and whether it was leased.
         """
         try:
-            return await self._store.enter(self._writes.kind, self.key, self.payload, digest, self.lease)
-        except asyncio.CancelledError as error:
+            return await self._store.enter(
+                self._writes.kind, self.key, self.payload, digest, self.lease, self._server_now()
+            )
+        except (ConfigurationError, GeneratorExit):
+            raise  # nothing was written
+        except BaseException as error:
             await self._release(error)
             raise
+
+    def check(self) -> None:
+        """Let the request leave, or raise `LeaseLost`."""
+        self.lease.check()
+        self._may_have_left = True
 
     async def note(self, text: str) -> None:
         """Keep a text with the write, durably: a later look is given it."""
@@ -173,8 +184,9 @@ class Attempt:
             Its number, or None when the journal has its status.
 
         Raises:
-            OutcomeUnknown: this task was cancelled, and the outcome is unknown.
-            KakaCloError: it was surely not carried out.
+            OutcomeUnknown: it may have been carried out, and this task was cancelled, foreign code failed, or the
+                journal could not record it.
+            BaseException: it was surely not carried out.
         """
         self._leases.keep(self.lease)
         try:
@@ -185,9 +197,19 @@ class Attempt:
         except OutcomeUnknown as error:
             await self._unknown(error)
             return None
+        except GeneratorExit:
+            raise  # the event loop is gone: the lease runs out
         except (KakaCloError, asyncio.CancelledError) as error:
-            await self._release(error)
+            await self._release(error)  # had any of it left, it would be an OutcomeUnknown
             raise
+        except BaseException as error:
+            # A token function, a guard, a listener: theirs is the error, and the caller's to see.
+            if not self._may_have_left:
+                await self._release(error)
+                raise
+            unknown = self._foreign(error)
+            await self._unknown(unknown)
+            raise unknown from error
         else:
             await self._record(outcome)
             return outcome
@@ -195,20 +217,35 @@ class Attempt:
             self._leases.drop(self.lease)
 
     async def _release(self, error: BaseException) -> None:
-        why = str(error) or "cancelled before it was sent"
+        self._store.forget(self._writes.kind, self.key)
+        # The text of a foreign error may hold anything.
+        why = str(error) if isinstance(error, KakaCloError) else f"{type(error).__name__} before it was sent"
         try:
             await self._store.release(
                 self.lease.token, why, keep=self.orphan and not isinstance(error, Rejected)
             )
-        except ConfigurationError:
-            return  # the lease runs out, and the write counts as unknown until a look clears it
+        except Exception as trouble:  # noqa: BLE001 - the caller shall see the error that came first
+            # The lease runs out, and the write counts as unknown until a look clears it.
+            error.add_note(
+                f"the journal takes it for sent until it is settled, for it could not record that: {trouble}"
+            )
+
+    def _foreign(self, error: BaseException) -> OutcomeUnknown:
+        settles_at = datetime.fromtimestamp(self.lease.now().timestamp(), UTC)
+        settles_at += timedelta(seconds=self._store.quiet_time)
+        return self._writes.unknown(self.key, f"{type(error).__name__} while it was being sent", settles_at)
 
     async def _unknown(self, error: OutcomeUnknown) -> None:
+        self.lease.end()
         try:
-            await self._store.unknown(self.lease.token, str(error.__cause__ or error))
-        except ConfigurationError as trouble:
-            error.add_note(str(trouble))
-            raise error from None
+            await self._store.unknown(
+                self.lease.token, str(error.__cause__ or error), server_now=self._server_now()
+            )
+        except asyncio.CancelledError:
+            raise error from error.__cause__
+        except Exception as trouble:  # noqa: BLE001 - whatever it is, the write is in doubt
+            error.add_note(f"the journal could not record it: {trouble}")
+            raise error from error.__cause__
         task = asyncio.current_task()
         if task is not None and task.cancelling():
             # The transport turned the cancellation into this error: the caller waits for no look any more.
@@ -217,9 +254,19 @@ class Attempt:
     async def _record(self, outcome: str) -> None:
         try:
             await self._store.done(self._writes.kind, self.key, outcome, self._writes.redact(self.payload))
-        except ConfigurationError as trouble:
+        except (Exception, asyncio.CancelledError, KeyboardInterrupt) as trouble:
+            # The number must not be lost with an interrupt.
+            if isinstance(trouble, asyncio.CancelledError):
+                what = "this call was cancelled while that was recorded"
+            else:
+                how = trouble if isinstance(trouble, ConfigurationError) else type(trouble).__name__
+                what = f"that could not be recorded ({how})"
             raise OutcomeUnknown(
-                f"{self._writes.kind} {self.key!r} was carried out as {outcome}, and that could not be recorded"
-                f" ({trouble}); submit it again with the same journal: it will be found",
+                f"{self._writes.kind} {self.key!r} was carried out as {outcome}, and {what};"
+                " submit it again with the same journal: it will be found",
                 custom_order_id=self.key if self._writes.kind == "order" else None,
             ) from trouble
+
+    def _server_now(self) -> float | None:
+        loop_time = asyncio.get_running_loop().time()
+        return self._writes.sender.state.server_clock.now(loop_time=loop_time, wall_time=time.time())

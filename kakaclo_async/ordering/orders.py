@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections import Counter
-from datetime import timedelta
-from itertools import combinations
-from typing import TYPE_CHECKING, Final
+import re
+from collections import Counter, defaultdict
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final, cast
+
+import attrs
 
 from kakaclo_async.codec import to_wire_time
 from kakaclo_async.errors import Conflict, IncompletePull, OutcomeUnknown
-from kakaclo_async.models.family import pieces
+from kakaclo_async.models.family import Likeness, likeness, match_family, pieces
 from kakaclo_async.models.freight import Item
 from kakaclo_async.models.order import Address, NewOrder
 from kakaclo_async.ordering.leases import Writes
-from kakaclo_async.ordering.writes import Reconciliation
+from kakaclo_async.ordering.writes import (
+    Entry,
+    Reconciliation,
+    Resembling,
+    WriteStatus,
+    field_marks,
+    flat_fields,
+)
 from kakaclo_async.resources.orders.placing import place
 from kakaclo_async.resources.orders.reads import by_number, list_orders
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from datetime import datetime
+    from collections.abc import Iterable, Mapping, Sequence
 
     from kakaclo_async.models.order import Order
     from kakaclo_async.ordering.leases import Attempt
-    from kakaclo_async.ordering.writes import Entry
     from kakaclo_async.sending import Sender
 
 
@@ -34,8 +42,8 @@ _MARGIN: Final = timedelta(minutes=10)
 _THOROUGH_MARGIN: Final = timedelta(days=1)
 """The same for the look that decides: times in a wrong zone must not make an order absent."""
 
-_LARGEST_FAMILY: Final = 12
-"""Orders of one custom order id that are tried in all combinations: more than there are warehouses."""
+_OLDER: Final = timedelta(minutes=2)
+"""How much before our first attempt an order must be made to be another's: clocks differ a little."""
 
 
 class OrderWrites(Writes):
@@ -55,35 +63,38 @@ class OrderWrites(Writes):
     async def send(self, attempt: Attempt) -> str:
         """Place the order and return its number."""
         order = self._order or read_order(attempt.payload)
-        return await place(self._sender, order, attempt.payload, check_lease=attempt.lease.check)
+        return await place(self.sender, order, attempt.payload, check_lease=attempt.check)
 
     async def reconcile(self, unknown: Sequence[Entry], *, thorough: bool) -> Reconciliation:
-        """Read the orders made since the oldest unknown one, and match custom order ids and items.
+        """Read the orders made since the oldest unknown one, and match custom order ids, items, address and age.
 
         `GET /v2/order/orders?createStartTime=`, 250 rows per request, in the bulk lane
         """
         margin = _THOROUGH_MARGIN if thorough else _MARGIN
         start = min(entry.sent_from or entry.created_at for entry in unknown) - margin
-        wanted = {entry.key for entry in unknown}
-        families: dict[str, list[Order]] = {}
+        began = asyncio.get_running_loop().time()
+        namesakes = _Namesakes(unknown)
         complete = True
         try:
             # Without an end: a server whose clock is ahead of ours makes orders in our future.
-            async for order in list_orders(self._sender, created_from=start).rows():
-                if order.custom_order_id in wanted:
-                    families.setdefault(order.custom_order_id, []).append(order)
+            async for order in list_orders(self.sender, created_from=start).rows():
+                namesakes.add(order)
         except IncompletePull:
             complete = False
+        server_time = self.sender.state.server_clock.at(began)
         found: dict[str, str] = {}
         unclear: dict[str, str] = {}
+        resembling: dict[str, Sequence[Resembling]] = {}
         for entry in unknown:
-            orders = sorted(families.get(entry.key, []), key=by_number)
-            if matched := _match(entry.items, orders):
-                found[entry.key] = matched[0].id
-            elif orders:
-                numbers = ", ".join(order.id for order in orders)
-                unclear[entry.key] = f"order {numbers} carries this custom order id, with other items"
-        return Reconciliation(found=found, unclear=unclear, complete=complete)
+            ours = _Ours.of(entry, server_time)
+            outcome = ours.choose(sorted(namesakes.exact[entry.key], key=by_number))
+            if outcome.number is not None:
+                found[entry.key] = outcome.number
+            elif outcome.why is not None:
+                unclear[entry.key] = outcome.why
+            elif alike := [order for order in namesakes.inexact[entry.key] if ours.may_be(order)]:
+                resembling[entry.key] = [Resembling(order.id, order.custom_order_id) for order in alike]
+        return Reconciliation(found=found, unclear=unclear, complete=complete, resembling=resembling)
 
     def redact(self, payload: bytes) -> bytes:
         """Return the items alone."""
@@ -98,11 +109,26 @@ class OrderWrites(Writes):
             settles_at=settles_at,
         )
 
-    def conflict(self, key: str) -> Conflict:
-        """Make the error for a custom order id that came with another order."""
+    def conflict(self, key: str, entry: Entry, payload: bytes) -> Conflict:
+        """Make the error for a custom order id that came with another order: how that stands, and what differs."""
+        match entry.status:
+            case WriteStatus.DONE:
+                fate = f"it is placed, as order {entry.outcome}"
+                then = (
+                    f"to correct it, have order {entry.outcome} changed by KakaClo's staff, or refund it and submit"
+                    " this one under an id of its own"
+                )
+            case WriteStatus.SENDING:
+                fate = "another worker is sending it"
+                then = "wait for its outcome before you correct it"
+            case _:
+                fate = "it may have been placed, and is in doubt"
+                then = "submit it as it was to settle that before you correct it"
         return Conflict(
-            f"the journal knows another order under the custom order id {key!r}: give this one an id of its own",
+            f"the journal knows another order under the custom order id {key!r}: {fate}; this one differs in"
+            f" {_differences(entry, payload)}, and was not sent; {then}",
             custom_order_id=key,
+            order_id=entry.outcome,
         )
 
 
@@ -119,15 +145,141 @@ def read_order(payload: bytes) -> NewOrder:
     )
 
 
-def _match(items: Iterable[Item], orders: Sequence[Order]) -> tuple[Order, ...]:
-    """Return the first orders that together contain exactly the requested items; empty without any.
+_WIRE_NAMES: Final = {"orderAddresses": "address", "orderItemsList": "items"}
 
-    Others may use the same custom order id, and a part of a family may not show yet.
+
+def _differences(entry: Entry, payload: bytes) -> str:
+    """Name the fields in which a payload differs from that of an entry, without any value of them."""
+    kept, given = flat_fields(entry.payload), flat_fields(payload)
+    names = {name for name in kept.keys() & given.keys() if kept[name] != given[name]}
+    if "customOrderId" in kept:  # all of it is there
+        names |= kept.keys() ^ given.keys()
+    elif entry.marks is not None:
+        marks = cast("dict[str, str]", json.loads(entry.marks))
+        marks_given = field_marks(entry.key, payload)
+        names |= {name for name in marks.keys() | marks_given if marks.get(name) != marks_given.get(name)}
+    if not names:
+        return "something that the journal no longer has: its address, channel, remark or platform"
+    own = (
+        _WIRE_NAMES.get(whole, whole) + dot + part for whole, dot, part in (n.partition(".") for n in names)
+    )
+    return ", ".join(sorted(re.sub(r"(?<=[a-z])([A-Z])", r"_\1", name).lower() for name in own))
+
+
+class _Namesakes:
+    """The listed orders that may be unknown ones: by custom order id, exactly, or as lists may show it.
+
+    Lists were seen to cut ids, to write them in capitals, and to leave them out.
+
+    Args:
+        unknown: the entries.
     """
-    asked = Counter({item.sku: item.quantity for item in items})
-    parts = [order for order in orders if pieces([order]) <= asked][:_LARGEST_FAMILY]
-    for size in range(1, len(parts) + 1):
-        for family in combinations(parts, size):
-            if pieces(family) == asked:
-                return family
-    return ()
+
+    def __init__(self, unknown: Iterable[Entry]) -> None:
+        self.exact: defaultdict[str, list[Order]] = defaultdict(list)
+        self.inexact: defaultdict[str, list[Order]] = defaultdict(list)
+        self._keys = {entry.key for entry in unknown}
+        self._by_start: defaultdict[str, list[str]] = defaultdict(list)
+        self._by_sku: defaultdict[str, list[str]] = defaultdict(list)
+        for entry in unknown:
+            folded = entry.key.casefold()
+            for end in range(1, len(folded) + 1):
+                self._by_start[folded[:end]].append(entry.key)
+            for item in entry.items:
+                self._by_sku[item.sku].append(entry.key)
+
+    def add(self, order: Order) -> None:
+        """Take one row of the list."""
+        name = (order.custom_order_id or "").strip()
+        if name in self._keys:
+            self.exact[name].append(order)
+        elif name:
+            for key in self._by_start.get(name.casefold(), ()):
+                self.inexact[key].append(order)
+        else:
+            for key in self._by_sku.get(next(iter(pieces([order])), ""), ()):
+                self.inexact[key].append(order)
+
+
+@attrs.frozen
+class _Choice:
+    """The number of the order that is ours, or why that cannot be told, or neither: none is."""
+
+    number: str | None = None
+    why: str | None = None
+
+
+@attrs.frozen
+class _Ours:
+    """An unknown order, to compare with listed ones.
+
+    Attributes:
+        asked: pieces by SKU.
+        address: what was sent, by the fields of `Address`.
+        first: when it can have been made at the earliest, on KakaClo's clock.
+        last: at the latest.
+        is_timed: whether KakaClo's clock is known.
+    """
+
+    asked: Counter[str]
+    address: Mapping[str, object]
+    first: datetime
+    last: datetime
+    is_timed: bool
+
+    @classmethod
+    def of(cls, entry: Entry, server_time: float | None) -> _Ours:
+        """Read an entry.
+
+        Args:
+            entry: as it was when the look began.
+            server_time: KakaClo's time at that moment, in seconds since 1970, if known.
+        """
+        sent_from = entry.sent_from or entry.created_at
+        settles_at = entry.settles_at or entry.seen_at
+        ahead = timedelta()
+        if server_time is not None:
+            ahead = datetime.fromtimestamp(server_time, UTC) - entry.seen_at
+        return cls(
+            asked=Counter({item.sku: item.quantity for item in entry.items}),
+            address=json.loads(entry.payload or b"{}").get("orderAddresses") or {},
+            # Our own clock may have been set meanwhile: no order is called older unless it is either way.
+            first=sent_from + min(ahead, timedelta()) - _OLDER,
+            last=settles_at + max(ahead, timedelta()) + _OLDER,
+            is_timed=server_time is not None,
+        )
+
+    def choose(self, orders: Sequence[Order]) -> _Choice:
+        """Choose among the orders that carry the very custom order id."""
+        likely: list[Order] = []
+        unsure: list[Order] = []
+        for order in orders:
+            compared = likeness(self.address, order.shipping_address)
+            older = order.create_date is not None and order.create_date < self.first
+            if compared is Likeness.SAME or (compared is Likeness.UNKNOWN and not older):
+                likely.append(order)
+            elif not (compared is Likeness.OTHER and older):
+                unsure.append(order)
+        if matched := match_family(self.asked, likely):
+            return _Choice(number=matched[0].id)
+        if likely:
+            return _Choice(why=f"order {_numbers(likely)} carries this custom order id, with other items")
+        if unsure:
+            return _Choice(
+                why=f"order {_numbers(unsure)} carries this custom order id, with another address or age: look"
+                " whether it is this one"
+            )
+        return _Choice()
+
+    def may_be(self, order: Order) -> bool:
+        """Tell whether an order that does not carry the very custom order id may be this one."""
+        held = pieces([order])
+        return (
+            held <= self.asked
+            and likeness(self.address, order.shipping_address) is not Likeness.OTHER
+            and (order.create_date is None or self.first <= order.create_date <= self.last)
+        )
+
+
+def _numbers(orders: Iterable[Order]) -> str:
+    return ", ".join(order.id for order in orders)

@@ -6,17 +6,23 @@ import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from kakaclo_async.errors import KakaCloError
-from kakaclo_async.ordering.writes import WriteStatus
+from kakaclo_async.errors import ClientClosed, ConfigurationError, KakaCloError, Unauthorized
+from kakaclo_async.ordering.writes import TheirClock, WriteStatus
 from kakaclo_async.retry import Pauses
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
     from kakaclo_async.ordering.leases import Writes
     from kakaclo_async.ordering.store import Store
+    from kakaclo_async.ordering.writes import Entry, Reconciliation, Resembling
 
 
 _FIRST_PAUSE: Final = 1.0
 _LONGEST_PAUSE: Final = 30.0
+_DATE_GRAIN: Final = 2.0
+"""Seconds that two `Date` headers, cut to seconds, may be off together."""
+_MOST_NAMED: Final = 5
 _TIMES_AS_LONG: Final = (
     4.0  # as the last look took: a shop with many orders needs its permits for others, too
 )
@@ -26,21 +32,87 @@ async def reconcile(store: Store, writes: Writes) -> None:
     """Look once for all unknown writes of a kind, and record what is certain.
 
     Raises:
-        KakaCloError: KakaClo could not be asked.
+        KakaCloError: KakaClo could not be asked, or the journal could not record what was found.
     """
     unknown = [entry for entry in await store.open(writes.kind) if entry.status is WriteStatus.UNKNOWN]
     if not unknown:
         return
     # Before the look: what it does not show was absent then, and could not arrive any more.
     ripe = [entry for entry in unknown if entry.may_be_settled]
+    began = asyncio.get_running_loop().time()
     seen = await writes.reconcile(unknown, thorough=bool(ripe))
+    left = [entry for entry in unknown if entry.key not in seen.found]
+    server_time = writes.sender.state.server_clock.at(began)
+    clocks = {} if server_time is None else _by_their_clock(left, server_time, store.quiet_time)
+    ripe = [entry for entry in ripe if entry.key not in seen.found and not _is_early(entry, clocks)]
+    unclear = await _unclear(store, writes, seen, ripe)
     kept = {entry.key: writes.redact(entry.payload) for entry in unknown}
-    await store.settle(
-        writes.kind,
-        {key: (number, kept[key]) for key, number in seen.found.items()},
-        seen.unclear,
-        [entry for entry in ripe if seen.complete and entry.key not in {*seen.found, *seen.unclear}],
-    )
+    try:
+        await store.settle(
+            writes.kind,
+            {key: (number, kept[key]) for key, number in seen.found.items()},
+            unclear,
+            [entry for entry in ripe if entry.key not in unclear],
+            clocks,
+        )
+    except ConfigurationError as trouble:
+        if not seen.found:
+            raise
+        found = ", ".join(f"{key!r} as {number}" for key, number in [*seen.found.items()][:_MOST_NAMED])
+        raise type(trouble)(f"{trouble}; found, and not recorded: {found}") from None
+
+
+async def _unclear(
+    store: Store, writes: Writes, seen: Reconciliation, ripe: Sequence[Entry]
+) -> Mapping[str, str]:
+    """Return why writes cannot be called absent, by key."""
+    unclear = dict(seen.unclear)
+    if not seen.complete:
+        why = f"KakaClo's list of {writes.kind}s could not be read to its end"
+        return {entry.key: why for entry in ripe} | unclear
+    resembling = {entry.key: seen.resembling[entry.key] for entry in ripe if entry.key in seen.resembling}
+    if resembling:
+        taken = await store.names_taken(writes.kind, _names(resembling))
+        for key, many in resembling.items():
+            if numbers := [one.number for one in many if not {one.number, one.name} & taken]:
+                unclear[key] = (
+                    f"order {', '.join(numbers[:_MOST_NAMED])} has these items under a custom order id that is cut,"
+                    " changed or missing: look whether it is this one"
+                )
+    return unclear
+
+
+def _names(resembling: Mapping[str, Iterable[Resembling]]) -> Iterator[str]:
+    for many in resembling.values():
+        for one in many:
+            yield one.number
+            if one.name:
+                yield one.name
+
+
+def _by_their_clock(unknown: Iterable[Entry], server_time: float, quiet_time: float) -> dict[str, TheirClock]:
+    """Compare KakaClo's clock at the beginning of a look with ours, which may have been set since.
+
+    A look that began while our clock still ran as it did tells when the attempt ended on KakaClo's; until then the two
+    are taken to agree, as far as that makes no write settle sooner.
+    """
+    clocks: dict[str, TheirClock] = {}
+    for entry in unknown:
+        seen_at, sent_until = entry.seen_at.timestamp(), (entry.sent_until or entry.seen_at).timestamp()
+        to_come = max(0.0, sent_until - seen_at)
+        if entry.server_until is None:
+            until = server_time + to_come - max(0.0, min(seen_at, server_time) - sent_until)
+        else:
+            until = min(entry.server_until, server_time + to_come)
+        settles_in = until + quiet_time - server_time - _DATE_GRAIN
+        by_ours = max(0.0, sent_until + quiet_time - seen_at)
+        is_later = settles_in > by_ours and not entry.is_witnessed
+        clocks[entry.key] = TheirClock(entry.attempts, until, settles_in if is_later else None)
+    return clocks
+
+
+def _is_early(entry: Entry, clocks: Mapping[str, TheirClock]) -> bool:
+    return entry.key in clocks and clocks[entry.key].settles_in is not None
 
 
 class Reconciler:
@@ -101,15 +173,27 @@ class Reconciler:
                 return
             waiting = dict(self._waiting)
             began = clock()
-            failure: Exception | None = None
-            try:
-                await reconcile(self._store, next(reversed(waiting.values())))
-            except Exception as error:  # noqa: BLE001 - whatever it is, the callers must not wait for ever
-                failure = error
+            failure = await self._look(waiting.values())
             took = clock() - began
             for done in waiting:
                 if not done.done():
                     done.set_result(failure)
+
+    async def _look(self, waiting: Iterable[Writes]) -> Exception | None:
+        """Look through one of the clients that wait: the last, or another if that was closed or is not let in."""
+        failure: Exception | None = None
+        clients = {id(writes.sender.state): writes for writes in waiting}
+        last_first = list(reversed(clients.values()))
+        for writes in sorted(last_first, key=lambda one: one.sender.state.gate.closed):
+            try:
+                await reconcile(self._store, writes)
+            except (ClientClosed, Unauthorized) as error:
+                failure = failure or error
+            except Exception as error:  # noqa: BLE001 - whatever it is, the callers must not wait for ever
+                return error
+            else:
+                return None
+        return failure
 
     async def _rest(self, pause: float, least: float) -> None:
         """Pause between two looks, and shorter if the next one can tell sooner."""

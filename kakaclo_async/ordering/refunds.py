@@ -12,16 +12,25 @@ from typing import TYPE_CHECKING
 import attrs
 
 from kakaclo_async.codec import encode, to_wire_time
-from kakaclo_async.errors import Conflict, InvalidRequest, OutcomeUnknown, Rejected
+from kakaclo_async.errors import (
+    Conflict,
+    DecodeError,
+    IncompletePull,
+    InvalidRequest,
+    NotFound,
+    OutcomeUnknown,
+    Rejected,
+)
 from kakaclo_async.models.refund import order_label
 from kakaclo_async.ordering.leases import Writes
 from kakaclo_async.ordering.writes import Reconciliation
-from kakaclo_async.resources.refunds import REFUNDS_PATH, ask_for_refund, plan_refund, refunds_query
+from kakaclo_async.resources.refunds import REFUNDS_PATH, ask_for_refund, list_refunds, plan_refund
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
     from datetime import datetime
 
+    from kakaclo_async.models.refund import Refund
     from kakaclo_async.ordering.leases import Attempt
     from kakaclo_async.ordering.writes import Entry
     from kakaclo_async.resources._journal import RefundRequest
@@ -45,30 +54,38 @@ class RefundWrites(Writes):
     async def send(self, attempt: Attempt) -> str:
         """Ask for the refund and return its number."""
         return await ask_for_refund(
-            self._sender,
+            self.sender,
             _order_id(attempt.key),
             attempt.payload,
             custom_order_id=self._custom_order_id,
-            check_lease=attempt.lease.check,
+            check_lease=attempt.check,
         )
 
     async def reconcile(self, unknown: Sequence[Entry], *, thorough: bool) -> Reconciliation:
-        """Read the refunds of the orders concerned, and match the marks in their remarks.
+        """Read all refunds of the orders concerned, and match the marks in their remarks.
 
-        `GET /v2/order/orders/refund/{id}`, once for each order, in the bulk lane
+        `GET /v2/order/orders/refund/{id}`, once for each page of each order, in the bulk lane
         """
-        del thorough  # a list of one order's refunds is always whole
-        bulk = self._sender.bulk()
+        del thorough  # a list of one order's refunds is always read to its end
+        bulk = self.sender.bulk()
         found: dict[str, str] = {}
         unclear: dict[str, str] = {}
         for order_id in dict.fromkeys(_order_id(entry.key) for entry in unknown):
-            refunds = await bulk.send(refunds_query(REFUNDS_PATH, order_id))
-            for entry in unknown:
-                for refund in refunds if _order_id(entry.key) == order_id else ():
-                    if refund.remark is None:
-                        unclear[entry.key] = f"refund {refund.refund_no} of order {order_id} shows no remark"
-                    elif _mark(entry.key) in refund.remark and refund.refund_no is not None:
+            entries = [entry for entry in unknown if _order_id(entry.key) == order_id]
+            try:
+                refunds = await list_refunds(bulk, REFUNDS_PATH, order_id)
+            except (IncompletePull, NotFound, Rejected, DecodeError) as error:
+                # The refunds of other orders may be read all the same.
+                unclear |= {
+                    entry.key: f"the refunds of order {order_id} cannot be read: {error}" for entry in entries
+                }
+                continue
+            for entry in entries:
+                for refund in refunds:
+                    if _is_marked(refund, entry.key) and refund.refund_no is not None:
                         found[entry.key] = refund.refund_no
+                    elif why := _doubtful(refund, entry):
+                        unclear[entry.key] = f"refund {refund.refund_no} of order {order_id} {why}"
         return Reconciliation(
             found=found, unclear={key: why for key, why in unclear.items() if key not in found}
         )
@@ -84,8 +101,9 @@ class RefundWrites(Writes):
             settles_at=settles_at,
         )
 
-    def conflict(self, key: str) -> Conflict:
+    def conflict(self, key: str, entry: Entry | None = None, payload: bytes = b"") -> Conflict:
         """Make the error for a refund that the journal has with other lines."""
+        del entry, payload
         order_id = _order_id(key)
         return Conflict(
             f"the journal has the same refund of {order_label(order_id, self._custom_order_id)} with other lines:"
@@ -135,6 +153,21 @@ def refund_key(asked: RefundRequest) -> str:
 
 def _mark(key: str) -> str:
     return "ref " + key.partition("/")[2]
+
+
+def _is_marked(refund: Refund, key: str) -> bool:
+    return _mark(key).casefold() in (refund.remark or "").casefold()
+
+
+def _doubtful(refund: Refund, entry: Entry) -> str | None:
+    """Return why a refund may be the entry's without its mark: none shows, or a part of it."""
+    remark = (refund.remark or "").strip().casefold()
+    if not remark:
+        return "shows no remark"
+    sent = str(json.loads(entry.payload).get("remark") or "").casefold()
+    own_text = sent.rpartition(f"[{_mark(entry.key)}]")[0].strip()
+    is_cut = len(remark) > len(own_text) and sent.startswith(remark)
+    return "shows a part of its mark" if is_cut else None
 
 
 def _order_id(key: str) -> str:

@@ -6,17 +6,15 @@ an entry sent, and only with it does a request leave; it ends with the record of
 
 from __future__ import annotations
 
-import asyncio
+import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-import attrs
 from sqlalchemy import and_, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from kakaclo_async.errors import LeaseLost
 from kakaclo_async.ordering.database import write
-from kakaclo_async.ordering.writes import Entry, WriteStatus
+from kakaclo_async.ordering.writes import Entry, Moment, Witness, WriteStatus, field_marks, witnesses
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -25,6 +23,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from kakaclo_async.ordering.database import Database
+    from kakaclo_async.ordering.writes import Lease, TheirClock
 
 
 _READY, _LOST, _SENT, _DONE = "ready", "lost", "sent", "done"
@@ -33,32 +32,8 @@ _STATUSES: Final = {
     _LOST: WriteStatus.NOT_EXECUTED,
     _DONE: WriteStatus.DONE,
 }
-_UNSENT: Final = {"holder": None, "held_until": None, "sent_until": None}
+_UNSENT: Final = {"holder": None, "held_until": None, "sent_until": None, "server_until": None}
 MAX_REASON_CHARS: Final = 500
-
-
-@attrs.define(eq=False)
-class Lease:
-    """A claim on one write.
-
-    Attributes:
-        token: what the journal knows it by.
-        timeout: seconds that one attempt takes at most.
-        until: seconds since 1970; nothing is sent after.
-        deadline: the same moment on the event loop's clock, which guards against wall-clock adjustments.
-        now: tells the time, aware.
-    """
-
-    token: str
-    timeout: float
-    until: float
-    deadline: float
-    now: Callable[[], datetime]
-
-    def check(self) -> None:
-        """Raise `LeaseLost` unless the lease still holds."""
-        if self.now().timestamp() >= self.until or asyncio.get_running_loop().time() >= self.deadline:
-            raise LeaseLost("the lease in the journal ran out while the request waited for its turn")
 
 
 class Store:
@@ -68,25 +43,51 @@ class Store:
         database: where they are.
         quiet_time: seconds after which what was sent is surely seen, or surely was not carried out.
         now: tells the time, aware.
+        has_witnesses: whether the monotonic clock decides about attempts of this process; otherwise `now` is to be
+            believed: it may be stepped.
     """
 
-    def __init__(self, database: Database, *, quiet_time: float, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        quiet_time: float,
+        now: Callable[[], datetime],
+        has_witnesses: bool = False,
+    ) -> None:
         self._database = database
-        self._quiet_time = quiet_time
+        self.quiet_time = quiet_time
         self._now = now
+        self._has_witnesses = has_witnesses
 
     async def enter(
-        self, kind: str, key: str, payload: bytes, digest: str, lease: Lease
+        self,
+        kind: str,
+        key: str,
+        payload: bytes,
+        digest: str,
+        lease: Lease,
+        server_now: float | None = None,
     ) -> tuple[Entry, bool]:
         """Write an intent down unless it is there, and lease it if it may be sent.
+
+        Args:
+            kind: of the write.
+            key: which one.
+            payload: the JSON body.
+            digest: what equal payloads have in common.
+            lease: to claim it with.
+            server_now: KakaClo's time in seconds since 1970, as far as known.
 
         Returns:
             The entry as it was, and whether it was leased.
         """
+        moment = Moment()
 
         def work(connection: Connection) -> tuple[Entry, bool]:
             now = self._seconds()
-            values = {"digest": digest, "payload": payload}
+            marks = json.dumps(field_marks(key, payload))
+            values = {"digest": digest, "payload": payload, "marks": marks}
             new = {"kind": kind, "key": key, "state": _READY, "attempts": 0, "created_at": now, **values}
             connection.execute(_insert(connection).values(new).on_conflict_do_nothing())
             row = connection.execute(select(write).where(_same(kind, key)).with_for_update()).one()
@@ -104,12 +105,18 @@ class Store:
                         held_until=lease.until,
                         sent_from=now if row.sent_from is None else row.sent_from,
                         sent_until=lease.until + lease.timeout,
+                        server_until=None
+                        if server_now is None
+                        else server_now + lease.until + lease.timeout - now,
                     )
                 )
                 connection.execute(leased)
-            return self._entry(row, now), may_be_sent
+            return self._entry(row, now, moment), may_be_sent
 
-        return await self._database.run(work)
+        entry, is_leased = await self._database.run(work)
+        if is_leased:
+            witnesses[self._name(kind, key)] = Witness(entry.attempts + 1, lease, moment)
+        return entry, is_leased
 
     async def note(self, token: str, text: str) -> None:
         """Keep a text with what is leased."""
@@ -122,8 +129,12 @@ class Store:
         def work(connection: Connection) -> set[str]:
             locked = select(write.c.holder).where(held).order_by(write.c.key).with_for_update()
             kept = set(connection.scalars(locked))
-            later = write.c.sent_until + (until - write.c.held_until)
-            connection.execute(update(write).where(held).values(held_until=until, sent_until=later))
+            longer = until - write.c.held_until
+            later = {
+                "sent_until": write.c.sent_until + longer,
+                "server_until": write.c.server_until + longer,
+            }
+            connection.execute(update(write).where(held).values(held_until=until, **later))
             return {token for token in kept if token is not None}
 
         return await self._database.run(work)
@@ -131,12 +142,12 @@ class Store:
     async def done(self, kind: str, key: str, outcome: str, payload: bytes) -> None:
         """Record the outcome; a worker that knows it may do so without a lease."""
         await self._update(and_(_same(kind, key), write.c.state != _DONE), **self._outcome(outcome, payload))
+        witnesses.pop(self._name(kind, key), None)
 
-    async def unknown(self, token: str, why: str) -> None:
+    async def unknown(self, token: str, why: str, server_now: float | None = None) -> None:
         """Give a lease up after sending: from now on nothing more of it can leave."""
-        await self._update(
-            write.c.holder == token, holder=None, held_until=None, sent_until=self._seconds(), why=_short(why)
-        )
+        values = {"holder": None, "held_until": None, "sent_until": self._seconds(), "why": _short(why)}
+        await self._update(write.c.holder == token, **values, server_until=server_now)
 
     async def release(self, token: str, why: str, *, keep: bool) -> None:
         """Give a lease up, for nothing was carried out.
@@ -146,7 +157,7 @@ class Store:
             why: nothing was.
             keep: whether the journal alone has the payload, and keeps it.
         """
-        fate = {"state": _LOST} if keep else {"state": _READY, "payload": b""}
+        fate = {"state": _LOST} if keep else {"state": _READY, "payload": b"", "marks": None}
         await self._update(write.c.holder == token, **fate, **_UNSENT, why=_short(why))
 
     async def settle(
@@ -155,6 +166,7 @@ class Store:
         found: Mapping[str, tuple[str, bytes]],
         unclear: Mapping[str, str],
         absent: Iterable[Entry],
+        clocks: Mapping[str, TheirClock] | None = None,
     ) -> None:
         """Record what a look has brought.
 
@@ -163,51 +175,82 @@ class Store:
             found: number and what to keep of the payload, by key.
             unclear: why it cannot be told, by key.
             absent: what was surely not carried out, as it was when the look began.
+            clocks: what KakaClo's clock says of what is left, by key.
         """
         gone = {entry.key: entry for entry in absent}
+        clocks = clocks or {}
 
         def work(connection: Connection) -> None:
-            sent = write.c.state == _SENT
+            now = self._seconds()
+            sent = and_(write.c.kind == kind, write.c.state == _SENT)
             # Lock rows in key order so that concurrent reconciliations cannot deadlock.
-            seen = and_(write.c.kind == kind, write.c.key.in_([*found, *unclear, *gone]), sent)
+            seen = and_(sent, write.c.key.in_([*found, *unclear, *gone, *clocks]))
             connection.execute(select(write.c.key).where(seen).order_by(write.c.key).with_for_update())
+
+            def change(key: str, values: Mapping[str, object], attempts: int | None = None) -> None:
+                which = and_(sent, write.c.key == key)
+                if attempts is not None:
+                    # Not if it was sent again since, as only another worker that looked as well may do.
+                    free = or_(write.c.holder.is_(None), write.c.held_until <= now)
+                    which = and_(which, write.c.attempts == attempts, free)
+                connection.execute(update(write).where(which).values(values))
+
             for key, (outcome, payload) in found.items():
-                done = (
-                    update(write).where(and_(_same(kind, key), sent)).values(self._outcome(outcome, payload))
-                )
-                connection.execute(done)
+                change(key, self._outcome(outcome, payload))
             for key, why in unclear.items():
-                connection.execute(update(write).where(and_(_same(kind, key), sent)).values(why=_short(why)))
+                change(key, {"why": _short(why)})
             for key, entry in gone.items():
-                # Not if it was sent again since, as only another worker that looked as well may do.
-                still = and_(
-                    _same(kind, key), sent, write.c.attempts == entry.attempts, self._free(self._seconds())
-                )
-                lost = {"state": _LOST, **_UNSENT, "why": "KakaClo did not get it"}
-                connection.execute(update(write).where(still).values(lost))
+                change(key, {"state": _LOST, **_UNSENT, "why": "KakaClo did not get it"}, entry.attempts)
+            for key, clock in clocks.items():
+                values = {"server_until": clock.until}
+                if clock.settles_in is not None:  # our own clock was set, or runs ahead of theirs
+                    values["sent_until"] = now + clock.settles_in - self.quiet_time
+                change(key, values, clock.attempts)
 
         await self._database.run(work)
+        for key in (*found, *gone):
+            witnesses.pop(self._name(kind, key), None)
 
     async def open(self, kind: str | None = None) -> tuple[Entry, ...]:
         """Return the entries that are being sent, unknown or not executed, oldest first."""
+        moment = Moment()
 
         def work(connection: Connection) -> tuple[Entry, ...]:
             found = select(write).where(write.c.state.in_([_SENT, _LOST]))
             if kind is not None:
                 found = found.where(write.c.kind == kind)
             rows = connection.execute(found.order_by(write.c.created_at, write.c.key))
-            return tuple(self._entry(row, self._seconds()) for row in rows)
+            return tuple(self._entry(row, self._seconds(), moment) for row in rows)
 
         return await self._database.run(work, make=False)
 
     async def find(self, kind: str, key: str) -> Entry | None:
         """Return an entry, if there is one."""
+        moment = Moment()
 
         def work(connection: Connection) -> Entry | None:
             row = connection.execute(select(write).where(_same(kind, key))).one_or_none()
-            return None if row is None else self._entry(row, self._seconds())
+            return None if row is None else self._entry(row, self._seconds(), moment)
 
         return await self._database.run(work)
+
+    async def names_taken(self, kind: str, names: Iterable[str]) -> set[str]:
+        """Return those of some keys and numbers that the journal knows: keys of any write, numbers of done ones."""
+        wanted = list(names)
+
+        def work(connection: Connection) -> set[str]:
+            known = or_(write.c.key.in_(wanted), write.c.outcome.in_(wanted))
+            rows = connection.execute(select(write.c.key, write.c.outcome).where(write.c.kind == kind, known))
+            return {name for row in rows for name in row if name is not None}
+
+        return await self._database.run(work)
+
+    def forget(self, kind: str, key: str) -> None:
+        """Drop what this process knows of an attempt: nothing of it left."""
+        witnesses.pop(self._name(kind, key), None)
+
+    def _name(self, kind: str, key: str) -> tuple[str, str, str]:
+        return str(self._database), kind, key
 
     async def _update(self, which: ColumnElement[bool], **values: object) -> None:
         await self._database.run(
@@ -227,11 +270,16 @@ class Store:
     def _seconds(self) -> float:
         return self._now().timestamp()
 
-    def _free(self, now: float) -> ColumnElement[bool]:
-        return or_(write.c.holder.is_(None), write.c.held_until <= now)
+    def _settles_at(self, row: Row[tuple[object, ...]], now: float, moment: Moment) -> tuple[float, bool]:
+        """Return when a look can tell, and whether the monotonic clock says so: it alone, for it cannot be set."""
+        witness = witnesses.get(self._name(row.kind, row.key)) if self._has_witnesses else None
+        if witness is None or witness.attempt != row.attempts:
+            return (row.sent_until or now) + self.quiet_time, False
+        return now + self.quiet_time - witness.seconds_since_the_end(moment), True
 
-    def _entry(self, row: Row[tuple[object, ...]], now: float) -> Entry:
+    def _entry(self, row: Row[tuple[object, ...]], now: float, moment: Moment) -> Entry:
         sent = row.state == _SENT
+        settles_at, is_witnessed = self._settles_at(row, now, moment) if sent else (now, False)
         status = _STATUSES.get(row.state, WriteStatus.UNKNOWN)
         if sent and row.holder is not None and row.held_until > now:
             status = WriteStatus.SENDING
@@ -244,12 +292,15 @@ class Store:
             attempts=row.attempts,
             sent_from=None if row.sent_from is None else _moment(row.sent_from),
             sent_until=None if row.sent_until is None else _moment(row.sent_until),
-            settles_at=_moment((row.sent_until or now) + self._quiet_time) if sent else None,
+            settles_at=_moment(settles_at) if sent else None,
             created_at=_moment(row.created_at),
             seen_at=_moment(now),
             payload=bytes(row.payload),
             digest=row.digest,
             notes=row.notes,
+            marks=row.marks,
+            server_until=row.server_until,
+            is_witnessed=is_witnessed,
         )
 
 

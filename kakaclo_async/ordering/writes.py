@@ -1,18 +1,23 @@
-"""One write in a journal and its status; and what reading KakaClo back says of many."""
+"""One write in a journal, its status and its lease; and what reading KakaClo back says of many."""
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 import json
+import time
+import weakref
 from collections import Counter
 from enum import StrEnum
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
 import attrs
 
+from kakaclo_async.errors import LeaseLost
 from kakaclo_async.models.freight import Item
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
 
@@ -47,6 +52,9 @@ class Entry:
         settles_at: when a look can tell for sure; None when nothing is unknown.
         created_at: when the intent was written down.
         seen_at: when the journal was read.
+        server_until: `sent_until` on KakaClo's clock, in seconds since 1970; None when no answer had a `Date`.
+        is_witnessed: whether `settles_at` was measured by the monotonic clock of this process, which made the last
+            attempt.
     """
 
     kind: str
@@ -63,6 +71,9 @@ class Entry:
     payload: bytes = attrs.field(repr=False)
     digest: str = attrs.field(repr=False)
     notes: str | None = attrs.field(repr=False)
+    marks: str | None = attrs.field(default=None, repr=False)
+    server_until: float | None = attrs.field(default=None, repr=False)
+    is_witnessed: bool = attrs.field(default=False, repr=False)
 
     @property
     def may_be_sent(self) -> bool:
@@ -85,6 +96,92 @@ class Entry:
         return tuple(Item(sku, quantity) for sku, quantity in asked.items())
 
 
+@attrs.define(eq=False)
+class Lease:
+    """A claim on one write.
+
+    Attributes:
+        token: what the journal knows it by.
+        timeout: seconds that one attempt takes at most.
+        until: seconds since 1970; nothing is sent after.
+        deadline: the same moment on the event loop's clock, which guards against wall-clock adjustments.
+        now: tells the time, aware.
+        ended: when the attempt ended, on the event loop's clock; None while it may go on.
+    """
+
+    token: str
+    timeout: float
+    until: float
+    deadline: float
+    now: Callable[[], datetime]
+    ended: float | None = None
+
+    def check(self) -> None:
+        """Raise `LeaseLost` unless the lease still holds."""
+        if self.now().timestamp() >= self.until or asyncio.get_running_loop().time() >= self.deadline:
+            raise LeaseLost("the lease in the journal ran out while the request waited for its turn")
+
+    def end(self) -> None:
+        """Note that nothing of the attempt can leave any more."""
+        self.ended = asyncio.get_running_loop().time()
+
+
+class Moment:
+    """A moment on clocks that nothing sets: the running event loop's, and the system's monotonic one."""
+
+    def __init__(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._loop = weakref.ref(loop)
+        self._loop_time = loop.time()
+        self._monotonic = time.monotonic()
+
+    def seconds_since(self, loop_time: float, witness: Moment) -> float:
+        """Return the seconds from a time of the witness's event loop until this moment."""
+        if self._loop() is witness._loop():
+            return self._loop_time - loop_time
+        return self._monotonic - witness._monotonic - (loop_time - witness._loop_time)
+
+
+@attrs.frozen(eq=False)
+class Witness:
+    """What a process knows, without any wall clock, of the last attempt at a write.
+
+    Attributes:
+        attempt: its number.
+        lease: its lease, which tells when the attempt ended or will have to.
+        seen: when the lease was taken.
+    """
+
+    attempt: int
+    lease: Lease
+    seen: Moment = attrs.field(factory=Moment)
+
+    def seconds_since_the_end(self, now: Moment) -> float:
+        """Return for how long nothing of the attempt can have left."""
+        lease = self.lease
+        ended = lease.deadline + lease.timeout if lease.ended is None else lease.ended
+        return now.seconds_since(ended, self.seen)
+
+
+witnesses: Final[dict[tuple[str, str, str], Witness]] = {}
+"""What this process knows of the attempts that it made, by database, kind and key: all its journals share it."""
+
+
+@attrs.frozen
+class TheirClock:
+    """What KakaClo's `Date` says of an unknown write.
+
+    Attributes:
+        attempts: of the write, when the look began.
+        until: when its last attempt ended on KakaClo's clock, in seconds since 1970.
+        settles_in: seconds until its quiet time is over; None when that is no later than our own clock has it.
+    """
+
+    attempts: int
+    until: float
+    settles_in: float | None
+
+
 @attrs.frozen(kw_only=True)
 class Reconciliation:
     """What a look at KakaClo brought.
@@ -93,8 +190,63 @@ class Reconciliation:
         found: numbers of what was carried out, by key.
         unclear: why a write can be called neither found nor absent, by key.
         complete: whether everything was seen, so that what was not found is absent.
+        resembling: what may be a write under another name, by key; unclear unless the journal knows it as another.
     """
 
     found: Mapping[str, str]
     unclear: Mapping[str, str] = attrs.field(factory=dict[str, str])
     complete: bool = True
+    resembling: Mapping[str, Sequence[Resembling]] = attrs.field(factory=dict[str, "Sequence[Resembling]"])
+
+
+@attrs.frozen
+class Resembling:
+    """What may be a write of the journal, under a name that is not its key.
+
+    Attributes:
+        number: KakaClo's.
+        name: the key that it bears, if any.
+    """
+
+    number: str
+    name: str | None
+
+
+def flat_fields(payload: bytes) -> dict[str, str]:
+    """Return the fields of a JSON body by their paths, each as JSON that knows no order of lines."""
+    fields: dict[str, str] = {}
+    for name, value in cast("dict[str, object]", json.loads(payload or b"{}")).items():
+        parts = cast("dict[str, object]", value) if isinstance(value, dict) else {"": value}
+        for part, inner in parts.items():
+            if isinstance(inner, list):
+                inner = sorted(map(_text, cast("list[object]", inner)))  # noqa: PLW2901 - the same, in one order
+            fields[f"{name}.{part}".rstrip(".")] = _text(inner)
+    return fields
+
+
+def field_marks(key: str, payload: bytes) -> dict[str, str]:
+    """Return a byte of a hash for each field: enough to name what differs, too little to find out what it was."""
+    return {
+        name: hashlib.sha256(f"{key}\0{name}\0{value}".encode()).hexdigest()[:2]
+        for name, value in flat_fields(payload).items()
+    }
+
+
+def digest_of(payload: bytes) -> str:
+    """Return what equal payloads have in common, whatever the order of their fields and of their items."""
+    return hashlib.sha256(_text(_unordered(json.loads(payload))).encode()).hexdigest()
+
+
+def _unordered(value: object) -> object:
+    match value:
+        case dict():
+            fields = cast("dict[str, object]", value)
+            return {name: _unordered(part) for name, part in fields.items()}
+        case list():
+            return sorted(map(_unordered, cast("list[object]", value)), key=_text)
+        case _:
+            return value
+
+
+def _text(value: object) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))

@@ -3,6 +3,10 @@
 Page 1 has the total; the other pages are read from the last to the second. Rows that leave move those behind them
 forward, onto pages that are still to come, so none is lost. Rows that come in move others back: the reading goes back
 as many pages. No row is given out twice.
+
+A total of 10,000 or more may be where the index stops to count, and some lists have none. Such a list is read upwards
+to an empty page: rows that come in are pushed onto pages still to come, so none is lost, while one that leaves may
+hide another.
 """
 
 from __future__ import annotations
@@ -13,7 +17,7 @@ import attrs
 
 from kakaclo_async.errors import IncompletePull
 from kakaclo_async.models.pull import Certificate
-from kakaclo_async.paging.jobs import page_count
+from kakaclo_async.paging.jobs import EXACT_TOTALS, page_count
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -29,13 +33,30 @@ _MAX_READINGS = 5
 _MAX_BACKTRACKS = 8
 """Times that a reading may go back, besides once for each page; after that it goes on to its end."""
 
+_MAX_REPEATS = 8
+"""Pages in a row that bring nothing new, after which the server is taken to ignore page numbers."""
+
 
 @attrs.define(slots=True)
 class _Reading:
     """One reading of the list: the keys it has seen, and the total of its last page."""
 
     seen: set[object] = attrs.field(factory=set[object])
-    total: int = 0
+    total: int | None = None
+    met_empty_page: bool = False
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether the server's total says how many rows there are."""
+        return self.total is not None and self.total < EXACT_TOTALS
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all rows were seen."""
+        if len(self.seen) < (self.total or 0):
+            return False
+        # Rows that end exactly there may be all that the index pages through.
+        return self.is_counted or (self.met_empty_page and len(self.seen) != EXACT_TOTALS)
 
 
 @attrs.define(slots=True)
@@ -58,7 +79,8 @@ class Listing(Generic[T]):
         """Yield every row once, in no promised order.
 
         Raises:
-            IncompletePull: after the last row, when the list moved too much to be sure of all of them.
+            IncompletePull: after the last row, when the list moved too much to be sure of all of them, or ends where
+                the server's index may have stopped.
         """
         for _ in range(_MAX_READINGS):
             reading = _Reading()
@@ -68,26 +90,44 @@ class Listing(Generic[T]):
                     if (key := self.key(row)) not in self._given:
                         self._given.add(key)
                         yield row
-            if len(reading.seen) >= reading.total:
+            if reading.is_complete:
                 return
+            if reading.met_empty_page and len(reading.seen) == EXACT_TOTALS:
+                break  # another reading would end there, too
         raise IncompletePull(
-            f"{self.name} kept changing while they were read: rows may be missing; read them again later",
+            f"{self.name} kept changing while they were read, or there are more than the server shows: rows may be"
+            " missing; read them again later",
             certificate=Certificate(
                 requests=self._requests
             ),  # rows without times: no range can be named as a gap
         )
 
     async def _pages(self, reading: _Reading) -> AsyncGenerator[Page[T], None]:
-        page = await self._read(1, reading)
-        yield page
-        total = total_at_first = reading.total
+        first = await self._read(1, reading)
+        yield first
+        rest = self._downwards if reading.is_counted else self._upwards
+        async for page in rest(first, reading):
+            yield page
+
+    async def _upwards(self, page: Page[T], reading: _Reading) -> AsyncGenerator[Page[T], None]:
+        number, repeats = 1, 0
+        while len(page) and repeats < _MAX_REPEATS:
+            known, number = len(reading.seen), number + 1
+            page = await self._read(number, reading)
+            yield page
+            repeats = repeats + 1 if len(reading.seen) == known else 0
+        reading.met_empty_page = not len(page)
+
+    async def _downwards(self, page: Page[T], reading: _Reading) -> AsyncGenerator[Page[T], None]:
+        total = total_at_first = reading.total or 0
         size = len(page) or 1
         number = page_count(total, size)
         backtracks_left = number + _MAX_BACKTRACKS
         while number > 1 or (number == 1 and total != total_at_first):
             page = await self._read(number, reading)
             yield page
-            grown, total = reading.total - total, reading.total
+            counted = len(reading.seen) if reading.total is None else reading.total
+            grown, total = counted - total, counted
             if number == 1:
                 total_at_first = total
             if grown > 0 and backtracks_left > 0:
@@ -101,5 +141,5 @@ class Listing(Generic[T]):
         page = await self.read(number)
         self._requests += 1
         reading.seen.update(map(self.key, page))
-        reading.total = len(reading.seen) if page.total is None else page.total
+        reading.total = page.total
         return page

@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING
 
 from kakaclo_async.codec import to_wire_time
 from kakaclo_async.errors import InvalidRequest
-from kakaclo_async.models._checks import as_list_of
+from kakaclo_async.models._checks import (
+    as_list_of,
+    check_code as check_code,  # noqa: PLC0414 - its users are here
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -15,19 +18,6 @@ if TYPE_CHECKING:
 
 CODES_PER_REQUEST = 30
 """The most SPU or SKU codes that one product or stock request takes."""
-
-_CODE_LENGTH = 64
-
-
-def check_code(code: object, what: str) -> str:
-    """Return a code that can stand in a comma-separated list, or refuse it."""
-    if not isinstance(code, str):
-        raise InvalidRequest(f"{what} must be a str, not {type(code).__name__}")
-    if not code or code != code.strip() or "," in code or not code.isprintable():
-        raise InvalidRequest(f"{what} {code!r} is empty or holds a comma, blanks around it or a line break")
-    if len(code) > _CODE_LENGTH:
-        raise InvalidRequest(f"{what} {code[:16]!r}... is longer than {_CODE_LENGTH} characters")
-    return code
 
 
 def check_codes(codes: Iterable[str], what: str, *, at_most: int | None = None) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from kakaclo_async.models.refund import (
     fill_lines,
     order_label,
 )
+from kakaclo_async.paging.listing import Listing
 from kakaclo_async.protocol import Request, path
 from kakaclo_async.resources._checks import check_code
 from kakaclo_async.resources._journal import RefundRequest
@@ -115,11 +116,14 @@ class Refunds:
         return await ask_for_refund(self._sender, plan.order_id, body, custom_order_id=plan.custom_order_id)
 
     async def of(self, order_id: str) -> tuple[Refund, ...]:
-        """Return the refunds of an order, none if none was asked for.
+        """Return all refunds of an order, none if none was asked for.
 
-        `GET /v2/order/orders/refund/{id}`
+        `GET /v2/order/orders/refund/{id}`, once for each page that the server makes of them
+
+        Raises:
+            IncompletePull: the server shows fewer than it counts.
         """
-        return (await self._sender.send(refunds_query(REFUNDS_PATH, order_id))).list
+        return await list_refunds(self._sender, REFUNDS_PATH, order_id)
 
     async def wait(self, order_id: str, timeout: float | None = None) -> tuple[Refund, ...]:  # noqa: ASYNC109 - the deadline is part of the promise, and its error says what is still pending
         """Wait until no refund of an order is pending, looking in the bulk lane with growing pauses.
@@ -241,10 +245,30 @@ def _unknown(order: str, why: str, order_id: str, custom_order_id: str | None) -
     )
 
 
-def refunds_query(template: str, order_id: str) -> Request[Page[Refund]]:
-    """Build the request for the refunds of an order, in either version of the API."""
-    order_id = check_code(str(order_id), "order id")
-    return Request(method="GET", path=path(template, order_id), result=Page[Refund])
+async def list_refunds(sender: Sender, template: str, order_id: str) -> tuple[Refund, ...]:
+    """Return all refunds of an order, in either version of the API, in the order of the list.
+
+    The documents name no page number, and every list of the API takes one: only what page 1 lacks is asked for by it.
+
+    Raises:
+        IncompletePull: the server shows fewer than it counts.
+    """
+    where = path(template, check_code(str(order_id), "order id"))
+    shown: dict[int, tuple[Refund, ...]] = {}
+
+    async def read(number: int) -> Page[Refund]:
+        query = () if number == 1 else (("pageNumber", str(number)),)
+        page = await sender.send(Request(method="GET", path=where, query=query, result=Page[Refund]))
+        shown[number] = page.list
+        return page
+
+    found = {_key(refund): refund async for refund in Listing("refunds", read, _key).rows()}
+    in_order = (_key(refund) for number in sorted(shown) for refund in shown[number])
+    return tuple(found[key] for key in dict.fromkeys(in_order))
+
+
+def _key(refund: Refund) -> object:
+    return refund.refund_no or (refund.remark, refund.refund_status)
 
 
 def _is_pending(refund: Refund) -> bool:

@@ -16,7 +16,7 @@ from kakaclo_async.resources._checks import check_codes
 from kakaclo_async.resources.freight import channels_request
 from kakaclo_async.resources.orders.placing import about_order, place_request, with_custom_order_id
 from kakaclo_async.resources.orders.requests import orders_query
-from kakaclo_async.resources.refunds import refund_request, refunds_query
+from kakaclo_async.resources.refunds import list_refunds, refund_request
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -150,8 +150,8 @@ class RefundsV1:
         return await self._sender.send(refund_request("/v1/order/orders/{}/refund", order_id, body))
 
     async def of(self, order_id: str) -> tuple[Refund, ...]:
-        """Return the refunds of an order.
+        """Return all refunds of an order.
 
         `GET /v1/order/orders/refund/{id}`
         """
-        return (await self._sender.send(refunds_query("/v1/order/orders/refund/{}", order_id))).list
+        return await list_refunds(self._sender, "/v1/order/orders/refund/{}", order_id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, deque
 from datetime import UTC, datetime
+from email.utils import format_datetime
 from functools import partial
 from math import ceil
 from typing import TYPE_CHECKING, Any, Self
@@ -254,6 +255,8 @@ class Sandbox(Settings):
         if response is None:
             return web.Response()  # goes nowhere: the connection was reset
         served.status = response.status
+        if not response.prepared:
+            response.headers["Date"] = format_datetime(self.now(), usegmt=True)  # by the sandbox's clock
         return response
 
     def _turn_away(self, request: web.Request) -> web.Response | None:

@@ -66,7 +66,7 @@ async def test_a_journal_of_a_newer_version_is_left_to_a_newer_package(kk, sandb
         connection.execute("UPDATE kakaclo_journal SET version = 99")
         connection.commit()
 
-    await refused(kk, sandbox, order, url, "of version 99; this package knows up to 1: update kakaclo")
+    await refused(kk, sandbox, order, url, "of version 99; this package knows up to 2: update kakaclo")
 
 
 def add_a_column(connection):

@@ -21,7 +21,7 @@ class MovingList:
 
     rows: list[int]
     move: object = None
-    counts: bool = True
+    total: object = int
     requests: list[int] = attrs.field(factory=list)
 
     async def read(self, number):
@@ -29,9 +29,7 @@ class MovingList:
             self.move(self.rows)
         self.requests.append(number)
         start = (number - 1) * SIZE
-        return Page(
-            list=tuple(self.rows[start : start + SIZE]), total=len(self.rows) if self.counts else None
-        )
+        return Page(list=tuple(self.rows[start : start + SIZE]), total=self.total(len(self.rows)))
 
 
 async def rows_of(server):
@@ -45,8 +43,57 @@ async def test_a_list_at_rest_costs_one_request_per_page(count):
     assert len(server.requests) == max(1, -(-count // SIZE))
 
 
-async def test_a_list_without_a_total_is_its_first_page():
-    assert await rows_of(MovingList(list(range(7)), counts=False)) == list(range(7))
+@pytest.mark.parametrize("count", [0, 7, 10, 35])
+async def test_a_list_without_a_total_is_read_to_an_empty_page(count):
+    server = MovingList(list(range(count)), total=lambda _: None)
+
+    assert await rows_of(server) == list(range(count))
+
+    assert server.requests == list(range(1, -(-count // SIZE) + 2))
+
+
+def capped(count):
+    return min(count, 10_000)
+
+
+async def test_a_total_of_ten_thousand_is_no_total():
+    server = MovingList(list(range(10_237)), total=capped)
+
+    assert len(await rows_of(server)) == 10_237
+
+
+async def test_rows_that_come_in_while_a_list_without_a_total_is_read_hide_none():
+    def arrive(rows):
+        if len(rows) < 60:
+            rows.insert(0, 1000 + len(rows))
+
+    server = MovingList(list(range(50)), total=lambda _: None, move=arrive)
+
+    assert set(range(50)) <= set(await rows_of(server))
+
+
+@pytest.mark.parametrize(
+    ("rows", "total"), [(10_000, capped), (9_990, lambda _: 10_000), (10_000, lambda _: None)]
+)
+async def test_a_list_that_ends_where_an_index_may_have_stopped_is_not_called_complete(rows, total):
+    server = MovingList(list(range(rows)), total=total)
+
+    with pytest.raises(IncompletePull, match="more than the server shows"):
+        await rows_of(server)
+
+
+async def test_a_server_that_ignores_page_numbers_is_not_asked_for_ever():
+    server = MovingList(list(range(10)), total=lambda _: None)
+    read = server.read
+
+    async def first_page(_number):
+        return await read(1)
+
+    with pytest.raises(IncompletePull):
+        async for _ in Listing("rows", first_page, lambda row: row).rows():
+            pass
+
+    assert len(server.requests) < 50
 
 
 @given(st.integers(0, 2**32))

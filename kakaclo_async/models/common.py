@@ -165,18 +165,25 @@ class Attributes(FrozenMapping[str]):
         return type(self), (self._items, self.raw)
 
 
+_MOST_UNKNOWN: Final = 1000
+_LONGEST_KEPT: Final = 256
+
+
 class _OpenEnum(Enum):
     """An enumeration that KakaClo may extend at any time.
 
-    A value that is not documented becomes a member named UNKNOWN: `.value` is what came on the wire, equal
-    values are one object, pickles keep their identity, and iteration shows the documented members only.
-    Unknown members are kept for the life of the process; there are as many as the API invents.
+    A value that is not documented becomes a member named UNKNOWN: `.value` is what came on the wire, and iteration
+    shows the documented members only. The first 1,000 unknown values of a class are kept for the life of the process:
+    of these, equal values are one object, and pickles keep their identity. Later ones are just equal.
     """
 
     @classmethod
     def _keep(cls, member: Self, value: str | int) -> Self:
         member._name_ = "UNKNOWN"
         member._value_ = value
+        many = len(cls._value2member_map_) >= len(cls.__members__) + _MOST_UNKNOWN
+        if many or (isinstance(value, str) and len(value) > _LONGEST_KEPT):
+            return member
         return cls._value2member_map_.setdefault(value, member)  # type: ignore[return-value] # typed as Enum
 
     @property

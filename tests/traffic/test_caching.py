@@ -19,7 +19,7 @@ class Source:
     failures: int = 0
 
     def of(self, key):
-        async def make():
+        async def make(_flight):
             self.made.append(key)
             number = len(self.made)
             await asyncio.sleep(1)

@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import re
 import signal
 import sys
 import traceback
@@ -27,8 +28,12 @@ from kakaclo_async.errors import (
     ServerError,
     Unauthorized,
 )
+from kakaclo_async.models._checks import check_country
 
 T = TypeVar("T")
+
+WHOLE_NUMBER: Final = re.compile(r"[0-9]{1,16}")
+"""A quantity, the way that files and options write it: no sign, no blanks, no digits of other alphabets."""
 
 FAILED: Final = 1
 USAGE: Final = 2
@@ -228,16 +233,20 @@ def read_items(texts: Iterable[str]) -> tuple[Item, ...]:
 
 
 def _item(text: str) -> Item:
-    sku, _, quantity = text.partition(":")
-    if not sku.strip() or not (quantity or "1").isdecimal():
+    sku, colon, quantity = text.partition(":")
+    if not sku.strip() or (colon and not WHOLE_NUMBER.fullmatch(quantity)):
         raise InvalidRequest(f"{text!r} is not SKU:QTY, for example AMN00432_B_M:2")
-    return Item(sku, int(quantity or "1"))
+    return Item(sku, int(quantity) if colon else 1)
 
 
 def read_countries(texts: Iterable[str]) -> tuple[str, ...]:
-    """Read country codes, with or without commas between them, once each."""
-    codes = [code.strip().upper() for text in texts for code in text.split(",")]
-    return tuple(dict.fromkeys(code for code in codes if code))
+    """Read country codes, with or without commas between them, once each.
+
+    Raises:
+        InvalidRequest: one that is no code.
+    """
+    codes = [code for text in texts for code in text.split(",") if code.strip()]
+    return tuple(dict.fromkeys(map(check_country, codes)))
 
 
 def read_time(text: str, option: str) -> datetime:

@@ -2,8 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from decimal import Decimal
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -14,24 +13,20 @@ import typer
 from kakaclo_async import (
     ConfigurationError,
     Conflict,
-    FreightQuote,
-    FreightRequest,
     InvalidRequest,
     KakaClo,
     KakaCloError,
     NewOrder,
-    OrderCheck,
-    OrderProblem,
     OutcomeUnknown,
     PageDone,
     Rejected,
     Unauthorized,
 )
+from kakaclo_async.cli.catalog import dry_run as check_all
 from kakaclo_async.cli.command import say
-from kakaclo_async.cli.orders_file import FileOrder, ResultFile, ResultLine, read_orders
-from kakaclo_async.cli.output import Result, Table
+from kakaclo_async.cli.orders_file import FileOrder, read_orders
+from kakaclo_async.cli.output import Result, ResultFile, ResultLine, Table
 from kakaclo_async.cli.progress import progress
-from kakaclo_async.resources.orders.check import judge
 from kakaclo_async.sharing.fan_out import gather_in_order
 
 if TYPE_CHECKING:
@@ -82,7 +77,7 @@ async def submit(
     """
     found = read_orders(file)
     if dry_run:
-        return await _dry_run(kk, found)
+        return await check_all(kk, found)
     if problems := [entry.describe(problem) for entry in found for problem in entry.problems]:
         # Nothing of it is placed: what is wrong with one row may be wrong with others, unnoticed.
         return Result(data={"problems": problems}, tables=(), errors=tuple(map(InvalidRequest, problems)))
@@ -193,80 +188,3 @@ async def _submit(kk: KakaClo, order: NewOrder, journal: "Journal", timeout: flo
     except KakaCloError as error:
         return line(result="not placed", reason=str(error))
     return line(result="placed", order_id=created.id)
-
-
-async def _dry_run(kk: KakaClo, found: Sequence[FileOrder]) -> Result:
-    """Check all orders together, in as few requests as they allow."""
-    orders = [entry.order for entry in found if entry.order is not None]
-    skus = list(dict.fromkeys(item.sku for order in orders for item in order.items))
-    bulk = kk.bulk()
-    with progress(kk):
-        products = await bulk.products.get_many(skus=skus) if skus else ()
-        stocks = await bulk.stocks.get_many(skus) if skus else ()
-        carts = [FreightRequest(order.items, order.address.country) for order in orders]
-        answers = await bulk.freight.quote_many(carts, on_error="collect")
-        balance = (await bulk.payment.balance()).amount
-    quotes = (answer if isinstance(answer, FreightQuote) else str(answer) for answer in answers)
-    judged = {
-        order.custom_order_id: judge(order, products, stocks, quote, balance)
-        for order, quote in zip(orders, quotes, strict=True)
-    }
-    checks = [
-        (entry, OrderCheck(problems=entry.problems) if entry.order is None else judged[entry.custom_order_id])
-        for entry in found
-    ]
-    return _checked(checks, _shortages(orders, {level.sku: level.qty for level in stocks}), balance)
-
-
-def _checked(
-    checks: Sequence[tuple[FileOrder, OrderCheck]], shortages: Iterable[OrderProblem], balance: Decimal | None
-) -> Result:
-    total = sum((check.total or Decimal(0) for _, check in checks), Decimal(0))
-    problems = [entry.describe(problem) for entry, check in checks for problem in check.problems]
-    problems += map(str, shortages)
-    if balance is not None and balance < total:
-        problems.append(f"the orders cost {total} USD together, and the balance is {balance}")
-    columns = ("Line", "Custom id", "Items", "Freight", "Total", "Problems")
-    prices = [
-        (entry.line, entry.custom_order_id, check.sub_total, check.freight, check.total, len(check.problems))
-        for entry, check in checks
-    ]
-    summary = Table(("Orders", str(len(checks))), [("Total", total), ("Balance", balance)])
-    return Result(
-        data={
-            "orders": [_priced(entry, check) for entry, check in checks],
-            "total": total,
-            "balance": balance,
-            "problems": problems,
-        },
-        tables=(Table(columns, prices), summary),
-        errors=tuple(map(InvalidRequest, problems)),
-    )
-
-
-def _priced(entry: FileOrder, check: OrderCheck) -> dict[str, object]:
-    return {
-        "line": entry.line,
-        "custom_order_id": entry.custom_order_id,
-        "sub_total": check.sub_total,
-        "freight": check.freight,
-        "total": check.total,
-        "problems": list(map(str, check.problems)),
-    }
-
-
-def _shortages(orders: Iterable[NewOrder], stock: Mapping[str, int]) -> list[OrderProblem]:
-    """Return the SKUs of which each order could have enough, but not all of them together."""
-    wanted = Counter[str]()
-    most = Counter[str]()
-    for order in orders:
-        pieces = Counter[str]()
-        for item in order.items:
-            pieces[item.sku] += item.quantity
-        wanted += pieces
-        most |= pieces
-    return [
-        OrderProblem(f"SKU {sku!r}", f"all orders want {quantity}, {stock[sku]} are in stock")
-        for sku, quantity in wanted.items()
-        if most[sku] <= stock.get(sku, 0) < quantity
-    ]

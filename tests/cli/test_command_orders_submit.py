@@ -307,7 +307,7 @@ def test_another_order_under_a_known_id_is_told_as_a_conflict(kakaclo, hosted, f
 
     assert outcome.code == 1
     assert results(path)["A"]["result"] == "conflict"
-    assert "another order under the custom order id 'A': give this one an id of its own" in outcome.err
+    assert "another order under the custom order id 'A': it is placed" in outcome.err
     assert exit_code(Conflict("alone, it is wrong input")) == 2
 
 

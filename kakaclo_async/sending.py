@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import attrs
 
+from kakaclo_async.config import Budget
 from kakaclo_async.errors import (
     ClientClosed,
     ConnectionFailed,
@@ -19,8 +20,9 @@ from kakaclo_async.errors import (
     scrub_error,
 )
 from kakaclo_async.events import Lane, Retried, Sent, Throttled
-from kakaclo_async.protocol import Answer, Request, call_writes, read_answer
-from kakaclo_async.retry import BACKOFF, Budget, may_repeat, surely_not_executed
+from kakaclo_async.protocol import Answer, Request, read_answer
+from kakaclo_async.retry import BACKOFF, may_repeat, surely_not_executed
+from kakaclo_async.state import call_writes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,9 +74,9 @@ class Sender:
         gate, guard = self.state.gate, self.state.guard
         budget = Budget(self.options, self.deadline)
         build = request if callable(request) else lambda: request
-        counted, admitted = None, False
+        counted, admitted = None, not guard.active
         try:
-            if not callable(request):
+            if not admitted and not callable(request):
                 counted, admitted = guard.admit(request), True
             while True:
                 budget.attempt += 1
@@ -94,7 +96,7 @@ class Sender:
                             made = build()
                             if (
                                 not admitted
-                            ):  # once: a retry repeats what was surely not executed, and is no new order
+                            ):  # once: a retry repeats what was not executed, and is no new order
                                 counted, admitted = guard.admit(made), True
                             self._check_may_leave(made, budget)
                         built = made
@@ -105,7 +107,7 @@ class Sender:
                         raise
                     await self._pause_or_raise(built, error, budget)
         finally:
-            if not budget.left:
+            if counted is not None and not budget.left:
                 guard.withdraw(counted)
 
     async def _read_token(self, budget: Budget) -> str:

@@ -18,7 +18,7 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from kakaclo_async.errors import ClientClosed, OutcomeUnknown
-from kakaclo_async.protocol import CallWrites, call_writes
+from kakaclo_async.state import CallWrites, call_writes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine

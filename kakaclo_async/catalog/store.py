@@ -25,7 +25,7 @@ from kakaclo_async.catalog.rows import (
     stock_change,
     stock_rows,
 )
-from kakaclo_async.resources._checks import CODES_PER_REQUEST
+from kakaclo_async.resources._lookup import CODES_PER_REQUEST
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 import msgspec
 
-from kakaclo_async.codec.scalars import DECIMALS, InvalidValue, read_decimal, read_text
+from kakaclo_async.codec.scalars import DECIMALS, InvalidValue, read_decimal, to_text, write_json
 from kakaclo_async.models.common import Attributes, Option
 from kakaclo_async.models.product import SizeContent, SizeRow, SizeSheet, SizeValue
 from kakaclo_async.models.reference import Balance
@@ -18,18 +18,9 @@ if TYPE_CHECKING:
 
 # Every number with a fraction becomes a Decimal straight from its text, never by way of a binary float.
 parse: Final = msgspec.json.Decoder(object, float_hook=DECIMALS.__getitem__).decode
-write_json: Final = msgspec.json.Encoder(decimal_format="number").encode
 # ValueError: msgspec's errors too.
 UNPARSABLE: Final = (InvalidValue, ValueError, ArithmeticError, RecursionError)
 _BALANCE_NAMES: Final = ("balance", "availableBalance", "amount", "availableAmount")
-
-
-def to_text(value: object) -> str | None:
-    """Read a text; anything else than a text or a number becomes its JSON."""
-    try:
-        return read_text(value)
-    except InvalidValue:
-        return write_json(value).decode()
 
 
 class _OptionDocument(msgspec.Struct):

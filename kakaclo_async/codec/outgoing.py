@@ -1,4 +1,4 @@
-"""From request models to bytes, and from any model to plain JSON data."""
+"""From any model to plain JSON data."""
 
 from __future__ import annotations
 
@@ -9,26 +9,6 @@ from enum import Enum
 from typing import cast
 
 import attrs
-
-from kakaclo_async.codec.converter import converter
-from kakaclo_async.codec.embedded import write_json
-from kakaclo_async.errors import InvalidRequest
-
-
-def encode(request: object) -> bytes:
-    """Write the JSON body of a request.
-
-    Args:
-        request: a request model, whose None and empty fields stay out, or plain JSON data.
-
-    Raises:
-        InvalidRequest: a text that is no Unicode.
-    """
-    try:
-        return write_json(converter.unstructure(request))
-    except UnicodeEncodeError:
-        pass  # it repeats the text, which may be an address
-    raise InvalidRequest("the request holds half a character (a lone surrogate, as of a cut emoji)")
 
 
 def to_json(value: object) -> object:

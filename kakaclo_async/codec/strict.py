@@ -65,10 +65,16 @@ def strict_decoder(kind: type[T]) -> Callable[[bytes | msgspec.Raw], T]:
     return cast("Callable[[bytes | msgspec.Raw], T]", data)
 
 
-def strict_body_decoder(kind: type[T]) -> Callable[[bytes], tuple[int, T]]:
-    """Return the function that reads code and data of a whole answer in one pass; see `strict_decoder`."""
-    _, body = _decoders(cast("Hashable", kind), UNKNOWN_FIELDS.count)
-    return cast("Callable[[bytes], tuple[int, T]]", body)
+def strict_body_decoder(kind: type[T]) -> Callable[[bytes], tuple[int, T]] | None:
+    """Return the function that reads code and data of a whole answer in one pass; None unless it is a record's."""
+    return cast(
+        "Callable[[bytes], tuple[int, T]] | None", _body(cast("Hashable", kind), UNKNOWN_FIELDS.count)
+    )
+
+
+@lru_cache(maxsize=64)
+def _body(kind: Hashable, unknown_fields: int) -> Callable[[bytes], tuple[int, object]] | None:
+    return _decoders(kind, unknown_fields)[1] if issubclass(type_of(kind), Record) else None
 
 
 @lru_cache(maxsize=64)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, assert_never
 from kakaclo_async.client import sender_of
 from kakaclo_async.codec import encode
 from kakaclo_async.errors import ClientClosed, ConfigurationError, OutcomeUnknown, Rejected, Unauthorized
+from kakaclo_async.models._checks import check_code
 from kakaclo_async.models.custom import NewDesign
 from kakaclo_async.models.order import NewOrder
 from kakaclo_async.ordering.database import Database, PerLoop
@@ -20,11 +21,10 @@ from kakaclo_async.ordering.reconcile import Reconciler, reconcile
 from kakaclo_async.ordering.refunds import RefundWrites, prepare_refund
 from kakaclo_async.ordering.store import Store
 from kakaclo_async.ordering.writes import WriteStatus, digest_of
-from kakaclo_async.protocol import call_writes
-from kakaclo_async.resources._checks import check_code
 from kakaclo_async.resources._journal import RefundRequest
 from kakaclo_async.resources.custom import design_key
 from kakaclo_async.retry import Pauses
+from kakaclo_async.state import call_writes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, overload
 
 from kakaclo_async.codec import encode
 from kakaclo_async.errors import InvalidRequest, KakaCloError
-from kakaclo_async.models._checks import as_list_of, each_of
+from kakaclo_async.models._checks import as_list_of, check_code, each_of
 from kakaclo_async.models.freight import (
     ChannelsRequest,
     FreightMatrix,
@@ -18,7 +18,6 @@ from kakaclo_async.models.freight import (
     LogisticsChannel,
 )
 from kakaclo_async.protocol import Request
-from kakaclo_async.resources._checks import check_code
 from kakaclo_async.resources._lookup import share
 from kakaclo_async.sharing.fan_out import collect_in_order, gather_in_order
 

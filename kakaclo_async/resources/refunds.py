@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from kakaclo_async.codec import encode
 from kakaclo_async.errors import InvalidRequest, NotFound, OutcomeUnknown
-from kakaclo_async.models._checks import as_list_of
+from kakaclo_async.models._checks import as_list_of, check_code
 from kakaclo_async.models.common import Page
 from kakaclo_async.models.freight import Item
 from kakaclo_async.models.refund import (
@@ -23,7 +23,6 @@ from kakaclo_async.models.refund import (
 )
 from kakaclo_async.paging.listing import Listing
 from kakaclo_async.protocol import Request, path
-from kakaclo_async.resources._checks import check_code
 from kakaclo_async.resources._journal import RefundRequest
 from kakaclo_async.resources.orders import Orders
 from kakaclo_async.resources.orders.placing import naming

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from kakaclo_async.errors import InvalidRequest
-from kakaclo_async.resources import _checks as checks
+from kakaclo_async.models import _checks as checks
 from kakaclo_async.resources.orders.requests import new_custom_order_id, orders_query
 from kakaclo_async.resources.products import products_request
 from kakaclo_async.resources.stocks import stocks_request

@@ -6,7 +6,8 @@ import threading
 from contextlib import suppress
 
 from kakaclo_async.errors import OutcomeUnknown
-from kakaclo_async.protocol import Request, call_writes
+from kakaclo_async.protocol import Request
+from kakaclo_async.state import call_writes
 from kakaclo_sync._proxy import BlockingProxy, Bridge, blocking, immediate, iterating
 
 ORDER = Request(method="POST", path="/orders", result=str, writes=True, custom_order_id="C-1")

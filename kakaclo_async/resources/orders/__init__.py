@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from kakaclo_async.codec import encode
 from kakaclo_async.errors import InvalidRequest, Rejected
-from kakaclo_async.models._checks import as_list_of
+from kakaclo_async.models._checks import as_list_of, check_code
 from kakaclo_async.models.family import Family
 from kakaclo_async.models.freight import Item
 from kakaclo_async.models.order import CreatedOrder, NewOrder
 from kakaclo_async.models.order_check import OrderCheck
-from kakaclo_async.resources._checks import check_code
 from kakaclo_async.resources.freight import Freight
 from kakaclo_async.resources.orders.check import judge, read_order
-from kakaclo_async.resources.orders.placing import place, with_custom_order_id
+from kakaclo_async.resources.orders.placing import drop_quotes, place, with_custom_order_id
 from kakaclo_async.resources.orders.reads import OrderReads, by_number, list_orders
 from kakaclo_async.resources.orders.requests import check_order_id, made_at
 from kakaclo_async.resources.orders.watch import STAGES, OrderWatch, Stage
@@ -67,7 +66,7 @@ class Orders(OrderReads):
         try:
             order_id = await place(self._sender, order, encode(order))
         finally:
-            self._sender.state.drop_quotes(item.sku for item in order.items)
+            drop_quotes(self._sender, order.items)
         return CreatedOrder(order_id, custom_order_id)
 
     async def submit(
@@ -104,7 +103,7 @@ class Orders(OrderReads):
         try:
             order_id = await journal.once(self._sender, order, timeout=timeout)
         finally:
-            self._sender.state.drop_quotes(item.sku for item in order.items)
+            drop_quotes(self._sender, order.items)
         return CreatedOrder(order_id, custom_order_id)
 
     async def check(self, order: NewOrder | Mapping[str, object]) -> OrderCheck:

@@ -6,9 +6,8 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from kakaclo_async.errors import NotFound
-from kakaclo_async.models._checks import as_list_of
+from kakaclo_async.models._checks import as_list_of, check_code
 from kakaclo_async.paging.listing import Listing
-from kakaclo_async.resources._checks import check_code
 from kakaclo_async.resources._lookup import BatchedLookup
 from kakaclo_async.resources.orders.requests import (
     ORDERS_PATH,

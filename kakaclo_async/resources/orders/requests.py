@@ -7,11 +7,11 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from kakaclo_async.codec import to_wire_time
-from kakaclo_async.models._checks import as_list_of
+from kakaclo_async.models._checks import as_list_of, check_code, check_codes
 from kakaclo_async.models.common import Page
 from kakaclo_async.models.order import Order
 from kakaclo_async.protocol import Request
-from kakaclo_async.resources._checks import check_code, check_codes, check_number, time_range
+from kakaclo_async.resources._lookup import check_number, time_range
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -35,6 +35,8 @@ def check_code(code: object, what: str) -> str:
     """
     if not isinstance(code, str):
         raise InvalidRequest(f"{what} must be a str, not {type(code).__name__}")
+    if not code.isascii() and any("\ud800" <= sign <= "\udfff" for sign in code):
+        raise InvalidRequest(f"{what} holds half a character (a lone surrogate, as of a cut emoji)")
     if not code or code != code.strip() or "," in code or not code.isprintable():
         raise InvalidRequest(f"{what} {code!r} is empty or holds a comma, blanks around it or a line break")
     if len(code) > _CODE_LENGTH:

@@ -64,7 +64,11 @@ async def test_an_order_whose_token_took_too_long_is_not_sent_without_a_claim(sa
         return sandbox.token
 
     slow = Journal(url, now=sandbox.now)
-    async with KakaClo(token, base_url=sandbox.url, rate_limit=UNLIMITED) as one, client(sandbox) as other:
+    patient = {"timeout": 36_000, "attempt_timeout": 36_000}
+    async with (
+        KakaClo(token, base_url=sandbox.url, rate_limit=UNLIMITED, **patient) as one,
+        client(sandbox) as other,
+    ):
         first = asyncio.create_task(one.orders.submit(order(), journal=slow, timeout=None))
         await asyncio.sleep(1)
         slow._leases.get()._keeper.cancel()  # as if the database were away from this worker

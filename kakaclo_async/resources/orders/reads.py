@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from kakaclo_async.errors import NotFound
@@ -90,7 +89,7 @@ class OrderReads:
         )
         return await self._sender.send(page_request(query))
 
-    async def query(
+    def query(
         self,
         *,
         created_from: datetime | None = None,
@@ -122,10 +121,7 @@ class OrderReads:
             updated_from=updated_from,
             updated_to=updated_to,
         )
-        async with aclosing(listing.rows()) as orders:
-            async for order in orders:
-                if wanted is None or order.status in wanted:
-                    yield order
+        return listing.rows(lambda order: wanted is None or order.status in wanted)
 
     async def find(
         self, custom_order_id: str, created_from: datetime, created_to: datetime | None = None

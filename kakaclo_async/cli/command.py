@@ -13,14 +13,15 @@ from typing import Annotated, Final, Literal, TypeVar
 
 import typer
 
-from kakaclo_async import Item, KakaClo, RateLimit
-from kakaclo_async.cli.output import Result, one_line, show
+from kakaclo_async import Event, Item, KakaClo, RateLimit, Sent
+from kakaclo_async.cli.output import Result, drop_stdout, one_line, show
 from kakaclo_async.errors import (
     ConfigurationError,
     Conflict,
     ConnectionFailed,
     DeadlineExceeded,
     InvalidRequest,
+    KakaCloError,
     NotFound,
     OutcomeUnknown,
     RateLimited,
@@ -154,6 +155,18 @@ def _common(
     return as_json, client
 
 
+class _Writes:
+    """Notes whether anything was sent that may have changed something at KakaClo."""
+
+    any = False
+
+    def __call__(self, event: Event) -> None:
+        changes = ("/orders", "/refund", "/addProduct")
+        self.any = self.any or (
+            isinstance(event, Sent) and event.method == "POST" and event.path.endswith(changes)
+        )
+
+
 _OPTIONS = inspect.signature(_common).parameters
 _read_common: Callable[..., tuple[bool, Callable[[], KakaClo]]] = _common
 
@@ -171,14 +184,30 @@ def as_command(function: Command) -> Callable[..., None]:
 
         async def work() -> Result:
             async with client() as kk:
-                return await function(kk, **arguments)
+                sent = _Writes()
+                kk.on_event(sent)
+                try:
+                    return await function(kk, **arguments)
+                except KakaCloError as error:
+                    if exit_code(error) != USAGE or not sent.any:
+                        raise
+                    raise KakaCloError(f"{sentence(error)}; other writes were sent before that") from error
 
         result = run_async(work())
-        show(result, as_json=as_json)
+        code = exit_code(result.errors[0]) if result.errors else 0
+        try:
+            show(result, as_json=as_json)
+        except OSError as trouble:
+            if not result.done:
+                raise
+            drop_stdout()
+            sys.stderr.writelines(f"{one_line(text)}\n" for text in result.done)
+            say(f"stdout took no result: {trouble.strerror}")
+            code = code or FAILED
         for error in result.errors:
             say(sentence(error))
-        if result.errors:
-            raise typer.Exit(exit_code(result.errors[0]))
+        if code:
+            raise typer.Exit(code)
 
     run.__name__, run.__doc__ = function.__name__, function.__doc__
     run.__signature__ = inspect.Signature([*own, *_OPTIONS.values()])  # type: ignore[attr-defined]

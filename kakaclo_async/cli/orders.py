@@ -148,6 +148,7 @@ async def _place(kk: KakaClo, order: NewOrder, freight: FreightOption | None) ->
             "estimated_freight": estimate,
         },
         tables=(Table(("Order", created.id), facts),),
+        done=(f"order {created.custom_order_id!r} was placed as {created.id}",),
     )
 
 
@@ -211,6 +212,7 @@ async def refund(
         data={"refund_no": number, "order_id": order_id, "refund_status": status},
         tables=(Table(("Refund", number), [("Order", order_id), ("Status", status or "requested")]),),
         errors=() if error is None else (error,),
+        done=(f"refund {number} of order {order_id} was requested",),
     )
 
 

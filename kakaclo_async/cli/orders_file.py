@@ -60,16 +60,11 @@ class FileOrder:
 
 @attrs.define
 class _Draft:
-    """An order as it stands in the file.
-
-    Attributes:
-        document: None where the file has no JSON object.
-        ragged: whether the cells of a row may belong to other columns.
-    """
+    """An order as it stands in the file; its document is None where the file has no JSON object."""
 
     line: int
     document: dict[str, object] | None = None
-    ragged: bool = False
+    ragged: bool = False  # its cells may belong to other columns
     item_lines: list[int] = attrs.field(factory=list[int])
     problems: list[OrderProblem] = attrs.field(factory=list[OrderProblem])
 
@@ -77,10 +72,8 @@ class _Draft:
 def read_orders(path: Path) -> tuple[FileOrder, ...]:
     """Read a file of orders; its name ends in .csv or .jsonl.
 
-    Both are UTF-8. CSV is as in RFC 4180: cells with a comma, a quote or a line break stand in quotes, quotes in them
-    twice. One item per row, with the names of `NewOrder`, `Address` and `Item` as columns. Rows with
-    the same custom_order_id are one order. The first of them holds the address and all else; the others may repeat it.
-    Blank lines are skipped.
+    CSV, as in RFC 4180: one item per row, with the names of `NewOrder`, `Address` and `Item` as columns. Rows with the
+    same custom_order_id are one order. The first of them holds the address and all else; the others may repeat it.
 
     Raises:
         InvalidRequest: no such file, or one that cannot be read at all.
@@ -210,16 +203,15 @@ def _cell(text: str, position: int, place: str) -> tuple[str, int]:
     """Return the cell that begins here, and where it ends: before a comma or the end of its row."""
     found = _CELL.match(text, position)
     assert found is not None  # noqa: S101 - a cell may be empty
-    quoted, end = found[1], found.end()
+    quoted, plain, end = found[1], found[2], found.end()
     if text[end : end + 1] in {",", "\r", "\n", ""}:
-        return found[2] if quoted is None else quoted.replace('""', '"'), end
-    if quoted is not None:
-        trouble = "the quote that opens here is closed before the end of a cell"
-    elif found[2]:
-        trouble = "a quote inside a cell: put the whole cell in quotes, and the quotes in it twice"
-    else:
-        trouble = "the quote that opens here is not closed"
-    raise InvalidRequest(f"{place}: {trouble}")
+        return plain if quoted is None else quoted.replace('""', '"'), end
+    if plain:
+        raise InvalidRequest(
+            f"{place}: a quote in a cell: put all of it in quotes, and the quotes in it twice"
+        )
+    trouble = "not closed" if quoted is None else "closed before the end of a cell"
+    raise InvalidRequest(f"{place}: the quote that opens here is {trouble}")
 
 
 def _check_header(line: int, header: list[str]) -> None:
@@ -228,10 +220,10 @@ def _check_header(line: int, header: list[str]) -> None:
         first = columns.setdefault(name.strip().casefold(), number)
         if first != number:
             raise InvalidRequest(f"line {line}: the columns {first} and {number} are both {name.strip()!r}")
+    if columns.keys().isdisjoint(_COLUMNS):  # an order, whose cells are not repeated
+        raise InvalidRequest(f"it has no header: begin with {', '.join(_COLUMNS)}, as far as you use them")
     if unknown := [name for name in header if name not in _COLUMNS]:
         raise InvalidRequest(f"line {line}: unknown column {unknown[0]!r}: use {', '.join(_COLUMNS)}")
-    if not header:
-        raise InvalidRequest(f"it has no header: begin with {', '.join(_COLUMNS[:1])} and the other columns")
 
 
 def _holds_rows(remark: str, header: list[str]) -> bool:
@@ -268,7 +260,9 @@ def _file_order(draft: _Draft) -> FileOrder:
             # It is the idempotency key: without it, a second run could not recognise the order.
             missing = [] if custom_order_id else [OrderProblem("custom_order_id", "missing")]
             order, found = read_order({**draft.document, "custom_order_id": custom_order_id})
-            problems = [*missing, *problems, *text_problems(draft.document), *found]
+            own = [*missing, *problems, *text_problems(draft.document)]
+            named = {problem.field for problem in own}
+            problems = [*own, *(problem for problem in found if problem.field not in named)]
     return FileOrder(
         line=draft.line,
         item_lines=tuple(draft.item_lines),

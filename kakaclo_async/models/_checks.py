@@ -212,7 +212,7 @@ def lookup_code(instance: object, field: Field, value: object) -> None:
 
 def check_codes(codes: Iterable[str], what: str, *, at_most: int | None = None) -> tuple[str, ...]:
     """Return codes once each, in their order; refuse a bad one, none at all, or more than `at_most`."""
-    listed = as_list_of(f"{what} codes", codes)
+    listed = codes if isinstance(codes, tuple) else as_list_of(f"{what} codes", codes)
     found = tuple(dict.fromkeys(check_code(code, what) for code in listed))
     if at_most is not None and not 1 <= len(found) <= at_most:
         raise InvalidRequest(f"one request takes 1 to {at_most} {what} codes, not {len(found)}")

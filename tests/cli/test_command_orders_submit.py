@@ -178,7 +178,7 @@ def test_bad_lines_of_json_are_all_named_at_once(kakaclo, hosted, tmp_path, file
 @pytest.mark.process
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM])
 def test_a_run_that_ends_in_the_middle_is_finished_by_the_next_without_doubles(
-    kakaclo, hosted, file, sku, tmp_path, end
+    kakaclo, hosted, file, sku, tmp_path, journal_file, end
 ):
     """8 are placed, 8 hang and never arrive, 8 hang and have arrived, and 16 were not sent when it dies."""
     hosted.sandbox.index_lag = 0.0
@@ -208,7 +208,7 @@ def test_a_run_that_ends_in_the_middle_is_finished_by_the_next_without_doubles(
     assert {row["result"] for row in results(path).values()} <= {"placed"}
     assert ("of 40 orders; run it again with the same journal" in said) == (end == signal.SIGTERM)
     hosted.call(hosted.sandbox.faults.clear)
-    let_claims_run_out(tmp_path / "orders.db")
+    let_claims_run_out(journal_file())
 
     outcome = kakaclo("orders", "submit", path, "--quiet-time", "0.2")
 
@@ -412,7 +412,7 @@ def test_an_outage_leaves_orders_to_the_next_run(kakaclo, hosted, file):
     assert len(placed(hosted)) == 2
 
 
-def test_no_address_is_shown(kakaclo, hosted, file, tmp_path):
+def test_no_address_is_shown(kakaclo, hosted, file, tmp_path, journal_file):
     said = f"cannot ship to {ADDRESS['recipient']}, {ADDRESS['phone']}"
     for kind in ("rejected", "server_error"):
         fault = Fault(kind, path="/v2/order/orders", method="POST", message=said)
@@ -430,4 +430,4 @@ def test_no_address_is_shown(kakaclo, hosted, file, tmp_path):
     for shown in (outcome.out, outcome.err, bad.out, bad.err, *written):
         assert "Shall-See" not in shown
         assert "555" not in shown
-    assert b"Shall-See" not in (tmp_path / "orders.db").read_bytes()
+    assert b"Shall-See" not in journal_file().read_bytes()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 import attrs
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError, StatementError
 
 from kakaclo_async.errors import ConfigurationError, DatabaseAway
 
@@ -122,8 +122,17 @@ class DatabaseUrl:
             kind = DatabaseAway if locked or error.connection_invalidated else ConfigurationError
             # SQLAlchemy's own text shows the SQL, and further lines of the driver's may quote a row. `from None`
             # keeps both out of tracebacks, which loggers print.
-            reason = str(error.orig).partition("\n")[0]
+            reason = _without_rows(error, str(error.orig))
             raise kind(f"the database {self} refused: {reason}") from None
         except kinds as error:
-            reason = str(error).partition("\n")[0] or type(error).__name__
+            reason = _without_rows(error, str(error)) or type(error).__name__
             raise ConfigurationError(f"the database {self} cannot be used: {reason}") from None
+
+
+def _without_rows(error: Exception, text: str) -> str:
+    """Return the first line of a driver's error, and keep no more than it in the error: it stays a `__context__`."""
+    error.args = (reason,) = (text.partition("\n")[0],)
+    error.__cause__ = error.__context__ = None
+    if isinstance(error, StatementError):
+        error.statement = error.params = error.orig = None
+    return reason

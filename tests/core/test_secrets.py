@@ -14,13 +14,16 @@ import aiohttp
 import attrs
 import pytest
 from hypothesis import given, settings, strategies as st
+from sqlalchemy.exc import IntegrityError, StatementError
 from support.shop import UNLIMITED
 
 from kakaclo_async import Address, Item, KakaClo, NewOrder
 from kakaclo_async.codec import encode
 from kakaclo_async.config import Token
+from kakaclo_async.database.url import DatabaseUrl
 from kakaclo_async.errors import (
     APIError,
+    ConfigurationError,
     ConnectionFailed,
     DecodeError,
     InvalidRequest,
@@ -263,6 +266,18 @@ def test_everything_behind_an_error_is_scrubbed_and_harmless_errors_stay():
     assert harmless in chain(error)
     assert len(chain(error)) == 5
     assert_hidden(error, SECRET)
+
+
+@pytest.mark.parametrize("kind", [IntegrityError, StatementError])
+def test_an_error_of_a_database_brings_no_row_along(kind):
+    driver = LookupError(f"duplicate key\nDETAIL: {SECRET}")
+    arguments = ("INSERT", {"payload": SECRET}, driver)
+    with pytest.raises(ConfigurationError, match="duplicate key") as caught:  # noqa: SIM117 - the first sees the second
+        with DatabaseUrl.parse("sqlite:///x.db", holds="journal", example="x.db").errors():
+            raise (
+                kind("duplicate key", *arguments) if kind is StatementError else kind(*arguments)
+            ) from driver
+    assert_hidden(caught.value, SECRET)
 
 
 HALF = "1 Marker St \ud83d"

@@ -30,8 +30,8 @@ from kakaclo_async.ratelimit.gate import Gate
 from kakaclo_async.ratelimit.local import LocalBucket
 from kakaclo_async.ratelimit.redis import RedisBucket
 from kakaclo_async.sandbox.world.clock import LeakyBucket
-from kakaclo_async.sharing.batching import Batcher
-from kakaclo_async.sharing.single_flight import Cache
+from kakaclo_async.sharing.batching import Batch, Batcher
+from kakaclo_async.sharing.single_flight import Cache, SharedResult
 from kakaclo_async.testing import SteppedLoop
 
 if TYPE_CHECKING:
@@ -169,10 +169,10 @@ async def look_ups(keys: list[int], cancelled: Iterable[int], free: int) -> tupl
     gate = new_gate()
     requests = 0
 
-    async def fetch(take: Callable[[], tuple[int, ...]]) -> dict[int, int]:
+    async def fetch(batch: Batch[int, int]) -> dict[int, int]:
         nonlocal requests
         with await gate.enter(INTERACTIVE):
-            found = {key: key for key in take()}
+            found = {key: key for key in batch.take()}
             requests += 1
             await asyncio.sleep(0.1)
             return found
@@ -194,7 +194,7 @@ async def quotes() -> int:
     cache: Cache[int, int] = Cache(600.0)
     gate, requests = new_gate(), 0
 
-    async def quote() -> int:
+    async def quote(_flight: SharedResult[int]) -> int:
         nonlocal requests
         with await gate.enter(INTERACTIVE):
             requests += 1

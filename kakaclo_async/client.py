@@ -11,14 +11,14 @@ import attrs
 
 from kakaclo_async import resources
 from kakaclo_async.config import Caching, Options, Token, choose_base_url
-from kakaclo_async.events import Event, Lane
+from kakaclo_async.events import Broadcast, Event, Lane, Stats
 from kakaclo_async.guards import Guard, Guards
 from kakaclo_async.ratelimit.bucket import Bucket, RateLimit
 from kakaclo_async.ratelimit.gate import Gate
 from kakaclo_async.ratelimit.local import LocalBucket
-from kakaclo_async.sending import ClientState, Sender
+from kakaclo_async.sending import Sender
 from kakaclo_async.sharing.single_flight import Cache
-from kakaclo_async.stats import Broadcast, Stats
+from kakaclo_async.state import ClientState
 from kakaclo_async.transport import Transport
 
 if TYPE_CHECKING:
@@ -46,7 +46,8 @@ class KakaClo:
 
     Args:
         token: the access token, or a function (sync or async) that returns one and is called before each
-            request; None: the environment variable KAKACLO_TOKEN.
+            request; None: the environment variable KAKACLO_TOKEN. An async function is cut off in time; a sync one
+            that blocks holds the event loop, and nothing can cut it off.
         environment: "production" or "test".
         base_url: overrides the environment, as does the environment variable KAKACLO_BASE_URL. HTTPS, or HTTP
             on loopback.
@@ -56,6 +57,8 @@ class KakaClo:
         max_wait: seconds that a single interactive call may wait for its permit; None for as long as it
             takes. Streams, fan-outs and the bulk lane always wait as long as it takes.
         max_attempts: requests that one call may cost when they fail.
+        attempt_timeout: seconds for one attempt of a read, the token function included; None: a third of `timeout`.
+            The one attempt of a write may take all of `timeout`.
         bucket: a bucket shared with other processes (`RedisBucket`) instead of one of its own.
         caching: how long freight quotes and reference data are kept.
         guards: what this client refuses to do; nothing by default.
@@ -76,12 +79,15 @@ class KakaClo:
         timeout: float = 30.0,
         max_wait: float | None = 30.0,
         max_attempts: int = 5,
+        attempt_timeout: float | None = None,
         bucket: Bucket | None = None,
         caching: Caching = Caching(),  # noqa: B008 - frozen
         guards: Guards = Guards(),  # noqa: B008 - frozen
         session: aiohttp.ClientSession | None = None,
     ) -> None:
-        options = Options(timeout=timeout, max_wait=max_wait, max_attempts=max_attempts)
+        options = Options(
+            timeout=timeout, max_wait=max_wait, max_attempts=max_attempts, attempt_timeout=attempt_timeout
+        )
         secret = Token(token)
         self._base_url = choose_base_url(environment, base_url)
         self._broadcast = Broadcast()
@@ -129,14 +135,16 @@ class KakaClo:
         timeout: float | Unset = UNSET,
         max_wait: float | Unset | None = UNSET,
         max_attempts: int | Unset = UNSET,
+        attempt_timeout: float | Unset | None = UNSET,
     ) -> Self:
         """Return a view of this client with other options: same session, same bucket, same caches.
 
         Args:
             lane: "interactive" or "bulk".
             timeout: seconds for one call once it has its permit.
-            max_wait: seconds to wait for permits; here it binds streams, fan-outs and the bulk lane, too.
+            max_wait: seconds to wait for permits; named here it binds streams, fan-outs and the bulk lane, too.
             max_attempts: requests that one call may cost.
+            attempt_timeout: seconds for one attempt of a read; None: a third of `timeout`.
 
         Raises:
             ConfigurationError: an option that cannot work.
@@ -147,6 +155,7 @@ class KakaClo:
             timeout=now.timeout if isinstance(timeout, Unset) else timeout,
             max_wait=now.max_wait if isinstance(max_wait, Unset) else max_wait,
             max_attempts=now.max_attempts if isinstance(max_attempts, Unset) else max_attempts,
+            attempt_timeout=now.attempt_timeout if isinstance(attempt_timeout, Unset) else attempt_timeout,
             max_wait_for_all=now.max_wait_for_all if isinstance(max_wait, Unset) else max_wait is not None,
         )
         return self._view(attrs.evolve(self._sender, options=options))

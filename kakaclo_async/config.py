@@ -7,16 +7,17 @@ import json
 import os
 import re
 from collections import deque
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, Final, cast
 from urllib.parse import quote, urlsplit
 
 import attrs
 
-from kakaclo_async.errors import ConfigurationError
+from kakaclo_async.errors import ConfigurationError, KakaCloError
 from kakaclo_async.events import Lane
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
 
 __version__ = "0.1.0"
@@ -26,6 +27,9 @@ ENVIRONMENTS = {
     "production": "https://developer.kakaclo.com/openapi",
     "test": "https://test-developer.kakaclo.com/openapi",
 }
+
+
+_LEAST_TIME: Final = 2.0  # KakaClo answers in less than one
 
 
 def _lane(lane: Lane | str) -> Lane:
@@ -44,6 +48,7 @@ class Options:
         timeout: seconds for one call once it has its permit, attempts and pauses included.
         max_wait: seconds to wait for permits, None for as long as it takes.
         max_attempts: requests that one call may cost when they fail.
+        attempt_timeout: seconds for one attempt of a read, None for a third of `timeout`.
         max_wait_for_all: whether `max_wait` also binds streams, fan-outs and the bulk lane.
     """
 
@@ -51,6 +56,7 @@ class Options:
     timeout: float = 30.0
     max_wait: float | None = 30.0
     max_attempts: int = 5
+    attempt_timeout: float | None = None
     max_wait_for_all: bool = False
 
     def __attrs_post_init__(self) -> None:
@@ -60,6 +66,25 @@ class Options:
             raise ConfigurationError(f"max_wait must be None or at least 0 seconds, not {self.max_wait!r}")
         if self.max_attempts < 1:
             raise ConfigurationError(f"max_attempts must be at least 1, not {self.max_attempts!r}")
+        if self.attempt_timeout is not None and not self.attempt_timeout > 0:
+            raise ConfigurationError(
+                f"attempt_timeout must be None or more than 0 seconds, not {self.attempt_timeout!r}"
+            )
+
+    @property
+    def wait_limit(self) -> float | None:
+        """Seconds to wait for a permit at most; the bulk lane has no limit unless one is set for all."""
+        return None if self.lane is Lane.BULK and not self.max_wait_for_all else self.max_wait
+
+    @property
+    def attempt_limit(self) -> float:
+        """Seconds that one attempt of a read may take."""
+        return min(self.timeout, self.timeout / 3 if self.attempt_timeout is None else self.attempt_timeout)
+
+    @property
+    def least_time(self) -> float:
+        """Seconds without which no attempt begins: a write that is cut off at once would be in doubt for nothing."""
+        return min(_LEAST_TIME, self.timeout / 3)
 
 
 @attrs.frozen(slots=True, kw_only=True)
@@ -130,7 +155,8 @@ class Token:
 
     Args:
         source: the token, a function that returns one (sync or async; it is asked before each request, so it
-            should cache), or None for the environment variable KAKACLO_TOKEN.
+            should cache), or None for the environment variable KAKACLO_TOKEN. An async one is cut off when the
+            attempt's time is up; a sync one that blocks holds the event loop, and cannot be.
     """
 
     __slots__ = ("_seen", "_source")
@@ -147,14 +173,32 @@ class Token:
         self._seen: deque[str] = deque([] if callable(source) else [source], _REMEMBERED)
 
     async def read(self) -> str:
-        """Return the token to send now."""
+        """Return the token to send now.
+
+        Raises:
+            ConfigurationError: the function failed, or returned what is no token.
+        """
         if isinstance(self._source, str):
             return self._source
-        found = self._source()
-        token = _checked(found if isinstance(found, str) else await found)
+        try:
+            found: object = self._source()
+            if isinstance(found, Awaitable):
+                found = await cast("Awaitable[object]", found)
+        except KakaCloError:
+            raise
+        except Exception as error:
+            raise ConfigurationError(f"the token function failed with {type(error).__name__}") from error
+        if not isinstance(found, str):
+            raise ConfigurationError(f"the token function must return a str, not {type(found).__name__}")
+        token = _checked(found)
         if token not in self._seen:
             self._seen.append(token)
         return token
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether reading it takes no time."""
+        return isinstance(self._source, str)
 
     def scrub(self, text: str) -> str:
         """Return `text` without the tokens sent of late, should a server have echoed one, or its head at the end."""

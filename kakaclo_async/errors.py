@@ -27,13 +27,16 @@ No error ever holds a token, an address or a phone number. All of them can be pi
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
     from kakaclo_async.models.pull import Certificate
+
+
+E = TypeVar("E", bound=BaseException)
 
 
 class KakaCloError(Exception):
@@ -44,24 +47,27 @@ class KakaCloError(Exception):
         return _rebuild, (type(self), self.args), dict(self.__dict__)
 
 
-def _rebuild(kind: type[KakaCloError], args: tuple[object, ...]) -> KakaCloError:
+def _rebuild(kind: type[E], args: tuple[object, ...]) -> E:
     # Through `object`, typeshed's narrow signatures of BaseException.__new__ do not matter.
-    make = cast("Callable[..., KakaCloError]", kind.__new__)
+    make = cast("Callable[..., E]", kind.__new__)
     error = make(kind)
     error.args = args
     return error
 
 
-def copy_error(error: BaseException) -> BaseException:
-    """Return a copy of an error for one more caller; an error that is not of this package as it is.
+def copy_error(error: E) -> E:
+    """Return a copy of an error for one more caller.
 
     An exception object collects a traceback on its way up; the same one must not travel in several tasks.
     """
-    if not isinstance(error, KakaCloError):
-        return error
-    other = copy.copy(error).with_traceback(error.__traceback__)
-    other.__cause__ = error.__cause__
-    return other
+    try:
+        other = copy.copy(error)
+    except Exception:  # noqa: BLE001 - an error of other code, whose class cannot be called with its `args`
+        other = _rebuild(type(error), error.args)
+        other.__dict__.update(error.__dict__)
+    other.__cause__, other.__context__ = error.__cause__, error.__context__
+    other.__suppress_context__ = error.__suppress_context__
+    return other.with_traceback(error.__traceback__)
 
 
 _NOT_SECRET = frozenset({"method", "path", "custom_order_id", "order_id"})  # they name what an error is about

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from contextlib import suppress
 from decimal import Decimal, InvalidOperation
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
@@ -13,12 +14,10 @@ from kakaclo_async.config import environment_name
 from kakaclo_async.errors import ConfigurationError, InvalidRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from kakaclo_async.protocol import Request
 
-
-T = TypeVar("T")
 
 _HOUR: Final = 3600.0
 
@@ -52,7 +51,8 @@ class Guards:
         max_order_amount: US dollars that one order may cost, freight included; an order that costs more, or whose
             price cannot be found out, is refused. Costs two requests for each order: its products and its freight.
         max_orders_per_hour: orders that are sent, in any 60 minutes, by this client and all its views; other clients
-            and processes count their own. An order that is sent again because it was in doubt counts again.
+            and processes count their own. An order that is sent again because it was in doubt counts again; one
+            that surely never left does not count.
         environments: where the client may talk to: "production", "test", "local" (this machine), or a base URL.
     """
 
@@ -95,45 +95,37 @@ class Guard:
                 f" not {environment_name(base_url)}"
             )
 
-    def watch(self, request: Request[T] | Callable[[], Request[T]]) -> Request[T] | Callable[[], Request[T]]:
-        """Return what to send in place of a request, or of the function that builds one.
+    def admit(self, request: Request[object]) -> float | None:
+        """Let a request pass, and count an order; it counts until `withdraw` takes it back.
+
+        Returns:
+            What `withdraw` takes, for an order that is counted.
 
         Raises:
-            InvalidRequest: the guards refuse it; here, or when it is built.
+            InvalidRequest: the guards refuse it.
         """
-        if not callable(request):
-            self._admit(request)
-            return request
-        build = request
-        known = False
-
-        def admitted() -> Request[T]:
-            nonlocal known
-            built = build()
-            if not known:  # a retry repeats a request that was surely not executed: it is no new order
-                self._admit(built)
-                known = True
-            return built
-
-        return admitted
-
-    def _admit(self, request: Request[object]) -> None:
         if not request.writes:
-            return
+            return None
         if self._guards.read_only:
             raise InvalidRequest(f"{request.method} {request.path} was not sent: this client is read-only")
         if request.custom_order_id is None:
-            return
+            return None
         if self._guards.max_order_amount is not None and request.path.startswith("/v1/"):
             raise InvalidRequest(
                 f"order {request.custom_order_id!r} was not sent: max_order_amount guards kk.orders, not kk.v1"
             )
-        self._count(request.custom_order_id)
+        return self._count(request.custom_order_id)
 
-    def _count(self, custom_order_id: str) -> None:
+    def withdraw(self, counted: float | None) -> None:
+        """Take back an order that never left."""
+        if counted is not None:
+            with suppress(ValueError):  # an hour ago: it counts no more
+                self._placed.remove(counted)
+
+    def _count(self, custom_order_id: str) -> float | None:
         limit = self._guards.max_orders_per_hour
         if limit is None:
-            return
+            return None
         now = asyncio.get_running_loop().time()
         while self._placed and self._placed[0] <= now - _HOUR:
             self._placed.popleft()
@@ -144,3 +136,4 @@ class Guard:
                 f" submit it again{wait}"
             )
         self._placed.append(now)
+        return now

@@ -27,9 +27,11 @@ from kakaclo_async.errors import (
 from kakaclo_async.events import (
     Event as Event,
     Lane as Lane,
+    LaneStats as LaneStats,
     PageDone as PageDone,
     Retried as Retried,
     Sent as Sent,
+    Stats as Stats,
     Throttled as Throttled,
     Waited as Waited,
 )
@@ -134,10 +136,6 @@ from kakaclo_async.ratelimit.bucket import (
 )
 from kakaclo_async.ratelimit.redis import (
     RedisBucket as RedisBucket,
-)
-from kakaclo_async.stats import (
-    LaneStats as LaneStats,
-    Stats as Stats,
 )
 
 NAMES = sorted(name for name in globals() if name == "__version__" or name[0].isupper())

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Hashable
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from math import inf
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import attrs
 
 from kakaclo_async.errors import (
     ClientClosed,
+    ConnectionFailed,
     DeadlineExceeded,
     KakaCloError,
     OutcomeUnknown,
@@ -18,19 +19,15 @@ from kakaclo_async.errors import (
     scrub_error,
 )
 from kakaclo_async.events import Lane, Retried, Sent, Throttled
-from kakaclo_async.protocol import Answer, Request, ServerClock, read_answer
-from kakaclo_async.retry import BACKOFF, may_repeat, surely_not_executed
+from kakaclo_async.protocol import Answer, Request, read_answer
+from kakaclo_async.retry import BACKOFF, Budget, may_repeat, surely_not_executed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
-    from kakaclo_async.config import Options, Token
-    from kakaclo_async.events import Event
-    from kakaclo_async.guards import Guard
-    from kakaclo_async.models.freight import FreightQuote, FreightRequest
-    from kakaclo_async.ratelimit.gate import Gate
-    from kakaclo_async.sharing.single_flight import Cache
-    from kakaclo_async.transport import Transport
+    from kakaclo_async.config import Options
+    from kakaclo_async.ratelimit.gate import Permit
+    from kakaclo_async.state import ClientState
 
 T = TypeVar("T")
 
@@ -38,72 +35,8 @@ SMALL_FAN_OUT: Final = 20
 """Requests up to which a fan-out keeps its lane: as many as the default reserve holds for such calls."""
 
 
-@attrs.define(eq=False)
-class ClientState:
-    """What all views of a client share.
-
-    Attributes:
-        transport: sends one request.
-        gate: hands out the permits.
-        token: read before each request.
-        emit: takes the events.
-        rate: requests per second that the shop may send in the long run.
-        random: gives [0, 1), for the jitter of pauses.
-        guard: refuses what the client must not do.
-        freight: the quotes kept.
-        reference: the answers kept about what seldom changes.
-        server_clock: KakaClo's clock, as its answers show it.
-    """
-
-    transport: Transport
-    gate: Gate
-    token: Token
-    emit: Callable[[Event], None]
-    rate: float
-    random: Callable[[], float]
-    guard: Guard
-    freight: Cache[FreightRequest, FreightQuote]
-    reference: Cache[Request[Any], Any]
-    server_clock: ServerClock = attrs.field(factory=ServerClock, init=False)
-    _parts: dict[Hashable, object] = attrs.field(factory=dict[Hashable, object], init=False)
-
-    def drop_quotes(self, skus: Iterable[str]) -> None:
-        """Drop the freight quotes of carts with these SKUs: their stock, and so the warehouses, changed."""
-        changed = frozenset(skus)
-        self.freight.drop(lambda cart: any(item.sku in changed for item in cart.items))
-
-    def part(self, key: Hashable, make: Callable[[], T]) -> T:
-        """Return the one object under this key, made at its first use."""
-        if key not in self._parts:
-            self._parts[key] = make()
-        return cast("T", self._parts[key])
-
-    async def aclose(self) -> None:
-        """Refuse new calls, end those that wait, and close the connections."""
-        await self.gate.aclose()
-        await self.transport.aclose()
-
-
-@attrs.define(slots=True)
-class _Budget:
-    """What a call has used up; waiting for permits and the time after that count apart."""
-
-    options: Options
-    attempt: int = 0
-    refusals: int = 0  # 429s, which cost the bulk lane no attempt: its jobs wait as long as it takes
-    waited: float = 0.0
-    spent: float = 0.0
-
-    def wait_left(self) -> float | None:
-        limit = self.options.max_wait
-        return None if limit is None else max(0.0, limit - self.waited)
-
-    def time_left(self) -> float:
-        return self.options.timeout - self.spent
-
-    def allows_another(self, pause: float) -> bool:
-        used = self.attempt - (self.refusals if self.options.lane is Lane.BULK else 0)
-        return used < self.options.max_attempts and pause < self.time_left()
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 @attrs.frozen(slots=True)
@@ -113,17 +46,22 @@ class Sender:
     Attributes:
         state: what all views share.
         options: lane and limits of this view.
+        deadline: the loop's time when the one call that this sender was made for must have ended.
     """
 
     state: ClientState
     options: Options
+    deadline: float = inf
 
-    async def send(self, request: Request[T] | Callable[[], Request[T]]) -> T:
+    async def send(
+        self, request: Request[T] | Callable[[], Request[T]], *, until: Callable[[], float] | None = None
+    ) -> T:
         """Send a request, again where that is safe, and return its data.
 
         Args:
             request: the request, or a function that builds it when the permit is granted (late binding): what
                 has gathered by then goes along.
+            until: for a request that several callers share: returns the loop's time until which a permit is of use.
 
         Raises:
             InvalidRequest: the client's guards refuse it.
@@ -131,37 +69,87 @@ class Sender:
             OutcomeUnknown: a write was sent and its outcome is not known.
             KakaCloError: the error of the last attempt.
         """
-        state, budget = self.state, _Budget(self.options)
-        if state.guard.active:
-            request = state.guard.watch(request)
-        while True:
-            budget.attempt += 1
-            permit = await state.gate.enter(
-                self.options.lane, max_wait=budget.wait_left(), again=budget.attempt > 1
-            )
-            budget.waited += permit.waited
-            built: Request[T] | None = None
-            try:
-                with permit:
-                    # The token comes first: it may take its time, and a request must leave when it is built.
-                    token = await state.token.read()
-                    built = request() if callable(request) else request
-                    return await self._attempt(built, token, budget)
-            except KakaCloError as error:
-                if built is None:
-                    raise
-                await self._pause_or_raise(built, error, budget)
-
-    async def _attempt(self, request: Request[T], token: str, budget: _Budget) -> T:
-        clock = asyncio.get_running_loop().time
-        started = clock()
-        answer: Answer | None = None
+        gate, guard = self.state.gate, self.state.guard
+        budget = Budget(self.options, self.deadline)
+        build = request if callable(request) else lambda: request
+        counted, admitted = None, False
         try:
-            answer = await self.state.transport.send(request, token, timeout=budget.time_left())
-            self.state.server_clock.read(answer, loop_time=clock(), wall_time=time.time())
-            return read_answer(request, answer, scrub=self.state.token.scrub)
+            if not callable(request):
+                counted, admitted = guard.admit(request), True
+            while True:
+                budget.attempt += 1
+                permit = await gate.enter(
+                    self.options.lane,
+                    max_wait=budget.wait_left(_now()),
+                    until=until,
+                    again=budget.attempt > 1,
+                )
+                budget.waited += permit.waited
+                built: Request[T] | None = None
+                try:
+                    with permit:
+                        with permit.unused_on_error():
+                            # The token comes first: it may take its time, and a request must leave when it is built.
+                            token = await self._read_token(budget)
+                            made = build()
+                            if (
+                                not admitted
+                            ):  # once: a retry repeats what was surely not executed, and is no new order
+                                counted, admitted = guard.admit(made), True
+                            self._check_may_leave(made, budget)
+                        built = made
+                        return await self._attempt(built, token, permit, budget)
+                except KakaCloError as error:
+                    if built is None:
+                        raise
+                    await self._pause_or_raise(built, error, budget)
         finally:
-            seconds = clock() - started
+            if not budget.left:
+                guard.withdraw(counted)
+
+    async def _read_token(self, budget: Budget) -> str:
+        token, started = self.state.token, _now()
+        if token.is_fixed:
+            return await token.read()
+        limit = min(self.options.attempt_limit, budget.time_left(started) - self.options.least_time)
+        try:
+            async with self.state.steps.step(max(0.0, limit)):
+                return await token.read()
+        except TimeoutError as error:
+            if isinstance(error, KakaCloError):
+                raise  # the function's own
+            raise DeadlineExceeded(
+                f"the token function did not answer in {limit:.3g} s, and nothing was sent"
+            ) from None
+        finally:
+            budget.preparing = _now() - started
+            budget.spent += budget.preparing
+
+    def _check_may_leave(self, request: Request[object], budget: Budget) -> None:
+        if self.state.steps.closed:
+            raise ClientClosed(f"{_label(request)} was not sent: the client was closed")
+        if not budget.has_time(_now()):
+            raise DeadlineExceeded(
+                f"{_label(request)} was not sent: too little time is left to learn what becomes of it"
+                f" ({max(0.0, budget.time_left(_now())):.3g} s)"
+            )
+
+    async def _attempt(self, request: Request[T], token: str, permit: Permit, budget: Budget) -> T:
+        started, left_before = _now(), budget.left
+        answer: Answer | None = None
+        budget.left = True
+        try:
+            timeout = budget.attempt_time(started, writes=request.writes)
+            answer = await self.state.transport.send(request, token, timeout=timeout)
+            self.state.server_clock.read(answer, loop_time=_now(), wall_time=time.time())
+            return read_answer(request, answer, scrub=self.state.token.scrub)
+        except BaseException as error:
+            if answer is None and _never_left(request, error):
+                budget.left = left_before
+                permit.give_back()
+            raise
+        finally:
+            seconds = _now() - started
             budget.spent += seconds
             self.state.emit(
                 Sent(
@@ -175,43 +163,53 @@ class Sender:
                 )
             )
 
-    async def _pause_or_raise(self, request: Request[object], error: KakaCloError, budget: _Budget) -> None:
+    async def _pause_or_raise(self, request: Request[object], error: KakaCloError, budget: Budget) -> None:
         pause, emit = 0.0, self.state.emit
         if isinstance(error, RateLimited):
             budget.refusals += 1  # no pause here: the gate holds all calls until a probe went through
             emit(Throttled(method=request.method, path=request.path, retry_after=error.retry_after))
         else:
-            pause = self.state.random() * BACKOFF.after(budget.attempt - budget.refusals)
+            backoff = self.state.random() * BACKOFF.after(budget.attempt - budget.refusals)
+            pause = max(backoff, _asked_pause(error))
         failure = self._end(request, error, budget, pause)
         if failure is not None:
             raise failure
+        reason = type(error).__name__
         emit(
             Retried(
-                method=request.method,
-                path=request.path,
-                attempt=budget.attempt,
-                reason=type(error).__name__,
-                pause=pause,
+                method=request.method, path=request.path, attempt=budget.attempt, reason=reason, pause=pause
             )
         )
         budget.spent += pause
-        await asyncio.sleep(pause)
+        async with self.state.steps.step():
+            await asyncio.sleep(pause)
 
     def _end(
-        self, request: Request[object], error: KakaCloError, budget: _Budget, pause: float
+        self, request: Request[object], error: KakaCloError, budget: Budget, pause: float
     ) -> KakaCloError | None:
         """Return the error that the call ends with; None when another attempt is safe and may still succeed."""
-        if self.state.gate.closed:
+        now = _now()
+        if self.state.steps.closed:
             return self._final(request, ClientClosed("the client was closed during the call"), cause=error)
-        if budget.time_left() <= 0:
+        if budget.time_left(now) <= 0:
             late = DeadlineExceeded(
-                f"{request.method} {request.path}: no good answer within {budget.options.timeout:g} s;"
+                f"{_label(request)}: no good answer within {budget.options.timeout:g} s;"
                 f" attempt {budget.attempt} ended with: {error}"
             )
             return self._final(request, late, cause=error)
-        if may_repeat(error, writes=request.writes) and budget.allows_another(pause):
+        if not may_repeat(error, writes=request.writes) or not budget.has_attempts():
+            return self._final(request, error)
+        if budget.has_time(now, pause):
             return None
-        return self._final(request, error)
+        asked = _asked_pause(error)
+        if not asked or isinstance(error, RateLimited):
+            return self._final(request, error)
+        late = DeadlineExceeded(
+            f"{_label(request)}: KakaClo asks to wait {asked:g} s, and {budget.time_left(now):.3g} s of the call are"
+            f" left; try again in {asked:g} s ({error})",
+            retry_in=asked,
+        )
+        return self._final(request, late, cause=error)
 
     def _final(
         self, request: Request[object], error: KakaCloError, *, cause: KakaCloError | None = None
@@ -231,25 +229,27 @@ class Sender:
         scrub_error(error, self.state.token.scrub)
         return error
 
-    async def look_up(self, request: Request[T]) -> T:
-        """Return the answer to a request about what seldom changes; kept for a day unless set otherwise."""
-        found = await self.state.reference.get(request, lambda: self.send(request), variant=self.options)
-        return cast("T", found)
-
-    def without_max_wait(self) -> Sender:
-        """Return a sender that waits for permits as long as it takes, whatever the view says."""
-        if self.options.max_wait is None:
+    def for_call(self) -> Sender:
+        """Return a sender for all requests of one call, which ends within `max_wait` and `timeout` of the view."""
+        limit = self.options.wait_limit
+        if limit is None or self.deadline < inf:
             return self
-        return attrs.evolve(self, options=attrs.evolve(self.options, max_wait=None))
+        return attrs.evolve(self, deadline=_now() + limit + self.options.timeout)
+
+    def for_sharing(self) -> Sender:
+        """Return a sender for requests that several calls share: each call keeps its own deadlines."""
+        options = attrs.evolve(self.options, max_wait=None, max_wait_for_all=False)
+        return Sender(self.state, options)
 
     def for_streams(self) -> Sender:
         """Return a sender that waits for permits as long as it takes, unless the view says otherwise."""
-        return self if self.options.max_wait_for_all else self.without_max_wait()
+        if self.options.max_wait_for_all or self.options.max_wait is None:
+            return self
+        return attrs.evolve(self, options=attrs.evolve(self.options, max_wait=None))
 
     def bulk(self) -> Sender:
-        """Return a sender for streams in the bulk lane."""
-        sender = self.for_streams()
-        return attrs.evolve(sender, options=attrs.evolve(sender.options, lane=Lane.BULK))
+        """Return a sender in the bulk lane, which waits as long as it takes, unless the view says otherwise."""
+        return attrs.evolve(self, options=attrs.evolve(self.options, lane=Lane.BULK))
 
     def for_fan_out(self, requests: int) -> Sender:
         """Return the sender for a fan-out: a small one keeps its lane, a large one is a bulk job.
@@ -258,6 +258,27 @@ class Sender:
             requests: how many requests the fan-out will cost.
         """
         return self.for_streams() if requests <= SMALL_FAN_OUT else self.bulk()
+
+
+def _label(request: Request[object]) -> str:
+    return f"{request.method} {request.path}"
+
+
+def _asked_pause(error: KakaCloError) -> float:
+    """Return the seconds that KakaClo asks to wait, whatever status says so; 0 when none does."""
+    return float(getattr(error, "retry_after", None) or 0.0)
+
+
+def _never_left(request: Request[object], error: BaseException) -> bool:
+    match error:
+        case ConnectionFailed():
+            return not error.sent
+        case ClientClosed():
+            return True
+        case KakaCloError():
+            return False
+        case _:  # a cancelled write that had left would be a ConnectionFailed; of a read, it is not known
+            return request.writes
 
 
 def _what_to_look_for(request: Request[object]) -> str:

@@ -80,6 +80,8 @@ class KakaClo(BlockingProxy[async_client.KakaClo]):
         max_wait: seconds that a single interactive call may wait for its permit; None for as long as it
             takes. Streams, fan-outs and the bulk lane always wait as long as it takes.
         max_attempts: requests that one call may cost when they fail.
+        attempt_timeout: seconds for one attempt of a read, the token function included; None: a third of `timeout`.
+            The one attempt of a write may take all of `timeout`.
         bucket: a bucket shared with other processes (`RedisBucket`) instead of one of its own.
         caching: how long freight quotes and reference data are kept.
         guards: what this client refuses to do; nothing by default.
@@ -99,6 +101,7 @@ class KakaClo(BlockingProxy[async_client.KakaClo]):
         timeout: float = 30.0,
         max_wait: float | None = 30.0,
         max_attempts: int = 5,
+        attempt_timeout: float | None = None,
         bucket: Bucket | None = None,
         caching: Caching = Caching(),  # noqa: B008 - frozen
         guards: Guards = Guards(),  # noqa: B008 - frozen
@@ -113,6 +116,7 @@ class KakaClo(BlockingProxy[async_client.KakaClo]):
             timeout=timeout,
             max_wait=max_wait,
             max_attempts=max_attempts,
+            attempt_timeout=attempt_timeout,
             caching=caching,
             guards=guards,
         )

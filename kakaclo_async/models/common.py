@@ -152,12 +152,20 @@ class Attributes(FrozenMapping[str]):
         return type(self), (self._items, self.raw)
 
 
+_MOST_UNKNOWN: Final = 1000
+_LONGEST_KEPT: Final = 256
+
+
+def _has_many_unknown(kind: type[StrEnum | IntEnum]) -> bool:
+    return len(kind._value2member_map_) >= len(kind.__members__) + _MOST_UNKNOWN
+
+
 class OpenStrEnum(StrEnum):
     """An enumeration of texts that KakaClo may extend at any time.
 
-    A value that is not documented becomes a member named UNKNOWN: `.value` is the text from the wire, equal
-    values are one object, pickles keep their identity, and iteration shows the documented members only.
-    Unknown members are kept for the life of the process; there are as many as the API invents.
+    A value that is not documented becomes a member named UNKNOWN: `.value` is the text from the wire, and
+    iteration shows the documented members only. The first 1,000 unknown values of a class are kept for the life of
+    the process: of these, equal values are one object, and pickles keep their identity. Later ones are just equal.
     """
 
     @classmethod
@@ -167,6 +175,8 @@ class OpenStrEnum(StrEnum):
         member = str.__new__(cls, value)
         member._name_ = "UNKNOWN"
         member._value_ = str(value)
+        if len(value) > _LONGEST_KEPT or _has_many_unknown(cls):
+            return member
         return cls._value2member_map_.setdefault(value, member)  # type: ignore[return-value] # typed as Enum
 
     @property
@@ -185,6 +195,8 @@ class OpenIntEnum(IntEnum):
         member = int.__new__(cls, value)
         member._name_ = "UNKNOWN"
         member._value_ = int(value)
+        if _has_many_unknown(cls):
+            return member
         return cls._value2member_map_.setdefault(value, member)  # type: ignore[return-value] # typed as Enum
 
     @property

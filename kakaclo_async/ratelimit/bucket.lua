@@ -26,11 +26,28 @@ for i, name in ipairs(fields) do
   s[name] = tonumber(stored[i] or s[name])
 end
 
+-- The share of the leak that we count on grows evenly with time, up to all of it: see `Leak` in local.py.
+local growth = rate / recovery
+
+local function leaked(seconds)
+  local growing = math.min(seconds, (1 - s.share) / growth)
+  return rate * (s.share * growing + growth * growing ^ 2 / 2 + seconds - growing)
+end
+
+local function seconds_for(permits)
+  local growing = (1 - s.share) / growth
+  local rest = permits - leaked(growing)
+  if rest >= 0 then
+    return growing + rest / rate
+  end
+  local at_full_rate = math.max(0, permits) / rate
+  return 2 * at_full_rate / (s.share + math.sqrt(s.share ^ 2 + 2 * growth * at_full_rate))
+end
+
 local passed = math.max(0, now - s.at)
 s.at = now
-s.level = math.max(0, s.level - passed * rate * s.share)
-s.share = math.min(1, s.share + passed * rate / recovery)
-local leak = rate * s.share
+s.level = math.max(0, s.level - leaked(passed))
+s.share = math.min(1, s.share + passed * growth)
 
 local function claimed(lane)  -- permits that other processes are due to ask for by now
   return redis.call('ZCOUNT', lane, '-inf', now)
@@ -81,9 +98,9 @@ local function take(lane, me, wanted, reserve, contended)
     end
   end
 
-  local wait = math.max(0, (s.level + kept + others + 1 - burst) / leak)
+  local wait = seconds_for(s.level + kept + others + 1 - burst)
   if lane == bulk then
-    wait = math.min(wait, bulk_share / leak)  -- bulk's turn may come before the reserve is full
+    wait = math.min(wait, seconds_for(bulk_share))  -- bulk's turn may come before the reserve is full
   end
   if wanted > granted then
     redis.call('ZADD', lane, now + wait, me)

@@ -62,7 +62,7 @@ class Offer:
 
     Attributes:
         permits: how many are granted now.
-        wait: seconds until asking again for this lane makes sense; infinity: not before a report.
+        wait: seconds until asking again for this lane makes sense, if nothing is reported before.
         probe: the one permit granted finds out whether a full bucket has room again.
     """
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from contextlib import contextmanager
 from math import inf
 from typing import TYPE_CHECKING, Self
 
@@ -13,6 +14,7 @@ from kakaclo_async.errors import (
     APIError,
     ClientClosed,
     ConfigurationError,
+    ConnectionFailed,
     DeadlineExceeded,
     DecodeError,
     RateLimited,
@@ -22,11 +24,16 @@ from kakaclo_async.events import Lane, Waited
 from kakaclo_async.ratelimit.bucket import BULK_SHARE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
     from types import TracebackType
 
     from kakaclo_async.events import Event
     from kakaclo_async.ratelimit.bucket import Bucket, Offer
+
+
+MOMENT = 0.5
+"""Seconds that a call waits for a permit that is free when it asks, whatever its `max_wait`: the pump has to hand it
+over, and the bucket may be on another machine."""
 
 
 class Permit:
@@ -54,6 +61,21 @@ class Permit:
         self._reported = True
         self._gate.throttled(retry_after, probe=self.probe)
 
+    def give_back(self) -> None:
+        """Tell the gate that the request never left."""
+        if not self._reported:
+            self._reported = True
+            self._gate.give_back(probe=self.probe)
+
+    @contextmanager
+    def unused_on_error(self) -> Generator[None]:
+        """Give the permit back if the block fails: its request does not leave."""
+        try:
+            yield
+        except BaseException:
+            self.give_back()
+            raise
+
     def __enter__(self) -> Self:
         return self
 
@@ -67,6 +89,8 @@ class Permit:
             return
         if isinstance(error, RateLimited):
             self.throttled(error.retry_after)
+        elif isinstance(error, ConnectionFailed) and not error.sent:
+            self.give_back()
         elif self.probe:
             answered = error is None or isinstance(error, (APIError, DecodeError))
             self._gate.probed(passed=answered)
@@ -74,13 +98,26 @@ class Permit:
 
 @attrs.define(slots=True, eq=False)
 class Waiter:
-    """One call that waits: since when, by the loop's clock, and for how many seconds at most."""
+    """One call that waits: since when, by the loop's clock, and for how many seconds at most.
+
+    `until` tells the loop's time until which a permit is of use, for a request that several callers share: they come
+    and go while it waits.
+    """
 
     lane: Lane
     again: bool  # a retry
     since: float
     max_wait: float | None
+    until: Callable[[], float] | None
     turn: asyncio.Future[Permit]
+    timer: asyncio.TimerHandle | None = None
+
+    @property
+    def limit(self) -> float:
+        """Seconds to wait at most, as of now."""
+        if self.until is not None:
+            return max(0.0, self.until() - self.since)
+        return inf if self.max_wait is None else self.max_wait
 
 
 class LaneQueue:
@@ -121,6 +158,8 @@ class LaneQueue:
         yield from self._retries
         yield from self._calls
 
+
+_CLOCK_RESOLUTION = 1e-3  # timers fire a little early, and sums of floats are not exact
 
 MAX_PERMITS_PER_PASS = 100
 """Enough that the pump costs nothing per permit, few enough that the loop stays responsive."""
@@ -178,12 +217,20 @@ class Gate:
         """Return the seconds that a new call in this lane would wait."""
         return self._eta(lane, len(self._queues[lane]))
 
-    async def enter(self, lane: Lane, *, max_wait: float | None = None, again: bool = False) -> Permit:
+    async def enter(
+        self,
+        lane: Lane,
+        *,
+        max_wait: float | None = None,
+        until: Callable[[], float] | None = None,
+        again: bool = False,
+    ) -> Permit:
         """Wait for a permit.
 
         Args:
             lane: the queue to wait in.
             max_wait: seconds to wait at most; None for as long as it takes.
+            until: instead of `max_wait`, returns the loop's time to wait until; asked again when that has come.
             again: this is a retry, which goes to the head of its lane, behind other retries.
 
         Raises:
@@ -196,25 +243,28 @@ class Gate:
         if self._bucket.instant and not queue and self._may_go(lane):
             offer = await self._take(lane, 1)
             if offer.permits:
+                if self._bulk_is_next():
+                    self._wake()  # the pump sleeps until the reserve is full again, and the turn comes before
                 self._emit(Waited(lane=lane, seconds=0.0))
                 return Permit(self, 0.0, probe=offer.probe)
-        if max_wait is not None:
+        waiter = Waiter(lane, again, loop.time(), max_wait, until, loop.create_future())
+        patience = waiter.limit
+        if patience < inf:
             eta = self._eta(lane, queue.ahead_of(again=again))
-            if eta > max_wait:
+            if eta > patience:
                 self._contended = self._contended or lane is Lane.INTERACTIVE
-                raise _too_late(lane, max_wait, eta)
-        waiter = Waiter(lane, again, loop.time(), max_wait, loop.create_future())
+                raise _too_late(lane, patience, eta)
+            waiter.timer = loop.call_later(patience if eta else max(patience, MOMENT), self._expire, waiter)
         queue.push(waiter)
         self._call_pump(lane)
-        timer = None if max_wait is None else loop.call_later(max_wait, self._refuse, waiter)
         try:
             return await waiter.turn
         except asyncio.CancelledError:
             self._leave(waiter)
             raise
         finally:
-            if timer is not None:
-                timer.cancel()
+            if waiter.timer is not None:
+                waiter.timer.cancel()
 
     def _check_usable(self) -> asyncio.AbstractEventLoop:
         if self.closed:
@@ -231,8 +281,7 @@ class Gate:
         self._queues[waiter.lane].discard(waiter)
         turn = waiter.turn
         if not turn.cancelled() and turn.done() and turn.exception() is None:
-            self._bucket.give_back(1, probe=turn.result().probe)
-            self._wake()
+            turn.result().give_back()
         elif not any(self._queues.values()):
             self._wake()  # so that the pump ends
 
@@ -339,11 +388,26 @@ class Gate:
             self._bucket.probed(passed=passed)
             self._wake()
 
+    def give_back(self, *, probe: bool) -> None:
+        """Pass a permit whose request never left on to the next call; for `Permit`."""
+        if not self.closed:
+            self._bucket.give_back(1, probe=probe)
+            self._wake()
+
+    def _expire(self, waiter: Waiter) -> None:
+        """End a wait that has lasted long enough."""
+        loop = asyncio.get_running_loop()
+        left = waiter.since + waiter.limit - loop.time()
+        if waiter.until is None or left <= _CLOCK_RESOLUTION:
+            self._refuse(waiter)
+        elif left < inf:  # other callers share the request by now
+            waiter.timer = loop.call_later(left, self._expire, waiter)
+
     def _refuse(self, waiter: Waiter) -> None:
         """End a wait with `DeadlineExceeded`."""
         self._queues[waiter.lane].discard(waiter)
-        if not waiter.turn.done() and waiter.max_wait is not None:
-            waiter.turn.set_exception(_too_late(waiter.lane, waiter.max_wait, self.eta(waiter.lane)))
+        if not waiter.turn.done():
+            waiter.turn.set_exception(_too_late(waiter.lane, waiter.limit, self.eta(waiter.lane)))
 
     def _refuse_late(self) -> None:
         """End the waits that have become hopeless."""
@@ -352,8 +416,7 @@ class Gate:
             late = [
                 waiter
                 for ahead, waiter in enumerate(queue)
-                if waiter.max_wait is not None
-                and waiter.since + waiter.max_wait < now + self._eta(lane, ahead)
+                if (patience := waiter.limit) < inf and waiter.since + patience < now + self._eta(lane, ahead)
             ]
             for waiter in late:
                 self._refuse(waiter)
@@ -382,7 +445,7 @@ class Gate:
 
 def _too_late(lane: Lane, max_wait: float, eta: float) -> DeadlineExceeded:
     return DeadlineExceeded(
-        f"rate limit: this {lane} call cannot be sent within max_wait={max_wait:g} s"
+        f"rate limit: this {lane} call cannot be sent within max_wait={max_wait:.4g} s"
         f" (next permit in {eta:.1f} s); raise max_wait, send fewer requests, or use kk.bulk()",
         retry_in=eta,
     )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import random
-from math import floor, inf
+from math import floor, inf, sqrt
 from typing import TYPE_CHECKING
 
+import attrs
 from aiolimiter import AsyncLimiter
 
 from kakaclo_async.events import Lane
@@ -26,7 +27,49 @@ SMALLEST_SHARE = 1 / 16
 """The share of the leak that we always count on."""
 
 PERMITS_TO_RECOVER = 100
-"""Permits that leak while the believed share grows from nothing to all."""
+"""Permits that leak, at the full rate, while the believed share grows from nothing to all."""
+
+PROBE_LEASE = 10.0
+"""Seconds that all others wait for a probe: after them, the next request is a probe as well."""
+
+
+@attrs.frozen(slots=True)
+class Leak:
+    """How the bucket leaks from some moment on: at a share of the shop's rate, which grows to all of it.
+
+    Attributes:
+        per_second: the shop's rate.
+        share: the part of it at that moment.
+    """
+
+    per_second: float
+    share: float = 1.0
+
+    @property
+    def _growth(self) -> float:
+        # Linear in time: at the full rate, PERMITS_TO_RECOVER permits leak while it grows from 0 to 1.
+        return self.per_second / PERMITS_TO_RECOVER
+
+    def after(self, seconds: float) -> Leak:
+        """Return how it leaks that much later."""
+        if self.share >= 1.0:
+            return self
+        return Leak(self.per_second, min(1.0, self.share + seconds * self._growth))
+
+    def permits(self, seconds: float) -> float:
+        """Return how many permits leak in that time."""
+        growing = min(seconds, (1.0 - self.share) / self._growth)  # a line, and then a constant
+        return self.per_second * (self.share * growing + self._growth * growing**2 / 2 + seconds - growing)
+
+    def seconds(self, permits: float) -> float:
+        """Return how long it takes until that many permits have leaked."""
+        growing = (1.0 - self.share) / self._growth
+        rest = permits - self.permits(growing)
+        if rest >= 0:
+            return growing + rest / self.per_second
+        # The root of the line's integral, in the form that subtracts no two large numbers.
+        at_full_rate = permits / self.per_second
+        return 2 * at_full_rate / (self.share + sqrt(self.share**2 + 2 * self._growth * at_full_rate))
 
 
 class Throttle:
@@ -47,33 +90,31 @@ class Throttle:
         self._random = random
         self._refusals = 0  # in a row; 0: all clear
         self._until = 0.0
-        self._probing = False
-        self._share = 1.0
-        self._share_at = 0.0
+        self._probe_until = -inf
+        self._leak = Leak(per_second)
+        self._leak_at = 0.0
 
     @property
     def holding(self) -> bool:
         """Whether the next permit is a probe."""
         return self._refusals > 0
 
+    def pause(self, now: float) -> float:
+        """Return the seconds until the next probe may go."""
+        return max(0.0, self._until - now) if self._refusals else 0.0
+
     def hold(self, now: float) -> float:
-        """Return the seconds until the next permit may go; infinity while the probe is out."""
-        if not self._refusals:
-            return 0.0
-        return inf if self._probing else max(0.0, self._until - now)
+        """Return the same, or what is left of the lease of a probe that is out, if that is longer."""
+        return max(self.pause(now), self._probe_until - now) if self._refusals else 0.0
 
-    def share(self, now: float) -> float:
-        """Return the part of the leak that is believed to be ours, up to 1."""
-        if self._share < 1.0:
-            # Linear in time: at the full rate, PERMITS_TO_RECOVER permits leak while it grows from 0 to 1.
-            grown = (now - self._share_at) * self._per_second / PERMITS_TO_RECOVER
-            self._share = min(1.0, self._share + grown)
-        self._share_at = now
-        return self._share
+    def leak(self, now: float) -> Leak:
+        """Return how the bucket is believed to leak for us from now on."""
+        self._leak, self._leak_at = self._leak.after(now - self._leak_at), now
+        return self._leak
 
-    def probe(self) -> None:
+    def probe(self, now: float) -> None:
         """Note that the permit just granted is the probe."""
-        self._probing = True
+        self._probe_until = now + PROBE_LEASE
 
     def refused(self, now: float, retry_after: float | None, *, probe: bool) -> bool:
         """Note a 429; return whether it says something new.
@@ -85,19 +126,19 @@ class Throttle:
             self._until = max(self._until, now + asked)
             return False
         self._refusals += 1
-        self._probing = False
+        self._probe_until = -inf
         self._until = now + (self._pause() if retry_after is None else asked)
-        self._share = max(SMALLEST_SHARE, self.share(now) / 2)
+        self._leak = Leak(self._per_second, max(SMALLEST_SHARE, self.leak(now).share / 2))
         return True
 
     def passed(self) -> None:
         """Note that the probe was let through."""
         self._refusals = 0
-        self._probing = False
+        self._probe_until = -inf
 
     def lost(self) -> None:
         """Note that the probe brought no news: the next permit is a probe again, without another pause."""
-        self._probing = False
+        self._probe_until = -inf
 
     def _pause(self) -> float:
         # Two permits leak during the first pause. The lower half is not drawn: the bucket is known to be full.
@@ -137,7 +178,7 @@ class LocalBucket:
             return Offer(wait=hold + TIMER_SLACK)
         if throttle.holding:
             wanted = 1  # the probe
-        free = limiter.settle(self.rate.per_second * throttle.share(now))
+        free = limiter.settle(now, throttle.leak(now))
         kept = 0 if lane is Lane.INTERACTIVE else reserve
         if lane is Lane.BULK and self.interactive_streak >= BULK_SHARE - 1 and free < 1 + reserve:
             wanted, kept = 1, 0  # bulk's turn: one permit, from the reserve if need be
@@ -151,14 +192,14 @@ class LocalBucket:
             elif contended or wanted - granted >= 2:
                 self.interactive_streak += granted
             if probe:
-                throttle.probe()
+                throttle.probe(now)
         return Offer(granted, limiter.until(1 + kept, now) + TIMER_SLACK, probe)
 
     def due(self, permits: float) -> float:
         """Return the seconds until that many permits are free."""
         now = self._now()
-        hold = self._throttle.hold(now)
-        return max(self._limiter.until(permits, now), 0.0 if hold == inf else hold)
+        # A probe that is out may be back at any moment: its lease is the worst case, and no estimate.
+        return max(self._limiter.until(permits, now), self._throttle.pause(now))
 
     def give_back(self, permits: int, *, probe: bool) -> None:
         """Return permits that were not used."""
@@ -170,8 +211,7 @@ class LocalBucket:
         """Note a 429: the bucket counts as full."""
         now = self._now()
         if self._throttle.refused(now, retry_after, probe=probe):
-            # What leaked until now leaked at the old share; from now on the halved one counts.
-            self._limiter.settle(self.rate.per_second * self._throttle.share(now))
+            self._limiter.settle(now, self._throttle.leak(now))
             self._limiter.fill()
 
     def probed(self, *, passed: bool) -> None:
@@ -200,20 +240,27 @@ class LocalBucket:
 class _Limiter(AsyncLimiter):
     """The limiter, which also computes what is free and when, and takes permits back."""
 
-    __slots__ = ()
+    __slots__ = ("_leaking",)
 
-    def settle(self, per_second: float) -> float:
-        """Account for the time that has passed, leak at this rate from now on, and return what is free."""
-        self.has_capacity()
-        self._rate_per_sec = per_second
+    def __init__(self, max_rate: float, time_period: float) -> None:
+        super().__init__(max_rate, time_period)
+        self._leaking = Leak(max_rate / time_period)
+
+    def settle(self, now: float, leaking: Leak) -> float:
+        """Account for the time that has passed, leak like this from now on, and return what is free."""
+        self._level = self.level_at(now)
+        self._last_check = now
+        self._leaking = leaking
+        self._rate_per_sec = leaking.per_second * leaking.share
         return self.max_rate - self._level
 
     def level_at(self, now: float) -> float:
-        # Unlike `has_capacity` this changes nothing, so that other threads may look.
-        return max(0.0, self._level - (now - self._last_check) * self._rate_per_sec)
+        # This changes nothing, so that other threads may look.
+        return max(0.0, self._level - self._leaking.permits(max(0.0, now - self._last_check)))
 
     def until(self, permits: float, now: float) -> float:
-        return max(0.0, (self.level_at(now) + permits - self.max_rate) / self._rate_per_sec)
+        needed = self.level_at(now) + permits - self.max_rate
+        return self._leaking.after(now - self._last_check).seconds(needed) if needed > 0 else 0.0
 
     def give_back(self, permits: int) -> None:
         self._level = max(0.0, self._level - permits)

@@ -16,7 +16,14 @@ import attrs
 from kakaclo_async.errors import ConfigurationError, ConnectionFailed, KakaCloError
 from kakaclo_async.events import Lane
 from kakaclo_async.ratelimit.bucket import BULK_SHARE, TIMER_SLACK, Offer, RateLimit
-from kakaclo_async.ratelimit.local import LONGEST_PAUSE, PERMITS_TO_RECOVER, SMALLEST_SHARE, LocalBucket
+from kakaclo_async.ratelimit.local import (
+    LONGEST_PAUSE,
+    PERMITS_TO_RECOVER,
+    PROBE_LEASE,
+    SMALLEST_SHARE,
+    Leak,
+    LocalBucket,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,9 +31,6 @@ if TYPE_CHECKING:
 
 _TIMEOUT = 5.0
 """Seconds for an answer of Redis: it is near, so a longer wait means trouble."""
-
-_PROBE_LEASE = 60.0
-"""Seconds after which a probe that never reported is given up: its process has died."""
 
 
 class _Script(Protocol):
@@ -71,7 +75,7 @@ class Remote:
             SMALLEST_SHARE,
             PERMITS_TO_RECOVER,
             BULK_SHARE,
-            _PROBE_LEASE,
+            PROBE_LEASE,
         ]
         self._refusals = (exceptions.AuthenticationError, exceptions.ResponseError)
         self._trouble = (exceptions.RedisError, OSError)
@@ -146,7 +150,7 @@ class RedisBucket:
         self._random = random
         self._name = uuid.uuid4().hex
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._view = _View(0.0, rate_limit.per_second, hold=0.0, interactive_streak=0, at=0.0)
+        self._view = _View(0.0, Leak(rate_limit.per_second), hold=0.0, interactive_streak=0, at=0.0)
         self._reports: deque[tuple[str | float, ...]] = deque()
         self._reporting: asyncio.Task[None] | None = None
         self._turn = asyncio.Lock()
@@ -193,7 +197,8 @@ class RedisBucket:
                 "take", lane, self._name, wanted, reserve, int(contended)
             )
         self._alone_until = None
-        self._view = _View(level, leak, hold, int(interactive_streak), self._now())
+        leaking = Leak(self.rate.per_second, min(1.0, leak / self.rate.per_second))
+        self._view = _View(level, leaking, hold, int(interactive_streak), self._now())
         return Offer(int(granted), wait + TIMER_SLACK, bool(probe))
 
     def due(self, permits: float) -> float:
@@ -201,8 +206,9 @@ class RedisBucket:
         if self._alone is not None:
             return self._alone.due(permits)
         view, now = self._view, self._now()
-        wait = (view.level_at(now) + permits - self.rate.burst) / view.leak
-        return max(0.0, wait, view.hold - (now - view.at))
+        needed = view.level_at(now) + permits - self.rate.burst
+        wait = view.leak.after(now - view.at).seconds(needed) if needed > 0 else 0.0
+        return max(wait, view.hold - (now - view.at))
 
     def give_back(self, permits: int, *, probe: bool) -> None:
         """Return permits that were not used."""
@@ -219,7 +225,8 @@ class RedisBucket:
             self._alone.throttled(retry_after, probe=probe)
             return
         asked = min(retry_after or 0.0, LONGEST_PAUSE)
-        self._view = attrs.evolve(self._view, level=self.rate.burst, hold=asked, at=self._now())
+        leaking = self._view.leak.after(self._now() - self._view.at)
+        self._view = attrs.evolve(self._view, level=self.rate.burst, leak=leaking, hold=asked, at=self._now())
         self._report(
             "refused", "" if retry_after is None else retry_after, int(probe), 0.5 + self._random() / 2
         )
@@ -272,17 +279,17 @@ class _View:
 
     Attributes:
         level: permits in it.
-        leak: permits that leak per second.
+        leak: how it leaks from then on.
         hold: seconds that all calls hold after a 429.
         interactive_streak: see `Bucket.interactive_streak`.
         at: the loop's time when it was heard.
     """
 
     level: float
-    leak: float
+    leak: Leak
     hold: float
     interactive_streak: int
     at: float
 
     def level_at(self, now: float) -> float:
-        return max(0.0, self.level - (now - self.at) * self.leak)
+        return max(0.0, self.level - self.leak.permits(now - self.at))

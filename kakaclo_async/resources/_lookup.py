@@ -1,27 +1,78 @@
-"""Look-ups by code: codes that are waiting when a permit is granted share one request of up to 30."""
+"""Look-ups that share requests: codes wait together for one of up to 30, and equal questions are one."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Hashable
 from functools import partial
-from typing import TYPE_CHECKING, Generic, TypeVar
+from math import inf
+from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 import attrs
 
 from kakaclo_async.errors import NotFound
+from kakaclo_async.ratelimit.gate import MOMENT
 from kakaclo_async.resources._checks import CODES_PER_REQUEST, chunks
 from kakaclo_async.sharing.batching import Batcher
 from kakaclo_async.sharing.fan_out import collect_in_order, gather_in_order
+from kakaclo_async.sharing.single_flight import NO_DEADLINES, Deadlines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable
+    from collections.abc import Callable, Iterable
 
     from kakaclo_async.errors import KakaCloError
     from kakaclo_async.models.common import Page
     from kakaclo_async.protocol import Request
     from kakaclo_async.sending import Sender
+    from kakaclo_async.sharing.batching import Batch
+    from kakaclo_async.sharing.single_flight import Cache, SharedResult
 
 
+K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
+V = TypeVar("V")
+
+
+def deadlines(sender: Sender) -> Deadlines:
+    """Return how long a call waits for a request that it shares with others."""
+    options, gate, end_by = sender.options, sender.state.gate, sender.for_call().deadline
+    if end_by == inf:
+        return NO_DEADLINES
+    now = asyncio.get_running_loop().time()
+    again_by = end_by - options.least_time
+    max_wait = max(0.0, min(again_by - now, inf if options.wait_limit is None else options.wait_limit))
+    return Deadlines(
+        # A permit that is free now is waited for, even with max_wait=0: requests leave in a later turn of the loop.
+        permit_by=now + (max_wait if gate.eta(options.lane) else max(max_wait, MOMENT)),
+        again_by=again_by,
+        end_by=end_by,
+        max_wait=max_wait,
+        total=end_by - now,
+        eta=lambda: gate.eta(options.lane),
+    )
+
+
+async def share(sender: Sender, cache: Cache[K, V], key: K, request: Request[T], read: Callable[[T], V]) -> V:
+    """Return what a cache keeps, or send a request that concurrent equal calls share.
+
+    Args:
+        sender: sends the request, within the deadlines of its call.
+        cache: keeps what was read.
+        key: what equal calls have in common.
+        request: to send.
+        read: makes what is kept of the answer.
+    """
+    shared = sender.for_sharing()
+
+    async def ask(flight: SharedResult[V]) -> V:
+        return read(await shared.send(lambda: flight.start(request), until=flight.until))
+
+    return await cache.get(key, ask, variant=shared.options, deadlines=lambda: deadlines(sender))
+
+
+async def look_up(sender: Sender, request: Request[T]) -> T:
+    """Return the answer to a request about what seldom changes; kept for a day unless set otherwise."""
+    return cast("T", await share(sender, sender.state.reference, request, request, lambda answer: answer))
 
 
 @attrs.frozen
@@ -48,14 +99,16 @@ class BatchedLookup(Generic[T]):
         Raises:
             KakaCloError: what `missing` made.
         """
-        return await self._batcher(self.sender).get(code, max_wait=self.sender.options.max_wait)
+        return await self._batcher().get(code, deadlines(self.sender))
 
     async def get_many(self, codes: tuple[str, ...]) -> dict[str, T]:
-        """Return the rows of any number of codes, in their order; a code without a row is left out."""
+        """Return the rows of any number of codes, in their order; a code without a row is left out.
+
+        What fits in one request is one call, with the deadlines of one.
+        """
         if len(codes) <= CODES_PER_REQUEST:
-            sender = self.sender.for_streams()
-            batcher, max_wait = self._batcher(sender), sender.options.max_wait
-            calls = [partial(batcher.get, code, max_wait=max_wait) for code in codes]
+            batcher, limits = self._batcher(), deadlines(self.sender)
+            calls = [partial(batcher.get, code, limits) for code in codes]
             found = zip(codes, await collect_in_order(calls, kind=NotFound), strict=True)
             return {code: row for code, row in found if not isinstance(row, NotFound)}
         batches = list(chunks(codes))
@@ -64,16 +117,13 @@ class BatchedLookup(Generic[T]):
         by_code = {code: row for page in pages for row in page.list for code in self.codes_of(row)}
         return {code: by_code[code] for code in codes if code in by_code}
 
-    def _batcher(self, sender: Sender) -> Batcher[str, T]:
-        options = sender.options
-        key = (self.group, options.lane, options.timeout, options.max_attempts)
-        return sender.state.part(key, lambda: self._new_batcher(sender.without_max_wait()))
+    def _batcher(self) -> Batcher[str, T]:
+        sender = self.sender.for_sharing()
+        return sender.state.part((self.group, sender.options), lambda: self._new_batcher(sender))
 
     def _new_batcher(self, sender: Sender) -> Batcher[str, T]:
-        # A batch has no max_wait of its own; the batcher enforces that of each caller.
-        async def fetch(take: Callable[[], tuple[str, ...]]) -> dict[str, T]:
-            page = await sender.send(lambda: self.request(take()))
+        async def fetch(batch: Batch[str, T]) -> dict[str, T]:
+            page = await sender.send(lambda: self.request(batch.take()), until=batch.until)
             return {code: row for row in page.list for code in self.codes_of(row)}
 
-        gate, lane = sender.state.gate, sender.options.lane
-        return Batcher(fetch, missing=self.missing, size=CODES_PER_REQUEST, eta=lambda: gate.eta(lane))
+        return Batcher(fetch, missing=self.missing, size=CODES_PER_REQUEST)

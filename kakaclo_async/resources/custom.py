@@ -16,6 +16,7 @@ from kakaclo_async.models.custom import Design, DesignModel, DesignModelDetail, 
 from kakaclo_async.paging.listing import Listing
 from kakaclo_async.protocol import Request, path
 from kakaclo_async.resources._checks import check_codes, check_number
+from kakaclo_async.resources._lookup import look_up
 from kakaclo_async.resources.products import Products
 from kakaclo_async.retry import poll
 
@@ -68,7 +69,7 @@ class Custom:
 
         `GET /v1/product/custom/modelCategoryName/search`
         """
-        return await self._sender.look_up(_CATEGORY_NAMES)
+        return await look_up(self._sender, _CATEGORY_NAMES)
 
     def models(
         self,
@@ -104,7 +105,7 @@ class Custom:
         `GET /v1/product/custom/designModel/detail/{id}`
         """
         where = path("/v1/product/custom/designModel/detail/{}", check_number(model_id, "model_id"))
-        return await self._sender.look_up(Request(method="GET", path=where, result=DesignModelDetail))
+        return await look_up(self._sender, Request(method="GET", path=where, result=DesignModelDetail))
 
     def designs(
         self,
@@ -175,13 +176,15 @@ class Custom:
         return added
 
     async def _orderable(self, model_id: str, number: str) -> Design | None:
-        """Return a design if its product is on sale."""
-        model = await self.model(int(model_id))
+        """Return a design if its product is on sale; one call."""
+        sender = self._sender.for_call()
+        custom = Custom(sender)
+        model = await custom.model(int(model_id))
         codes = None if model.model_code is None else [model.model_code]
-        designs = [design async for design in self.designs(model_codes=codes) if str(design.id) == number]
+        designs = [design async for design in custom.designs(model_codes=codes) if str(design.id) == number]
         if not designs or designs[0].spu is None:
             return None
-        products = await Products(self._sender).get_many(spus=[designs[0].spu])
+        products = await Products(sender).get_many(spus=[designs[0].spu])
         return designs[0] if products and products[0].sku_details else None
 
     def _listing(self, search: _Search, where: str, result: type[Page[R]], name: str) -> Listing[R]:
@@ -222,14 +225,15 @@ async def send_design(
         return Request(method="POST", path=_ADD, body=body, result=object, writes=True)
 
     async def look() -> list[Design]:
-        return [found for found in await alike(sender, design) if str(found.id) not in before]
+        return [found for found in await alike(sender.for_call(), design) if str(found.id) not in before]
 
-    before = [str(found.id) for found in await alike(sender, design)]
+    call = sender.for_call()
+    before = [str(found.id) for found in await alike(call, design)]
     if note is not None:
         await note(json.dumps({"before": before}))
     key = design_key(body)
     try:
-        await sender.send(build)
+        await call.send(build)
     except OutcomeUnknown as error:
         raise unknown_design(key, str(error.__cause__ or error), None) from error.__cause__
     try:

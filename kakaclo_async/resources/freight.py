@@ -18,6 +18,7 @@ from kakaclo_async.models.freight import (
 )
 from kakaclo_async.protocol import Request
 from kakaclo_async.resources._checks import check_code, check_country
+from kakaclo_async.resources._lookup import share
 from kakaclo_async.sharing.fan_out import collect_in_order, gather_in_order
 
 if TYPE_CHECKING:
@@ -78,10 +79,7 @@ class Freight:
         return await self._quote(_canonical(FreightRequest(items, country)), self._sender)
 
     async def _quote(self, cart: FreightRequest, sender: Sender) -> FreightQuote:
-        async def ask() -> FreightQuote:
-            return FreightQuote(await sender.send(quote_request(cart)))
-
-        return await sender.state.freight.get(cart, ask, variant=sender.options)
+        return await share(sender, sender.state.freight, cart, quote_request(cart), FreightQuote)
 
     @overload
     async def quote_many(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from kakaclo_async.models.common import Page
 from kakaclo_async.models.reference import Balance, Category, Warehouse
 from kakaclo_async.protocol import Request
+from kakaclo_async.resources._lookup import look_up
 
 if TYPE_CHECKING:
     from kakaclo_async.sending import Sender
@@ -26,7 +27,7 @@ class Categories:
 
         `GET /v1/product/category`
         """
-        return (await self._sender.look_up(_TREE)).list
+        return (await look_up(self._sender, _TREE)).list
 
 
 _ALL: Final = Request(method="GET", path="/v1/product/countryAndWarehouse", result=Page[Warehouse])
@@ -43,7 +44,7 @@ class Warehouses:
 
         `GET /v1/product/countryAndWarehouse`
         """
-        return (await self._sender.look_up(_ALL)).list
+        return (await look_up(self._sender, _ALL)).list
 
 
 _BALANCE: Final = Request(method="GET", path="/v1/payment/balance", result=Balance)

@@ -110,9 +110,10 @@ class Refunds:
         asked = _request(order_id, items, reason, remark, again)
         if journal is not None:
             return await journal.once(self._sender, asked, timeout=timeout)
-        plan = await plan_refund(self._sender, asked)
+        sender = self._sender.for_call()
+        plan = await plan_refund(sender, asked)
         body = encode(plan.refund)
-        return await ask_for_refund(self._sender, plan.order_id, body, custom_order_id=plan.custom_order_id)
+        return await ask_for_refund(sender, plan.order_id, body, custom_order_id=plan.custom_order_id)
 
     async def of(self, order_id: str) -> tuple[Refund, ...]:
         """Return all refunds of an order, none if none was asked for.
@@ -141,7 +142,8 @@ class Refunds:
         Raises:
             DeadlineExceeded: some refund is still pending after `timeout`.
         """
-        for_streams = Refunds(self._sender.bulk())
+        # Looks are cut off when the time is up; the one look of timeout=0 is a call like any other.
+        bulk = Refunds((self._sender if timeout != 0 else self._sender.for_call()).bulk())
 
         def too_late(refunds: tuple[Refund, ...] | None) -> str:
             pending = [refund.refund_no for refund in refunds or () if _is_pending(refund)]
@@ -149,7 +151,7 @@ class Refunds:
             return f"order {order_id}: {waits_for}; call wait again, KakaClo takes up to 24 h;"
 
         return await poll(
-            lambda: for_streams.of(order_id),
+            lambda: bulk.of(order_id),
             lambda refunds: bool(refunds) and not any(map(_is_pending, refunds)),
             timeout=timeout,
             too_late=too_late,

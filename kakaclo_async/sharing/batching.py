@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from functools import partial
+from math import inf
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from kakaclo_async.errors import DeadlineExceeded, KakaCloError
-from kakaclo_async.sharing.single_flight import SharedResult
+from kakaclo_async.sharing.single_flight import NO_DEADLINES, Deadlines, SharedResult
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Hashable, Mapping
+
+    from kakaclo_async.errors import KakaCloError
 
 
 K = TypeVar("K", bound="Hashable")
@@ -25,60 +26,55 @@ class Batcher(Generic[K, V]):
     longest when its permit is granted. Equal codes share a slot. Even with a free permit, a look-up waits for one
     turn of the event loop, so that look-ups of the same turn share its request.
 
-        async def fetch(take):
-            page = await sender.without_max_wait().send(lambda: stocks_request(skus=take()))
+        async def fetch(batch):
+            page = await sender.for_sharing().send(lambda: stocks_request(skus=batch.take()), until=batch.until)
             return {level.sku: level for level in page.list}
 
-        stocks = Batcher(fetch, missing=no_such_sku, eta=lambda: gate.eta(lane))
-        level = await stocks.get("AMN00432_B_M", max_wait=30.0)
+        stocks = Batcher(fetch, missing=no_such_sku)
+        level = await stocks.get("AMN00432_B_M", sender.deadlines())
 
     Args:
-        fetch: sends one request and returns what was found. It gets a function that returns the codes to ask for,
-            and must call it when the permit is granted, no earlier. For a retry it must call it again: codes that
-            have no waiter any more are left out.
+        fetch: sends one request and returns what was found. It must call `take` for the codes to ask for when the
+            permit is granted, no earlier. For a retry it must call it again: codes that have no waiter any more are
+            left out.
         missing: makes the error for a code that was not found.
         size: most codes in a request.
-        eta: returns the seconds that a new request would wait for its permit.
     """
 
     def __init__(
         self,
-        fetch: Callable[[Callable[[], tuple[K, ...]]], Awaitable[Mapping[K, V]]],
+        fetch: Callable[[Batch[K, V]], Awaitable[Mapping[K, V]]],
         *,
         missing: Callable[[K], KakaCloError],
         size: int = 30,
-        eta: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self._fetch = fetch
         self._missing = missing
         self._size = size
-        self._eta = eta
         self._waiting: OrderedDict[K, _Slot[K, V]] = OrderedDict()
-        self._queued: list[_Batch[K, V]] = []
+        self._queued: list[Batch[K, V]] = []
         self._scheduled = False
 
-    async def get(self, key: K, *, max_wait: float | None = None) -> V:
+    async def get(self, key: K, deadlines: Deadlines = NO_DEADLINES) -> V:
         """Look one code up.
 
         Args:
             key: the code.
-            max_wait: seconds until the request with this code must have its permit; None for as long as it
-                takes.
+            deadlines: how long this caller waits, whatever the others do.
 
         Raises:
-            DeadlineExceeded: no permit within `max_wait`; raised as soon as that is known.
+            DeadlineExceeded: no permit, or no answer, in time for this caller; raised as soon as that is known.
             KakaCloError: what `missing` made, or a copy of the request's error.
         """
         slot = self._waiting.get(key)
         if slot is None:
             needs_request = len(self._waiting) % self._size == 0
-            if max_wait is not None and needs_request and self._eta() > max_wait:
-                raise self._too_late(max_wait)
+            if needs_request and (eta := deadlines.eta()) > deadlines.max_wait:
+                raise deadlines.no_permit(eta)
             slot = self._waiting[key] = _Slot()
             self._schedule()
-        too_late = None if max_wait is None else partial(self._too_late, max_wait)
         try:
-            return await slot.wait(max_wait=max_wait, too_late=too_late)
+            return await slot.wait(deadlines)
         finally:
             if slot.abandoned:
                 self._drop(key, slot)
@@ -90,14 +86,6 @@ class Batcher(Generic[K, V]):
         elif self._waiting.pop(key, None) is not None:
             self._enqueue()
 
-    def _too_late(self, max_wait: float) -> KakaCloError:
-        eta = self._eta()
-        return DeadlineExceeded(
-            f"rate limit: this look-up cannot be sent within max_wait={max_wait:g} s"
-            f" (next permit in {eta:.1f} s); raise max_wait, send fewer requests, or use kk.bulk()",
-            retry_in=eta,
-        )
-
     def _schedule(self) -> None:
         if not self._scheduled:
             self._scheduled = True
@@ -108,15 +96,15 @@ class Batcher(Generic[K, V]):
         self._scheduled = False
         needed = -(-len(self._waiting) // self._size)
         while len(self._queued) < needed:
-            batch: _Batch[K, V] = _Batch()
+            batch: Batch[K, V] = Batch(self._fill)
             self._queued.append(batch)
             batch.task = asyncio.create_task(self._run(batch), name="kakaclo batch")
         while len(self._queued) > needed:
             self._queued.pop().cancel()
 
-    async def _run(self, batch: _Batch[K, V]) -> None:
+    async def _run(self, batch: Batch[K, V]) -> None:
         try:
-            found = await self._fetch(partial(self._fill, batch))
+            found = await self._fetch(batch)
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - the waiters raise whatever it is
             if batch in self._queued:
                 self._fill(batch)  # the codes that it would have asked for fail with it
@@ -129,14 +117,13 @@ class Batcher(Generic[K, V]):
                 else:
                     slot.fail(self._missing(key))
 
-    def _fill(self, batch: _Batch[K, V]) -> tuple[K, ...]:
+    def _fill(self, batch: Batch[K, V]) -> None:
         if batch in self._queued:
             self._queued.remove(batch)
             while self._waiting and len(batch.slots) < self._size:
                 key, slot = self._waiting.popitem(last=False)
                 slot.batch, slot.under_way = batch, True
                 batch.slots[key] = slot
-        return tuple(batch.slots)
 
 
 class _Slot(SharedResult[V], Generic[K, V]):
@@ -144,21 +131,36 @@ class _Slot(SharedResult[V], Generic[K, V]):
 
     def __init__(self) -> None:
         super().__init__()
-        self.batch: _Batch[K, V] | None = None
+        self.batch: Batch[K, V] | None = None
 
 
-class _Batch(Generic[K, V]):
+class Batch(Generic[K, V]):
     """A request: queued while it has no slots, then under way with those it took."""
 
-    def __init__(self) -> None:
+    def __init__(self, fill: Callable[[Batch[K, V]], None]) -> None:
         self.slots: dict[K, _Slot[K, V]] = {}
         self.task: asyncio.Task[None] | None = None
+        self._fill = fill
+
+    def take(self) -> tuple[K, ...]:
+        """Return the codes to ask for; to call when the permit is granted."""
+        self._fill(self)
+        return tuple(self.slots)
+
+    def until(self) -> float:
+        """Return the loop's time until which a permit is of use to any caller.
+
+        Before the first permit nobody knows whose request this will be: each caller leaves by itself.
+        """
+        return max((slot.until() for slot in self.slots.values()), default=inf)
 
     def drop(self, key: K) -> None:
+        """Leave a code out; without codes there is nothing to ask for."""
         del self.slots[key]
         if not self.slots:
             self.cancel()
 
     def cancel(self) -> None:
+        """Send nothing."""
         if self.task is not None:
             self.task.cancel()

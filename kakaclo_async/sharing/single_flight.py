@@ -4,52 +4,103 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from math import inf
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from kakaclo_async.errors import ConfigurationError, copy_error
+import attrs
+
+from kakaclo_async.errors import ConfigurationError, DeadlineExceeded, copy_error
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Hashable
 
-    from kakaclo_async.errors import KakaCloError
-
 
 K = TypeVar("K", bound="Hashable")
+T = TypeVar("T")
 V = TypeVar("V")
 
 
-class SharedResult(Generic[V]):
-    """A result that several callers wait for, each with its own cancellation, `max_wait` and exception.
+@attrs.frozen(slots=True, kw_only=True)
+class Deadlines:
+    """How long one caller of a shared request waits, by the loop's clock; by default as long as it takes.
 
     Attributes:
-        under_way: whether the request has its permit: from then on no waiter's `max_wait` matters.
+        permit_by: when the request must have its first permit.
+        again_by: when a retry of it must have its permit, to be of use to this caller.
+        end_by: when the result must be there.
+        max_wait: seconds that the caller waits for the permit.
+        total: seconds that the caller waits at all.
+        eta: returns the seconds that a new request would wait for its permit.
+    """
+
+    permit_by: float = inf
+    again_by: float = inf
+    end_by: float = inf
+    max_wait: float = inf
+    total: float = inf
+    eta: Callable[[], float] = lambda: 0.0
+
+    def no_permit(self, eta: float) -> DeadlineExceeded:
+        """Make the error of a caller whose request has no permit in time."""
+        return DeadlineExceeded(
+            f"rate limit: this look-up cannot be sent within max_wait={self.max_wait:.4g} s"
+            f" (next permit in {eta:.1f} s); raise max_wait, send fewer requests, or use kk.bulk()",
+            retry_in=eta,
+        )
+
+    def no_result(self) -> DeadlineExceeded:
+        """Make the error of a caller whose request has no good answer in time."""
+        return DeadlineExceeded(
+            f"this look-up had no good answer within {self.total:.4g} s, max_wait and timeout together; try again"
+            " later, or raise them"
+        )
+
+
+NO_DEADLINES = Deadlines()
+
+
+class SharedResult(Generic[V]):
+    """A result that several callers wait for, each with its own cancellation, deadlines and exception.
+
+    Attributes:
+        under_way: whether the request has had its permit: from then on no caller's `permit_by` matters.
     """
 
     def __init__(self) -> None:
         self.under_way = False
         self._settled = False
-        self._waiters: dict[asyncio.Future[V], None] = {}
+        self._waiters: dict[asyncio.Future[V], Deadlines] = {}
 
     @property
     def abandoned(self) -> bool:
         """Whether every waiter has left before there was a result."""
         return not self._waiters and not self._settled
 
-    async def wait(
-        self, *, max_wait: float | None = None, too_late: Callable[[], KakaCloError] | None = None
-    ) -> V:
+    def until(self) -> float:
+        """Return the loop's time until which a permit is of use to any of the callers that wait now."""
+        if self.under_way:
+            return max((deadlines.again_by for deadlines in self._waiters.values()), default=-inf)
+        return max((deadlines.permit_by for deadlines in self._waiters.values()), default=-inf)
+
+    def start(self, request: T) -> T:
+        """Note that a request has its permit, and return it."""
+        self.under_way = True
+        return request
+
+    async def wait(self, deadlines: Deadlines = NO_DEADLINES) -> V:
         """Wait for the result.
 
-        Args:
-            max_wait: seconds until the request must be under way; None for as long as it takes.
-            too_late: makes the error that is raised when it is not.
+        Raises:
+            DeadlineExceeded: no permit, or no result, in time for this caller.
         """
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[V] = loop.create_future()
-        self._waiters[waiter] = None
-        timer = None
-        if max_wait is not None and too_late is not None:
-            timer = loop.call_later(max_wait, self._give_up, waiter, too_late)
+        self._waiters[waiter] = deadlines
+        timers: list[asyncio.TimerHandle] = []
+        if deadlines.permit_by < inf and not self.under_way:
+            timers.append(loop.call_at(deadlines.permit_by, self._refuse, waiter))
+        if deadlines.end_by < inf:
+            timers.append(loop.call_at(deadlines.end_by, self._give_up, waiter))
         try:
             return await waiter
         except asyncio.CancelledError:
@@ -58,12 +109,17 @@ class SharedResult(Generic[V]):
             raise
         finally:
             self._waiters.pop(waiter, None)
-            if timer is not None:
+            for timer in timers:
                 timer.cancel()
 
-    def _give_up(self, waiter: asyncio.Future[V], too_late: Callable[[], KakaCloError]) -> None:
+    def _refuse(self, waiter: asyncio.Future[V]) -> None:
         if not self.under_way and not waiter.done():
-            waiter.set_exception(too_late())
+            deadlines = self._waiters[waiter]
+            waiter.set_exception(deadlines.no_permit(deadlines.eta()))
+
+    def _give_up(self, waiter: asyncio.Future[V]) -> None:
+        if not waiter.done():
+            waiter.set_exception(self._waiters[waiter].no_result())
 
     def succeed(self, value: V) -> None:
         """Give every waiter the result."""
@@ -105,15 +161,27 @@ class Cache(Generic[K, V]):
         self._kept: OrderedDict[K, tuple[float, V]] = OrderedDict()  # until when, and what
         self._flights: dict[tuple[K, Hashable], _InFlight[V]] = {}
 
-    async def get(self, key: K, make: Callable[[], Awaitable[V]], *, variant: Hashable = None) -> V:
+    async def get(
+        self,
+        key: K,
+        make: Callable[[SharedResult[V]], Awaitable[V]],
+        *,
+        variant: Hashable = None,
+        deadlines: Callable[[], Deadlines] = lambda: NO_DEADLINES,
+    ) -> V:
         """Return the result for a key.
 
         Args:
             key: what equal calls have in common.
             make: makes the result. It runs once for all concurrent callers and is cancelled with the last of
-                them; each of them raises a copy of its error.
+                them; each of them raises a copy of its error. It gets what the callers wait for, to tell when the
+                request is under way.
             variant: how the result is asked for. Only equal variants share a request in flight, so an interactive
                 call never waits for a bulk one. Cached results are shared by all.
+            deadlines: makes those of this caller, when the result is not kept.
+
+        Raises:
+            DeadlineExceeded: no permit, or no result, in time for this caller.
         """
         if key in self._kept:
             until, value = self._kept[key]
@@ -121,23 +189,42 @@ class Cache(Generic[K, V]):
                 self._kept.move_to_end(key)
                 return value
             del self._kept[key]
+        own = deadlines()
         flight_key = (key, variant)
+        joins = flight_key in self._flights
+        try:
+            return await self._fly(flight_key, make, own)
+        except DeadlineExceeded:
+            # The time of a flight that began before may be up when that of this caller is not.
+            if not joins or asyncio.get_running_loop().time() >= min(own.again_by, own.end_by):
+                raise
+        return await self._fly(flight_key, make, own)
+
+    async def _fly(
+        self,
+        flight_key: tuple[K, Hashable],
+        make: Callable[[SharedResult[V]], Awaitable[V]],
+        deadlines: Deadlines,
+    ) -> V:
         flight = self._flights.get(flight_key)
         if flight is None:
             flight = self._flights[flight_key] = _InFlight()
             flight.task = asyncio.create_task(self._run(flight_key, flight, make), name="kakaclo cache")
         try:
-            return await flight.wait()
+            return await flight.wait(deadlines)
         finally:
             if flight.abandoned and flight.task is not None:
                 self._forget(flight_key, flight)
                 flight.task.cancel()
 
     async def _run(
-        self, flight_key: tuple[K, Hashable], flight: _InFlight[V], make: Callable[[], Awaitable[V]]
+        self,
+        flight_key: tuple[K, Hashable],
+        flight: _InFlight[V],
+        make: Callable[[SharedResult[V]], Awaitable[V]],
     ) -> None:
         try:
-            value = await make()
+            value = await make(flight)
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - the waiters raise whatever it is
             self._forget(flight_key, flight)
             flight.fail(error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import contextmanager
 
 import attrs
 import pytest
@@ -26,8 +27,9 @@ from kakaclo_async.protocol import Answer, Request
 from kakaclo_async.ratelimit import gate as real
 from kakaclo_async.ratelimit.bucket import RateLimit
 from kakaclo_async.ratelimit.local import LocalBucket
-from kakaclo_async.sending import ClientState, Sender
+from kakaclo_async.sending import Sender
 from kakaclo_async.sharing.single_flight import Cache
+from kakaclo_async.state import ClientState
 
 pytestmark = pytest.mark.stepped
 
@@ -50,6 +52,18 @@ RESET = ConnectionFailed("reset", sent=True)
 class Permit:
     waited: float
     outcomes: list
+    given_back: list
+
+    def give_back(self):
+        self.given_back.append(True)
+
+    @contextmanager
+    def unused_on_error(self):
+        try:
+            yield
+        except BaseException:
+            self.give_back()
+            raise
 
     def __enter__(self):
         return self
@@ -62,13 +76,14 @@ class Permit:
 class Gate:
     entered: list = attrs.field(factory=list)
     outcomes: list = attrs.field(factory=list)
+    given_back: list = attrs.field(factory=list)
     wait: float = 0.0
     closed: bool = False
 
-    async def enter(self, lane, *, max_wait=None, again=False):
+    async def enter(self, lane, *, max_wait=None, until=None, again=False):
         self.entered.append((lane, max_wait, again))
         await asyncio.sleep(self.wait)
-        return Permit(self.wait, self.outcomes)
+        return Permit(self.wait, self.outcomes, self.given_back)
 
     async def aclose(self):
         self.closed = True
@@ -81,7 +96,12 @@ class Transport:
     async def send(self, request, token, *, timeout):
         self.sent.append((request, token))
         self.timeouts.append(timeout)
-        await asyncio.sleep(self.takes)
+        try:
+            await asyncio.sleep(self.takes)
+        except asyncio.CancelledError:
+            if request.writes:
+                raise ConnectionFailed("cancelled", sent=True) from None
+            raise
         reply = self.replies.pop(0)
         if isinstance(reply, Exception):
             raise reply

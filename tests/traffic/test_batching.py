@@ -10,6 +10,7 @@ import pytest
 from kakaclo_async.errors import DeadlineExceeded, NotFound, ServerError
 from kakaclo_async.events import Lane
 from kakaclo_async.sharing.batching import Batcher
+from kakaclo_async.sharing.single_flight import Deadlines
 from kakaclo_async.testing import SteppedLoop
 
 pytestmark = pytest.mark.stepped
@@ -34,12 +35,12 @@ class Lookups:
     batcher: Batcher = attrs.field(init=False)
 
     def __attrs_post_init__(self):
-        self.batcher = Batcher(self.fetch, missing=nothing, eta=lambda: self.gate.eta(LANE))
+        self.batcher = Batcher(self.fetch, missing=nothing)
 
-    async def fetch(self, take):
+    async def fetch(self, batch):
         for again in (False, True):
-            with await self.gate.enter(LANE, again=again):
-                keys = take()
+            with await self.gate.enter(LANE, until=batch.until, again=again):
+                keys = batch.take()
                 self.sent.append(keys)
                 await asyncio.sleep(self.latency)
                 self.ended += 1
@@ -50,10 +51,15 @@ class Lookups:
                     raise failure
         return None
 
-    async def gather(self, keys, **options):
-        return await asyncio.gather(
-            *(self.batcher.get(key, **options) for key in keys), return_exceptions=True
+    async def get(self, key, max_wait):
+        started = asyncio.get_running_loop().time()
+        return await self.batcher.get(
+            key,
+            Deadlines(permit_by=started + max_wait, max_wait=max_wait, eta=lambda: self.gate.eta(LANE)),
         )
+
+    async def gather(self, keys):
+        return await asyncio.gather(*map(self.batcher.get, keys), return_exceptions=True)
 
 
 @pytest.fixture
@@ -192,7 +198,7 @@ async def test_a_caller_whose_max_wait_passes_leaves_alone(lookups, gate, drain)
     look_up = asyncio.create_task(lookups.batcher.get("A"))
     await asyncio.sleep(0)
     with pytest.raises(DeadlineExceeded, match="max_wait=2 s") as late:
-        await lookups.batcher.get("A", max_wait=2)
+        await lookups.get("A", max_wait=2)
     assert late.value.retry_in == pytest.approx(3.0, abs=0.01)
     assert await look_up == "row of A"
     assert lookups.sent == [("A",)]
@@ -201,7 +207,7 @@ async def test_a_caller_whose_max_wait_passes_leaves_alone(lookups, gate, drain)
 async def test_a_look_up_that_cannot_be_in_time_is_refused_at_once(lookups, gate, drain):
     await drain(gate)
     with pytest.raises(DeadlineExceeded) as late:
-        await lookups.batcher.get("A", max_wait=0.3)
+        await lookups.get("A", max_wait=0.3)
     assert late.value.retry_in == pytest.approx(0.5, abs=1e-3)
     assert asyncio.get_running_loop().time() < 0.1
     assert asyncio.all_tasks() == {asyncio.current_task()}
@@ -209,7 +215,7 @@ async def test_a_look_up_that_cannot_be_in_time_is_refused_at_once(lookups, gate
 
 async def test_max_wait_does_not_count_once_the_request_has_left(lookups):
     lookups.latency = 10.0
-    assert await lookups.batcher.get("A", max_wait=1) == "row of A"
+    assert await lookups.get("A", max_wait=1) == "row of A"
 
 
 async def test_a_request_refused_before_its_permit_fails_those_whose_turn_it_was(lookups, gate, drain):
@@ -233,8 +239,8 @@ async def test_a_caller_cancelled_as_the_request_fails_is_just_cancelled(lookups
 
 
 def test_when_the_loop_shuts_down_the_callers_end_as_well():
-    async def fetch(take):
-        take()
+    async def fetch(batch):
+        batch.take()
         await asyncio.sleep(3600)
 
     async def main():

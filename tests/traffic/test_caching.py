@@ -5,8 +5,9 @@ import asyncio
 import attrs
 import pytest
 
-from kakaclo_async.errors import ConfigurationError, ServerError
-from kakaclo_async.sharing.single_flight import Cache
+from kakaclo_async.errors import ConfigurationError, DeadlineExceeded, ServerError
+from kakaclo_async.events import Lane
+from kakaclo_async.sharing.single_flight import Cache, Deadlines
 
 pytestmark = pytest.mark.stepped
 
@@ -19,7 +20,7 @@ class Source:
     failures: int = 0
 
     def of(self, key):
-        async def make():
+        async def make(_flight):
             self.made.append(key)
             number = len(self.made)
             await asyncio.sleep(1)
@@ -136,3 +137,73 @@ async def test_dropping_what_is_not_there_is_fine():
 def test_a_cache_that_cannot_work_is_refused(ttl, size):
     with pytest.raises(ConfigurationError):
         Cache(ttl, size=size)
+
+
+# Deadlines
+
+
+def deadlines(seconds):
+    started = asyncio.get_running_loop().time()
+    return lambda: Deadlines(end_by=started + seconds, again_by=started + seconds, total=seconds)
+
+
+async def test_each_caller_has_its_own_deadline(source):
+    cache = Cache(600)
+
+    async def make(_flight):
+        await asyncio.sleep(10)
+        return "late"
+
+    calls = [asyncio.create_task(cache.get("A", make, deadlines=deadlines(seconds))) for seconds in (20, 4)]
+    with pytest.raises(DeadlineExceeded, match="within 4 s"):
+        await calls[1]
+    assert asyncio.get_running_loop().time() == pytest.approx(4, abs=0.01)
+    assert await calls[0] == "late"
+
+
+async def test_who_joins_a_request_late_does_not_inherit_its_spent_deadline():
+    cache = Cache(600)
+    made = []
+
+    async def make(_flight):
+        made.append(asyncio.get_running_loop().time())
+        await asyncio.sleep(10)
+        if len(made) == 1:
+            raise DeadlineExceeded("no good answer within 10 s")
+        return "done"
+
+    leader = asyncio.create_task(cache.get("A", make, deadlines=deadlines(10)))
+    await asyncio.sleep(8)
+    followers = [asyncio.create_task(cache.get("A", make, deadlines=deadlines(30))) for _ in range(3)]
+    with pytest.raises(DeadlineExceeded):
+        await leader
+    assert await asyncio.gather(*followers) == ["done"] * 3
+    assert len(made) == 2
+
+
+async def test_a_permit_is_of_use_as_long_as_any_caller_waits(make_gate):
+    gate = make_gate(capacity=1, per_second=0.1, margin=0, reserve=0)
+    await gate.enter(Lane.INTERACTIVE)
+    cache = Cache(600)
+
+    async def make(flight):
+        with await gate.enter(Lane.INTERACTIVE, until=flight.until):
+            return flight.start("done")
+
+    def patience(max_wait):
+        started = asyncio.get_running_loop().time()
+        return lambda: Deadlines(permit_by=started + max_wait, max_wait=max_wait)
+
+    held = asyncio.create_task(gate.enter(Lane.INTERACTIVE, again=True))
+    leader = asyncio.create_task(cache.get("A", make, deadlines=patience(21)))
+    await asyncio.sleep(1)
+    gate.throttled(20.0, probe=False)  # 1 + 20 s: too late for the first caller alone
+    with pytest.raises(DeadlineExceeded, match="max_wait=21 s"):
+        await leader
+    held.cancel()
+    leader = asyncio.create_task(cache.get("A", make, deadlines=patience(21)))
+    follower = asyncio.create_task(cache.get("A", make, deadlines=patience(60)))
+    await asyncio.sleep(5)
+    gate.throttled(30.0, probe=False)
+    assert await follower == "done"
+    assert isinstance((await asyncio.gather(leader, return_exceptions=True))[0], DeadlineExceeded)

@@ -7,12 +7,13 @@ import pytest
 
 from kakaclo_async.errors import (
     ConnectionFailed,
+    DeadlineExceeded,
     DecodeError,
     NotFound,
     RateLimited,
 )
 from kakaclo_async.events import Lane
-from kakaclo_async.ratelimit.local import LONGEST_PAUSE, SMALLEST_SHARE, Throttle
+from kakaclo_async.ratelimit.local import LONGEST_PAUSE, PROBE_LEASE, SMALLEST_SHARE, Leak, Throttle
 
 pytestmark = pytest.mark.stepped
 
@@ -49,7 +50,7 @@ async def test_after_a_429_the_bucket_counts_as_full_and_one_probe_goes_out(gate
     await refuse(gate)
     assert gate.level == pytest.approx(118)
     calls = [asyncio.create_task(gate.enter(INTERACTIVE)) for _ in range(5)]
-    await asyncio.sleep(30)
+    await asyncio.sleep(9)
     done = [call for call in calls if call.done()]
     assert done == calls[:1]
     with done[0].result():
@@ -100,7 +101,7 @@ async def test_a_volley_of_429s_counts_once(gate):
         with permit:
             permit.throttled(None)
     assert gate.eta(INTERACTIVE) <= 1.0
-    assert gate._bucket._throttle.share(now()) == pytest.approx(0.5)
+    assert gate._bucket._throttle.leak(now()).share == pytest.approx(0.5)
 
 
 async def test_a_late_429_of_a_volley_extends_the_hold_as_far_as_it_asks(gate):
@@ -211,10 +212,81 @@ async def test_a_program_that_takes_everything_meets_no_storm(make_shop, make_ga
 
 def test_the_share_recovers_evenly_and_never_vanishes():
     state = throttle()
-    assert state.share(0.0) == 1.0
+    assert state.leak(0.0).share == 1.0
     for _ in range(10):
         state.refused(0.0, None, probe=True)
     state.passed()
-    assert state.share(0.0) == SMALLEST_SHARE
-    assert state.share(10.0) == pytest.approx(SMALLEST_SHARE + 0.2)
-    assert state.share(100.0) == 1.0
+    assert state.leak(0.0).share == SMALLEST_SHARE
+    assert state.leak(10.0).share == pytest.approx(SMALLEST_SHARE + 0.2)
+    assert state.leak(100.0).share == 1.0
+
+
+async def after_429s(gate, count):
+    """Let so many probes in a row be refused, and the next one pass."""
+    await refuse(gate, retry_after=0)
+    for _ in range(count - 1):
+        await refuse(gate, retry_after=0)
+    with await gate.enter(INTERACTIVE):
+        pass
+
+
+@pytest.mark.parametrize("refusals", [1, 2, 3, 5, 8])
+@pytest.mark.parametrize("lane", [INTERACTIVE, BULK])
+async def test_after_429s_the_estimate_is_what_a_call_waits(gate, refusals, lane):
+    await after_429s(gate, refusals)
+    calls = [asyncio.create_task(gate.enter(lane)) for _ in range(20)]
+    await asyncio.sleep(0)
+    told, started = gate.eta(lane), now()
+    await gate.enter(lane)
+    assert told > 1
+    assert now() - started == pytest.approx(told, abs=0.01)
+    await asyncio.gather(*calls)
+
+
+async def test_after_429s_a_call_that_will_be_served_in_time_is_not_refused(gate):
+    await after_429s(gate, 5)
+    calls = [asyncio.create_task(gate.enter(INTERACTIVE)) for _ in range(10)]
+    await asyncio.sleep(0)
+    assert (await gate.enter(INTERACTIVE, max_wait=30)).waited < 30
+    await asyncio.gather(*calls)
+
+
+async def test_after_429s_bulk_goes_as_soon_as_the_reserve_is_full_again(gate):
+    await after_429s(gate, 5)
+    share = gate._bucket._throttle.leak(now())
+    permit = await gate.enter(BULK)
+    assert permit.waited == pytest.approx(share.seconds(21), abs=0.1)
+
+
+async def test_bulk_does_not_sleep_past_its_turn_while_interactive_calls_are_refused(gate, drain):
+    """Each interactive call finds the one permit that is free: the lanes' share is counted without the queue."""
+    await drain(gate)
+    bulk = asyncio.create_task(gate.enter(BULK))
+    for _ in range(10):
+        await asyncio.sleep(0.51)
+        await gate.enter(INTERACTIVE)
+        with pytest.raises(DeadlineExceeded):
+            await gate.enter(INTERACTIVE, max_wait=0)
+    await asyncio.sleep(0.51)
+    assert bulk.done()
+
+
+@pytest.mark.parametrize("share", [SMALLEST_SHARE, 0.3, 0.9, 1.0])
+@pytest.mark.parametrize("permits", [0.0, 0.1, 1.0, 40.0, 500.0])
+def test_the_leak_and_the_time_it_takes_are_one_the_others_inverse(share, permits):
+    leak = Leak(2.0, share)
+    seconds = leak.seconds(permits)
+    assert leak.permits(seconds) == pytest.approx(permits, abs=1e-6)
+    steps = sum(leak.after(n * seconds / 1000).permits(seconds / 1000) for n in range(1000))
+    assert steps == pytest.approx(permits, abs=1e-6)
+
+
+async def test_a_probe_is_waited_for_ten_seconds_at_most(gate):
+    await refuse(gate, retry_after=1)
+    probe = await gate.enter(INTERACTIVE)
+    assert probe.probe
+    other = await gate.enter(INTERACTIVE)
+    assert (other.probe, other.waited) == (True, pytest.approx(PROBE_LEASE, abs=0.01))
+    with other:
+        pass
+    assert not (await gate.enter(INTERACTIVE)).probe

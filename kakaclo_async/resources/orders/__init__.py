@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from kakaclo_async.models.freight import FreightQuote, Item
     from kakaclo_async.models.order import Order
     from kakaclo_async.resources._journal import WriteJournal
+    from kakaclo_async.sending import Sender
 
 
 def _no_later(custom_order_id: str, sent_from: datetime | None) -> datetime:
@@ -125,24 +126,16 @@ class Orders(OrderReads):
             if built is None:
                 return OrderCheck(problems=problems)
             order = built
-        items, country = order.items, order.address.country
+        items, country, sender = order.items, order.address.country, self._sender.for_call()
         skus = list(dict.fromkeys(item.sku for item in items))
         calls: list[Callable[[], Awaitable[Any]]] = [
-            lambda: Products(self._sender).get_many(skus=skus),
-            lambda: Stocks(self._sender).get_many(skus),
-            lambda: self._freight(items, country),
-            Payment(self._sender).balance,
+            lambda: Products(sender).get_many(skus=skus),
+            lambda: Stocks(sender).get_many(skus),
+            lambda: _freight(sender, items, country),
+            Payment(sender).balance,
         ]
         products, stocks, freight, balance = await gather_in_order(calls)
         return judge(order, products, stocks, freight, balance.amount)
-
-    async def _freight(self, items: tuple[Item, ...], country: str) -> FreightQuote | str:
-        try:
-            return await Freight(self._sender).quote(items, country)
-        except InvalidRequest:
-            return "it is no two-letter code such as 'US'"
-        except Rejected as refusal:
-            return refusal.message or str(refusal)
 
     async def family(
         self,
@@ -173,7 +166,7 @@ class Orders(OrderReads):
         start = created_from or _no_later(custom_order_id, None if known is None else known.sent_from)
         orders = [
             order
-            async for order in list_orders(self._sender, created_from=start).rows()
+            async for order in list_orders(self._sender.for_call(), created_from=start).rows()
             if order.custom_order_id == custom_order_id
         ]
         return Family(
@@ -210,3 +203,12 @@ class Orders(OrderReads):
         bulk = self._sender.bulk()
         watch = bulk.state.part(("order watch", bulk.options), lambda: OrderWatch(Orders(bulk).get_many))
         return await watch.wait(check_order_id(order_id), until, timeout)
+
+
+async def _freight(sender: Sender, items: tuple[Item, ...], country: str) -> FreightQuote | str:
+    try:
+        return await Freight(sender).quote(items, country)
+    except InvalidRequest:
+        return "it is no two-letter code such as 'US'"
+    except Rejected as refusal:
+        return refusal.message or str(refusal)

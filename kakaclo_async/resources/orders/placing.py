@@ -66,6 +66,7 @@ async def place(
         check_lease()
         return place_request(ORDERS_PATH, order, body)
 
+    sender = sender.for_call()
     with about_order(order):
         await _check_price(sender, order)
         number = await sender.send(build)

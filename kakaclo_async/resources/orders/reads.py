@@ -142,8 +142,8 @@ class OrderReads:
             created_to: no earlier; none by default. An order shows up within 5 minutes of being made.
         """
         check_code(custom_order_id, "custom_order_id")
-        orders = self.query(created_from=created_from, created_to=created_to)
-        return tuple([order async for order in orders if order.custom_order_id == custom_order_id])
+        listing = list_orders(self._sender.for_call(), created_from=created_from, created_to=created_to)
+        return tuple([order async for order in listing.rows() if order.custom_order_id == custom_order_id])
 
 
 def list_orders(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import attrs
 
-from kakaclo_async.errors import DeadlineExceeded, KakaCloError
+from kakaclo_async.errors import DeadlineExceeded, KakaCloError, copy_error
 from kakaclo_async.models.order import FinancialStatus, FulfillmentStatus, OrderStatus
 from kakaclo_async.retry import Pauses, may_pass
 
@@ -119,7 +119,7 @@ class OrderWatch:
                 return
             for waiter in due:
                 if not waiter.done.done():
-                    waiter.done.set_exception(error)
+                    waiter.done.set_exception(copy_error(error))
             return
         for waiter in due:
             waiter.seen = found.get(waiter.order_id, waiter.seen)

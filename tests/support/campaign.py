@@ -7,11 +7,15 @@ from collections import Counter
 from kakaclo_async.sandbox import Fault
 from support.ordering import POST
 
-# Each kind alike; half of the pages of HTML come from a gateway that has passed the order on.
+# Each kind alike; half of the pages of HTML come from a gateway that has passed the order on, half of them as a 408.
 ENDS = (
-    *[("reset_before", None), ("reset_after", None), ("server_error", None), ("silence", None)] * 2,
-    *[("truncated_json", None), ("throttled", None)] * 2,
-    *[("bad_gateway", False), ("bad_gateway", True)],
+    *[("reset_before", {}), ("reset_after", {}), ("server_error", {}), ("silence", {})] * 2,
+    *[("truncated_json", {}), ("throttled", {})] * 2,
+    *[
+        ("bad_gateway", {"takes_effect": effect, "status": code})
+        for effect in (False, True)
+        for code in (502, 408)
+    ],
 )
 KINDS = {kind for kind, _ in ENDS}
 
@@ -25,10 +29,9 @@ def stock_up(sandbox):
 def fail_30_percent(sandbox):
     """Let 30 % of the requests that place an order fail, and one in twenty of those that look."""
     left = 1.0
-    for kind, takes_effect in ENDS:
+    for kind, settings in ENDS:
         share = 0.3 / len(ENDS)
-        fault = Fault(kind, takes_effect=takes_effect, times=None, probability=share / left, **POST)
-        sandbox.faults.add(fault)
+        sandbox.faults.add(Fault(kind, times=None, probability=share / left, **settings, **POST))
         left -= share  # a request meets a fault only if it met none before
     sandbox.faults.add(Fault("bad_gateway", path=POST["path"], method="GET", times=None, probability=0.05))
 
@@ -40,6 +43,11 @@ def duplicates(sandbox):
 
 def faults_met(sandbox):
     return Counter(served.fault for served in sandbox.log if served.method == "POST" and served.fault)
+
+
+def gateways_408(sandbox):
+    """Return how many orders a gateway answered with a 408 of its own."""
+    return sum(served.method == "POST" and served.status == 408 for served in sandbox.log)
 
 
 def check_books(sandbox, numbers, balance):

@@ -94,9 +94,8 @@ class Sender:
                             # The token comes first: it may take its time, and a request must leave when it is built.
                             token = await self._read_token(budget)
                             made = build()
-                            if (
-                                not admitted
-                            ):  # once: a retry repeats what was not executed, and is no new order
+                            # Once: a retry repeats what was surely not executed, and is no new order.
+                            if not admitted:
                                 counted, admitted = guard.admit(made), True
                             self._check_may_leave(made, budget)
                         built = made

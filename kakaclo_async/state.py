@@ -113,10 +113,8 @@ class ClientState:
     async def aclose(self) -> None:
         """Refuse new calls, end those that wait or are under way, and close the connections."""
         self.steps.close()
-        try:
-            await self.gate.aclose()
-        finally:
-            await self.transport.aclose()
+        # At once: a bucket on another machine may take its time, and requests under way must not wait for it.
+        await asyncio.gather(self.gate.aclose(), self.transport.aclose())
 
 
 @attrs.define(eq=False)

@@ -79,7 +79,7 @@ def deadlines(sender: Sender) -> Deadlines:
         again_by=again_by,
         end_by=end_by,
         max_wait=max_wait,
-        total=end_by - now,
+        total=max(0.0, end_by - now),
         eta=lambda: gate.eta(options.lane),
     )
 

@@ -271,3 +271,22 @@ async def test_four_processes_take_no_longer_than_one_and_meet_no_429(port, lane
     shop = LeakyBucket(120, per_second, clock)
     assert [shop.take() for _ in arrivals] == [0.0] * 400
     assert calls <= 2 * 400
+
+
+async def test_with_max_wait_0_a_free_permit_is_had_although_the_bucket_is_on_another_machine(make_gate):
+    gate, other = make_gate(per_second=0.001), make_gate(per_second=0.001)
+    for _ in range(5):
+        with await gate.enter(INTERACTIVE, max_wait=0):
+            pass
+    for _ in range(5):
+        with await other.enter(INTERACTIVE, max_wait=0):
+            pass
+    with pytest.raises(DeadlineExceeded):  # the first does not know yet that the second took the last
+        await gate.enter(INTERACTIVE, max_wait=0)
+
+
+async def test_what_was_given_back_in_one_gate_goes_to_another(make_gate):
+    gate, other = make_gate(per_second=0.001), make_gate(per_second=0.001)
+    permits = [await gate.enter(INTERACTIVE) for _ in range(10)]
+    permits[0].give_back()
+    assert (await other.enter(INTERACTIVE, max_wait=1)).waited < 1

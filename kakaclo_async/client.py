@@ -209,8 +209,3 @@ class KakaClo:
         return (
             f"<{type(self).__name__} {self._base_url} lane={options.lane.value} {self._sender.state.gate!r}>"
         )
-
-
-def sender_of(kk: KakaClo) -> Sender:
-    """Return what a client sends with, and so its state: the way in for the rest of this package."""
-    return kk._sender  # noqa: SLF001 - this function is the one internal way in

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from math import inf
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 import attrs
 
@@ -311,3 +311,12 @@ def _what_to_look_for(request: Request[object]) -> str:
     if request.order_id is not None:
         return f"look at order {request.order_id}"
     return "look whether it took effect"
+
+
+class _Client(Protocol):
+    _sender: Sender
+
+
+def sender_of(kk: _Client) -> Sender:
+    """Return what a client sends with, and so its state: the way in for the rest of this package."""
+    return kk._sender  # noqa: SLF001 - this function is the one internal way in

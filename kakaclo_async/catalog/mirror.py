@@ -11,9 +11,9 @@ from kakaclo_async.catalog.database import MirrorDatabase, last_change
 from kakaclo_async.catalog.follow import Follower
 from kakaclo_async.catalog.run import Run
 from kakaclo_async.catalog.store import verifications
-from kakaclo_async.client import sender_of
 from kakaclo_async.errors import InvalidRequest
 from kakaclo_async.paging import checked_window, complete_until
+from kakaclo_async.sending import sender_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable

@@ -29,8 +29,8 @@ from kakaclo_async.cli.command import fault, say, sentence
 from kakaclo_async.cli.orders_file import FileOrder, read_orders
 from kakaclo_async.cli.output import Result, ResultFile, ResultLine, Table
 from kakaclo_async.cli.progress import progress
-from kakaclo_async.client import sender_of
 from kakaclo_async.config import environment_name
+from kakaclo_async.sending import sender_of
 from kakaclo_async.sharing.fan_out import gather_in_order
 
 if TYPE_CHECKING:

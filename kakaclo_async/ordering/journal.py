@@ -7,7 +7,6 @@ from collections import defaultdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, assert_never
 
-from kakaclo_async.client import sender_of
 from kakaclo_async.codec import encode
 from kakaclo_async.errors import ClientClosed, ConfigurationError, OutcomeUnknown, Rejected, Unauthorized
 from kakaclo_async.models._checks import check_code
@@ -24,6 +23,7 @@ from kakaclo_async.ordering.writes import WriteStatus, digest_of
 from kakaclo_async.resources._journal import RefundRequest
 from kakaclo_async.resources.custom import design_key
 from kakaclo_async.retry import Pauses
+from kakaclo_async.sending import sender_of
 from kakaclo_async.state import call_writes
 
 if TYPE_CHECKING:

@@ -158,7 +158,7 @@ async def test_a_driver_that_is_not_installed_is_named_with_its_extra(
 
 @pytest.mark.process
 @pytest.mark.parametrize("package", ["kakaclo_async.catalog", "kakaclo_sync"])
-@pytest.mark.parametrize("missing", ["sqlalchemy", "filelock", "msgspec.json"])
+@pytest.mark.parametrize("missing", ["sqlalchemy", "msgspec.json"])
 def test_without_its_libraries_the_catalog_names_its_extra_and_other_faults_stay_what_they_are(
     package, missing
 ):
@@ -173,7 +173,17 @@ def test_without_its_libraries_the_catalog_names_its_extra_and_other_faults_stay
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     sentence = f"ConfigurationError the catalog needs {missing}: pip install 'kakaclo[catalog]'"
-    assert done.stdout.strip() == (sentence if missing in {"sqlalchemy", "filelock"} else missing)
+    assert done.stdout.strip() == (sentence if missing == "sqlalchemy" else missing)
+
+
+async def test_a_mirror_that_is_opened_without_the_library_of_its_lock_names_the_extra(
+    shop, mirror_of, monkeypatch
+):
+    sandbox, kk = shop
+    monkeypatch.setitem(sys.modules, "filelock", None)
+
+    with pytest.raises(ConfigurationError, match=r"needs filelock: pip install 'kakaclo\[catalog\]'"):
+        await mirror_of(sandbox, kk).run()
 
 
 async def test_reading_before_there_is_a_mirror_is_one_error_and_makes_no_file(shop, mirror_of, db):

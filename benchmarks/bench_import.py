@@ -1,7 +1,7 @@
 """How long the packages take to import, beside what they are built on.
 
 Each import runs in a fresh interpreter, in interleaved rounds, with its bytecode cached, as after an installation.
-Times are are of the CPU, which is all that an import from warm caches takes, because other work on the machine would spoil the
+Times are of the CPU, which is all that an import from warm caches takes: other work on the machine would spoil the
 clock's. Bars are about the medians; when one is missed, there are up to three times as many rounds.
 
 Run `python benchmarks/bench_import.py`; the exit status is 1 when a bar is missed.

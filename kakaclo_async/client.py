@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Literal, Self
 
 import attrs
 
-from kakaclo_async import resources
 from kakaclo_async.config import Caching, Options, Token, choose_base_url
 from kakaclo_async.events import Broadcast, Event, Lane, Stats
 from kakaclo_async.guards import Guard, Guards
@@ -26,6 +25,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     import aiohttp
+
+    from kakaclo_async import resources
 
 
 class Unset:
@@ -107,6 +108,9 @@ class KakaClo:
 
     def _attach(self, sender: Sender) -> None:
         """Make the areas, each sending by the options of this view."""
+        # Loaded by the first client: the areas are a tenth of what importing everything takes.
+        from kakaclo_async import resources  # noqa: PLC0415
+
         self._sender = sender  # the rest of the package comes in here, through `sender_of`
         self.categories = resources.Categories(sender)
         self.warehouses = resources.Warehouses(sender)
@@ -126,6 +130,8 @@ class KakaClo:
             DeprecationWarning,
             stacklevel=2,
         )
+        from kakaclo_async import resources  # noqa: PLC0415 - see `_attach`
+
         return resources.V1(self._sender)
 
     def with_options(

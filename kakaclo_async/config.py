@@ -8,6 +8,7 @@ import os
 import re
 from collections import deque
 from collections.abc import Awaitable
+from math import inf
 from typing import TYPE_CHECKING, Final, cast
 from urllib.parse import quote, urlsplit
 
@@ -85,6 +86,58 @@ class Options:
     def least_time(self) -> float:
         """Seconds without which no attempt begins: a write that is cut off at once would be in doubt for nothing."""
         return min(_LEAST_TIME, self.timeout / 3)
+
+
+@attrs.define(slots=True)
+class Budget:
+    """What one request may still cost; waiting for permits and the time after that count apart.
+
+    Attributes:
+        options: the limits.
+        deadline: the loop's time when the whole call, of which the request may be a part, must have ended.
+        attempt: the number of this attempt, from 1.
+        refusals: 429s, which cost the bulk lane no attempt: its jobs wait as long as it takes.
+        waited: seconds in the queue.
+        spent: seconds outside of it.
+        preparing: seconds that this attempt took before its request left.
+        left: whether a request may have left.
+    """
+
+    options: Options
+    deadline: float
+    attempt: int = 0
+    refusals: int = 0
+    waited: float = 0.0
+    spent: float = 0.0
+    preparing: float = 0.0
+    left: bool = False
+
+    def wait_left(self, now: float) -> float | None:
+        """Return the seconds to wait for a permit at most; None for as long as it takes."""
+        limit = self.options.wait_limit
+        left = min(
+            inf if limit is None else limit - self.waited, self.deadline - now - self.options.least_time
+        )
+        return None if left == inf else max(0.0, left)
+
+    def time_left(self, now: float) -> float:
+        """Return the seconds for attempts, and the pauses between them."""
+        return min(self.options.timeout - self.spent, self.deadline - now)
+
+    def attempt_time(self, now: float, *, writes: bool) -> float:
+        """Return the seconds for the request of this attempt: for a write, which is sent once, all that are left."""
+        left = self.time_left(now)
+        own = max(self.options.attempt_limit - self.preparing, self.options.least_time)
+        return left if writes else min(left, own)
+
+    def has_time(self, now: float, pause: float = 0.0) -> bool:
+        """Return whether an attempt makes sense after a pause."""
+        return pause + self.options.least_time <= self.time_left(now)
+
+    def has_attempts(self) -> bool:
+        """Return whether another one may be made."""
+        used = self.attempt - (self.refusals if self.options.lane is Lane.BULK else 0)
+        return used < self.options.max_attempts
 
 
 @attrs.frozen(slots=True, kw_only=True)

@@ -178,9 +178,12 @@ class ConnectionFailed(KakaCloError):
 class OutcomeUnknown(KakaCloError):
     """A write was sent and its outcome is not known; never send it again without looking first.
 
+    A blocking call that was interrupted after its write was carried out raises it, too: then `number` is set.
+
     Attributes:
         custom_order_id: the id to look the order up by, when an order was being created.
-        order_id: KakaClo's order number, when the write was about an existing order.
+        order_id: KakaClo's order number, when the write was about an existing order, or was carried out.
+        number: what KakaClo called the order, refund or design that surely was made; None while that is not known.
         settles_at: when a journal can settle it; None without a journal.
     """
 
@@ -190,11 +193,13 @@ class OutcomeUnknown(KakaCloError):
         *,
         custom_order_id: str | None = None,
         order_id: str | None = None,
+        number: str | None = None,
         settles_at: datetime | None = None,
     ) -> None:
         super().__init__(message)
         self.custom_order_id = custom_order_id
         self.order_id = order_id
+        self.number = number
         self.settles_at = settles_at
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import attrs
 
+from kakaclo_async.config import Budget
 from kakaclo_async.errors import (
     ClientClosed,
     ConnectionFailed,
@@ -20,7 +21,8 @@ from kakaclo_async.errors import (
 )
 from kakaclo_async.events import Lane, Retried, Sent, Throttled
 from kakaclo_async.protocol import Answer, Request, read_answer
-from kakaclo_async.retry import BACKOFF, Budget, may_repeat, surely_not_executed
+from kakaclo_async.retry import BACKOFF, may_repeat, surely_not_executed
+from kakaclo_async.state import call_writes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,9 +74,9 @@ class Sender:
         gate, guard = self.state.gate, self.state.guard
         budget = Budget(self.options, self.deadline)
         build = request if callable(request) else lambda: request
-        counted, admitted = None, False
+        counted, admitted = None, not guard.active
         try:
-            if not callable(request):
+            if not admitted and not callable(request):
                 counted, admitted = guard.admit(request), True
             while True:
                 budget.attempt += 1
@@ -94,17 +96,18 @@ class Sender:
                             made = build()
                             if (
                                 not admitted
-                            ):  # once: a retry repeats what was surely not executed, and is no new order
+                            ):  # once: a retry repeats what was not executed, and is no new order
                                 counted, admitted = guard.admit(made), True
                             self._check_may_leave(made, budget)
                         built = made
-                        return await self._attempt(built, token, permit, budget)
+                        attempt = self._attempt_write if built.writes else self._attempt
+                        return await attempt(built, token, permit, budget)
                 except KakaCloError as error:
                     if built is None:
                         raise
                     await self._pause_or_raise(built, error, budget)
         finally:
-            if not budget.left:
+            if counted is not None and not budget.left:
                 guard.withdraw(counted)
 
     async def _read_token(self, budget: Budget) -> str:
@@ -133,6 +136,28 @@ class Sender:
                 f"{_label(request)} was not sent: too little time is left to learn what becomes of it"
                 f" ({max(0.0, budget.time_left(_now())):.3g} s)"
             )
+
+    async def _attempt_write(self, request: Request[T], token: str, permit: Permit, budget: Budget) -> T:
+        """Attempt a write, and note what became of it: the caller's wait may be interrupted at any moment."""
+        notes = call_writes.get()
+        if notes is None:
+            return await self._attempt(request, token, permit, budget)
+        notes.begin(request)
+        try:
+            data = await self._attempt(request, token, permit, budget)
+        except asyncio.CancelledError:  # after it left, the transport would have raised another error
+            notes.not_executed()
+            raise
+        except KakaCloError as error:
+            if surely_not_executed(error):
+                notes.not_executed()
+            raise
+        notes.done(
+            data if isinstance(data, str) else "",
+            custom_order_id=request.custom_order_id,
+            order_id=request.order_id,
+        )
+        return data
 
     async def _attempt(self, request: Request[T], token: str, permit: Permit, budget: Budget) -> T:
         started, left_before = _now(), budget.left

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from asyncio import CancelledError
 from collections.abc import Hashable
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from copy import copy
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from weakref import WeakValueDictionary
 
 import attrs
 
-from kakaclo_async.errors import ClientClosed
+from kakaclo_async.errors import ClientClosed, OutcomeUnknown
 from kakaclo_async.protocol import ServerClock
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Iterable
+    from collections.abc import AsyncGenerator, Callable
 
     from kakaclo_async.config import Token
     from kakaclo_async.events import Event
@@ -101,11 +104,6 @@ class ClientState:
         factory=WeakValueDictionary[Hashable, object], init=False
     )
 
-    def drop_quotes(self, skus: Iterable[str]) -> None:
-        """Drop the freight quotes of carts with these SKUs: their stock, and so the warehouses, changed."""
-        changed = frozenset(skus)
-        self.freight.drop(lambda cart: any(item.sku in changed for item in cart.items))
-
     def part(self, key: Hashable, make: Callable[[], T]) -> T:
         """Return the one object under this key, made if no call holds one."""
         if (found := self._parts.get(key)) is None:
@@ -119,3 +117,91 @@ class ClientState:
             await self.gate.aclose()
         finally:
             await self.transport.aclose()
+
+
+@attrs.define(eq=False)
+class CallWrites:
+    """What one blocking call has written at KakaClo so far.
+
+    Its caller may be interrupted at any moment, also when the answer is here already, and must then hear what
+    became of the order. The loop's thread takes the notes, the caller's reads them.
+
+    Attributes:
+        halted: whether the caller was interrupted: nothing may leave any more.
+        unknown: a write whose outcome somebody else has left unknown, as its error.
+    """
+
+    halted: bool = False
+    unknown: OutcomeUnknown | None = None
+    _sending: Request[object] | None = None
+    _done: list[OutcomeUnknown] = attrs.field(factory=list[OutcomeUnknown])
+
+    def begin(self, request: Request[object]) -> None:
+        """Note that a write is about to leave.
+
+        Raises:
+            CancelledError: it must not.
+        """
+        self._sending, self.unknown = request, None
+        if self.halted:  # read after the note is there, as the caller reads the note after this is set
+            self._sending = None
+            raise CancelledError
+
+    def not_executed(self) -> None:
+        """Note that the last write surely changed nothing."""
+        self._sending = self.unknown = None
+
+    def done(self, number: str, *, custom_order_id: str | None = None, order_id: str | None = None) -> None:
+        """Note that a write was carried out.
+
+        Args:
+            number: what KakaClo calls the order, refund or design; "" if it did not say.
+            custom_order_id: of an order.
+            order_id: the order that a refund is of.
+        """
+        if order_id is not None:
+            what = f"a refund of order {order_id} was asked for"
+        elif custom_order_id is not None:
+            what, order_id = f"order {custom_order_id!r} was placed", number or None
+        else:
+            what = "the design was added"
+        self.not_executed()
+        text = f"{what} as {number}" if number else f"{what}, and KakaClo named no number"
+        # A design's number comes later than its answer, and a journal tells again what it has.
+        self._done = [done for done in self._done if done.number is not None and str(done) != text]
+        self._done.append(
+            OutcomeUnknown(text, custom_order_id=custom_order_id, order_id=order_id, number=number or None)
+        )
+
+    def after(self, interruption: str, error: OutcomeUnknown | None = None) -> OutcomeUnknown | None:
+        """Return the error of a call that ends early; None when surely nothing was written.
+
+        Args:
+            interruption: what ended it: "the call was interrupted".
+            error: its own error, if it is one of these.
+        """
+        error = error or self.unknown
+        if error is None and (request := self._sending) is not None:
+            error = OutcomeUnknown(
+                f"{request.method} {request.path} was sent for {_about(request)} and its outcome is not known"
+                f" ({interruption}): look for it before sending it again",
+                custom_order_id=request.custom_order_id,
+                order_id=request.order_id,
+            )
+        before = "; ".join(str(done) for done in self._done)
+        if error is None and self._done:
+            error = copy(self._done[-1])
+            error.args = (f"{before}; do not send it again: {interruption} after KakaClo had answered",)
+        elif error is not None and before:
+            error.args = (f"{error}; before, {before}",)
+        return error
+
+
+call_writes: ContextVar[CallWrites | None] = ContextVar("writes of the running call", default=None)
+"""The notes of a blocking call; None in an asynchronous one, whose caller is told by the error it awaits."""
+
+
+def _about(request: Request[object]) -> str:
+    if request.custom_order_id is not None:
+        return f"order {request.custom_order_id!r}"
+    return "a design" if request.order_id is None else f"a refund of order {request.order_id}"

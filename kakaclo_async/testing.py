@@ -32,10 +32,8 @@ import threading
 from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from concurrent.futures import Executor
-
-    from _typeshed import FileDescriptorLike
 
 
 T = TypeVar("T")
@@ -96,37 +94,20 @@ class SteppedLoop(asyncio.SelectorEventLoop):
         self._now += max(seconds, _TICK)
 
 
-class _SteppingSelector(selectors.BaseSelector):
+class _SteppingSelector(selectors.DefaultSelector):
     """The system's selector, except that its timeouts pass at once."""
 
     def __init__(self, patience: Callable[[float, int], float], step: Callable[[float], None]) -> None:
+        super().__init__()
         self._patience = patience
         self._step = step
-        self._selector = selectors.DefaultSelector()
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         if timeout is None:  # there is no timer to jump to
-            return self._selector.select()
-        events = self._selector.select(0)
+            return super().select()
+        events = super().select(0)
         if not events and timeout > 0:
             patience = self._patience(timeout, len(self.get_map()))
-            events = self._selector.select(patience) if patience else []
+            events = super().select(patience) if patience else []
         self._step(0.0 if events else timeout)
         return events
-
-    def register(
-        self, fileobj: FileDescriptorLike, events: int, data: object = None
-    ) -> selectors.SelectorKey:
-        return self._selector.register(fileobj, events, data)
-
-    def unregister(self, fileobj: FileDescriptorLike) -> selectors.SelectorKey:
-        return self._selector.unregister(fileobj)
-
-    def modify(self, fileobj: FileDescriptorLike, events: int, data: object = None) -> selectors.SelectorKey:
-        return self._selector.modify(fileobj, events, data)
-
-    def close(self) -> None:
-        self._selector.close()
-
-    def get_map(self) -> Mapping[FileDescriptorLike, selectors.SelectorKey]:
-        return self._selector.get_map()

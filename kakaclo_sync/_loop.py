@@ -1,37 +1,35 @@
 """The private event loop: a daemon thread that runs coroutines while the threads that asked for them wait.
 
-Ordinary bridges fail in three places that shape this one: Ctrl-C ends the request before it reaches the caller; a call
-from the loop's own thread is refused, because it would wait for itself; no script hangs or warns when it exits.
+Ordinary bridges fail in three places that shape this one: Ctrl-C ends the request before it reaches the caller, and
+never hides what a write did; a call from the loop's own thread is refused, because it would wait for itself; no script
+hangs or warns when it exits.
 """
 
 from __future__ import annotations
 
 import asyncio
-import sys
 import threading
 import warnings
 from asyncio import _get_running_loop  # most callers have none, and `get_running_loop` would raise
 from contextlib import suppress
 from contextvars import ContextVar
-from functools import partial
 from importlib import import_module
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from kakaclo_async.errors import ClientClosed, ConfigurationError, OutcomeUnknown
+from kakaclo_async.errors import ClientClosed, OutcomeUnknown
+from kakaclo_async.state import CallWrites, call_writes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
 
-R = TypeVar("R")
 T = TypeVar("T")
 
 # Seconds that the interpreter's exit waits for a loop that does not end.
 _EXIT_TIMEOUT = 10.0
 
-# Seconds after which a wait comes up to look for signals: one that arrives just before the wait does not
-# interrupt it, and on Windows none does.
+# Seconds after which a wait comes up for signals: one just before the wait does not interrupt it, on Windows none does.
 _WAIT = 0.5
 
 # It registers fork and exit hooks when it is loaded; event loops load it in a call, which can be too late for them.
@@ -48,16 +46,16 @@ class LoopThread:
         loop: the event loop; uvloop's if that is installed.
         stopping: True from the moment that the loop takes no more calls.
         exiting: True when the end of the interpreter is why.
+        calls: what has not ended yet.
     """
 
     def __init__(self, at_end: Callable[[], Coroutine[object, object, object]]) -> None:
-        _refuse_green_threads()
         self.loop = new_loop()
         self.stopping = False
         self.exiting = False
         self._inherited = False
         self._stop = asyncio.Event()
-        self._calls: set[Call[Any]] = set()
+        self.calls: set[Call[Any]] = set()
         self._at_end = at_end
         self._thread = threading.Thread(target=self._main, name="kakaclo-loop", daemon=True)
         try:
@@ -68,51 +66,32 @@ class LoopThread:
 
     def __repr__(self) -> str:
         state = "inherited" if self._inherited else "stopping" if self.stopping else "running"
-        return f"<LoopThread {state}, calls={len(self._calls)}>"
+        return f"<LoopThread {state}, calls={len(self.calls)}>"
 
     def run(self, work: Callable[[], Coroutine[object, object, T]]) -> T:
         """Run a coroutine on the loop, in the caller's context, and wait for its end.
-
-        An exception out of a signal handler, such as Ctrl-C's, cancels the coroutine, waits for its end and
-        goes on; a second one does not wait.
 
         Args:
             work: makes the coroutine; called on the loop.
 
         Raises:
             ClientClosed: the loop was closed before or during the call, or belongs to the parent process.
-            OutcomeUnknown: an interrupted write may have been executed.
+            OutcomeUnknown: an interrupted write was executed, or may have been.
             RuntimeError: the caller is on this very loop.
         """
-        self._check_caller()
         call = Call(self, work)
         try:
-            self._submit(call)
-            call.wait()
-        except BaseException as interruption:
-            if self.post(call.cancel):
-                call.wait()
-            if isinstance(call.error, OutcomeUnknown):
-                raise call.error from interruption
+            return call.result()
+        except BaseException as error:
+            call.settle(error)
             raise
-        error, call.error = call.error, None
-        if error is None:
-            return call.value
-        self._park_daemons()
-        try:
-            raise error
-        finally:
-            del error  # its traceback holds this frame, and this frame held it
 
-    def forget(self, call: Call[T]) -> None:
-        """Drop a call that has ended."""
-        self._calls.discard(call)
-
-    def _submit(self, call: Call[T]) -> None:
-        self._calls.add(call)
+    def submit(self, call: Call[T]) -> None:
+        """Have the loop start a call."""
+        self.calls.add(call)
         # The loop copies this thread's context for `start`, and the task copies that.
         if not self.post(call.start):
-            self._park_daemons()
+            self.park_daemons()
             raise self.refusal()
 
     def post(self, callback: Callable[[], object]) -> bool:
@@ -151,8 +130,9 @@ class LoopThread:
             return ClientClosed("this belongs to the parent process; make it again after the fork")
         return ClientClosed("the client is closed; make a new one")
 
-    def _check_caller(self) -> None:
-        self._park_daemons()
+    def check_caller(self) -> None:
+        """Refuse a call from the loop's own thread, and warn of one that holds up another loop."""
+        self.park_daemons()
         if threading.get_ident() == self._thread.ident:
             raise RuntimeError(
                 "a blocking call on the client's own event loop would wait for itself; in an event callback,"
@@ -162,8 +142,8 @@ class LoopThread:
             message = "this blocking call holds up the event loop of its thread; kakaclo_async would not"
             warnings.warn(message, RuntimeWarning, stacklevel=4)
 
-    def _park_daemons(self) -> None:
-        # While the interpreter is ending, any exception in a daemon thread prints a traceback.
+    def park_daemons(self) -> None:
+        """Stop a daemon thread for good while the interpreter ends: any exception in it would print a traceback."""
         if self.exiting and threading.current_thread().daemon:
             SimpleQueue[None]().get()
 
@@ -179,20 +159,24 @@ class LoopThread:
         finally:
             self.stopping = True
             # Calls posted after the loop's last turn; later ones find the loop closed.
-            while self._calls:
-                self._calls.pop().end(self.refusal())
+            while self.calls:
+                self.calls.pop().end(self.refusal())
 
     async def _serve(self) -> None:
         await self._stop.wait()
-        tasks = [call.cancel() for call in tuple(self._calls)]
+        tasks = [call.cancel() for call in tuple(self.calls)]
         await asyncio.gather(*filter(None, tasks), return_exceptions=True)
         await self._at_end()
 
 
 class Call(Generic[T]):
-    """One coroutine that a thread waits for. That thread calls `wait` only; all else runs on the loop's."""
+    """One coroutine that a thread waits for. That thread calls `result` and `settle`; all else runs on the loop's.
 
-    __slots__ = ("_inbox", "_task", "_thread", "_work", "ended", "error", "value")
+    An exception out of a signal handler, such as Ctrl-C's, may come at any moment, also between the answer's arrival
+    and the return to the caller. So what came of the call is kept here, made before it, until the caller has it.
+    """
+
+    __slots__ = ("_inbox", "_posted", "_task", "_thread", "_work", "_writes", "ended", "error", "value")
 
     value: T
 
@@ -202,11 +186,50 @@ class Call(Generic[T]):
         self._task: asyncio.Task[object] | None = None
         # Functions for the waiting thread to call; None wakes it to check whether the call has ended.
         self._inbox: SimpleQueue[Callable[[], object] | None] = SimpleQueue()
+        self._posted = False
+        self._writes = CallWrites()
         self.ended = False
         self.error: BaseException | None = None
 
-    def wait(self) -> None:
-        """Wait for the end, and run what `on_caller` sends meanwhile. It may be called again after an interruption."""
+    def result(self) -> T:
+        """Run the coroutine, and wait for its end; pass whatever this raises to `settle`."""
+        self._thread.check_caller()
+        self._posted = True
+        self._thread.submit(self)
+        self._wait()
+        if self.error is None:
+            return self.value
+        self._thread.park_daemons()
+        raise self.error
+
+    def settle(self, error: BaseException) -> None:
+        """Raise `OutcomeUnknown` from an interruption that cut a write short; return if the error may be raised itself.
+
+        An interruption, which is any exception but the call's own, cancels the coroutine and waits for its end; one
+        that comes meanwhile does not wait. An order that was placed, or may have been, is never only an interrupt.
+        """
+        if error is self.error or not self._posted:
+            self.error = None  # its traceback holds the frame that holds this call
+            return
+        self._writes.halted = True  # from now on nothing leaves, however late the cancellation comes
+        try:
+            if not self.ended and self._thread.post(self.cancel):
+                self._wait()
+        finally:
+            self._raise_written(error)
+
+    def _raise_written(self, interruption: BaseException) -> None:
+        own, self.error = self.error, None
+        known = own if isinstance(own, OutcomeUnknown) else None
+        error = self._writes.after("the call was interrupted", known)
+        try:
+            if error is not None:
+                raise error from interruption
+        finally:
+            del own, known, error  # their traceback holds this frame
+
+    def _wait(self) -> None:
+        """Wait for the end, and run what comes into the inbox; again after an interruption."""
         # `ended` is set before the wake-up is sent, so a second wait after an interrupted one cannot hang.
         while not self.ended:
             try:
@@ -227,11 +250,15 @@ class Call(Generic[T]):
         if self.ended:  # cancelled before this first step
             return
         self._task = asyncio.current_task()
-        _inbox.set(self._inbox)
+        inbox.set(self._inbox)
+        call_writes.set(self._writes)
         try:
             self.value = await self._work()
         except asyncio.CancelledError as error:
-            self.end(self._thread.refusal() if self._thread.stopping else error)
+            if self._thread.stopping:
+                self.end(self._writes.after("the client was closed") or self._thread.refusal())
+            else:
+                self.end(error)
         except BaseException as error:  # noqa: BLE001 - the caller gets it
             self.end(error.with_traceback(error.__traceback__ and error.__traceback__.tb_next))
         else:
@@ -239,6 +266,7 @@ class Call(Generic[T]):
 
     def cancel(self) -> asyncio.Task[object] | None:
         """Have the coroutine end soon, and return its task if it has begun."""
+        self._writes.halted = True
         if self._task is None:
             self.end(self._thread.refusal() if self._thread.stopping else asyncio.CancelledError())
         else:
@@ -251,35 +279,15 @@ class Call(Generic[T]):
             return
         self.error = error
         self.ended = True
-        self._thread.forget(self)
+        self._thread.calls.discard(self)
         self._task = None  # freed here: a signal could interrupt the caller while it frees it
         # Threads that still wait when the interpreter exits are daemons: woken, they would print a traceback.
         if not self._thread.exiting:
             self._inbox.put(None)
 
 
-_inbox: ContextVar[SimpleQueue[Callable[[], object] | None]] = ContextVar("inbox of the caller")
-
-
-async def on_caller(function: Callable[[], R]) -> R:
-    """Call a function on the thread that waits for the running call; await it inside that call."""
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[R] = loop.create_future()
-
-    def settle(result: Callable[[], None]) -> None:
-        if not done.done():  # else the call was cancelled meanwhile
-            result()
-
-    def job() -> None:
-        try:
-            result = partial(done.set_result, function())
-        except Exception as error:  # noqa: BLE001 - raised where it is awaited
-            result = partial(done.set_exception, error)
-        with suppress(RuntimeError):  # the loop was closed meanwhile
-            loop.call_soon_threadsafe(settle, result)
-
-    _inbox.get().put(job)
-    return await done
+inbox: ContextVar[SimpleQueue[Callable[[], object] | None]] = ContextVar("inbox of the caller")
+"""Takes functions that the thread which waits for the running call shall call meanwhile."""
 
 
 def new_loop() -> asyncio.AbstractEventLoop:
@@ -290,18 +298,3 @@ def new_loop() -> asyncio.AbstractEventLoop:
         # Not `new_event_loop`: whatever policy the process has, it is not about this loop.
         return asyncio.SelectorEventLoop()
     return uvloop.new_event_loop()
-
-
-def _refuse_green_threads() -> None:
-    checks = (
-        ("gevent.monkey", "is_module_patched", ("_thread", "queue", "select")),
-        ("eventlet.patcher", "is_monkey_patched", ("thread", "select")),
-    )
-    for module, check, needed in checks:
-        patcher = sys.modules.get(module)
-        replaced = [] if patcher is None else [name for name in needed if getattr(patcher, check)(name)]
-        if replaced:
-            raise ConfigurationError(
-                f"{module.partition('.')[0]} has replaced {', '.join(replaced)} in this process, and the blocking"
-                " client needs the real ones: use thread or process workers, or leave these modules unpatched"
-            )

@@ -13,12 +13,13 @@ import os
 import sys
 import threading
 import weakref
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set as AbstractSet
 from functools import partial, wraps
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, cast, overload
 
-from kakaclo_async.errors import ClientClosed
-from kakaclo_sync._loop import LoopThread
+from kakaclo_async.errors import ClientClosed, ConfigurationError
+from kakaclo_sync._loop import Call, LoopThread
 from kakaclo_sync.stream import Pull, Stream
 
 if TYPE_CHECKING:
@@ -99,6 +100,7 @@ class Bridge(Generic[R]):
             if self._thread is None:
                 if self._closed:
                     raise ClientClosed("the client is closed; make a new one")
+                _refuse_green_threads()
                 self._thread = LoopThread(partial(self._close, root))
             return self._thread
 
@@ -128,6 +130,21 @@ class Bridge(Generic[R]):
         if self._thread is not None:
             self._thread.exiting = True
             self.close()
+
+
+def _refuse_green_threads() -> None:
+    checks = (
+        ("gevent.monkey", "is_module_patched", ("_thread", "queue", "select")),
+        ("eventlet.patcher", "is_monkey_patched", ("thread", "select")),
+    )
+    for module, check, needed in checks:
+        patcher = sys.modules.get(module)
+        replaced = [] if patcher is None else [name for name in needed if getattr(patcher, check)(name)]
+        if replaced:
+            raise ConfigurationError(
+                f"{module.partition('.')[0]} has replaced {', '.join(replaced)} in this process, and the blocking"
+                " client needs the real ones: use thread or process workers, or leave these modules unpatched"
+            )
 
 
 _bridges: weakref.WeakSet[Bridge[Any]] = weakref.WeakSet()
@@ -221,12 +238,33 @@ class Method(Protocol[P, T_co]):
     def __get__(self, instance: object, owner: type[object], /) -> Callable[P, T_co]: ...
 
 
+def _read_here(*args: Any, **kwargs: Any) -> tuple[list[Any], dict[str, Any]]:
+    """Read lazy arguments on the caller's thread: a cursor, a query set or a stream must not run on the loop's."""
+    return list(map(_listed, args)), {name: _listed(value) for name, value in kwargs.items()}
+
+
+def _listed(value: Any) -> Any:
+    found: object = value
+    if isinstance(found, (str, bytes, Mapping, AbstractSet)) or not isinstance(found, Iterable):
+        return value
+    if isinstance(found, Sequence) and not any(isinstance(part, Iterator) for part in value):
+        return value
+    return list(map(_listed, value))
+
+
 def blocking(method: Callable[Concatenate[A, P], Coroutine[Any, Any, T]]) -> Method[P, T]:
     """Derive the method that waits for the result of an async one."""
 
     @wraps(method)
     def call(self: BlockingProxy[A], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return self._bridge.thread().run(lambda: method(self._target(), *args, **kwargs))
+        given, named = _read_here(*args, **kwargs)
+        start = cast("Callable[..., Coroutine[Any, Any, T]]", method)
+        running = Call(self._bridge.thread(), lambda: start(self._target(), *given, **named))
+        try:
+            return running.result()
+        except BaseException as error:
+            running.settle(error)
+            raise
 
     return cast("Method[P, T]", _named_in_tracebacks(call, method))
 
@@ -236,7 +274,9 @@ def iterating(method: Callable[Concatenate[A, P], Rows[T]]) -> Method[P, Stream[
 
     @wraps(method)
     def call(self: BlockingProxy[A], /, *args: P.args, **kwargs: P.kwargs) -> Stream[T]:
-        return Stream(self._bridge.thread(), lambda: method(self._target(), *args, **kwargs), self)
+        given, named = _read_here(*args, **kwargs)
+        start = cast("Callable[..., Rows[T]]", method)
+        return Stream(self._bridge.thread(), lambda: start(self._target(), *given, **named), self)
 
     # `inspect` and `help` would show the async method's. Annotations are strings here, and stay so: the names in them
     # are imported for type checkers only. "AsyncIterator[Order]" and "AsyncGenerator[Order, None]" have rows of Order.

@@ -8,11 +8,11 @@ import threading
 from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from kakaclo_async import catalog
 from kakaclo_async.errors import ClientClosed
-from kakaclo_sync._loop import on_caller
+from kakaclo_sync._loop import inbox
 from kakaclo_sync._proxy import BlockingProxy, blocking, iterating
 
 if TYPE_CHECKING:
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
     from kakaclo_async.catalog import Change, MirrorReport
     from kakaclo_sync.client import KakaClo
+
+
+R = TypeVar("R")
 
 
 class Mirror(BlockingProxy[catalog.Mirror]):
@@ -92,7 +95,7 @@ class Mirror(BlockingProxy[catalog.Mirror]):
         """
 
         def tell(change: Change) -> Awaitable[object]:
-            return on_caller(lambda: None if on_change is None else on_change(change))
+            return _on_caller(lambda: None if on_change is None else on_change(change))
 
         with _stopped_by_signals(self.stop) if stop_on_signals else nullcontext():
             self._follow(every, since=since, on_change=on_change and tell, after=after)
@@ -113,6 +116,27 @@ class Mirror(BlockingProxy[catalog.Mirror]):
 
     def __repr__(self) -> str:
         return repr(self._target())
+
+
+async def _on_caller(function: Callable[[], R]) -> R:
+    """Call a function on the thread that waits for the running call; await it inside that call."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[R] = loop.create_future()
+
+    def settle(result: Callable[[], None]) -> None:
+        if not done.done():  # else the call was cancelled meanwhile
+            result()
+
+    def job() -> None:
+        try:
+            result = partial(done.set_result, function())
+        except Exception as error:  # noqa: BLE001 - raised where it is awaited
+            result = partial(done.set_exception, error)
+        with suppress(RuntimeError):  # the loop was closed meanwhile
+            loop.call_soon_threadsafe(settle, result)
+
+    inbox.get().put(job)
+    return await done
 
 
 @contextmanager

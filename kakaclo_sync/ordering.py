@@ -76,6 +76,7 @@ class Journal(BlockingProxy[ordering.Journal]):
         Raises:
             ConfigurationError: there is no journal.
             Rejected: KakaClo declined some of it, which is not pending any more; the others were sent.
+            OutcomeUnknown: it was interrupted; the error names what was carried out. Call it again to go on.
             KakaCloError: KakaClo could not be asked; what was not sent is lost until the next call.
         """
         return kk._bridge.thread().run(lambda: self._target().finish(kk._target()))  # noqa: SLF001 - the package's own

@@ -7,13 +7,13 @@ import contextlib
 from collections import deque
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
-from kakaclo_async.errors import ClientClosed
+from kakaclo_async.errors import ClientClosed, IncompletePull, KakaCloError, copy_error
+from kakaclo_async.models.pull import Certificate
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
     from typing import Self
 
-    from kakaclo_async import Certificate
     from kakaclo_async.paging.pull import Pull as AsyncPull
     from kakaclo_sync._loop import LoopThread
 
@@ -42,13 +42,14 @@ class Stream(Generic[T]):
 
     The first row asked for starts the fetching. An error, Ctrl-C, `close` or the collection of the iterator
     ends it, and the requests under way with it. Several threads may share one iterator: each row goes to one
-    of them.
+    of them. One that an error or Ctrl-C ended says so each time a row is asked for: it never looks complete.
     """
 
     def __init__(self, thread: LoopThread, source: Callable[[], Rows[T]], owner: object) -> None:
         self._thread = thread
         self._owner = owner  # the client's loop stops when nothing holds the client
         self._rows: deque[T] = deque()
+        self._failure: BaseException | None = None
         self._ended = True  # unless the source opens
         self._pump = thread.run(lambda: _open(source))
         self._ended = False
@@ -57,35 +58,57 @@ class Stream(Generic[T]):
         return self
 
     def __next__(self) -> T:
-        while True:
-            with contextlib.suppress(IndexError):
-                return self._rows.popleft()
-            if self._ended:
-                raise StopIteration
-            self._fetch()
+        end: BaseException | None = None
+        try:
+            while True:
+                with contextlib.suppress(IndexError):
+                    return self._rows.popleft()
+                end = self._end()
+                if end is not None:
+                    raise end  # noqa: TRY301 - told apart from an interruption below
+                self._fetch()
+        except BaseException as error:
+            expected, end = error is end, None  # its traceback holds this frame
+            # An exception out of a signal handler may come when a row was taken and not handed out yet.
+            if not expected:
+                self._fail(error)
+            raise
+
+    def _end(self) -> BaseException | None:
+        """Return what to raise once there are no more rows: a copy for each thread that asks."""
+        if self._failure is not None:
+            return copy_error(self._failure)
+        return StopIteration() if self._ended else None
 
     def _fetch(self) -> None:
-        try:
-            rows = self._thread.run(self._pump.take)
-        except BaseException:
-            self.close()
-            raise
+        rows = self._thread.run(self._pump.take)
         if rows:
             self._rows.extend(rows)
-            return
-        self._ended = True
-        error, self._pump.error = self._pump.error, None
-        if error is not None:
-            try:
-                raise error
-            finally:
-                del error  # its traceback holds this frame
+        elif not self._ended:  # else another thread has closed it, or learned the same
+            self._failure = self._pump.error
+            self._ended = True
+
+    def _fail(self, error: BaseException) -> None:
+        if self._failure is None:
+            self._failure = (
+                error
+                if isinstance(error, KakaCloError)
+                else IncompletePull(
+                    f"this iterator was interrupted ({type(error).__name__}), and rows are missing: start it again",
+                    certificate=Certificate(),
+                )
+            )
+        self._stop()
 
     def close(self) -> None:
         """End the iteration and wait until its requests have ended; safe twice, and with a closed client."""
+        self._failure = None
+        self._stop()
+
+    def _stop(self) -> None:
+        self._rows.clear()
         if not self._ended:
             self._ended = True
-            self._rows.clear()
             with contextlib.suppress(ClientClosed):
                 self._thread.run(self._pump.stop)
 

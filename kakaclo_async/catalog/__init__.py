@@ -7,17 +7,8 @@ try:
     from kakaclo_async.catalog.mirror import Mirror
     from kakaclo_async.catalog.report import Change, ChangeKind, Gap, MirrorReport, MirrorStatus
 except ModuleNotFoundError as error:
-    if error.name not in {"filelock", "sqlalchemy"}:
+    if error.name != "sqlalchemy":
         raise
     raise ConfigurationError(f"the catalog needs {error.name}: pip install 'kakaclo[catalog]'") from None
 
-__all__ = [
-    "Change",
-    "ChangeKind",
-    "ExportFormat",
-    "Gap",
-    "Mirror",
-    "MirrorReport",
-    "MirrorStatus",
-    "export",
-]
+__all__ = ["Change", "ChangeKind", "ExportFormat", "Gap", "Mirror", "MirrorReport", "MirrorStatus", "export"]

@@ -24,6 +24,7 @@ from kakaclo_async.database.engines import (
 from kakaclo_async.database.lock import WriterLock, take_advisory_lock
 from kakaclo_async.database.url import DatabaseUrl
 from kakaclo_async.errors import ClientClosed, ConfigurationError
+from kakaclo_async.paging.listing import RowStream
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -174,17 +175,19 @@ class MirrorDatabase:
         finally:
             await engine.dispose()
 
-    async def changes(self, after: int = 0) -> AsyncGenerator[Change, None]:
-        """Yield the changes with a higher id, in order; none of them holds the database while it is handled.
+    def changes(self, after: int = 0) -> AsyncGenerator[Change, None]:
+        """Iterate over the changes with a higher id, in order; none of them holds the database while it is handled.
 
         Raises:
             ConfigurationError: there is no mirror.
         """
+        return RowStream(self._changes(after))
+
+    async def _changes(self, after: int) -> AsyncGenerator[list[Change], None]:
         while True:
             async with self.reading() as connection:
                 rows = (await connection.execute(_CHANGES, {"after": after})).mappings().all()
-            for row in rows:
-                yield Change(**row)
+            yield [Change(**row) for row in rows]
             if len(rows) < _BATCH:
                 return
             after = rows[-1]["id"]

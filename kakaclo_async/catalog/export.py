@@ -13,7 +13,7 @@ from decimal import Decimal
 from enum import StrEnum
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Final, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, TypeAlias
 from uuid import uuid4
 
 import msgspec
@@ -27,6 +27,7 @@ from kakaclo_async.errors import ConfigurationError, InvalidRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
+    from contextlib import AbstractContextManager
 
     from sqlalchemy import Column, Table
 
@@ -56,10 +57,8 @@ class ExportFormat(StrEnum):
     PARQUET = "parquet"
 
 
-class _Writer(Protocol):
-    def write(self, rows: Sequence[Row]) -> None: ...
-
-    def close(self) -> None: ...
+_Writer: TypeAlias = "AbstractContextManager[Callable[[Sequence[Row]], object]]"
+"""Gives a function that writes rows; at its end all of them are in the file, which stays open."""
 
 
 async def export(
@@ -97,7 +96,7 @@ async def export(
     if target.is_dir():
         raise ConfigurationError(f"{target} is a folder, not a file")
     partial = target.with_name(f".{target.name}.{uuid4().hex}.part")
-    with _errors_of(target):
+    try:
         try:
             file = await asyncio.to_thread(partial.open, "xb")
             try:
@@ -108,6 +107,8 @@ async def export(
             await asyncio.to_thread(partial.replace, target)
         finally:
             await run_to_completion(asyncio.to_thread(partial.unlink, missing_ok=True))
+    except OSError as error:
+        raise ConfigurationError(f"{target} cannot be written: {error.strerror or error}") from error
     return count
 
 
@@ -115,36 +116,25 @@ async def _copy(url: str, source: Table, file: BinaryIO, make: Callable[[BinaryI
     count = 0
     async with MirrorDatabase(url).reading() as connection:
         # Each step in a thread ends before a cancellation goes on: a file must not be closed under its writer.
-        writer = await run_to_completion(asyncio.to_thread(make, file, source))
+        writer = make(file, source)
+        write = await run_to_completion(asyncio.to_thread(writer.__enter__))
         try:
             found = await connection.stream(select(source).order_by(*source.primary_key))
             async for batch in found.mappings().partitions(_BATCH):
-                await run_to_completion(asyncio.to_thread(writer.write, [dict(row) for row in batch]))
+                await run_to_completion(asyncio.to_thread(write, [dict(row) for row in batch]))
                 count += len(batch)
         finally:
-            await run_to_completion(asyncio.to_thread(writer.close))
+            await run_to_completion(asyncio.to_thread(writer.__exit__, None, None, None))
     return count
 
 
 @contextmanager
-def _errors_of(path: Path) -> Generator[None, None, None]:
-    try:
-        yield
-    except OSError as error:
-        raise ConfigurationError(f"{path} cannot be written: {error.strerror or error}") from error
-
-
-class _Csv:
-    def __init__(self, file: BinaryIO, table: Table) -> None:
-        self._text = io.TextIOWrapper(file, encoding="utf-8", newline="")
-        self._writer = csv.DictWriter(self._text, [column.name for column in table.c])
-        self._writer.writeheader()
-
-    def write(self, rows: Sequence[Row]) -> None:
-        self._writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
-
-    def close(self) -> None:
-        self._text.detach()  # and flush; the file stays open
+def _csv(file: BinaryIO, table: Table) -> Generator[Callable[[Sequence[Row]], object]]:
+    text = io.TextIOWrapper(file, encoding="utf-8", newline="")
+    writer = csv.DictWriter(text, [column.name for column in table.c])
+    writer.writeheader()
+    yield lambda rows: writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
+    text.detach()  # and flush
 
 
 def _cell(value: object) -> object:
@@ -162,51 +152,42 @@ def _cell(value: object) -> object:
             return value
 
 
-class _JsonLines:
-    def __init__(self, file: BinaryIO, _: Table) -> None:
-        self._file = file
-        self._encode = msgspec.json.Encoder(decimal_format="number").encode_lines
-
-    def write(self, rows: Sequence[Row]) -> None:
-        self._file.write(self._encode(rows))
-
-    def close(self) -> None:
-        self._file.flush()
+@contextmanager
+def _json_lines(file: BinaryIO, _: Table) -> Generator[Callable[[Sequence[Row]], object]]:
+    encode = msgspec.json.Encoder(decimal_format="number").encode_lines
+    yield lambda rows: file.write(encode(rows))
+    file.flush()
 
 
-class _Parquet:
-    def __init__(self, file: BinaryIO, table: Table) -> None:
+@contextmanager
+def _parquet(file: BinaryIO, table: Table) -> Generator[Callable[[Sequence[Row]], object]]:
+    try:
+        # An extra that the other formats do without, and that publishes no types.
+        arrow: Any = import_module("pyarrow")
+        parquet: Any = import_module("pyarrow.parquet")
+    except ImportError:
+        raise ConfigurationError("Parquet needs pyarrow: pip install 'kakaclo[export]'") from None
+    columns = arrow.schema([(column.name, _arrow_type(column, arrow)) for column in table.c])
+    waiting: list[object] = []
+
+    def write(rows: Sequence[Row]) -> None:
         try:
-            # An extra that the other formats do without, and that publishes no types.
-            self._arrow: Any = import_module("pyarrow")
-            parquet: Any = import_module("pyarrow.parquet")
-        except ImportError:
-            raise ConfigurationError("Parquet needs pyarrow: pip install 'kakaclo[export]'") from None
-        self._name = table.name
-        self._schema = self._arrow.schema(
-            [(column.name, _arrow_type(column, self._arrow)) for column in table.c]
-        )
-        self._writer = parquet.ParquetWriter(file, self._schema)
-        self._waiting: list[object] = []
-
-    def write(self, rows: Sequence[Row]) -> None:
-        try:
-            self._waiting.append(self._arrow.RecordBatch.from_pylist(rows, schema=self._schema))
-        except self._arrow.ArrowException as error:
+            waiting.append(arrow.RecordBatch.from_pylist(rows, schema=columns))
+        except arrow.ArrowException as error:
             raise ConfigurationError(
-                f"a row of {self._name} does not fit into Parquet, CSV and JSON lines hold it: {error}"
+                f"a row of {table.name} does not fit into Parquet, CSV and JSON lines hold it: {error}"
             ) from None
-        if len(self._waiting) == _ROW_GROUP:
-            self._flush()
+        if len(waiting) == _ROW_GROUP:
+            flush()
 
-    def close(self) -> None:
-        self._flush()
-        self._writer.close()
+    def flush() -> None:
+        if waiting:
+            writer.write_table(arrow.Table.from_batches(waiting))
+            waiting.clear()
 
-    def _flush(self) -> None:
-        if self._waiting:
-            self._writer.write_table(self._arrow.Table.from_batches(self._waiting))
-            self._waiting.clear()
+    with parquet.ParquetWriter(file, columns) as writer:
+        yield write
+        flush()
 
 
 def _arrow_type(column: Column[Any], arrow: Any) -> object:
@@ -220,7 +201,7 @@ def _arrow_type(column: Column[Any], arrow: Any) -> object:
 
 
 _WRITERS: Final[dict[ExportFormat, Callable[[BinaryIO, Table], _Writer]]] = {
-    ExportFormat.CSV: _Csv,
-    ExportFormat.JSONL: _JsonLines,
-    ExportFormat.PARQUET: _Parquet,
+    ExportFormat.CSV: _csv,
+    ExportFormat.JSONL: _json_lines,
+    ExportFormat.PARQUET: _parquet,
 }

@@ -7,7 +7,7 @@ import inspect
 import logging
 import math
 import signal
-from contextlib import aclosing, contextmanager, nullcontext, suppress
+from contextlib import ExitStack, aclosing, contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Final
 
 import attrs
@@ -137,14 +137,10 @@ class Follower:
 def _stopped_by_signals(stop: Callable[[], None]) -> Generator[None, None, None]:
     # Not by `signal.signal`, as a blocking caller does: a handler that the loop has already would be called as well.
     loop = asyncio.get_running_loop()
-    installed: list[signal.Signals] = []
-    try:
+    with ExitStack() as installed:
         # Windows has no such handlers, and threads may not set any: there a cancellation ends it.
         with suppress(NotImplementedError, RuntimeError, ValueError):
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(number, stop)
-                installed.append(number)
+                installed.callback(loop.remove_signal_handler, number)
         yield
-    finally:
-        for number in installed:
-            loop.remove_signal_handler(number)

@@ -9,19 +9,17 @@ from typing import TYPE_CHECKING, Final, Self
 
 from kakaclo_async.catalog.database import MirrorDatabase, last_change
 from kakaclo_async.catalog.follow import Follower
-from kakaclo_async.catalog.reading import product_look_up, product_source, stock_source
 from kakaclo_async.catalog.run import Run
 from kakaclo_async.catalog.store import verifications
+from kakaclo_async.client import sender_of
 from kakaclo_async.errors import InvalidRequest
 from kakaclo_async.paging import checked_window, complete_until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
-    from types import TracebackType
 
     from kakaclo_async.catalog.report import Change, MirrorReport, MirrorStatus
     from kakaclo_async.client import KakaClo
-    from kakaclo_async.events import PageDone
     from kakaclo_async.models.pull import Window
 
 
@@ -74,9 +72,7 @@ class Mirror:
         await self._database.open()
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self._database.close()
 
     async def aclose(self) -> None:
@@ -99,9 +95,8 @@ class Mirror:
         """
         window = self._window(since, until)
         async with self, self._one_run() as run:
-            sender = self._kk._sender  # noqa: SLF001 - for rows that no resource would return
-            await run.pull(product_source(sender), stock_source(sender), window)
-            return self._finish(run)
+            await run.pull(window)
+            return run.finish()
 
     async def verify(self) -> MirrorReport:
         """Read the whole catalog again, repair what differs, and mark what is gone.
@@ -117,11 +112,10 @@ class Mirror:
         """
         window = self._window(None, None)
         async with self, self._one_run(verifying=1) as run:
-            sender = self._kk._sender  # noqa: SLF001 - see `run`
-            await run.pull(product_source(sender), stock_source(sender), window, all_again=True)
+            await run.pull(window, all_again=True)
             if not run.report.gaps:
-                await run.confirm_missing(product_look_up(sender))
-            return self._finish(run)
+                await run.confirm_missing()
+            return run.finish()
 
     async def follow(
         self,
@@ -196,11 +190,11 @@ class Mirror:
         async with self._turn:
             begun = await self._database.write(verifications)
             yield Run(
-                self._database,
+                database=self._database,
+                sender=sender_of(self._kk),
                 concurrency=self._concurrency,
-                rate=self._kk._sender.state.rate,  # noqa: SLF001 - the bucket's own
                 now=self._now,
-                tell=self._tell,
+                progress=self._progress,
                 seen_in=begun + verifying,
             )
 
@@ -210,14 +204,3 @@ class Mirror:
         if window.end > now:
             raise InvalidRequest(f"until {window.end.isoformat()} is in the future")
         return window
-
-    def _finish(self, run: Run) -> MirrorReport:
-        report = run.finish()
-        if self._progress is not None:
-            self._progress(report)
-        return report
-
-    def _tell(self, report: MirrorReport, event: PageDone) -> None:
-        self._kk._sender.state.emit(event)  # noqa: SLF001 - the client's listeners hear of the mirror's pages
-        if self._progress is not None:
-            self._progress(report)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import attrs
-import msgspec
 
-from kakaclo_async.codec import Undecodable
+from kakaclo_async.codec import Undecodable, encode
 from kakaclo_async.codec.scalars import InvalidValue, read_time
 from kakaclo_async.models.common import Page
 from kakaclo_async.models.product import Product, StockLevel
@@ -16,7 +15,7 @@ from kakaclo_async.resources.products import products_request
 from kakaclo_async.resources.stocks import stocks_request
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Sequence
     from datetime import datetime
 
     from kakaclo_async.models.pull import Window
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
 
 
 M = TypeVar("M", Product, StockLevel)
-
-_to_json: Final = msgspec.json.Encoder(decimal_format="number").encode
 
 
 def product_source(sender: Sender) -> Source[Product | Undecodable]:
@@ -55,17 +52,12 @@ def stock_source(sender: Sender) -> Source[StockLevel | Undecodable]:
     return Source(name="stock", read=read, key=row_key)
 
 
-def product_look_up(sender: Sender) -> Callable[[Sequence[str]], Awaitable[Sequence[Product | Undecodable]]]:
-    """Return a function that asks for at most 30 products by their SPU codes.
+async def look_up_products(sender: Sender, spus: Sequence[str]) -> Sequence[Product | Undecodable]:
+    """Ask for at most 30 products by their SPU codes.
 
     `GET /v1/product/products`
     """
-
-    async def look_up(spus: Sequence[str]) -> Sequence[Product | Undecodable]:
-        request = products_request(spus=spus)
-        return (await sender.send(_tolerant(request, Page[Product | Undecodable]))).list
-
-    return look_up
+    return (await sender.send(_tolerant(products_request(spus=spus), Page[Product | Undecodable]))).list
 
 
 def _tolerant(
@@ -86,7 +78,7 @@ def row_key(row: Product | StockLevel | Undecodable) -> str:
 
 def raw_json(row: Undecodable) -> str:
     """Return an undecodable row as it came."""
-    return _to_json(row.document).decode()
+    return encode(row.document).decode()
 
 
 def _time(row: Product | Undecodable) -> datetime | None:

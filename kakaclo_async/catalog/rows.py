@@ -11,7 +11,11 @@ from kakaclo_async.catalog.report import ChangeKind
 from kakaclo_async.models.product import ProductStatus, WarehouseStock
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
+
+    from sqlalchemy import Executable
+    from sqlalchemy.engine import Connection
 
     from kakaclo_async.models.common import Attributes, Option
     from kakaclo_async.models.product import Product, Sku, StockLevel
@@ -20,6 +24,12 @@ if TYPE_CHECKING:
 Row = dict[str, object]
 
 _FOR_GOOD = {ProductStatus.DELETED, ProductStatus.DISCONTINUED}
+
+
+def run_for_each(connection: Connection, statement: Executable, rows: Sequence[Row]) -> None:
+    """Execute a statement with many rows; without any it would be executed once."""
+    if rows:
+        connection.execute(statement, rows)
 
 
 def product_row(product: Product, *, stock: int | None, seen_at: datetime, seen_in: int) -> Row:
@@ -101,13 +111,7 @@ def stock_rows(level: StockLevel, *, as_of: datetime) -> list[Row]:
         before = held.get(code)
         held[code] = at if before is None else attrs.evolve(at, qty=(before.qty or 0) + (at.qty or 0))
     return [
-        {
-            "sku": level.sku,
-            "warehouse_code": code,
-            "country_code": at.country_code,
-            "qty": at.qty,
-            "as_of": as_of,
-        }
+        Row(sku=level.sku, warehouse_code=code, country_code=at.country_code, qty=at.qty, as_of=as_of)
         for code, at in held.items()
     ]
 

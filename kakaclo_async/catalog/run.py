@@ -11,8 +11,9 @@ import attrs
 from sqlalchemy import bindparam, delete, insert, select
 
 from kakaclo_async.catalog import store
-from kakaclo_async.catalog.reading import raw_json, row_key
+from kakaclo_async.catalog.reading import look_up_products, product_source, raw_json, row_key, stock_source
 from kakaclo_async.catalog.report import Gap, MirrorReport
+from kakaclo_async.catalog.rows import Row, run_for_each
 from kakaclo_async.catalog.schema import mirror_undecodable
 from kakaclo_async.catalog.state import PullState
 from kakaclo_async.codec import Undecodable
@@ -22,15 +23,15 @@ from kakaclo_async.paging import Checkpoint, Pull
 from kakaclo_async.sharing.fan_out import gather_in_order
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from sqlalchemy.engine import Connection
 
     from kakaclo_async.catalog.database import MirrorDatabase
-    from kakaclo_async.catalog.rows import Row
     from kakaclo_async.models.pull import Certificate, Window
     from kakaclo_async.paging import Progress, Source
+    from kakaclo_async.sending import Sender
 
 
 M = TypeVar("M", Product, StockLevel)
@@ -48,91 +49,59 @@ _MOST_PAGES = {"products": 3, "stock": 16}
 """Pages stored in one transaction, when they come faster than they are stored: about as long a turn for both."""
 
 
+@attrs.define(kw_only=True, eq=False)
 class Run:
     """One run of a mirror.
 
-    Args:
-        database: open.
-        concurrency: windows read at once; None: by latency and rate.
-        rate: requests per second that the API grants.
-        now: tells the time, aware.
-        tell: called after each page.
-        seen_in: verifications begun so far.
-
     Attributes:
+        database: open.
+        sender: sends the requests, whose rows no resource would return.
+        concurrency: windows read at once; None: by latency and rate.
+        now: tells the time, aware.
+        progress: called after each page, and at the end.
+        seen_in: verifications begun so far.
         report: what was done so far.
     """
 
-    def __init__(
-        self,
-        database: MirrorDatabase,
-        *,
-        concurrency: int | None,
-        rate: float,
-        now: Callable[[], datetime],
-        tell: Callable[[MirrorReport, PageDone], None],
-        seen_in: int,
-    ) -> None:
-        self._database = database
-        self._concurrency = concurrency
-        self._rate = rate
-        self._now = now
-        self._tell = tell
-        self._seen_in = seen_in
-        self._clock = asyncio.get_running_loop().time
-        self._started = self._clock()
-        self._certificates: dict[str, Certificate] = {}
-        self._rows_left: dict[str, int] = {}
-        self._undecodable: dict[str, set[str]] = {}
-        self._look_ups = 0
-        self.report = MirrorReport()
+    database: MirrorDatabase
+    sender: Sender
+    concurrency: int | None
+    now: Callable[[], datetime]
+    progress: Callable[[MirrorReport], object] | None
+    seen_in: int
+    report: MirrorReport = attrs.field(factory=MirrorReport, init=False)
+    _certificates: dict[str, Callable[[], Certificate]] = attrs.field(
+        factory=dict[str, "Callable[[], Certificate]"], init=False
+    )
+    _rows_left: dict[str, int] = attrs.field(factory=dict[str, int], init=False)
+    _undecodable: dict[str, set[str]] = attrs.field(factory=dict[str, set[str]], init=False)
+    _look_ups: int = attrs.field(default=0, init=False)
+    _started: float = attrs.field(factory=lambda: asyncio.get_running_loop().time(), init=False)
 
-    async def pull(
-        self,
-        products: Source[Product | Undecodable],
-        stock: Source[StockLevel | Undecodable],
-        window: Window,
-        *,
-        all_again: bool = False,
-    ) -> None:
+    async def pull(self, window: Window, *, all_again: bool = False) -> None:
         """Store the products and the stock of a window, both at once.
 
         Args:
-            products: where products come from.
-            stock: where stock comes from.
             window: update times.
             all_again: what is stored already is read again, too.
         """
+        products, stock = product_source(self.sender), stock_source(self.sender)
+        put_stock = partial(self._store_stock, as_of=window.end)
         await gather_in_order(
             (
                 partial(self._pull, products, window, self._store_products, all_again=all_again),
-                partial(
-                    self._pull,
-                    stock,
-                    window,
-                    partial(self._store_stock, as_of=window.end),
-                    all_again=all_again,
-                ),
+                partial(self._pull, stock, window, put_stock, all_again=all_again),
             )
         )
 
-    async def confirm_missing(
-        self, look_up: Callable[[Sequence[str]], Awaitable[Sequence[Product | Undecodable]]]
-    ) -> None:
-        """Ask by code for the products that this verification did not meet; mark those that are gone.
-
-        Args:
-            look_up: returns the products that KakaClo knows under at most 30 SPU codes, decodable or not.
-        """
+    async def confirm_missing(self) -> None:
+        """Ask by code for the products that this verification did not meet; mark those that are gone."""
         last = ""
-        while True:
-            spus = await self._database.write(partial(store.not_seen, before=self._seen_in, after=last))
-            if not spus:
-                return
+        while spus := await self.database.write(partial(store.not_seen, before=self.seen_in, after=last)):
             last = spus[-1]
-            found = await look_up(spus)
+            found = await look_up_products(self.sender, spus)
             self._look_ups += 1
-            self._add(await self._database.write(partial(self._confirm, spus, found, self._now())))
+            self._add(await self.database.write(partial(self._confirm, spus, found, self.now())))
 
     def _confirm(
         self,
@@ -144,7 +113,7 @@ class Run:
         known = {row_key(row) for row in found}
         gone = [spu for spu in spus if spu not in known]
         products = [row for row in found if not isinstance(row, Undecodable)]
-        changes = store.put_products(connection, products, seen_at=seen_at, seen_in=self._seen_in)
+        changes = store.put_products(connection, products, seen_at=seen_at, seen_in=self.seen_in)
         store.mark_gone(connection, gone, since=seen_at)
         undecodable = self._keep_undecodable(connection, "products", found, seen_at)
         return {"changes": changes + len(gone), "gone": len(gone), "undecodable": undecodable}
@@ -153,12 +122,17 @@ class Run:
         """Return the final report."""
         self._count()
         self.report = attrs.evolve(self.report, finished=True, rows_left=0)
+        self._show()
         return self.report
+
+    def _show(self) -> None:
+        if self.progress is not None:
+            self.progress(self.report)
 
     def _store_products(
         self, connection: Connection, products: Sequence[Product], seen_at: datetime
     ) -> _Counts:
-        changes = store.put_products(connection, products, seen_at=seen_at, seen_in=self._seen_in)
+        changes = store.put_products(connection, products, seen_at=seen_at, seen_in=self.seen_in)
         skus = sum(len(product.sku_details) for product in products)
         return {"products": len(products), "skus": skus, "changes": changes}
 
@@ -176,10 +150,10 @@ class Run:
         *,
         all_again: bool,
     ) -> None:
-        state = await self._database.write(partial(self._load, source.name))
+        state = await self.database.write(partial(self._load, source.name))
         plan = [Checkpoint(window=window)] if all_again else state.plan(window)
-        pull = Pull(source, plan, concurrency=self._concurrency, rate=self._rate)
-        self._certificates[pull.name] = pull.certificate
+        pull = Pull(source, plan, concurrency=self.concurrency, rate=self.sender.state.rate)
+        self._certificates[pull.name] = lambda: pull.certificate
 
         def store_pages(
             pages: Sequence[Progress[M | Undecodable]],
@@ -197,14 +171,13 @@ class Run:
         async with aclosing(pull.batches(_MOST_PAGES[source.name])) as batches:
             async for pages in batches:
                 rows = [row for page in pages for row in page.rows]
-                self._add(await self._database.write(partial(store_pages, pages, rows, self._now())))
+                self._add(await self.database.write(partial(store_pages, pages, rows, self.now())))
                 done += len(rows)
-                self._certificates[pull.name] = pull.certificate
                 self._rows_left[pull.name] = left = pages[-1].rows_left
                 self._count()
                 event = PageDone(what=pull.name, rows=len(rows), rows_done=done, rows_total=done + left)
-                self._tell(self.report, event)
-        self._certificates[pull.name] = pull.certificate
+                self.sender.state.emit(event)
+                self._show()
 
     def _load(self, endpoint: str, connection: Connection) -> PullState:
         self._undecodable[endpoint] = {str(key) for key in connection.scalars(_UNDECODABLE, {"of": endpoint})}
@@ -223,12 +196,12 @@ class Run:
             connection.execute(_FORGET_UNDECODABLE, {"of": endpoint, "met": sorted(met)})
             known.difference_update(met)
         undecodable = {row_key(row): row for row in rows if isinstance(row, Undecodable)}
-        if undecodable:
-            connection.execute(
-                insert(mirror_undecodable),
-                [_undecodable_row(endpoint, row, seen_at) for row in undecodable.values()],
-            )
-            known.update(undecodable)
+        kept = [
+            Row(endpoint=endpoint, key=key, reason=row.problem, raw=raw_json(row), seen_at=seen_at)
+            for key, row in undecodable.items()
+        ]
+        run_for_each(connection, insert(mirror_undecodable), kept)
+        known.update(undecodable)
         return len(undecodable)
 
     def _add(self, counts: _Counts) -> None:
@@ -236,7 +209,7 @@ class Run:
         self.report = attrs.evolve(self.report, **sums)
 
     def _count(self) -> None:
-        certificates = self._certificates
+        certificates = {name: certificate() for name, certificate in self._certificates.items()}
         self.report = attrs.evolve(
             self.report,
             requests=self._look_ups + sum(each.requests for each in certificates.values()),
@@ -244,15 +217,5 @@ class Run:
             rereads=sum(each.rereads for each in certificates.values()),
             gaps=tuple(Gap(name, gap) for name, each in certificates.items() for gap in each.gaps),
             rows_left=sum(self._rows_left.values()),
-            seconds=self._clock() - self._started,
+            seconds=asyncio.get_running_loop().time() - self._started,
         )
-
-
-def _undecodable_row(endpoint: str, row: Undecodable, seen_at: datetime) -> Row:
-    return {
-        "endpoint": endpoint,
-        "key": row_key(row),
-        "reason": row.problem,
-        "raw": raw_json(row),
-        "seen_at": seen_at,
-    }

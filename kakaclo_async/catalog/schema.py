@@ -35,6 +35,12 @@ metadata = MetaData()
 # In SQLite, where every number has 64 bits, INTEGER is what numbers rows by itself.
 _Number = BigInteger().with_variant(Integer(), "sqlite")
 
+
+def _retired(status: str) -> Column[bool]:
+    comment = f"{status} is 2 or 3: for good"
+    return Column("retired", Boolean, nullable=False, server_default=false(), comment=comment)
+
+
 product = Table(
     "product",
     metadata,
@@ -54,9 +60,7 @@ product = Table(
     Column("create_time", UtcTime),
     Column("update_time", UtcTime, index=True),
     Column("sku_img_url", AnyText, comment="JSON, as KakaClo sends it"),
-    Column(
-        "retired", Boolean, nullable=False, server_default=false(), comment="spu_status is 2 or 3: for good"
-    ),
+    _retired("spu_status"),
     Column("gone_since", UtcTime, comment="when KakaClo was found not to know the SPU any more"),
     Column("seen_at", UtcTime, nullable=False, comment="when this row was last received"),
     Column("seen_in", Integer, nullable=False, comment="verifications begun before that"),
@@ -81,9 +85,7 @@ sku = Table(
     Column("option3", AnyText),
     Column("material", AnyText),
     Column("sku_status", _Number, index=True),
-    Column(
-        "retired", Boolean, nullable=False, server_default=false(), comment="sku_status is 2 or 3: for good"
-    ),
+    _retired("sku_status"),
     Column("gone_since", UtcTime, comment="when the SKU was missing from its product"),
 )
 
@@ -105,18 +107,13 @@ change = Table(
     Column("at", UtcTime, nullable=False, comment="when the mirror saw it"),
     Column("kind", String, nullable=False),
     Column("spu", AnyCode),
-    Column("sku", AnyCode),
+    Column("sku", AnyCode, index=True),
     Column("old", AnyText),
     Column("new", AnyText),
-    Index("ix_change_sku", "sku"),
     sqlite_autoincrement=True,  # a cursor must never meet a number for the second time
 )
 
-mirror_schema = Table(
-    "mirror_schema",
-    metadata,
-    Column("version", Integer, primary_key=True),
-)
+mirror_schema = Table("mirror_schema", metadata, Column("version", Integer, primary_key=True))
 
 mirror_done = Table(
     "mirror_done",

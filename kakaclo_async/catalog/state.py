@@ -6,8 +6,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import attrs
-from sqlalchemy import and_, bindparam, delete, insert, select
+from sqlalchemy import bindparam, delete, insert, select
 
+from kakaclo_async.catalog.rows import Row, run_for_each
 from kakaclo_async.catalog.schema import mirror_done, mirror_open
 from kakaclo_async.models.pull import Window
 from kakaclo_async.paging import Checkpoint, merged, subtract
@@ -16,9 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from sqlalchemy import Delete, Table
     from sqlalchemy.engine import Connection
 
-    from kakaclo_async.catalog.rows import Row
     from kakaclo_async.paging import Progress
 
 
@@ -27,12 +28,13 @@ T = TypeVar("T")
 LOOK_BACK: Final = timedelta(minutes=15)
 """How far each cycle reads again what the last one read: rows may enter the index late, and out of order."""
 
-_FORGET_DONE = delete(mirror_done).where(
-    and_(mirror_done.c.endpoint == bindparam("of"), mirror_done.c.start == bindparam("at"))
-)
-_FORGET_OPEN = delete(mirror_open).where(
-    and_(mirror_open.c.endpoint == bindparam("of"), mirror_open.c.start == bindparam("at"))
-)
+
+def _forget(table: Table) -> Delete:
+    return delete(table).where(table.c.endpoint == bindparam("of"), table.c.start == bindparam("at"))
+
+
+_FORGET_DONE = _forget(mirror_done)
+_FORGET_OPEN = _forget(mirror_open)
 _ADD_DONE = insert(mirror_done)
 _ADD_OPEN = insert(mirror_open)
 
@@ -113,26 +115,26 @@ class PullState:
         self._set_done(connection, done)
 
         starts = [page.done.checkpoint.window.start for page in pages]
-        closed = [{"of": self.endpoint, "at": start} for start in starts if self.open.pop(start, None)]
-        if closed:
-            connection.execute(_FORGET_OPEN, closed)
+        closed: list[Row] = [
+            {"of": self.endpoint, "at": start} for start in starts if self.open.pop(start, None)
+        ]
+        run_for_each(connection, _FORGET_OPEN, closed)
         left = [job.checkpoint for page in pages for job in page.left if job.checkpoint.page is not None]
-        if left:
-            self.open |= {checkpoint.window.start: checkpoint for checkpoint in left}
-            connection.execute(_ADD_OPEN, [self._row(checkpoint) for checkpoint in left])
+        self.open |= {checkpoint.window.start: checkpoint for checkpoint in left}
+        run_for_each(connection, _ADD_OPEN, [self._row(checkpoint) for checkpoint in left])
 
     def _set_done(self, connection: Connection, done: tuple[Window, ...]) -> None:
         before, self.done = self.done, done
-        dropped = [{"of": self.endpoint, "at": window.start} for window in before if window not in done]
+        dropped: list[Row] = [
+            {"of": self.endpoint, "at": window.start} for window in before if window not in done
+        ]
         added = [
-            {"endpoint": self.endpoint, "start": window.start, "end": window.end}
+            Row(endpoint=self.endpoint, start=window.start, end=window.end)
             for window in done
             if window not in before
         ]
-        if dropped:
-            connection.execute(_FORGET_DONE, dropped)
-        if added:
-            connection.execute(_ADD_DONE, added)
+        run_for_each(connection, _FORGET_DONE, dropped)
+        run_for_each(connection, _ADD_DONE, added)
 
     def _row(self, checkpoint: Checkpoint) -> Row:
         return {

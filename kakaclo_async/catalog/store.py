@@ -6,10 +6,11 @@ what is newer, and needs no trigger. Every statement is built once and run with 
 
 from __future__ import annotations
 
+from functools import cache
 from operator import itemgetter
 from typing import TYPE_CHECKING, cast
 
-from sqlalchemy import Table, bindparam, delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from kakaclo_async.catalog import schema
@@ -18,109 +19,85 @@ from kakaclo_async.catalog.rows import (
     gone,
     product_changes,
     product_row,
+    run_for_each,
     sku_changes,
     sku_row,
     stock_change,
     stock_rows,
 )
-from kakaclo_async.resources._checks import CODES_PER_REQUEST
+from kakaclo_async.resources._lookup import CODES_PER_REQUEST
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
-    from sqlalchemy import Executable
+    from sqlalchemy import Column, ColumnElement, Executable, Table
     from sqlalchemy.engine import Connection
 
     from kakaclo_async.models.product import Product, StockLevel
 
 
-_PRODUCTS_BEFORE = select(
-    schema.product.c.spu,
-    schema.product.c.spu_status,
-    schema.product.c.update_time,
-    schema.product.c.gone_since,
-).where(schema.product.c.spu.in_(bindparam("spus", expanding=True)))
+def _among(column: Column[str], codes: str) -> ColumnElement[bool]:
+    return column.in_(bindparam(codes, expanding=True))
 
+
+_product, _sku, _stock = schema.product.c, schema.sku.c, schema.stock.c
+
+_PRODUCTS_BEFORE = select(_product.spu, _product.spu_status, _product.update_time, _product.gone_since).where(
+    _among(_product.spu, "spus")
+)
 _SKUS_BEFORE = select(
-    schema.sku.c.sku,
-    schema.sku.c.spu,
-    schema.sku.c.price,
-    schema.sku.c.cost,
-    schema.sku.c.stock,
-    schema.sku.c.sku_status,
-    schema.sku.c.gone_since,
+    _sku.sku, _sku.spu, _sku.price, _sku.cost, _sku.stock, _sku.sku_status, _sku.gone_since
+).where(_among(_sku.spu, "spus"))
+_SKU_STOCKS_BEFORE = select(_sku.sku, _sku.spu, _sku.stock).where(_among(_sku.sku, "skus"))
+_STOCK_BEFORE = select(_stock.sku, _stock.warehouse_code, _stock.as_of > bindparam("as_of")).where(
+    _among(_stock.sku, "skus")
 )
-_SKUS_OF_PRODUCTS = _SKUS_BEFORE.where(schema.sku.c.spu.in_(bindparam("spus", expanding=True)))
-_SKU_STOCKS_BEFORE = select(schema.sku.c.sku, schema.sku.c.spu, schema.sku.c.stock).where(
-    schema.sku.c.sku.in_(bindparam("skus", expanding=True))
-)
-
-_STOCK_SUMS = (
-    select(schema.stock.c.sku, func.sum(schema.stock.c.qty).label("qty"))
-    .where(schema.stock.c.sku.in_(bindparam("skus", expanding=True)))
-    .group_by(schema.stock.c.sku)
-)
-_STOCK_BEFORE = select(
-    schema.stock.c.sku, schema.stock.c.warehouse_code, schema.stock.c.as_of > bindparam("as_of")
-).where(schema.stock.c.sku.in_(bindparam("skus", expanding=True)))
+_STOCK_SUMS = select(_stock.sku, func.sum(_stock.qty)).where(_among(_stock.sku, "skus")).group_by(_stock.sku)
 _DROP_WAREHOUSE = delete(schema.stock).where(
-    schema.stock.c.sku == bindparam("of_sku"), schema.stock.c.warehouse_code == bindparam("at")
+    _stock.sku == bindparam("of_sku"), _stock.warehouse_code == bindparam("at")
 )
-_SET_SKU_STOCK = (
-    update(schema.sku).where(schema.sku.c.sku == bindparam("of_sku")).values(stock=bindparam("qty"))
-)
+_SET_SKU_STOCK = update(schema.sku).where(_sku.sku == bindparam("of_sku")).values(stock=bindparam("qty"))
 _SUM_PRODUCT_STOCK = (
     update(schema.product)
-    .where(schema.product.c.spu.in_(bindparam("spus", expanding=True)))
+    .where(_among(_product.spu, "spus"))
     .values(
-        stock=select(func.coalesce(func.sum(schema.sku.c.stock), 0))
-        .where(schema.sku.c.spu == schema.product.c.spu, schema.sku.c.gone_since.is_(None))
+        stock=select(func.coalesce(func.sum(_sku.stock), 0))
+        .where(_sku.spu == _product.spu, _sku.gone_since.is_(None))
         .scalar_subquery()
     )
 )
 _MARK_SKU_GONE = (
-    update(schema.sku).where(schema.sku.c.sku == bindparam("of_sku")).values(gone_since=bindparam("since"))
+    update(schema.sku).where(_sku.sku == bindparam("of_sku")).values(gone_since=bindparam("since"))
 )
-_MARK_GONE = (
-    update(schema.product)
-    .where(schema.product.c.spu.in_(bindparam("spus", expanding=True)))
-    .values(gone_since=bindparam("since"))
-)
+_MARK_GONE = update(schema.product).where(_among(_product.spu, "spus")).values(gone_since=bindparam("since"))
 _MARK_ITS_SKUS_GONE = (
     update(schema.sku)
-    .where(schema.sku.c.spu.in_(bindparam("spus", expanding=True)), schema.sku.c.gone_since.is_(None))
+    .where(_among(_sku.spu, "spus"), _sku.gone_since.is_(None))
     .values(gone_since=bindparam("since"))
 )
 _NOT_SEEN = (
-    select(schema.product.c.spu)
+    select(_product.spu)
     .where(
-        schema.product.c.seen_in < bindparam("before"),
-        schema.product.c.spu > bindparam("after"),
-        schema.product.c.gone_since.is_(None),
+        _product.seen_in < bindparam("before"),
+        _product.spu > bindparam("after"),
+        _product.gone_since.is_(None),
     )
-    .order_by(schema.product.c.spu)
+    .order_by(_product.spu)
     .limit(CODES_PER_REQUEST)
 )
 _ADD_CHANGES = insert(schema.change)
 
 
-def _upsert(table: Table) -> dict[str, Executable]:
-    """Build the statement that inserts a row or replaces the one with its key, for each dialect."""
-    keys = [column.name for column in table.primary_key]
-    statements: dict[str, Executable] = {}
-    for dialect in (sqlite, postgresql):
-        statement = dialect.insert(table)
-        replaced = {
-            column.name: statement.excluded[column.name] for column in table.c if column.name not in keys
-        }
-        statements[dialect.dialect.name] = statement.on_conflict_do_update(index_elements=keys, set_=replaced)
-    return statements
-
-
-_PUT_PRODUCT = _upsert(schema.product)
-_PUT_SKU = _upsert(schema.sku)
-_PUT_STOCK = _upsert(schema.stock)
+@cache
+def _upsert(table: Table, dialect: str) -> Executable:
+    """Build the statement that inserts a row or replaces the one with its key."""
+    statement = (sqlite if dialect == "sqlite" else postgresql).insert(table)
+    replaced = {name: column for name, column in statement.excluded.items() if not table.c[name].primary_key}
+    upsert: Executable = statement.on_conflict_do_update(
+        index_elements=list(table.primary_key), set_=replaced
+    )
+    return upsert
 
 
 def put_products(
@@ -142,7 +119,7 @@ def put_products(
     spus = [product.spu for product in products]
     before = _rows_by("spu", connection, _PRODUCTS_BEFORE, spus=spus)
     fresh = [product for product in products if not _is_older(product, before.get(product.spu))]
-    skus_before = _rows_by("sku", connection, _SKUS_OF_PRODUCTS, spus=spus)
+    skus_before = _rows_by("sku", connection, _SKUS_BEFORE, spus=spus)
     sums = _stock_sums(connection, [sku.sku for product in fresh for sku in product.sku_details])
 
     product_rows: list[Row] = []
@@ -156,29 +133,24 @@ def put_products(
         stock = sum(cast("int", row["stock"] or 0) for row in details.values()) if details else product.stock
         row = product_row(product, stock=stock, seen_at=seen_at, seen_in=seen_in)
         old = before.get(product.spu)
-        events = product_changes(old, row)
+        changes += product_changes(old, row)
         new_product = old is None or old["gone_since"] is not None
         for code, detail in details.items():
-            events += sku_changes(skus_before.get(code), detail, new_product=new_product)
+            changes += sku_changes(skus_before.get(code), detail, new_product=new_product)
         product_rows.append(row)
         sku_rows |= details
-        changes += events
     missing = _missing(skus_before.values(), {product.spu for product in fresh}, sku_rows)
     changes += [gone(row) for row in missing]
 
-    _run(connection, _PUT_PRODUCT[connection.dialect.name], sorted(product_rows, key=itemgetter("spu")))
-    _run(connection, _PUT_SKU[connection.dialect.name], sorted(sku_rows.values(), key=itemgetter("sku")))
-    _run(connection, _MARK_SKU_GONE, [{"of_sku": row["sku"], "since": seen_at} for row in missing])
+    _put(connection, schema.product, product_rows)
+    _put(connection, schema.sku, sku_rows.values())
+    run_for_each(connection, _MARK_SKU_GONE, [{"of_sku": row["sku"], "since": seen_at} for row in missing])
     _note(connection, changes, seen_at)
     return len(changes)
 
 
 def put_stock(
-    connection: Connection,
-    levels: Sequence[StockLevel],
-    *,
-    as_of: datetime,
-    seen_at: datetime,
+    connection: Connection, levels: Sequence[StockLevel], *, as_of: datetime, seen_at: datetime
 ) -> int:
     """Store stock per warehouse, unless something newer is there, and sum it per SKU and product.
 
@@ -217,11 +189,9 @@ def put_stock(
             moved.append(old | {"stock": level.qty})
             changes += stock_change(old, moved[-1])
 
-    _run(
-        connection, _PUT_STOCK[connection.dialect.name], sorted(rows, key=itemgetter("sku", "warehouse_code"))
-    )
-    _run(connection, _DROP_WAREHOUSE, dropped)
-    _run(connection, _SET_SKU_STOCK, [{"of_sku": row["sku"], "qty": row["stock"]} for row in moved])
+    _put(connection, schema.stock, rows)
+    run_for_each(connection, _DROP_WAREHOUSE, dropped)
+    run_for_each(connection, _SET_SKU_STOCK, [{"of_sku": row["sku"], "qty": row["stock"]} for row in moved])
     if moved:
         connection.execute(_SUM_PRODUCT_STOCK, {"spus": sorted({str(row["spu"]) for row in moved})})
     _note(connection, changes, seen_at)
@@ -249,19 +219,16 @@ def mark_gone(connection: Connection, spus: Sequence[str], *, since: datetime) -
 
 
 def _stock_sums(connection: Connection, skus: list[str]) -> dict[str, int]:
-    if not skus:
-        return {}
-    found = connection.execute(_STOCK_SUMS, {"skus": skus})
-    return {code: int(qty or 0) for code, qty in found.all()}
+    return {code: int(qty or 0) for code, qty in connection.execute(_STOCK_SUMS, {"skus": skus}).all()}
+
+
+def _put(connection: Connection, table: Table, rows: Iterable[Row]) -> None:
+    by_key = itemgetter(*(column.name for column in table.primary_key))
+    run_for_each(connection, _upsert(table, connection.dialect.name), sorted(rows, key=by_key))
 
 
 def _note(connection: Connection, changes: Sequence[Row], at: datetime) -> None:
-    _run(connection, _ADD_CHANGES, [{**change, "at": at} for change in changes])
-
-
-def _run(connection: Connection, statement: Executable, rows: Sequence[Row]) -> None:
-    if rows:
-        connection.execute(statement, rows)
+    run_for_each(connection, _ADD_CHANGES, [{**change, "at": at} for change in changes])
 
 
 def _rows_by(key: str, connection: Connection, statement: Executable, **codes: list[str]) -> dict[str, Row]:

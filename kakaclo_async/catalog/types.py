@@ -15,7 +15,6 @@ from sqlalchemy.types import TypeDecorator
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
-    from sqlalchemy.types import TypeEngine
 
 
 T_contra = TypeVar("T_contra", contravariant=True)
@@ -27,7 +26,10 @@ class _Binder(Protocol[T_contra]):
     def __call__(self, value: T_contra | None) -> object: ...
 
 
-class _AsSent(TypeDecorator[str]):
+class AnyCode(TypeDecorator[str]):
+    """A code as KakaClo sends it; in PostgreSQL, which has no room for a NUL, that becomes a replacement character."""
+
+    impl = String
     cache_ok = True
 
     def bind_processor(self, dialect: Dialect) -> _Binder[str] | None:
@@ -35,22 +37,15 @@ class _AsSent(TypeDecorator[str]):
         return None if dialect.name == "sqlite" else _without_nul
 
 
-def _without_nul(value: str | None) -> str | None:
-    return value if value is None or "\0" not in value else value.replace("\0", "\ufffd")
-
-
-class AnyText(_AsSent):
-    """A text as KakaClo sends it; in PostgreSQL, which has no room for a NUL, that becomes a replacement character."""
+class AnyText(AnyCode):
+    """Likewise, for texts of any length."""
 
     impl = Text
     cache_ok = True
 
 
-class AnyCode(_AsSent):
-    """Likewise, for codes of products, SKUs and warehouses."""
-
-    impl = String
-    cache_ok = True
+def _without_nul(value: str | None) -> str | None:
+    return value if value is None or "\0" not in value else value.replace("\0", "\ufffd")
 
 
 class ExactDecimal(TypeDecorator[Decimal]):
@@ -59,14 +54,8 @@ class ExactDecimal(TypeDecorator[Decimal]):
     NUMERIC where the database keeps the scale; SQLite has no such type, and stores the text.
     """
 
-    impl = Numeric
+    impl = Numeric().with_variant(String(), "sqlite")
     cache_ok = True
-
-    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Decimal] | TypeEngine[str]:
-        """Choose the database's type."""
-        if dialect.name == "sqlite":
-            return dialect.type_descriptor(String())
-        return dialect.type_descriptor(Numeric())
 
     def bind_processor(self, dialect: Dialect) -> _Binder[Decimal] | None:
         """Write."""
@@ -90,14 +79,8 @@ class UtcTime(TypeDecorator[datetime]):
     functions read.
     """
 
-    impl = DateTime
+    impl = DateTime(timezone=True).with_variant(String(19), "sqlite")
     cache_ok = True
-
-    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[datetime] | TypeEngine[str]:
-        """Choose the database's type."""
-        if dialect.name == "sqlite":
-            return dialect.type_descriptor(String(19))
-        return dialect.type_descriptor(DateTime(timezone=True))
 
     def bind_processor(self, dialect: Dialect) -> _Binder[datetime] | None:
         """Write."""

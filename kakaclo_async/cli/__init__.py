@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_EXTRA = frozenset({"typer", "rich"})
+_EXTRA = frozenset({"typer", "rich", "platformdirs"})
 """What the extra `cli` installs; anything else that is missing is a broken installation."""
 
 

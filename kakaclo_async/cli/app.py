@@ -9,39 +9,13 @@ import typer
 
 from kakaclo_async import KakaCloError, __version__
 from kakaclo_async.cli import catalog, orders, orders_submit
-from kakaclo_async.cli.command import (
-    EXIT_CODES,
-    FAILED,
-    USAGE,
-    Command,
-    as_command,
-    exit_code,
-    fault,
-    say,
-    sentence,
-)
+from kakaclo_async.cli.command import EXIT_CODES, FAILED, USAGE, as_command, exit_code, fault, say, sentence
 from kakaclo_async.cli.export import changes, export
 from kakaclo_async.cli.mirror import mirror, status
 from kakaclo_async.cli.output import one_line
 from kakaclo_async.cli.sandbox import demo, sandbox
 
 _EPILOG = "\n".join(["Exit codes:", *(f"{code:>5}  {meaning}" for code, meaning in EXIT_CODES.items())])
-
-_API_COMMANDS: tuple[Command, ...] = (
-    catalog.product,
-    catalog.stock,
-    catalog.categories,
-    catalog.warehouses,
-    catalog.freight,
-    catalog.balance,
-)
-_ORDER_COMMANDS: tuple[Command, ...] = (
-    orders.create,
-    orders_submit.submit,
-    orders.show,
-    orders.refund,
-    orders_submit.pending,
-)
 
 app = typer.Typer(name="kakaclo", epilog=_EPILOG, pretty_exceptions_enable=False)
 group = typer.Typer(
@@ -64,16 +38,19 @@ def root(
     """Use the KakaClo dropshipping Open API. Start with `kakaclo demo`, which needs no account."""
 
 
-app.command()(demo)
-app.command()(sandbox)
-app.command()(as_command(mirror))
-app.command()(status)
-app.command()(changes)
-app.command()(export)
-for command in _API_COMMANDS:
-    app.command()(as_command(command))
-for command in _ORDER_COMMANDS:
-    group.command()(as_command(command))
+for local in (demo, sandbox, as_command(mirror), status, changes, export):
+    app.command()(local)
+for call in (
+    catalog.product,
+    catalog.stock,
+    catalog.categories,
+    catalog.warehouses,
+    catalog.freight,
+    catalog.balance,
+):
+    app.command()(as_command(call))
+for placing in (orders.create, orders_submit.submit, orders.show, orders.refund, orders_submit.pending):
+    group.command()(as_command(placing))
 app.add_typer(group, name="orders")
 
 

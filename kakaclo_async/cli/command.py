@@ -1,9 +1,8 @@
 """How a function becomes a command: options, a client, an event loop, the result printed."""
 
-from __future__ import annotations
-
 import asyncio
 import inspect
+import re
 import signal
 import sys
 import traceback
@@ -14,14 +13,15 @@ from typing import Annotated, Final, Literal, TypeVar
 
 import typer
 
-from kakaclo_async import Item, KakaClo, RateLimit
-from kakaclo_async.cli.output import Result, one_line, show
+from kakaclo_async import Event, Item, KakaClo, RateLimit, Sent
+from kakaclo_async.cli.output import Result, drop_stdout, one_line, show
 from kakaclo_async.errors import (
     ConfigurationError,
     Conflict,
     ConnectionFailed,
     DeadlineExceeded,
     InvalidRequest,
+    KakaCloError,
     NotFound,
     OutcomeUnknown,
     RateLimited,
@@ -29,8 +29,12 @@ from kakaclo_async.errors import (
     ServerError,
     Unauthorized,
 )
+from kakaclo_async.models._checks import check_country
 
 T = TypeVar("T")
+
+WHOLE_NUMBER: Final = re.compile(r"[0-9]{1,16}")
+"""A quantity, the way that files and options write it: no sign, no blanks, no digits of other alphabets."""
 
 FAILED: Final = 1
 USAGE: Final = 2
@@ -151,6 +155,18 @@ def _common(
     return as_json, client
 
 
+class _Writes:
+    """Notes whether anything was sent that may have changed something at KakaClo."""
+
+    any = False
+
+    def __call__(self, event: Event) -> None:
+        changes = ("/orders", "/refund", "/addProduct")
+        self.any = self.any or (
+            isinstance(event, Sent) and event.method == "POST" and event.path.endswith(changes)
+        )
+
+
 _OPTIONS = inspect.signature(_common).parameters
 _read_common: Callable[..., tuple[bool, Callable[[], KakaClo]]] = _common
 
@@ -168,14 +184,30 @@ def as_command(function: Command) -> Callable[..., None]:
 
         async def work() -> Result:
             async with client() as kk:
-                return await function(kk, **arguments)
+                sent = _Writes()
+                kk.on_event(sent)
+                try:
+                    return await function(kk, **arguments)
+                except KakaCloError as error:
+                    if exit_code(error) != USAGE or not sent.any:
+                        raise
+                    raise KakaCloError(f"{sentence(error)}; other writes were sent before that") from error
 
         result = run_async(work())
-        show(result, as_json=as_json)
+        code = exit_code(result.errors[0]) if result.errors else 0
+        try:
+            show(result, as_json=as_json)
+        except OSError as trouble:
+            if not result.done:
+                raise
+            drop_stdout()
+            sys.stderr.writelines(f"{one_line(text)}\n" for text in result.done)
+            say(f"stdout took no result: {trouble.strerror}")
+            code = code or FAILED
         for error in result.errors:
             say(sentence(error))
-        if result.errors:
-            raise typer.Exit(exit_code(result.errors[0]))
+        if code:
+            raise typer.Exit(code)
 
     run.__name__, run.__doc__ = function.__name__, function.__doc__
     run.__signature__ = inspect.Signature([*own, *_OPTIONS.values()])  # type: ignore[attr-defined]
@@ -230,16 +262,20 @@ def read_items(texts: Iterable[str]) -> tuple[Item, ...]:
 
 
 def _item(text: str) -> Item:
-    sku, _, quantity = text.partition(":")
-    if not sku.strip() or not (quantity or "1").isdecimal():
+    sku, colon, quantity = text.partition(":")
+    if not sku.strip() or (colon and not WHOLE_NUMBER.fullmatch(quantity)):
         raise InvalidRequest(f"{text!r} is not SKU:QTY, for example AMN00432_B_M:2")
-    return Item(sku, int(quantity or "1"))
+    return Item(sku, int(quantity) if colon else 1)
 
 
 def read_countries(texts: Iterable[str]) -> tuple[str, ...]:
-    """Read country codes, with or without commas between them, once each."""
-    codes = [code.strip().upper() for text in texts for code in text.split(",")]
-    return tuple(dict.fromkeys(code for code in codes if code))
+    """Read country codes, with or without commas between them, once each.
+
+    Raises:
+        InvalidRequest: one that is no code.
+    """
+    codes = [code for text in texts for code in text.split(",") if code.strip()]
+    return tuple(dict.fromkeys(map(check_country, codes)))
 
 
 def read_time(text: str, option: str) -> datetime:

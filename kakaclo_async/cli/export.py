@@ -6,10 +6,11 @@ import io
 import json
 import select
 import sys
+from collections.abc import Iterable
 from contextlib import aclosing, nullcontext, suppress
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
@@ -71,9 +72,9 @@ def export(
     if out == _STDOUT:
         if len(wanted) > 1 or format == "parquet":
             raise InvalidRequest("--out - takes one --what, as csv or jsonl")
-        run_async(_to_stdout(db, wanted[0], format or "csv"))
+        run_async(_write([(sys.stdout.buffer, wanted[0])], db, format or "csv"))
         return
-    rows = run_async(_to_files(db, _files(wanted, format, out), format))
+    rows = run_async(_write(_files(wanted, format, out).items(), db, format))
     table = Table(("File", "Rows"), rows.items())
     show(Result(data=rows, tables=(table,)), as_json=as_json)
 
@@ -90,16 +91,12 @@ def _files(wanted: list[What], kind: str | None, out: Path | None) -> dict[Path,
     return {out: wanted[0]}
 
 
-async def _to_files(db: str, files: dict[Path, What], kind: str | None) -> dict[str, int]:
-    from kakaclo_async.catalog.export import export as write
+async def _write(
+    targets: Iterable[tuple[Path | BinaryIO, What]], db: str, kind: str | None
+) -> dict[str, int]:
+    from kakaclo_async.catalog import export as write
 
-    return {str(path): await write(db, what.table, path, format=kind) for path, what in files.items()}
-
-
-async def _to_stdout(db: str, what: What, kind: str) -> None:
-    from kakaclo_async.catalog.export import export as write
-
-    await write(db, what.table, sys.stdout.buffer, format=kind)
+    return {str(target): await write(db, what.table, target, format=kind) for target, what in targets}
 
 
 def changes(

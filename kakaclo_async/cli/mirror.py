@@ -2,7 +2,6 @@
 
 import asyncio
 import sys
-from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,7 +12,7 @@ from kakaclo_async.cli.output import Result, Table, show
 from kakaclo_async.cli.progress import Meter, progress
 
 if TYPE_CHECKING:
-    from kakaclo_async.catalog import Mirror, MirrorReport, MirrorStatus
+    from kakaclo_async.catalog import MirrorReport
 
 DB = typer.Option(
     "--db", help="sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME.", metavar="URL", envvar="KAKACLO_DB"
@@ -49,7 +48,8 @@ async def mirror(
         with progress(kk) as meter:
             if follow:
                 totals = _Totals(meter)
-                return await _follow(Mirror(kk, db, progress=totals), totals, start, every)
+                await Mirror(kk, db, progress=totals).follow(every, since=start, stop_on_signals=True)
+                return totals.result()
             copy = Mirror(kk, db, progress=meter.report)
             report = await (copy.verify() if verify else copy.run(since=start))
     except asyncio.CancelledError:
@@ -81,11 +81,10 @@ class _Totals:
                 self.counts[name] += getattr(report, name)
             self._meter.cycle(report)
 
-
-async def _follow(copy: "Mirror", totals: _Totals, since: datetime | None, every: float) -> Result:
-    await copy.follow(every, since=since, stop_on_signals=True)
-    facts = list(totals.counts.items())
-    return Result(data=totals.counts, tables=(Table(("cycles", str(facts[0][1])), facts[1:]),))
+    def result(self) -> Result:
+        """Return the sums."""
+        cycles, *facts = self.counts.items()
+        return Result(data=self.counts, tables=(Table(("cycles", str(cycles[1])), facts),))
 
 
 def _result(report: "MirrorReport") -> Result:
@@ -113,7 +112,9 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show what a mirror's database holds, and up to when; it needs no token, and may run during a mirror."""
-    found = run_async(_status(db))
+    from kakaclo_async.catalog.database import MirrorDatabase
+
+    found = run_async(MirrorDatabase(db).status())
     facts = [
         ("SKUs", found.skus),
         ("stock rows", found.stock),
@@ -124,9 +125,3 @@ def status(
         *((f"gap in {gap.endpoint}", str(gap.window)) for gap in found.gaps),
     ]
     show(Result(data=found, tables=(Table(("products", str(found.products)), facts),)), as_json=as_json)
-
-
-async def _status(db: str) -> "MirrorStatus":
-    from kakaclo_async.catalog.database import MirrorDatabase
-
-    return await MirrorDatabase(db).status()

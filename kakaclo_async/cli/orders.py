@@ -1,10 +1,10 @@
 """The commands `orders create`, `orders show` and `orders refund`: one order at a time, each write at most once."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 import attrs
 import typer
@@ -17,15 +17,15 @@ from kakaclo_async import (
     KakaCloError,
     NewOrder,
     NotFound,
-    Order,
     RefundReason,
     RefundStatus,
     Rejected,
 )
 from kakaclo_async.cli.catalog import freight_table
 from kakaclo_async.cli.command import FAILED, confirm, read_items, read_time
-from kakaclo_async.cli.orders_file import order_from, read_one_order
-from kakaclo_async.cli.output import Result, Table, print_table
+from kakaclo_async.cli.orders_file import read_json, text_of, text_problems
+from kakaclo_async.cli.output import Result, Table, order_tables, print_table
+from kakaclo_async.resources.orders.check import read_order
 from kakaclo_async.resources.orders.requests import new_custom_order_id
 
 
@@ -78,15 +78,45 @@ async def create(
     rest = _given(channel_type=channel, custom_order_id=custom_id, remark=remark, sale_platform=platform)
     if file is None:
         items = [attrs.asdict(item) for item in read_items(sku or ())]
-        order = order_from({"address": address, "items": items, **rest})
+        order = _order_from({"address": address, "items": items, **rest})
     elif sku or address or rest:
         raise InvalidRequest("--file holds the whole order: leave out the options that describe one")
     else:
-        order = read_one_order(file)
+        order = _read_one_order(file)
     if order.custom_order_id is None:
         order = attrs.evolve(order, custom_order_id=new_custom_order_id())
     freight = await _confirmed_freight(kk, order, sure=yes)
     return await _place(kk, order, freight)
+
+
+def _read_one_order(path: Path) -> NewOrder:
+    """Read a JSON file that holds one order.
+
+    Raises:
+        InvalidRequest: no such file, not JSON, or an order with problems; it names all of them.
+    """
+    try:
+        document = read_json(text_of(path))
+    except ValueError as error:
+        if isinstance(error, InvalidRequest):
+            raise
+        raise InvalidRequest(f"{path} is not JSON: {error}") from None
+    if not isinstance(document, dict):
+        raise InvalidRequest(f"{path} must hold one order, as a JSON object")
+    return _order_from(cast("dict[str, object]", document))
+
+
+def _order_from(document: Mapping[str, object]) -> NewOrder:
+    """Build an order from plain data.
+
+    Raises:
+        InvalidRequest: the order has problems; it names all of them.
+    """
+    order, problems = read_order(document)
+    problems = (*text_problems(document), *problems)
+    if order is None or problems:
+        raise InvalidRequest("; ".join(map(str, problems)))
+    return order
 
 
 def _given(**values: str | None) -> dict[str, str]:
@@ -118,6 +148,7 @@ async def _place(kk: KakaClo, order: NewOrder, freight: FreightOption | None) ->
             "estimated_freight": estimate,
         },
         tables=(Table(("Order", created.id), facts),),
+        done=(f"order {created.custom_order_id!r} was placed as {created.id}",),
     )
 
 
@@ -158,51 +189,6 @@ async def show(
     )
 
 
-def order_tables(order: Order) -> Iterator[Table]:
-    """Yield the tables of an order: its facts, its items, its packages."""
-    yield Table(
-        ("Order", order.id),
-        [
-            ("Custom id", order.custom_order_id),
-            ("Created", order.create_date),
-            ("Status", order.status),
-            ("Payment", order.financial_status),
-            ("Fulfilment", order.fulfillment_status),
-            ("Refund", order.refund_status),
-            ("Ship to", order.shipping_address and order.shipping_address.country),
-            ("Items", order.sub_total_amount),
-            ("Freight", order.freight_amount),
-            ("Coupon", order.coupon_amount),
-            ("Total", order.final_amount),
-            ("Refunded", order.refunded_amount),
-        ],
-    )
-    yield Table(
-        ("Item", "SKU", "From", "Qty", "Price", "Total", "Fulfilment", "Refund"),
-        [
-            (
-                item.item_id or item.id,
-                item.sku_code,
-                item.country_code,
-                item.product_num,
-                item.amount,
-                item.total,
-                item.fulfillment_status,
-                item.refund_status,
-            )
-            for item in order.order_items
-        ],
-    )
-    if order.fulfillments:
-        yield Table(
-            ("Package", "Status", "Carrier", "Tracking code", "Sent"),
-            [
-                (pack.pack_id or pack.id, pack.status, pack.carrier, pack.tracking_code, pack.delivery_time)
-                for pack in order.fulfillments
-            ],
-        )
-
-
 async def refund(
     kk: KakaClo,
     order_id: Annotated[str, typer.Argument(metavar="ORDER_ID", help="KakaClo's order number.")],
@@ -226,6 +212,7 @@ async def refund(
         data={"refund_no": number, "order_id": order_id, "refund_status": status},
         tables=(Table(("Refund", number), [("Order", order_id), ("Status", status or "requested")]),),
         errors=() if error is None else (error,),
+        done=(f"refund {number} of order {order_id} was requested",),
     )
 
 

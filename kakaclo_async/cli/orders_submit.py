@@ -1,37 +1,36 @@
 """The commands `orders submit` and `orders pending`: many orders from a file, each exactly once, and what is left."""
 
 import asyncio
+import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from decimal import Decimal
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import attrs
 import typer
+from platformdirs import user_data_path
 
 from kakaclo_async import (
     ConfigurationError,
     Conflict,
-    FreightQuote,
-    FreightRequest,
     InvalidRequest,
     KakaClo,
     KakaCloError,
     NewOrder,
-    OrderCheck,
-    OrderProblem,
     OutcomeUnknown,
     PageDone,
     Rejected,
     Unauthorized,
 )
-from kakaclo_async.cli.command import say
-from kakaclo_async.cli.orders_file import FileOrder, ResultFile, ResultLine, read_orders
-from kakaclo_async.cli.output import Result, Table
+from kakaclo_async.cli.catalog import dry_run as check_all
+from kakaclo_async.cli.command import fault, say, sentence
+from kakaclo_async.cli.orders_file import FileOrder, read_orders
+from kakaclo_async.cli.output import Result, ResultFile, ResultLine, Table
 from kakaclo_async.cli.progress import progress
-from kakaclo_async.resources.orders.check import judge
+from kakaclo_async.client import sender_of
+from kakaclo_async.config import environment_name
 from kakaclo_async.sharing.fan_out import gather_in_order
 
 if TYPE_CHECKING:
@@ -41,10 +40,19 @@ if TYPE_CHECKING:
 _MAX_IN_FLIGHT: Final = 16
 """Orders being sent: enough for the rate of any shop, few enough to reconcile after a crash."""
 
+_PLACED: Final = "placed"
 _UNKNOWN: Final = "unknown"
+_NOT_SENT: Final = "not sent"
 
 _JournalUrl = Annotated[
-    str, typer.Option(help="sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME.", metavar="URL")
+    str | None,
+    typer.Option(
+        help="The journal: an SQLite file, or postgresql://USER:PASSWORD@HOST/NAME; by default a file of the shop's in"
+        " your data folder.",
+        metavar="FILE|URL",
+        envvar="KAKACLO_JOURNAL",
+        show_default=False,
+    ),
 ]
 _QuietTime = Annotated[
     float,
@@ -58,7 +66,7 @@ async def submit(
     kk: KakaClo,
     file: Annotated[Path, typer.Argument(help="Orders as .csv or .jsonl.")],
     *,
-    journal: _JournalUrl = "sqlite:///orders.db",
+    journal: _JournalUrl = None,
     dry_run: Annotated[
         bool,
         typer.Option(
@@ -82,33 +90,91 @@ async def submit(
     """
     found = read_orders(file)
     if dry_run:
-        return await _dry_run(kk, found)
+        return await check_all(kk, found)
     if problems := [entry.describe(problem) for entry in found for problem in entry.problems]:
         # Nothing of it is placed: what is wrong with one row may be wrong with others, unnoticed.
         return Result(data={"problems": problems}, tables=(), errors=tuple(map(InvalidRequest, problems)))
+    target = results or file.with_name(f"{file.stem}.results.csv")
+    if target.exists() and target.samefile(file):
+        raise InvalidRequest(f"--results {target} is the file of orders itself")
+    book = await _journal(kk, journal, quiet_time, make=True)
+    with ResultFile(target) as result_file:
+        lines, trouble = await _place(kk, found, book, result_file)
+    return _submitted(lines, trouble, result_file)
+
+
+def _submitted(lines: Sequence[ResultLine], trouble: Exception | None, file: ResultFile) -> Result:
+    """Say what became of the orders: that none was sent only when none was."""
+    counts = Counter(line.result for line in lines)
+    if trouble is not None and not counts.keys() & {_PLACED, _UNKNOWN, "rejected"}:
+        raise trouble
+    done = [
+        f"order {line.custom_order_id!r} was placed as {line.order_id}" for line in lines if line.order_id
+    ]
+    errors: list[KakaCloError] = [
+        OutcomeUnknown(f"the outcome of order {line.custom_order_id!r} is unknown: run this again later")
+        for line in lines
+        if line.result == _UNKNOWN
+    ]
+    if trouble is not None:
+        errors.append(
+            KakaCloError(
+                f"stopped with {counts[_PLACED]} of {len(lines)} orders placed: {sentence(trouble)}; submit the same"
+                " file again with the same journal, which places the rest"
+            )
+        )
+    if file.trouble is not None:
+        sys.stderr.writelines(f"{text}\n" for text in done)
+        errors.append(
+            KakaCloError(f"{file.path} lacks results ({file.trouble}): run this again for all of them")
+        )
+    others = [line for line in lines if line.result not in {_PLACED, _UNKNOWN, _NOT_SENT}]
+    return Result(
+        data={"results": [attrs.asdict(line) for line in lines], "file": str(file.path)},
+        tables=(Table(("Orders", str(len(lines))), [*counts.items(), ("results in", file.path)]),),
+        errors=(*errors, *(KakaCloError(line.reason) for line in others)),
+        done=tuple(done),
+    )
+
+
+async def _journal(kk: KakaClo, given: str | None, quiet_time: float, *, make: bool) -> "Journal":
+    """Open the journal that was asked for, or the shop's own, which does not depend on the folder one stands in.
+
+    Raises:
+        ConfigurationError: it cannot be opened; or it would be new, and another may know this shop's orders.
+    """
+    from kakaclo_async.database.url import DatabaseUrl, prepare_shop_file, shop_file, sqlite_url
     from kakaclo_async.ordering import Journal
 
-    target = results or file.with_name(f"{file.stem}.results.csv")
-    with ResultFile(target) as result_file:
-        lines = await _place(kk, found, Journal(journal, quiet_time=quiet_time), result_file)
-    counts = Counter(line.result for line in lines)
-    return Result(
-        data={"results": [attrs.asdict(line) for line in lines], "file": str(target)},
-        tables=(Table(("Orders", str(len(lines))), [*counts.items(), ("results in", target)]),),
-        errors=tuple(
-            OutcomeUnknown(f"the outcome of order {line.custom_order_id!r} is unknown: run this again later")
-            if line.result == _UNKNOWN
-            else KakaCloError(line.reason)
-            for line in lines
-            if line.result != "placed"
-        ),
-    )
+    if given is None:
+        folder = user_data_path("kakaclo", appauthor=False) / "journals"
+        token = await sender_of(kk).state.token.read()
+        url = kk._base_url  # noqa: SLF001 - packages share privates
+        name = environment_name(url)
+        # Sandboxes come and go: each has a journal of its own.
+        path = shop_file(folder, name, token + url if name == "local" else token)
+        if not prepare_shop_file(path, make=make):
+            raise ConfigurationError(f"there is no journal in {path}: submit orders first, or give --journal")
+        given = str(path)
+    url = sqlite_url(given)
+    book = Journal(url, quiet_time=quiet_time)
+    try:
+        await book.pending()
+    except ConfigurationError as error:
+        if not make or not str(error).startswith("there is no journal"):
+            raise
+        where = DatabaseUrl.parse(url, holds="journal", example="orders.db")
+        sys.stderr.write(
+            f"new journal in {where.path() if where.is_sqlite else where}: orders placed with another journal are"
+            " unknown to it\n"
+        )
+    return book
 
 
 async def pending(
     kk: KakaClo,
     *,
-    journal: _JournalUrl = "sqlite:///orders.db",
+    journal: _JournalUrl = None,
     settle: Annotated[
         bool, typer.Option("--settle", help="First search KakaClo, and record what was placed.")
     ] = False,
@@ -118,9 +184,7 @@ async def pending(
     quiet_time: _QuietTime = 600.0,
 ) -> Result:
     """List the writes of a journal that are not done: being sent, of unknown outcome, or not executed."""
-    from kakaclo_async.ordering import Journal
-
-    book = Journal(journal, quiet_time=quiet_time)
+    book = await _journal(kk, journal, quiet_time, make=False)
     if finish:
         entries = await book.finish(kk)
     else:
@@ -144,11 +208,17 @@ def _facts(entry: "Entry") -> dict[str, object]:
 
 async def _place(
     kk: KakaClo, found: Sequence[FileOrder], journal: "Journal", result_file: ResultFile
-) -> list[ResultLine]:
-    """Place the orders of a file, none of which has a problem; return what became of them, in their order."""
+) -> tuple[list[ResultLine], Exception | None]:
+    """Place the orders of a file, none of which has a problem.
+
+    Returns:
+        What became of them, in their order; and what every other order would meet, too, so that no more were begun.
+        Those that were under way then have come to their end.
+    """
     orders = {place: entry.order for place, entry in enumerate(found) if entry.order is not None}
     lines: dict[int, ResultLine] = {}
-    unknown: list[int] = []
+    unknown: dict[int, ResultLine] = {}
+    troubles: list[Exception] = []
     turns = asyncio.Semaphore(_MAX_IN_FLIGHT)
     try:
         with progress(kk) as meter:
@@ -158,115 +228,69 @@ async def _place(
                 result_file.write(line)
                 meter(PageDone(what="orders", rows=1, rows_done=len(lines), rows_total=len(found)))
 
-            async def send(place: int) -> None:
+            async def send(place: int, wait: float | None) -> None:
                 async with turns:
-                    line = await _submit(kk, orders[place], journal, timeout=0.0)
-                if line.result == _UNKNOWN:
-                    unknown.append(place)
+                    if troubles:
+                        return
+                    line, trouble = await _submit(kk, orders[place], journal, timeout=wait)
+                if trouble is not None:
+                    troubles.append(trouble)
+                if line.result == _UNKNOWN and wait is not None:
+                    unknown[place] = line
                 else:
                     done(place, line)
 
-            async def reconcile(place: int) -> None:
-                done(place, await _submit(kk, orders[place], journal, timeout=None))
-
             # All of them without waiting for the quiet time of any; then those left, which share one search.
-            await gather_in_order(partial(send, place) for place in orders)
-            await gather_in_order(partial(reconcile, place) for place in unknown)
+            await gather_in_order(partial(send, place, 0.0) for place in orders)
+            turns = asyncio.Semaphore(max(1, len(unknown)))
+            await gather_in_order(partial(send, place, None) for place in unknown)
+            for place in [place for place in orders if place not in lines]:
+                stopped = ResultLine(custom_order_id=found[place].custom_order_id, result=_NOT_SENT)
+                done(place, unknown.get(place, stopped))
     except asyncio.CancelledError:
         say(f"stopped after {len(lines)} of {len(found)} orders; run it again with the same journal")
         raise
-    return [lines[place] for place in sorted(lines)]
+    return [lines[place] for place in sorted(lines)], troubles[0] if troubles else None
 
 
-async def _submit(kk: KakaClo, order: NewOrder, journal: "Journal", timeout: float | None) -> ResultLine:  # noqa: ASYNC109 - of the search
+async def _submit(
+    kk: KakaClo,
+    order: NewOrder,
+    journal: "Journal",
+    timeout: float | None,  # noqa: ASYNC109 - of the search
+) -> tuple[ResultLine, Exception | None]:
+    """Submit an order; return what became of it, and what all other orders would meet, too."""
     line = partial(ResultLine, custom_order_id=order.custom_order_id or "")
     try:
         created = await kk.bulk().orders.submit(order, journal=journal, timeout=timeout)
-    except (Unauthorized, ConfigurationError):
-        raise  # every other order would meet the same
+    except Unauthorized as error:
+        return line(result="not placed", reason=str(error)), error
     except OutcomeUnknown as error:
-        return line(result=_UNKNOWN, reason=str(error))
+        cause = error.__cause__
+        return line(result=_UNKNOWN, order_id=error.order_id, reason=sentence(error)), (
+            cause if isinstance(cause, ConfigurationError) else None  # it could not be recorded
+        )
     except Rejected as error:
-        return line(result="rejected", reason=str(error))
+        return line(result="rejected", reason=str(error)), None
     except Conflict as error:
-        return line(result="conflict", reason=str(error))
+        return line(result="conflict", reason=str(error)), None
+    except ConfigurationError as error:
+        return await _recorded(order, journal, error), error
     except KakaCloError as error:
-        return line(result="not placed", reason=str(error))
-    return line(result="placed", order_id=created.id)
+        return line(result="not placed", reason=str(error)), None
+    except Exception as error:  # noqa: BLE001 - it must not hide what became of the others
+        trouble = KakaCloError(fault(error))
+        return await _recorded(order, journal, trouble), trouble
+    return line(result=_PLACED, order_id=created.id), None
 
 
-async def _dry_run(kk: KakaClo, found: Sequence[FileOrder]) -> Result:
-    """Check all orders together, in as few requests as they allow."""
-    orders = [entry.order for entry in found if entry.order is not None]
-    skus = list(dict.fromkeys(item.sku for order in orders for item in order.items))
-    bulk = kk.bulk()
-    with progress(kk):
-        products = await bulk.products.get_many(skus=skus) if skus else ()
-        stocks = await bulk.stocks.get_many(skus) if skus else ()
-        carts = [FreightRequest(order.items, order.address.country) for order in orders]
-        answers = await bulk.freight.quote_many(carts, on_error="collect")
-        balance = (await bulk.payment.balance()).amount
-    quotes = (answer if isinstance(answer, FreightQuote) else str(answer) for answer in answers)
-    judged = {
-        order.custom_order_id: judge(order, products, stocks, quote, balance)
-        for order, quote in zip(orders, quotes, strict=True)
-    }
-    checks = [
-        (entry, OrderCheck(problems=entry.problems) if entry.order is None else judged[entry.custom_order_id])
-        for entry in found
-    ]
-    return _checked(checks, _shortages(orders, {level.sku: level.qty for level in stocks}), balance)
-
-
-def _checked(
-    checks: Sequence[tuple[FileOrder, OrderCheck]], shortages: Iterable[OrderProblem], balance: Decimal | None
-) -> Result:
-    total = sum((check.total or Decimal(0) for _, check in checks), Decimal(0))
-    problems = [entry.describe(problem) for entry, check in checks for problem in check.problems]
-    problems += map(str, shortages)
-    if balance is not None and balance < total:
-        problems.append(f"the orders cost {total} USD together, and the balance is {balance}")
-    columns = ("Line", "Custom id", "Items", "Freight", "Total", "Problems")
-    prices = [
-        (entry.line, entry.custom_order_id, check.sub_total, check.freight, check.total, len(check.problems))
-        for entry, check in checks
-    ]
-    summary = Table(("Orders", str(len(checks))), [("Total", total), ("Balance", balance)])
-    return Result(
-        data={
-            "orders": [_priced(entry, check) for entry, check in checks],
-            "total": total,
-            "balance": balance,
-            "problems": problems,
-        },
-        tables=(Table(columns, prices), summary),
-        errors=tuple(map(InvalidRequest, problems)),
-    )
-
-
-def _priced(entry: FileOrder, check: OrderCheck) -> dict[str, object]:
-    return {
-        "line": entry.line,
-        "custom_order_id": entry.custom_order_id,
-        "sub_total": check.sub_total,
-        "freight": check.freight,
-        "total": check.total,
-        "problems": list(map(str, check.problems)),
-    }
-
-
-def _shortages(orders: Iterable[NewOrder], stock: Mapping[str, int]) -> list[OrderProblem]:
-    """Return the SKUs of which each order could have enough, but not all of them together."""
-    wanted = Counter[str]()
-    most = Counter[str]()
-    for order in orders:
-        pieces = Counter[str]()
-        for item in order.items:
-            pieces[item.sku] += item.quantity
-        wanted += pieces
-        most |= pieces
-    return [
-        OrderProblem(f"SKU {sku!r}", f"all orders want {quantity}, {stock[sku]} are in stock")
-        for sku, quantity in wanted.items()
-        if most[sku] <= stock.get(sku, 0) < quantity
-    ]
+async def _recorded(order: NewOrder, journal: "Journal", error: KakaCloError) -> ResultLine:
+    """Return what the journal knows of an order whose submission ended in an error that does not tell."""
+    line = partial(ResultLine, custom_order_id=order.custom_order_id or "", reason=str(error))
+    try:
+        entry = await journal.find(order.custom_order_id or "")
+    except KakaCloError:
+        return line(result=_UNKNOWN)
+    if entry is None:
+        return line(result="not placed")
+    return line(result=_PLACED if entry.outcome else _UNKNOWN, order_id=entry.outcome)

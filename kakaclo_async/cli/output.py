@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import attrs
 from rich.cells import cell_len
@@ -17,12 +20,16 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from kakaclo_async.codec import to_json
+from kakaclo_async.errors import InvalidRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
+    from io import FileIO
+    from pathlib import Path
     from typing import TextIO
 
     from kakaclo_async.errors import KakaCloError
+    from kakaclo_async.models.order import Order
 
 
 def _rows(rows: Iterable[Iterable[object]]) -> tuple[tuple[object, ...], ...]:
@@ -50,11 +57,13 @@ class Result:
         data: what `--json` prints; models, mappings, sequences and plain values.
         tables: the same for people.
         errors: what could not be found out; the first one makes the exit code.
+        done: what was changed at KakaClo, in sentences: they go to stderr when stdout takes nothing.
     """
 
     data: object
     tables: tuple[Table, ...]
     errors: tuple[KakaCloError, ...] = ()
+    done: tuple[str, ...] = ()
 
 
 def show(result: Result, *, as_json: bool) -> None:
@@ -64,6 +73,14 @@ def show(result: Result, *, as_json: bool) -> None:
     else:
         print_tables(result.tables)
     sys.stdout.flush()  # raises here, where it is handled, if the reader has closed the pipe
+
+
+def drop_stdout() -> None:
+    """Let what is left for a stdout that cannot be written go nowhere: at its end Python would try it once more."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 def print_tables(tables: Iterable[Table]) -> None:
@@ -153,3 +170,109 @@ def _member(value: Enum) -> str:
 def one_line(text: str) -> str:
     """Return `text` on one line; what could steer a terminal becomes a blank."""
     return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
+
+
+def order_tables(order: Order) -> Iterator[Table]:
+    """Yield the tables of an order: its facts, its items, its packages."""
+    yield Table(
+        ("Order", order.id),
+        [
+            ("Custom id", order.custom_order_id),
+            ("Created", order.create_date),
+            ("Status", order.status),
+            ("Payment", order.financial_status),
+            ("Fulfilment", order.fulfillment_status),
+            ("Refund", order.refund_status),
+            ("Ship to", order.shipping_address and order.shipping_address.country),
+            ("Items", order.sub_total_amount),
+            ("Freight", order.freight_amount),
+            ("Coupon", order.coupon_amount),
+            ("Total", order.final_amount),
+            ("Refunded", order.refunded_amount),
+        ],
+    )
+    yield Table(
+        ("Item", "SKU", "From", "Qty", "Price", "Total", "Fulfilment", "Refund"),
+        [
+            (
+                item.item_id or item.id,
+                item.sku_code,
+                item.country_code,
+                item.product_num,
+                item.amount,
+                item.total,
+                item.fulfillment_status,
+                item.refund_status,
+            )
+            for item in order.order_items
+        ],
+    )
+    if order.fulfillments:
+        yield Table(
+            ("Package", "Status", "Carrier", "Tracking code", "Sent"),
+            [
+                (pack.pack_id or pack.id, pack.status, pack.carrier, pack.tracking_code, pack.delivery_time)
+                for pack in order.fulfillments
+            ],
+        )
+
+
+@attrs.frozen(kw_only=True)
+class ResultLine:
+    """What became of one order: a row of the result file."""
+
+    custom_order_id: str
+    result: str
+    order_id: str | None = None
+    reason: str | None = None
+
+
+class ResultFile:
+    """A file that takes each result when it comes, and is whole after each of them.
+
+    Attributes:
+        trouble: why it takes no more results; None while it does. Placing orders goes on without it: the journal knows
+            what was placed.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.trouble: str | None = None
+        self._file: FileIO | None = None
+        self._whole = 0
+
+    def __enter__(self) -> Self:
+        try:
+            self._file = self.path.open("wb", buffering=0)
+            self._append([field.name for field in attrs.fields(ResultLine)])
+        except OSError as error:
+            self.__exit__()
+            raise InvalidRequest(f"{self.path} cannot be written: {error.strerror}") from None
+        return self
+
+    def write(self, line: ResultLine) -> None:
+        """Add a result, unless there was trouble."""
+        if self.trouble is None:
+            try:
+                self._append(attrs.astuple(line))
+            except OSError as error:
+                self.trouble = error.strerror or str(error)
+
+    def _append(self, row: Iterable[object]) -> None:
+        text = io.StringIO(newline="")
+        csv.writer(text).writerow(row)
+        file, rest = self._file, text.getvalue().encode("utf-8", "backslashreplace")
+        if file is None:
+            return
+        try:
+            while rest:
+                rest = rest[file.write(rest) :]
+        except OSError:
+            with suppress(OSError):  # what it has of this row would look like another result
+                file.truncate(self._whole)
+            raise
+        self._whole = file.tell()
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            self._file.close()

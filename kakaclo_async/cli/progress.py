@@ -6,7 +6,7 @@ import math
 import sys
 import time
 from collections import deque
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 import attrs
@@ -206,8 +206,7 @@ class Lines(Meter):
         """Write one line; the next cycle has more only when it takes long."""
         self._shown = dict.fromkeys(self._paces, (self._clock(), 0))
         self._paces.clear()
-        self._stream.write(f"{summary(report)}\n")
-        self._stream.flush()
+        self._say(summary(report))
 
     def close(self) -> None:
         """Write the last state of what has moved since its last line."""
@@ -217,8 +216,12 @@ class Lines(Meter):
 
     def _write(self, pace: Pace, now: float) -> None:
         self._shown[pace.what] = now, pace.done
-        self._stream.write(f"{pace.what}: {self.facts(pace)}\n")
-        self._stream.flush()
+        self._say(f"{pace.what}: {self.facts(pace)}")
+
+    def _say(self, text: str) -> None:
+        with suppress(OSError):  # a reader that has gone must not end the work
+            self._stream.write(f"{text}\n")
+            self._stream.flush()
 
 
 @contextmanager

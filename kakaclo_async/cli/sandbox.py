@@ -4,7 +4,7 @@ import asyncio
 import sqlite3
 import sys
 import time
-from contextlib import closing, suppress
+from contextlib import aclosing, closing, suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -26,8 +26,7 @@ from kakaclo_async import (
 )
 from kakaclo_async.cli.catalog import freight_table
 from kakaclo_async.cli.command import FAILED, run_async, say
-from kakaclo_async.cli.orders import order_tables
-from kakaclo_async.cli.output import Table, print_tables
+from kakaclo_async.cli.output import Table, order_tables, print_tables
 from kakaclo_async.cli.progress import progress
 
 if TYPE_CHECKING:
@@ -81,15 +80,13 @@ async def _serve(products: int, port: int, speed: float, seed: int) -> None:
         await sandbox.start()
     except OSError as error:
         raise ConfigurationError(f"port {port} cannot be used: {error.strerror}") from None
-    try:
+    async with aclosing(sandbox):
         sys.stderr.write(
             f"local KakaClo with {products:,} products at {speed:g} times real speed; stop it with Ctrl-C\n"
         )
         sys.stdout.write(f"export KAKACLO_BASE_URL={sandbox.url}\nexport KAKACLO_TOKEN={sandbox.token}\n")
         sys.stdout.flush()
         await asyncio.Event().wait()
-    finally:
-        await sandbox.aclose()
 
 
 def demo(
@@ -126,14 +123,15 @@ async def _show_all(products: int, db: Path, speed: float) -> bool:
     sys.stdout.write(
         f"\nDone with {requests:,} requests in {time.monotonic() - started:.1f} s; the catalog is in {db}\n"
     )
-    for kept, promise in (
-        (complete, "the database holds what KakaClo holds"),
-        (split, "the order leaves from two countries"),
-        (settled, "the refund settled"),
-    ):
+    promises = {
+        "the database holds what KakaClo holds": complete,
+        "the order leaves from two countries": split,
+        "the refund settled": settled,
+    }
+    for promise, kept in promises.items():
         if not kept:
             say(f"this failed: {promise}")
-    return complete and split and settled
+    return all(promises.values())
 
 
 def _make_room(db: Path) -> None:

@@ -8,12 +8,12 @@ are None; "NULL" is no status. Unknown statuses and unknown fields are kept. Wha
 (3.7 pieces, a price of true, a time without its zone) is a `DecodeError` with its path.
 """
 
-from kakaclo_async.codec.converter import Undecodable as Undecodable, converter as converter
+from kakaclo_async.codec.converter import Undecodable as Undecodable, converter as converter, encode as encode
 from kakaclo_async.codec.envelope import (
     Envelope as Envelope,
     decode as decode,
     decode_body as decode_body,
     read_envelope as read_envelope,
 )
-from kakaclo_async.codec.outgoing import encode as encode, to_json as to_json
+from kakaclo_async.codec.outgoing import to_json as to_json
 from kakaclo_async.codec.scalars import to_millis as to_millis, to_wire_time as to_wire_time

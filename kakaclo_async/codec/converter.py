@@ -25,7 +25,9 @@ from kakaclo_async.codec.scalars import (
     read_text_member,
     read_time,
     to_wire_time,
+    write_json,
 )
+from kakaclo_async.errors import InvalidRequest
 from kakaclo_async.models.common import (
     Attributes,
     FrozenMapping,
@@ -57,17 +59,14 @@ class UnknownFields:
 
     def __init__(self) -> None:
         self._names: dict[tuple[type[Record], str], None] = {}  # a set that keeps its order
-
-    @property
-    def count(self) -> int:
-        """How many there are; it only grows."""
-        return len(self._names)
+        self.count = 0
 
     def add(self, kind: type[Record], names: Iterable[str]) -> None:
         """Note the unknown fields of a document."""
         for name in names:
             if name.isidentifier() and len(self._names) < self._MOST:
                 self._names[kind, name] = None
+        self.count = len(self._names)
 
     def of(self, kind: type[Record]) -> list[str]:
         """Return the unknown fields of a record class, in the order they were met."""
@@ -287,3 +286,19 @@ converter.register_structure_hook_factory(_is(Page), _page_hook)
 converter.register_structure_hook_factory(_is_maybe_undecodable, _maybe_undecodable_hook)
 converter.register_unstructure_hook_func(attrs.has, _write_request)
 converter.register_unstructure_hook(datetime, to_wire_time)
+
+
+def encode(request: object) -> bytes:
+    """Write the JSON body of a request.
+
+    Args:
+        request: a request model, whose None and empty fields stay out, or plain JSON data.
+
+    Raises:
+        InvalidRequest: a text that is no Unicode.
+    """
+    try:
+        return write_json(converter.unstructure(request))
+    except UnicodeEncodeError:
+        pass  # it repeats the text, which may be an address
+    raise InvalidRequest("the request holds half a character (a lone surrogate, as of a cut emoji)")

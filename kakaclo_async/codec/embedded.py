@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 import msgspec
 
-from kakaclo_async.codec.scalars import DECIMALS, InvalidValue, Memo, read_decimal, read_text
+from kakaclo_async.codec.scalars import DECIMALS, InvalidValue, read_decimal, to_text, write_json
 from kakaclo_async.models.common import Attributes, Option
 from kakaclo_async.models.product import SizeContent, SizeRow, SizeSheet, SizeValue
 from kakaclo_async.models.reference import Balance
@@ -18,27 +18,9 @@ if TYPE_CHECKING:
 
 # Every number with a fraction becomes a Decimal straight from its text, never by way of a binary float.
 parse: Final = msgspec.json.Decoder(object, float_hook=DECIMALS.__getitem__).decode
-_encode: Final = msgspec.json.Encoder(decimal_format="number").encode
-UNPARSABLE: Final = (
-    InvalidValue,
-    ValueError,
-    ArithmeticError,
-    RecursionError,
-)  # ValueError: msgspec's errors too
+# ValueError: msgspec's errors too.
+UNPARSABLE: Final = (InvalidValue, ValueError, ArithmeticError, RecursionError)
 _BALANCE_NAMES: Final = ("balance", "availableBalance", "amount", "availableAmount")
-
-
-def to_text(value: object) -> str | None:
-    """Read a text; anything else than a text or a number becomes its JSON."""
-    try:
-        return read_text(value)
-    except InvalidValue:
-        return _encode(value).decode()
-
-
-def read_option(value: object) -> Option | None:
-    """Read `{"name": "color", "value": "Black"}`; what cannot be read keeps its raw text alone."""
-    return _OPTIONS[value] if isinstance(value, str) else _option(value)
 
 
 class _OptionDocument(msgspec.Struct):
@@ -49,7 +31,8 @@ class _OptionDocument(msgspec.Struct):
 _parse_option: Final = msgspec.json.Decoder(_OptionDocument).decode
 
 
-def _option(value: object) -> Option | None:
+def read_option(value: object) -> Option | None:
+    """Read `{"name": "color", "value": "Black"}`; what cannot be read keeps its raw text alone."""
     if isinstance(value, str):
         try:
             document = _parse_option(value)
@@ -69,10 +52,6 @@ def _option(value: object) -> Option | None:
 
 def read_attributes(value: object) -> Attributes | None:
     """Read `{"season": "Spring-Summer"}`; what cannot be read keeps its raw text alone."""
-    return _ATTRIBUTES[value] if isinstance(value, str) else _attributes(value)
-
-
-def _attributes(value: object) -> Attributes | None:
     opened = _open(value)
     if opened is None:
         return None
@@ -81,10 +60,6 @@ def _attributes(value: object) -> Attributes | None:
         return Attributes({}, raw)
     fields = cast("dict[str, object]", data)
     return Attributes({name: to_text(held) or "" for name, held in fields.items()}, raw)
-
-
-_OPTIONS: Final[Memo[str, Option | None]] = Memo(_option)
-_ATTRIBUTES: Final[Memo[str, Attributes | None]] = Memo(_attributes)
 
 
 def read_size_content(value: object) -> SizeContent | None:
@@ -113,7 +88,7 @@ def _open(value: object) -> tuple[str, object] | None:
     if value is None or value in ("", "NULL", "null"):
         return None
     if not isinstance(value, str):  # the API sends texts; the object itself is as good
-        return _encode(value).decode(), value
+        return write_json(value).decode(), value
     try:
         return value, parse(value)
     except UNPARSABLE:

@@ -8,8 +8,8 @@ import attrs
 import msgspec
 
 from kakaclo_async.codec.converter import converter, type_of
-from kakaclo_async.codec.embedded import UNPARSABLE, parse, to_text
-from kakaclo_async.codec.scalars import DECIMALS, InvalidValue, read_integer
+from kakaclo_async.codec.embedded import UNPARSABLE, parse
+from kakaclo_async.codec.scalars import DECIMALS, InvalidValue, read_integer, to_text
 from kakaclo_async.codec.strict import strict_body_decoder, strict_decoder
 from kakaclo_async.errors import DecodeError
 from kakaclo_async.models.common import Record
@@ -92,10 +92,11 @@ def decode_body(body: bytes, kind: type[T], *, success: int) -> T | None:
         The data; or None for anything but a success without surprises: then use `read_envelope` and `decode`,
         which read what can be read, and say what cannot.
     """
-    if not issubclass(type_of(kind), Record):
+    read = strict_body_decoder(kind)
+    if read is None:
         return None
     try:
-        code, data = strict_body_decoder(kind)(body)
+        code, data = read(body)
     except UNPARSABLE:
         return None
     return data if code == success else None

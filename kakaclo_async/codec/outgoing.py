@@ -1,4 +1,4 @@
-"""From request models to bytes, and from any model to plain JSON data."""
+"""From any model to plain JSON data."""
 
 from __future__ import annotations
 
@@ -6,31 +6,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import Enum
-from typing import Final, cast
+from typing import cast
 
 import attrs
-import msgspec
-
-from kakaclo_async.codec.converter import converter
-from kakaclo_async.errors import InvalidRequest
-
-_write: Final = msgspec.json.Encoder(decimal_format="number").encode
-
-
-def encode(request: object) -> bytes:
-    """Write the JSON body of a request.
-
-    Args:
-        request: a request model, whose None and empty fields stay out, or plain JSON data.
-
-    Raises:
-        InvalidRequest: a text that is no Unicode.
-    """
-    try:
-        return _write(converter.unstructure(request))
-    except UnicodeEncodeError:
-        pass  # it repeats the text, which may be an address
-    raise InvalidRequest("the request holds half a character (a lone surrogate, as of a cut emoji)")
 
 
 def to_json(value: object) -> object:

@@ -12,6 +12,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
+import msgspec
+
 from kakaclo_async.errors import InvalidRequest
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
+write_json: Final = msgspec.json.Encoder(decimal_format="number").encode
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -128,6 +131,14 @@ def read_text(value: object) -> str | None:
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     raise InvalidValue.expected("a text", value)
+
+
+def to_text(value: object) -> str | None:
+    """Read a text; anything else than a text or a number becomes its JSON."""
+    try:
+        return read_text(value)
+    except InvalidValue:
+        return write_json(value).decode()
 
 
 def read_integer(value: object) -> int | None:

@@ -36,14 +36,7 @@ from zlib import crc32
 import attrs
 import msgspec
 
-from kakaclo_async.codec.converter import (
-    UNKNOWN_FIELDS,
-    WireField,
-    hook_of,
-    row_type,
-    type_of,
-    wire_fields,
-)
+from kakaclo_async.codec.converter import UNKNOWN_FIELDS, WireField, hook_of, row_type, type_of, wire_fields
 from kakaclo_async.codec.scalars import DECIMALS, WHOLE_DECIMALS, Memo
 from kakaclo_async.models.common import (
     NO_EXTRA,
@@ -68,36 +61,37 @@ def strict_decoder(kind: type[T]) -> Callable[[bytes | msgspec.Raw], T]:
         kind: a subclass of `Record`; a generic one with its parameters.
     """
     # A new unknown field makes new decoders, which expect it.
-    return cast(
-        "Callable[[bytes | msgspec.Raw], T]", _data_decoder(cast("Hashable", kind), UNKNOWN_FIELDS.count)
-    )
+    data, _ = _decoders(cast("Hashable", kind), UNKNOWN_FIELDS.count)
+    return cast("Callable[[bytes | msgspec.Raw], T]", data)
 
 
-def strict_body_decoder(kind: type[T]) -> Callable[[bytes], tuple[int, T]]:
-    """Return the function that reads code and data of a whole answer in one pass; see `strict_decoder`."""
+def strict_body_decoder(kind: type[T]) -> Callable[[bytes], tuple[int, T]] | None:
+    """Return the function that reads code and data of a whole answer in one pass; None unless it is a record's."""
     return cast(
-        "Callable[[bytes], tuple[int, T]]", _body_decoder(cast("Hashable", kind), UNKNOWN_FIELDS.count)
+        "Callable[[bytes], tuple[int, T]] | None", _body(cast("Hashable", kind), UNKNOWN_FIELDS.count)
     )
 
 
 @lru_cache(maxsize=64)
-def _data_decoder(kind: Hashable, _unknown_fields: int) -> Callable[[bytes | msgspec.Raw], object]:
-    struct, build = _struct_and_builder(kind, ())
-    parse = msgspec.json.Decoder(struct, float_hook=DECIMALS.__getitem__).decode
-    return lambda data: build(parse(data))
+def _body(kind: Hashable, unknown_fields: int) -> Callable[[bytes], tuple[int, object]] | None:
+    return _decoders(kind, unknown_fields)[1] if issubclass(type_of(kind), Record) else None
 
 
 @lru_cache(maxsize=64)
-def _body_decoder(kind: Hashable, _unknown_fields: int) -> Callable[[bytes], tuple[int, object]]:
+def _decoders(
+    kind: Hashable, _unknown_fields: int
+) -> tuple[Callable[[bytes | msgspec.Raw], object], Callable[[bytes], tuple[int, object]]]:
     struct, build = _struct_and_builder(kind, ())
     envelope = msgspec.defstruct("Envelope", [("code", int), ("data", struct)])
-    parse = msgspec.json.Decoder(envelope, float_hook=DECIMALS.__getitem__).decode
+    parse_data, parse_body = (
+        msgspec.json.Decoder(shape, float_hook=DECIMALS.__getitem__).decode for shape in (struct, envelope)
+    )
 
-    def decode(body: bytes) -> tuple[int, object]:
-        code, data = msgspec.structs.astuple(parse(body))
+    def read_body(body: bytes) -> tuple[int, object]:
+        code, data = msgspec.structs.astuple(parse_body(body))
         return code, build(data)
 
-    return decode
+    return lambda data: build(parse_data(data)), read_body
 
 
 @attrs.frozen
@@ -180,7 +174,6 @@ class _Struct:
     def __init__(self, name: str) -> None:
         self._name = name
         self._fields: list[tuple[str, Any, Any]] = []
-        self._renames: dict[str, str] = {}
 
     def add(self, field: WireField, seen: object) -> list[str]:
         """Add a field for each wire name of a field; return their names."""
@@ -192,8 +185,7 @@ class _Struct:
         ]
 
     def _add(self, name: str, wire_name: str, seen: object, default: object) -> str:
-        self._fields.append((name, seen, default))
-        self._renames[name] = wire_name
+        self._fields.append((name, seen, msgspec.field(default=default, name=wire_name)))
         return name
 
     def extra_of(self, closed: type[Record]) -> _Build | None:
@@ -218,14 +210,7 @@ class _Struct:
 
     def define(self) -> type[msgspec.Struct]:
         """Define the struct."""
-        return msgspec.defstruct(
-            self._name,
-            self._fields,
-            rename=self._renames,
-            forbid_unknown_fields=True,
-            kw_only=True,
-            gc=False,
-        )
+        return msgspec.defstruct(self._name, self._fields, forbid_unknown_fields=True, kw_only=True, gc=False)
 
 
 def _way(kind: object, outer: tuple[object, ...]) -> _Way:

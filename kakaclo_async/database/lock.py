@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
-from filelock import FileLock, Timeout
-
 from kakaclo_async.database.engines import LOCK_TIMEOUT, load_driver, run_to_completion
 from kakaclo_async.errors import ConfigurationError, DatabaseAway
 
@@ -34,8 +32,11 @@ class WriterLock:
     def __init__(self, where: DatabaseUrl, path: Path) -> None:
         self._where = where
         self._path = path.with_name(f"{path.name}.lock")
+        # Loaded here, because it registers hooks for forks, and `kakaclo_sync` holds forks up while it imports.
+        filelock = load_driver("filelock", "catalog")
+        self._taken_by_another: type[Exception] = filelock.Timeout
         # Threads of a pool take it and give it back. Without `flock` a killed process would leave the lock behind.
-        self._lock = FileLock(self._path, blocking=False, thread_local=False, fallback_to_soft=False)
+        self._lock = filelock.FileLock(self._path, blocking=False, thread_local=False, fallback_to_soft=False)
 
     async def take(self) -> None:
         """Become the only writer.
@@ -46,7 +47,7 @@ class WriterLock:
         """
         try:
             await run_to_completion(asyncio.to_thread(self._lock.acquire))
-        except Timeout:
+        except self._taken_by_another:
             raise _taken(self._where) from None
         except OSError as error:
             raise ConfigurationError(

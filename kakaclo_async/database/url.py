@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -136,3 +137,55 @@ def _without_rows(error: Exception, text: str) -> str:
     if isinstance(error, StatementError):
         error.statement = error.params = error.orig = None
     return reason
+
+
+def sqlite_url(place: str) -> str:
+    """Return the URL of a database that was given by its file; a URL as it is."""
+    return place if "://" in place else f"sqlite:///{Path(place).expanduser().absolute()}"
+
+
+def shop_file(folder: Path, environment: str, token: str) -> Path:
+    """Return where a shop's journal lies unless its user says otherwise; the name tells nothing about the token.
+
+    Args:
+        folder: the user's own, whatever the folder that a command is run in.
+        environment: the name, or the base URL, of where the shop is.
+        token: stands for the shop, whose number the API does not tell.
+    """
+    if "://" in environment:
+        environment = f"other-{_digest(environment)[:8]}"
+    return folder / f"{environment}-{_digest(token)[:12]}.db"
+
+
+def _digest(text: str) -> str:
+    return sha256(text.encode()).hexdigest()
+
+
+def prepare_shop_file(path: Path, *, make: bool) -> bool:
+    """Tell whether a shop's journal is there, or can be: with `make`, its folder is made for its owner only.
+
+    Raises:
+        ConfigurationError: it is not there, and another journal may know this shop's orders; or no folder can be made.
+    """
+    if path.exists():
+        return True
+    # A refreshed token gives a shop another name, and earlier versions kept `orders.db` in whatever folder. Both know
+    # orders that a new journal would place, and pay for, once more.
+    name, earlier = path.name.rpartition("-")[0], Path("orders.db")
+    others = [] if name.startswith("local") else sorted(path.parent.glob(f"{name}-*.db"))
+    with suppress(OSError):
+        others += [earlier.absolute()] if b"kakaclo_write" in earlier.read_bytes() else []
+    if others:
+        raise ConfigurationError(
+            f"this token has no journal yet, and {others[0]} may be the one of this shop: give --journal {others[0]}"
+            f" to go on with it, or --journal {path} to begin another, which knows none of its orders"
+        )
+    try:
+        for folder in reversed([path.parent, *path.parent.parents]) if make else ():
+            folder.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(
+            f"the journal's folder {path.parent} cannot be made ({error.strerror}): give --journal, or set"
+            " KAKACLO_JOURNAL"
+        ) from None
+    return make

@@ -5,12 +5,13 @@ No sentence repeats a text, codes apart: it may be an address.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+import re
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from kakaclo_async.errors import InvalidRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     import attrs
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_COUNTRY: Final = re.compile(r"[A-Z]{2}(?:_[A-Z0-9]{1,9})?")
 _CODE_LENGTH = 64
 
 
@@ -33,6 +35,8 @@ def check_code(code: object, what: str) -> str:
     """
     if not isinstance(code, str):
         raise InvalidRequest(f"{what} must be a str, not {type(code).__name__}")
+    if not code.isascii() and any("\ud800" <= sign <= "\udfff" for sign in code):
+        raise InvalidRequest(f"{what} holds half a character (a lone surrogate, as of a cut emoji)")
     if not code or code != code.strip() or "," in code or not code.isprintable():
         raise InvalidRequest(f"{what} {code!r} is empty or holds a comma, blanks around it or a line break")
     if len(code) > _CODE_LENGTH:
@@ -133,8 +137,83 @@ def filled(kind: type) -> Validator:
 
 
 def as_tuple(values: Iterable[T]) -> tuple[T, ...]:
-    """Convert any iterable to a tuple; anything else stays as it is, for a validator to refuse by name."""
-    try:
-        return tuple(values)
-    except TypeError:
-        return cast("tuple[T, ...]", values)
+    """Convert any iterable to a tuple; anything else stays as it is, for a validator to refuse by name.
+
+    It reads `values` once. One-shot iterables are read nowhere else: a second loop over one finds nothing.
+    """
+    return tuple(values) if _is_list(values) else cast("tuple[T, ...]", values)
+
+
+def each_of(what: str, values: Iterable[T]) -> Iterator[T]:
+    """Begin to read an iterable; refuse one text, whose letters are not what was meant, and what is no iterable.
+
+    Args:
+        what: what it holds, for the error: "country codes".
+        values: read once.
+    """
+    if not _is_list(values):
+        raise InvalidRequest(f"pass a list of {what}, not one {type(values).__name__}")
+    return iter(values)
+
+
+def as_list_of(what: str, values: Iterable[T], *kinds: type) -> tuple[T, ...]:
+    """Convert any iterable to a tuple; refuse what `each_of` refuses.
+
+    Args:
+        what: what it holds, for the error: "country codes".
+        values: read once.
+        kinds: what each element must be an instance of; none: anything.
+    """
+    listed = tuple(each_of(what, values))
+    for element in listed if kinds else ():
+        if not isinstance(element, kinds):
+            raise InvalidRequest(f"pass a list of {what}, not of {type(element).__name__}")
+    return listed
+
+
+def _is_list(values: object) -> bool:
+    return hasattr(values, "__iter__") and not isinstance(values, str)
+
+
+def as_stripped(value: str) -> str:
+    """Take the blanks around a text away; anything else stays as it is, for a validator to refuse by name."""
+    given = cast("object", value)
+    return given.strip() if isinstance(given, str) else value
+
+
+def as_country(code: str) -> str:
+    """Write a country code as the API does, " us" as "US"; anything else is left for `country` to refuse.
+
+    Quotes, previews and orders all pass through here: what one of them takes, the others take.
+    """
+    given = cast("object", code)
+    return given.strip().upper() if isinstance(given, str) and given.isascii() else code
+
+
+def country(instance: object, field: Field, value: object) -> None:
+    """Validate a country code: two letters, perhaps with the part of the country as in "CN_S"."""
+    if not isinstance(value, str) or _COUNTRY.fullmatch(value) is None:
+        raise InvalidRequest(f"{_name(instance, field)} must be a two-letter code such as 'US'")
+
+
+def check_country(code: object) -> str:
+    """Return a country code as the API writes it, or refuse it."""
+    written = as_country(cast("str", code))
+    if not isinstance(code, str) or _COUNTRY.fullmatch(written) is None:
+        raise InvalidRequest(f"country must be a two-letter code such as 'US', not {code!r}")
+    return written
+
+
+def lookup_code(instance: object, field: Field, value: object) -> None:
+    """Validate a code that can stand in a comma-separated list: what is ordered can then be looked up, too."""
+    if isinstance(value, str) and ("," in value or not value.isprintable()):
+        raise InvalidRequest(f"{_name(instance, field)} must hold no comma and no line break")
+
+
+def check_codes(codes: Iterable[str], what: str, *, at_most: int | None = None) -> tuple[str, ...]:
+    """Return codes once each, in their order; refuse a bad one, none at all, or more than `at_most`."""
+    listed = codes if isinstance(codes, tuple) else as_list_of(f"{what} codes", codes)
+    found = tuple(dict.fromkeys(check_code(code, what) for code in listed))
+    if at_most is not None and not 1 <= len(found) <= at_most:
+        raise InvalidRequest(f"one request takes 1 to {at_most} {what} codes, not {len(found)}")
+    return found

@@ -1,7 +1,7 @@
 """What all areas share: records, pages, open enumerations, and JSON that travels inside strings."""
 
 from collections.abc import Iterator, Mapping
-from enum import IntEnum, StrEnum
+from enum import Enum, IntEnum, StrEnum
 from typing import Any, Final, Generic, Self, SupportsIndex, TypeVar, cast, overload
 
 import attrs
@@ -74,8 +74,21 @@ class Record:
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        # One for all records: attrs would generate and compile another for each, a tenth of the package's import time.
+        # One for all records: attrs would compile others for each class, a tenth of the package's import time.
         cls.__repr__ = Record.__repr__  # type: ignore[method-assign]
+        cls.__eq__ = Record.__eq__  # type: ignore[method-assign]
+        cls.__hash__ = Record.__hash__  # type: ignore[method-assign]
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Record) or other.__class__ is not self.__class__:
+            return NotImplemented
+        return self._compared() == other._compared()
+
+    def __hash__(self) -> int:
+        return hash((type(self), *self._compared()))
+
+    def _compared(self) -> tuple[object, ...]:
+        return tuple(getattr(self, field.name) for field in attrs.fields(type(self)) if field.eq)
 
     def __repr__(self) -> str:
         fields = [field.name for field in attrs.fields(type(self)) if field.repr]
@@ -156,26 +169,20 @@ _MOST_UNKNOWN: Final = 1000
 _LONGEST_KEPT: Final = 256
 
 
-def _has_many_unknown(kind: type[StrEnum | IntEnum]) -> bool:
-    return len(kind._value2member_map_) >= len(kind.__members__) + _MOST_UNKNOWN
+class _OpenEnum(Enum):
+    """An enumeration that KakaClo may extend at any time.
 
-
-class OpenStrEnum(StrEnum):
-    """An enumeration of texts that KakaClo may extend at any time.
-
-    A value that is not documented becomes a member named UNKNOWN: `.value` is the text from the wire, and
-    iteration shows the documented members only. The first 1,000 unknown values of a class are kept for the life of
-    the process: of these, equal values are one object, and pickles keep their identity. Later ones are just equal.
+    A value that is not documented becomes a member named UNKNOWN: `.value` is what came on the wire, and iteration
+    shows the documented members only. The first 1,000 unknown values of a class are kept for the life of the process:
+    of these, equal values are one object, and pickles keep their identity. Later ones are just equal.
     """
 
     @classmethod
-    def _missing_(cls, value: object) -> Self | None:
-        if not isinstance(value, str):
-            return None
-        member = str.__new__(cls, value)
+    def _keep(cls, member: Self, value: str | int) -> Self:
         member._name_ = "UNKNOWN"
-        member._value_ = str(value)
-        if len(value) > _LONGEST_KEPT or _has_many_unknown(cls):
+        member._value_ = value
+        many = len(cls._value2member_map_) >= len(cls.__members__) + _MOST_UNKNOWN
+        if many or (isinstance(value, str) and len(value) > _LONGEST_KEPT):
             return member
         return cls._value2member_map_.setdefault(value, member)  # type: ignore[return-value] # typed as Enum
 
@@ -185,21 +192,19 @@ class OpenStrEnum(StrEnum):
         return self._name_ != "UNKNOWN"
 
 
-class OpenIntEnum(IntEnum):
+class OpenStrEnum(_OpenEnum, StrEnum):
+    """An enumeration of texts that KakaClo may extend at any time; an unknown one is kept, named UNKNOWN."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self | None:
+        return cls._keep(str.__new__(cls, value), str(value)) if isinstance(value, str) else None
+
+
+class OpenIntEnum(_OpenEnum, IntEnum):
     """An enumeration of numbers that KakaClo may extend at any time; see `OpenStrEnum`."""
 
     @classmethod
     def _missing_(cls, value: object) -> Self | None:
         if not isinstance(value, int) or isinstance(value, bool):
             return None
-        member = int.__new__(cls, value)
-        member._name_ = "UNKNOWN"
-        member._value_ = int(value)
-        if _has_many_unknown(cls):
-            return member
-        return cls._value2member_map_.setdefault(value, member)  # type: ignore[return-value] # typed as Enum
-
-    @property
-    def is_known(self) -> bool:
-        """Whether the value is documented."""
-        return self._name_ != "UNKNOWN"
+        return cls._keep(int.__new__(cls, value), int(value))

@@ -3,16 +3,25 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
-from typing import Final
+from typing import Final, cast
 
 import attrs
 
 from kakaclo_async.errors import KakaCloError
-from kakaclo_async.models._checks import as_tuple, filled, optional_text, positive, text
+from kakaclo_async.models._checks import (
+    as_country,
+    as_stripped,
+    as_tuple,
+    country,
+    filled,
+    lookup_code,
+    optional_text,
+    positive,
+    text,
+)
 from kakaclo_async.models.common import OpenStrEnum, Record, wire
 
-_RANGE: Final = re.compile(r"\s*(\d{1,4})\s*(?:[~～\-–—]|to)\s*(\d{1,4})\b", re.ASCII | re.IGNORECASE)  # noqa: RUF001 # KakaClo writes full-width signs at times
-_SINGLE: Final = re.compile(r"\s*(\d{1,4})\b", re.ASCII)
+_DAYS: Final = re.compile(r"\s*(\d{1,4})(?:\s*(?:[~～\-–—]|to)\s*(\d{1,4}))?\b", re.ASCII | re.IGNORECASE)  # noqa: RUF001 # KakaClo writes full-width signs at times
 
 
 class ChannelType(OpenStrEnum):
@@ -23,19 +32,29 @@ class ChannelType(OpenStrEnum):
     EXPEDITED = "Expedited"
 
 
+def as_channel_type(name: str) -> str:
+    """Write a channel type as the API does, " standard" as "Standard"; others stay, for the API may have more."""
+    given = cast("object", name)
+    if not isinstance(given, str):
+        return name  # the validator says so, and names the field
+    written = given.strip()
+    known = {member.value.casefold(): member for member in ChannelType}
+    return known.get(written.casefold()) or ChannelType(written)
+
+
 @attrs.frozen
 class Item:
     """A line of a cart or an order.
 
     Attributes:
-        sku: at most 64 characters.
+        sku: at most 64 characters, no comma; blanks around it are dropped.
         quantity: above 0.
 
     Raises:
         InvalidRequest: when a limit is broken.
     """
 
-    sku: str = attrs.field(validator=text(64))
+    sku: str = attrs.field(converter=as_stripped, validator=[text(64), lookup_code])
     quantity: int = attrs.field(validator=positive)
 
 
@@ -50,7 +69,7 @@ class FreightRequest:
 
     Attributes:
         items: at least one; any iterable is accepted.
-        country: the short code, "US".
+        country: the short code, "US"; " us" is taken as "US".
 
     Raises:
         InvalidRequest: when a limit is broken.
@@ -59,7 +78,9 @@ class FreightRequest:
     items: tuple[Item, ...] = attrs.field(
         converter=items_tuple, validator=filled(Item), metadata=wire("products")
     )
-    country: str = attrs.field(validator=text(32), metadata=wire("shipToCountry"))
+    country: str = attrs.field(
+        converter=as_country, validator=[text(32), country], metadata=wire("shipToCountry")
+    )
 
 
 @attrs.frozen
@@ -70,7 +91,7 @@ class ChannelsRequest(FreightRequest):
         warehouse_code: "H008"; absent or unknown: the server takes G007.
     """
 
-    warehouse_code: str | None = attrs.field(default=None, validator=optional_text())
+    warehouse_code: str | None = attrs.field(default=None, validator=optional_text(32))
 
 
 @attrs.frozen(kw_only=True)
@@ -93,14 +114,11 @@ class FreightOption(Record):
     @property
     def delivery_days(self) -> tuple[int, int] | None:
         """The least and the most business days, or None when the wording has no number."""
-        if self.delivery_time is None:
+        found = _DAYS.match(self.delivery_time or "")
+        if found is None:
             return None
-        if found := _RANGE.match(self.delivery_time):
-            least, most = int(found[1]), int(found[2])
-            return min(least, most), max(least, most)
-        if found := _SINGLE.match(self.delivery_time):
-            return int(found[1]), int(found[1])
-        return None
+        days = [int(number) for number in found.groups() if number]
+        return min(days), max(days)
 
 
 @attrs.frozen(kw_only=True)
@@ -132,7 +150,8 @@ class FreightQuote:
 
     def by_channel(self, channel_type: ChannelType | str) -> FreightOption | None:
         """Find the offer of a channel type, or None."""
-        return next((option for option in self.options if option.channel_type == channel_type), None)
+        wanted = as_channel_type(channel_type)
+        return next((option for option in self.options if option.channel_type == wanted), None)
 
 
 Cart = tuple[Item, ...]
@@ -141,7 +160,8 @@ Cart = tuple[Item, ...]
 class FreightMatrix(Mapping[tuple[Cart, str], FreightQuote | KakaCloError]):
     """The quotes of many carts to many countries, in the order asked.
 
-    A key is `(cart, country)`: the cart as a tuple of items, though any sequence of them finds it too.
+    A key is `(cart, country)`: the cart as a tuple of items, though any sequence of them finds it too, and the
+    country in capitals, though "us" finds it too.
     A value is the quote, or the error that stands in its place.
     """
 
@@ -151,8 +171,8 @@ class FreightMatrix(Mapping[tuple[Cart, str], FreightQuote | KakaCloError]):
         self._cells = dict(cells)
 
     def __getitem__(self, key: tuple[Sequence[Item], str]) -> FreightQuote | KakaCloError:
-        cart, country = key
-        return self._cells[tuple(cart), country]
+        cart, code = key
+        return self._cells[tuple(cart), as_country(code)]
 
     def __iter__(self) -> Iterator[tuple[Cart, str]]:
         return iter(self._cells)

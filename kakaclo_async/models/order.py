@@ -5,9 +5,17 @@ from decimal import Decimal
 
 import attrs
 
-from kakaclo_async.models._checks import filled, instance_of, optional_code, optional_text, text
+from kakaclo_async.models._checks import (
+    as_country,
+    country,
+    filled,
+    instance_of,
+    optional_code,
+    optional_text,
+    text,
+)
 from kakaclo_async.models.common import OpenStrEnum, Option, Record, wire
-from kakaclo_async.models.freight import ChannelType, Item, items_tuple
+from kakaclo_async.models.freight import ChannelType, Item, as_channel_type, items_tuple
 
 
 class OrderStatus(OpenStrEnum):
@@ -100,14 +108,15 @@ class Address:
     """Where an order goes. Its repr shows the country alone.
 
     Attributes:
-        country: the short code, "US"; like recipient, province, zip, ioss and vat at most 32 characters.
+        country: the short code, "US"; " us" is taken as "US".
+        recipient: like province, zip, ioss and vat at most 32 characters.
         phone: like street1, street2 and city at most 64 characters.
 
     Raises:
         InvalidRequest: when a limit is broken.
     """
 
-    country: str = attrs.field(validator=text(32))
+    country: str = attrs.field(converter=as_country, validator=[text(32), country])
     phone: str = attrs.field(validator=text(64), repr=False)
     recipient: str = attrs.field(validator=text(32), repr=False)
     province: str = attrs.field(validator=text(32), repr=False)
@@ -119,17 +128,9 @@ class Address:
     vat: str | None = attrs.field(default=None, validator=optional_text(32), repr=False)
 
 
-def _channel_type(name: str) -> str:
-    return _member(ChannelType, name)
-
-
 def _sale_platform(name: str | None) -> str | None:
-    return name if name is None else _member(SalePlatform, name)
-
-
-def _member(kind: type[OpenStrEnum], name: str) -> str:
     try:
-        return kind(name)
+        return name if name is None else SalePlatform(name)
     except ValueError:  # no str: the validator says so, and names the field
         return name
 
@@ -140,7 +141,7 @@ class NewOrder:
 
     Attributes:
         items: at least one; any iterable is accepted.
-        channel_type: a `ChannelType`, or its text.
+        channel_type: a `ChannelType`, or its text, also in small letters.
         custom_order_id: your own number, by which the order is looked up: at most 64 printable characters, no comma,
             no blanks around it. The server does not look for doubles: two orders may share it.
         sale_platform: a `SalePlatform`, or any other text.
@@ -153,7 +154,9 @@ class NewOrder:
     items: tuple[Item, ...] = attrs.field(
         converter=items_tuple, validator=filled(Item), metadata=wire("orderItemsList")
     )
-    channel_type: str = attrs.field(default=ChannelType.STANDARD, converter=_channel_type, validator=text())
+    channel_type: str = attrs.field(
+        default=ChannelType.STANDARD, converter=as_channel_type, validator=text(16)
+    )
     custom_order_id: str | None = attrs.field(default=None, validator=optional_code)
     remark: str | None = attrs.field(default=None, validator=optional_text(), repr=False)
     sale_platform: str | None = attrs.field(default=None, converter=_sale_platform, validator=optional_text())

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from kakaclo_async.errors import Conflict, IncompletePull, OutcomeUnknown
 from kakaclo_async.models.custom import MaterialImage, NewDesign
+from kakaclo_async.ordering.leases import Writes
 from kakaclo_async.ordering.writes import Reconciliation
 from kakaclo_async.resources.custom import alike, send_design, unknown_design
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from kakaclo_async.sending import Sender
 
 
-class DesignWrites:
+class DesignWrites(Writes):
     """Adds designs; a key is what `design_key` makes, a payload the body of the POST.
 
     Args:
@@ -31,7 +32,7 @@ class DesignWrites:
     kind = "design"
 
     def __init__(self, sender: Sender, design: NewDesign | None = None, patience: float | None = 0.0) -> None:
-        self.sender = sender
+        super().__init__(sender)
         self._design = design
         self._patience = patience
 
@@ -69,10 +70,6 @@ class DesignWrites:
             elif notes.get("taken"):
                 unclear[entry.key] = "KakaClo took it, and it does not show up"
         return Reconciliation(found=found, unclear=unclear, complete=complete)
-
-    def redact(self, payload: bytes) -> bytes:
-        """Return all of it: it holds no address."""
-        return payload
 
     def unknown(self, key: str, why: str, settles_at: datetime) -> OutcomeUnknown:
         """Make the error for a design that may have been added."""

@@ -7,8 +7,10 @@ from collections import defaultdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, assert_never
 
+from kakaclo_async.client import sender_of
 from kakaclo_async.codec import encode
 from kakaclo_async.errors import ClientClosed, ConfigurationError, OutcomeUnknown, Rejected, Unauthorized
+from kakaclo_async.models._checks import check_code
 from kakaclo_async.models.custom import NewDesign
 from kakaclo_async.models.order import NewOrder
 from kakaclo_async.ordering.database import Database, PerLoop
@@ -19,10 +21,10 @@ from kakaclo_async.ordering.reconcile import Reconciler, reconcile
 from kakaclo_async.ordering.refunds import RefundWrites, prepare_refund
 from kakaclo_async.ordering.store import Store
 from kakaclo_async.ordering.writes import WriteStatus, digest_of
-from kakaclo_async.resources._checks import check_code
 from kakaclo_async.resources._journal import RefundRequest
 from kakaclo_async.resources.custom import design_key
 from kakaclo_async.retry import Pauses
+from kakaclo_async.state import call_writes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -160,6 +162,8 @@ class Journal:
             try:
                 await self._submit(by_kind[entry.kind], entry.key, entry.payload, timeout=0.0, orphan=True)
             except OutcomeUnknown:
+                if (task := asyncio.current_task()) is not None and task.cancelling():
+                    raise  # the transport turned the cancellation into this error: send no more
                 continue  # pending again, and returned
             except (Unauthorized, ConfigurationError, ClientClosed) as error:
                 failures.append(error)
@@ -232,12 +236,15 @@ class Journal:
             attempt = Attempt(writes, key, payload, self._store, leases, orphan=orphan)
             entry, is_leased = await attempt.claim(digest)
             if is_leased:
+                if (notes := call_writes.get()) is not None:
+                    notes.not_executed()
                 if (outcome := await attempt.carry_out()) is not None:
                     return outcome
                 attempts, looked = attempts + 1, False
                 continue
             if entry.digest != digest:
                 raise writes.conflict(key, entry, payload)
+            _note(writes, entry, failure)
             if entry.status is WriteStatus.DONE:
                 return entry.outcome or ""
             left: float | None = None
@@ -275,6 +282,20 @@ def _unknown(writes: Writes, entry: Entry, failure: KakaCloError | None) -> Outc
     return error
 
 
+def _note(writes: Writes, entry: Entry, failure: KakaCloError | None) -> None:
+    """Tell a blocking caller, should it be interrupted now, what the journal knows."""
+    notes = call_writes.get()
+    if notes is None:
+        return
+    error = _unknown(writes, entry, failure)
+    if entry.status is WriteStatus.DONE:
+        ids = {"custom_order_id": error.custom_order_id, "order_id": error.order_id}
+        notes.done(entry.outcome or "", **ids)
+    else:
+        notes.not_executed()
+        notes.unknown = error
+
+
 def _first(failures: Sequence[Exception]) -> Exception:
     """Return the error to raise, with the others as its notes: a write that was declined is not pending any more."""
     first = next((error for error in failures if isinstance(error, Rejected)), failures[0])
@@ -285,5 +306,5 @@ def _first(failures: Sequence[Exception]) -> Exception:
 
 
 def _all_writes(kk: KakaClo) -> tuple[Writes, ...]:
-    sender = kk._sender  # noqa: SLF001 - packages share privates
+    sender = sender_of(kk)
     return OrderWrites(sender), RefundWrites(sender), DesignWrites(sender)

@@ -6,8 +6,9 @@ import asyncio
 import os
 import secrets
 import time
+from abc import ABC, abstractmethod
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar
 
 from kakaclo_async.errors import ConfigurationError, KakaCloError, LeaseLost, OutcomeUnknown, Rejected
 from kakaclo_async.ordering.writes import Lease
@@ -75,19 +76,24 @@ class Leases:
                 held[token].until, held[token].deadline = until, deadline
 
 
-class Writes(Protocol):
-    """One kind of write: how to send it, and how to find out what became of it."""
+class Writes(ABC):
+    """One kind of write: how to send it, and how to find out what became of it.
+
+    Args:
+        sender: sends, and looks.
+    """
+
+    kind: ClassVar[str]
+
+    def __init__(self, sender: Sender) -> None:
+        self.sender = sender
 
     @property
-    def kind(self) -> str:
-        """What the journal calls it."""
-        ...
+    def timeout(self) -> float:
+        """Seconds that one attempt takes at most, once its permit is granted."""
+        return self.sender.options.timeout
 
-    @property
-    def sender(self) -> Sender:
-        """Sends, and reads back."""
-        ...
-
+    @abstractmethod
     async def send(self, attempt: Attempt) -> str:
         """Carry the write out: one request, never repeated once it may have arrived.
 
@@ -98,8 +104,8 @@ class Writes(Protocol):
             OutcomeUnknown: it may have been carried out.
             KakaCloError: it surely was not.
         """
-        ...
 
+    @abstractmethod
     async def reconcile(self, unknown: Sequence[Entry], *, thorough: bool) -> Reconciliation:
         """Find out what became of unknown writes, all at once.
 
@@ -107,19 +113,18 @@ class Writes(Protocol):
             unknown: at least one.
             thorough: what is not found now will be sent again; otherwise a quick look for what was carried out will do.
         """
-        ...
 
     def redact(self, payload: bytes) -> bytes:
-        """Return what a journal keeps of a payload that was carried out: no address."""
-        ...
+        """Return what a journal keeps of a payload that was carried out: all of it, unless it holds an address."""
+        return payload
 
+    @abstractmethod
     def unknown(self, key: str, why: str, settles_at: datetime) -> OutcomeUnknown:
         """Make the error for an unknown write."""
-        ...
 
+    @abstractmethod
     def conflict(self, key: str, entry: Entry, payload: bytes) -> Conflict:
         """Make the error for an entry whose key came with another payload."""
-        ...
 
 
 class Attempt:

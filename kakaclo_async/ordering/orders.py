@@ -16,6 +16,7 @@ from kakaclo_async.errors import Conflict, IncompletePull, OutcomeUnknown
 from kakaclo_async.models.family import Likeness, likeness, match_family, pieces
 from kakaclo_async.models.freight import Item
 from kakaclo_async.models.order import Address, NewOrder
+from kakaclo_async.ordering.leases import Writes
 from kakaclo_async.ordering.writes import (
     Entry,
     Reconciliation,
@@ -45,7 +46,7 @@ _OLDER: Final = timedelta(minutes=2)
 """How much before our first attempt an order must be made to be another's: clocks differ a little."""
 
 
-class OrderWrites:
+class OrderWrites(Writes):
     """Places orders; a key is a custom order id, a payload the body of `POST /v2/order/orders`.
 
     Args:
@@ -56,7 +57,7 @@ class OrderWrites:
     kind = "order"
 
     def __init__(self, sender: Sender, order: NewOrder | None = None) -> None:
-        self.sender = sender
+        super().__init__(sender)
         self._order = order
 
     async def send(self, attempt: Attempt) -> str:

@@ -22,6 +22,7 @@ from kakaclo_async.errors import (
     Rejected,
 )
 from kakaclo_async.models.refund import order_label
+from kakaclo_async.ordering.leases import Writes
 from kakaclo_async.ordering.writes import Reconciliation
 from kakaclo_async.resources.refunds import REFUNDS_PATH, ask_for_refund, list_refunds, plan_refund
 
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from kakaclo_async.sending import Sender
 
 
-class RefundWrites:
+class RefundWrites(Writes):
     """Asks for refunds; a key is what `refund_key` makes, a payload the body of the POST.
 
     Args:
@@ -47,7 +48,7 @@ class RefundWrites:
     kind = "refund"
 
     def __init__(self, sender: Sender, custom_order_id: str | None = None) -> None:
-        self.sender = sender
+        super().__init__(sender)
         self._custom_order_id = custom_order_id
 
     async def send(self, attempt: Attempt) -> str:
@@ -88,10 +89,6 @@ class RefundWrites:
         return Reconciliation(
             found=found, unclear={key: why for key, why in unclear.items() if key not in found}
         )
-
-    def redact(self, payload: bytes) -> bytes:
-        """Return all of it: it holds no address."""
-        return payload
 
     def unknown(self, key: str, why: str, settles_at: datetime) -> OutcomeUnknown:
         """Make the error for a refund that may have been asked for."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 
@@ -11,7 +12,7 @@ from kakaclo_async.errors import DecodeError, InvalidRequest
 from kakaclo_async.models.pull import SECOND, Window
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
     from datetime import datetime
 
     from kakaclo_async.models.common import Page
@@ -237,3 +238,18 @@ def total_of(page: Page[T]) -> int:
 def page_count(rows: int, page_size: int) -> int:
     """Return how many pages hold some rows; 0 while the page size is not known."""
     return -(-rows // page_size) if page_size else 0
+
+
+async def gather_arrived(
+    running: Collection[asyncio.Task[T]], most: int, *, patience: float
+) -> set[asyncio.Task[T]]:
+    """Wait for a page, and then for some seconds for as many as make a batch."""
+    until = asyncio.get_running_loop().time() + patience
+    arrived, pending = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+    while pending and len(arrived) < most:
+        left = until - asyncio.get_running_loop().time()
+        if left <= 0:
+            break
+        more, pending = await asyncio.wait(pending, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+        arrived |= more
+    return arrived

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Generic, Self, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
 import attrs
 
@@ -13,10 +13,19 @@ from kakaclo_async.errors import IncompletePull, InvalidRequest
 from kakaclo_async.models.pull import DAY, SECOND, Certificate, Window
 from kakaclo_async.paging.by_key import ByKey
 from kakaclo_async.paging.from_last import FromLast
-from kakaclo_async.paging.jobs import EXACT_TOTALS, Checkpoint, Job, Progress, Source, Step
+from kakaclo_async.paging.jobs import (
+    EXACT_TOTALS,
+    Checkpoint,
+    Job,
+    Progress,
+    Source,
+    Step,
+    gather_arrived,
+)
+from kakaclo_async.paging.listing import RowStream
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterable
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
     from datetime import timedelta
 
 
@@ -44,7 +53,7 @@ _BETWEEN_PAGES = 1.0
 """Seconds to leave between two pages of one window, so that they meet replicas in the same state."""
 
 
-class Pull(Generic[T]):
+class Pull(RowStream[T]):
     """All rows of a range of update times, each once, while they move.
 
     Iterate over it for the rows; a slow consumer holds it, and at most one page per window being read is in memory.
@@ -77,67 +86,31 @@ class Pull(Generic[T]):
     ) -> None:
         if concurrency is not None and not 1 <= concurrency <= _MAX_CONCURRENCY:
             raise InvalidRequest(f"concurrency must be 1 to {_MAX_CONCURRENCY}, not {concurrency}")
-        self._source = source
-        self._coarse = coarse
-        self._shuffled = False
-        self._doubtful: deque[Job[T]] = deque(maxlen=_MOST_DOUBTS)
         checkpoints = [Checkpoint(window=window)] if isinstance(window, Window) else window
-        self._ready: list[Job[T]] = [self._job(checkpoint) for checkpoint in checkpoints]
-        self._concurrency = concurrency
-        self._rate = rate
-        self._sleep = sleep
-        self._clock = clock
-        self._total: int | None = None
-        self._page_size = 0
-        self._certificate = Certificate()
-        self._rows: AsyncGenerator[T, None] | None = None
+        # Apart, so that a dropped pull is collected, and its requests end, although its windows are being read.
+        self._windows = _Windows(source, checkpoints, concurrency, rate, coarse, sleep, clock)
+        super().__init__(self._windows.pages())
 
     @property
     def name(self) -> str:
         """What the rows are."""
-        return self._source.name
+        return self._windows.source.name
 
     @property
     def certificate(self) -> Certificate:
         """What can be said about completeness so far."""
-        return self._certificate
+        return self._windows.certificate
 
     @property
     def coarse(self) -> bool:
         """Whether the server was seen to filter by whole days."""
-        return self._coarse
+        return self._windows.coarse
 
     def __repr__(self) -> str:
-        return f"<Pull of {self._source.name}: {self._certificate}>"
+        return f"<Pull of {self.name}: {self.certificate}>"
 
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> T:
-        if self._rows is None:
-            self._rows = self._each_row()
-        return await anext(self._rows)
-
-    async def aclose(self) -> None:
-        """End the pull; requests under way are cancelled."""
-        if self._rows is not None:
-            await self._rows.aclose()
-
-    async def _each_row(self) -> AsyncGenerator[T, None]:
-        async with aclosing(self.batches(1)) as batches:
-            async for (page,) in batches:
-                for row in page.rows:
-                    yield row
-        if gaps := self._certificate.gaps:
-            shown = ", ".join(map(str, gaps[:3])) + (f" and {len(gaps) - 3} more" if len(gaps) > 3 else "")
-            raise IncompletePull(
-                f"{self._source.name} of {shown} kept moving or cannot be paged: rows may be missing;"
-                " pull those ranges again later",
-                certificate=self._certificate,
-            )
-
-    async def batches(self, most: int) -> AsyncGenerator[tuple[Progress[T], ...], None]:
-        """Yield the pages that have arrived since the last batch, never two of one window.
+    def batches(self, most: int) -> AsyncGenerator[tuple[Progress[T], ...], None]:
+        """Iterate over the pages that have arrived since the last batch, never two of one window.
 
         Pages are gathered for as long as the consumer took for the last batch, so that a slow one gets larger batches.
 
@@ -147,6 +120,48 @@ class Pull(Generic[T]):
         Args:
             most: pages in a batch.
         """
+        return RowStream(self._windows.batches(most))
+
+
+@attrs.define(eq=False, slots=False)
+class _Windows(Generic[T]):
+    """The windows of a pull; its arguments stand there."""
+
+    source: Source[T]
+    _checkpoints: Iterable[Checkpoint]
+    _concurrency: int | None
+    _rate: float
+    coarse: bool
+    _sleep: Callable[[float], Awaitable[object]]
+    _clock: Callable[[], float] | None
+    certificate: Certificate = Certificate()  # noqa: RUF009 - frozen
+    _shuffled: bool = False
+    _total: int | None = None
+    _page_size: int = 0
+
+    def __attrs_post_init__(self) -> None:
+        self._ready = [self._job(checkpoint) for checkpoint in self._checkpoints]
+        self._doubtful: deque[Job[T]] = deque(maxlen=_MOST_DOUBTS)
+
+    async def pages(self) -> AsyncGenerator[tuple[T, ...], None]:
+        """Yield the rows of one page after another.
+
+        Raises:
+            IncompletePull: after the last page: some ranges could not be certified.
+        """
+        async with aclosing(self.batches(1)) as batches:
+            async for ((page,),) in batches:
+                yield page.rows
+        if gaps := self.certificate.gaps:
+            shown = ", ".join(map(str, gaps[:3])) + (f" and {len(gaps) - 3} more" if len(gaps) > 3 else "")
+            raise IncompletePull(
+                f"{self.source.name} of {shown} kept moving or cannot be paged: rows may be missing;"
+                " pull those ranges again later",
+                certificate=self.certificate,
+            )
+
+    async def batches(self, most: int) -> AsyncGenerator[tuple[tuple[Progress[T], ...]], None]:
+        """Yield batches, each in a tuple of one; see `Pull.batches`."""
         clock = self._clock or asyncio.get_running_loop().time
         running: dict[asyncio.Task[_Advance[T]], Job[T]] = {}
         arrived: set[asyncio.Task[_Advance[T]]] = set()
@@ -157,17 +172,17 @@ class Pull(Generic[T]):
                     job = self._ready.pop()
                     running[asyncio.create_task(self._advance(job))] = job
                 if not arrived:
-                    arrived = await _gather(running, most, patience=min(took, _LONGEST_GATHERING))
+                    arrived = await gather_arrived(running, most, patience=min(took, _LONGEST_GATHERING))
                 batch = tuple(self._finish(arrived.pop(), running) for _ in range(min(most, len(arrived))))
                 began = clock()
-                yield batch
+                yield (batch,)
                 took = clock() - began
                 self._ready.extend(job for page in batch for job in page.left)
         finally:
             for task in running:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
-        self._certificate = attrs.evolve(self._certificate, finished=True)
+        self.certificate = attrs.evolve(self.certificate, finished=True)
 
     def _finish(
         self, task: asyncio.Task[_Advance[T]], running: dict[asyncio.Task[_Advance[T]], Job[T]]
@@ -181,7 +196,7 @@ class Pull(Generic[T]):
             rows=step.rows,
             done=done,
             left=left,
-            gap=stepped.window if stepped.window in self._certificate.gaps else None,
+            gap=stepped.window if stepped.window in self.certificate.gaps else None,
             rows_left=sum(job.rows_left for job in waiting),
         )
 
@@ -208,7 +223,7 @@ class Pull(Generic[T]):
     async def _is_coarse(self, job: Job[T], older: Step[T], newer: Window) -> bool:
         """Tell whether both halves of a part of a day hold all that the whole holds."""
         one_day = job.window.start.date() == job.window.end.date()
-        if self._coarse or self._source.time or not one_day or older.total != job.total:
+        if self.coarse or self.source.time or not one_day or older.total != job.total:
             return False
         self._count(rereads=1)
         return (await self._read(job.part(newer, None))).total == older.total
@@ -217,7 +232,7 @@ class Pull(Generic[T]):
         clock = self._clock or asyncio.get_running_loop().time
         started = clock()
         self._count(requests=1)
-        step = await job.step(self._source, strict=self._shuffled)
+        step = await job.step(self.source, strict=self._shuffled)
         if self._concurrency is None:
             # The first page of all comes from the burst, so its time is the network's.
             wanted = self._rate * (clock() - started + _BETWEEN_PAGES)
@@ -231,14 +246,14 @@ class Pull(Generic[T]):
         if step.reread:
             self._count(rereads=1)
         if step.coarse:
-            self._coarse = True
+            self.coarse = True
             self._ready = [waiting.by_number() for waiting in self._ready]  # keys do not tell parts of a day
         if step.failed is None:
             if not step.left:
                 self._count(windows=1)
             if step.doubtful:
                 self._doubtful.append(step.doubtful)
-            return tuple(left.by_number() for left in step.left) if self._coarse else step.left
+            return tuple(left.by_number() for left in step.left) if self.coarse else step.left
         revived: tuple[Job[T], ...] = ()
         if step.shuffled and not self._shuffled:
             # What was certified by the order of rows before it was known that they have none.
@@ -251,13 +266,13 @@ class Pull(Generic[T]):
             return (*revived, *(failed.part(half, None) for half in reversed(halves)))
         again = failed.again()
         if again is None:
-            gaps = (*self._certificate.gaps, job.window)
-            self._certificate = attrs.evolve(self._certificate, gaps=gaps)
+            gaps = (*self.certificate.gaps, job.window)
+            self.certificate = attrs.evolve(self.certificate, gaps=gaps)
         return revived if again is None else (*revived, again)
 
     def _count(self, *, windows: int = 0, requests: int = 0, rereads: int = 0) -> None:
-        now = self._certificate
-        self._certificate = attrs.evolve(
+        now = self.certificate
+        self.certificate = attrs.evolve(
             now,
             windows=now.windows + windows,
             requests=now.requests + requests,
@@ -265,13 +280,13 @@ class Pull(Generic[T]):
         )
 
     def _job(self, checkpoint: Checkpoint) -> Job[T]:
-        if self._source.time is None or self._coarse or checkpoint.page is not None:
+        if self.source.time is None or self.coarse or checkpoint.page is not None:
             return FromLast[T].resume(checkpoint)
         return ByKey(window=checkpoint.window)
 
     @property
     def _grid(self) -> timedelta:
-        return DAY if self._coarse else SECOND
+        return DAY if self.coarse else SECOND
 
     @property
     def _limit(self) -> int:
@@ -283,18 +298,3 @@ class Pull(Generic[T]):
             else total // (2 * (self._concurrency or _MIN_CONCURRENCY))
         )
         return min(_LARGEST_WINDOW, max(_SMALLEST_WINDOW * self._page_size, share))
-
-
-async def _gather(
-    running: Collection[asyncio.Task[_Advance[T]]], most: int, *, patience: float
-) -> set[asyncio.Task[_Advance[T]]]:
-    """Wait for a page, and then for some seconds for as many as make a batch."""
-    until = asyncio.get_running_loop().time() + patience
-    arrived, pending = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-    while pending and len(arrived) < most:
-        left = until - asyncio.get_running_loop().time()
-        if left <= 0:
-            break
-        more, pending = await asyncio.wait(pending, timeout=left, return_when=asyncio.FIRST_COMPLETED)
-        arrived |= more
-    return arrived

@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 import attrs
 
-from kakaclo_async.errors import NotFound
+from kakaclo_async.codec import to_wire_time
+from kakaclo_async.errors import InvalidRequest, NotFound
 from kakaclo_async.ratelimit.gate import MOMENT
-from kakaclo_async.resources._checks import CODES_PER_REQUEST, chunks
 from kakaclo_async.sharing.batching import Batcher
 from kakaclo_async.sharing.fan_out import collect_in_order, gather_in_order
 from kakaclo_async.sharing.single_flight import NO_DEADLINES, Deadlines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from datetime import datetime
 
     from kakaclo_async.errors import KakaCloError
     from kakaclo_async.models.common import Page
@@ -31,6 +32,37 @@ if TYPE_CHECKING:
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
 V = TypeVar("V")
+
+CODES_PER_REQUEST = 30
+"""The most SPU or SKU codes that one product or stock request takes."""
+
+
+def chunks(codes: Sequence[str], size: int = CODES_PER_REQUEST) -> Iterator[tuple[str, ...]]:
+    """Cut codes into groups that fit one request each."""
+    for start in range(0, len(codes), size):
+        yield tuple(codes[start : start + size])
+
+
+def check_number(value: object, what: str, *, at_least: int = 1, at_most: int | None = None) -> int:
+    """Return a whole number within its limits, or refuse it."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise InvalidRequest(f"{what} must be an int, not {type(value).__name__}")
+    if value < at_least or (at_most is not None and value > at_most):
+        limits = f"at least {at_least}" if at_most is None else f"{at_least} to {at_most}"
+        raise InvalidRequest(f"{what} must be {limits}, not {value}")
+    return value
+
+
+def time_range(start: datetime | None, end: datetime | None, what: str) -> tuple[str, str] | None:
+    """Return both ends in the API's notation, None when neither is given; refuse half or reversed ranges."""
+    if start is None and end is None:
+        return None
+    if start is None or end is None:
+        raise InvalidRequest(f"{what}_from and {what}_to go together")
+    wire = to_wire_time(start), to_wire_time(end)
+    if start > end:
+        raise InvalidRequest(f"{what}_from {wire[0]} is after {what}_to {wire[1]}")
+    return wire
 
 
 def deadlines(sender: Sender) -> Deadlines:

@@ -11,14 +11,15 @@ import attrs
 
 from kakaclo_async.codec import encode, to_millis, to_wire_time
 from kakaclo_async.errors import KakaCloError, OutcomeUnknown
+from kakaclo_async.models._checks import check_codes
 from kakaclo_async.models.common import Page
 from kakaclo_async.models.custom import Design, DesignModel, DesignModelDetail, NewDesign
 from kakaclo_async.paging.listing import Listing
 from kakaclo_async.protocol import Request, path
-from kakaclo_async.resources._checks import check_codes, check_number
-from kakaclo_async.resources._lookup import look_up
+from kakaclo_async.resources._lookup import check_number, look_up
 from kakaclo_async.resources.products import Products
 from kakaclo_async.retry import poll
+from kakaclo_async.state import call_writes
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
@@ -242,7 +243,10 @@ async def send_design(
         added = await poll(look, bool, timeout=patience, too_late=lambda _: "it does not show up")
     except (KakaCloError, asyncio.CancelledError) as error:
         raise unknown_design(key, f"KakaClo took it, and it is not seen yet ({error})", None) from error
-    return str(added[0].id)
+    number = str(added[0].id)
+    if (notes := call_writes.get()) is not None:
+        notes.done(number)
+    return number
 
 
 async def alike(sender: Sender, design: NewDesign) -> Sequence[Design]:

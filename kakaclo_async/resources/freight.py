@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, overload
 
 from kakaclo_async.codec import encode
 from kakaclo_async.errors import InvalidRequest, KakaCloError
+from kakaclo_async.models._checks import as_list_of, check_code, each_of
 from kakaclo_async.models.freight import (
     ChannelsRequest,
     FreightMatrix,
@@ -17,7 +18,6 @@ from kakaclo_async.models.freight import (
     LogisticsChannel,
 )
 from kakaclo_async.protocol import Request
-from kakaclo_async.resources._checks import check_code, check_country
 from kakaclo_async.resources._lookup import share
 from kakaclo_async.sharing.fan_out import collect_in_order, gather_in_order
 
@@ -42,7 +42,7 @@ def channels_request(
 ) -> Request[tuple[LogisticsChannel, ...]]:
     """Build the request for the channels of one warehouse, in either version of the API."""
     code = None if warehouse_code is None else check_code(warehouse_code, "warehouse_code")
-    body = ChannelsRequest(items, check_country(country), code)
+    body = ChannelsRequest(items, country, code)
     return Request(method="POST", path=path, body=encode(body), result=tuple[LogisticsChannel, ...])
 
 
@@ -52,7 +52,7 @@ def _canonical(cart: FreightRequest) -> FreightRequest:
     for item in cart.items:
         quantities[item.sku] = quantities.get(item.sku, 0) + item.quantity
     items = [Item(sku, quantity) for sku, quantity in sorted(quantities.items())]
-    return FreightRequest(items, check_country(cart.country))
+    return FreightRequest(items, cart.country)
 
 
 class Freight:
@@ -118,7 +118,7 @@ class Freight:
         """
         if on_error not in {"raise", "collect"}:
             raise InvalidRequest(f"on_error must be 'raise' or 'collect', not {on_error!r}")
-        carts = [_canonical(cart) for cart in requests]
+        carts = [_canonical(cart) for cart in as_list_of("FreightRequest", requests, FreightRequest)]
         different = list(dict.fromkeys(carts))
         sender = self._sender.for_fan_out(len(different))
         done = 0
@@ -153,12 +153,12 @@ class Freight:
             countries: two-letter codes.
             progress: called with (done, all) after each request.
         """
-        if isinstance(countries, str):
-            raise InvalidRequest("pass a list of country codes, not one str")
-        pairs = [(tuple(cart), country) for cart in carts for country in countries]
-        quotes = await self.quote_many(
-            [FreightRequest(cart, country) for cart, country in pairs], "collect", progress=progress
-        )
+        # Each is read as it comes: a generator of generators changes what the earlier ones refer to.
+        rows = [as_list_of("Item", cart) for cart in each_of("carts", carts)]
+        columns = as_list_of("country codes", countries)
+        requests = [FreightRequest(cart, country) for cart in rows for country in columns]
+        quotes = await self.quote_many(requests, "collect", progress=progress)
+        pairs = [(request.items, request.country) for request in requests]
         return FreightMatrix(dict(zip(pairs, quotes, strict=True)))
 
     async def channels(

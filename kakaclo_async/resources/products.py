@@ -5,19 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kakaclo_async.errors import InvalidRequest, NotFound
+from kakaclo_async.models._checks import check_code, check_codes
 from kakaclo_async.models.common import Page
 from kakaclo_async.models.product import Product, SortBy, SortType
 from kakaclo_async.paging import Pull, Source, checked_window
 from kakaclo_async.paging.listing import Listing
 from kakaclo_async.protocol import Request
-from kakaclo_async.resources._checks import (
-    CODES_PER_REQUEST,
-    check_code,
-    check_codes,
-    check_number,
-    time_range,
-)
-from kakaclo_async.resources._lookup import BatchedLookup
+from kakaclo_async.resources._lookup import CODES_PER_REQUEST, BatchedLookup, check_number, time_range
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from kakaclo_async.codec import encode
 from kakaclo_async.errors import InvalidRequest, NotFound, OutcomeUnknown
+from kakaclo_async.models._checks import as_list_of, check_code
 from kakaclo_async.models.common import Page
 from kakaclo_async.models.freight import Item
 from kakaclo_async.models.refund import (
@@ -22,7 +23,6 @@ from kakaclo_async.models.refund import (
 )
 from kakaclo_async.paging.listing import Listing
 from kakaclo_async.protocol import Request, path
-from kakaclo_async.resources._checks import check_code
 from kakaclo_async.resources._journal import RefundRequest
 from kakaclo_async.resources.orders import Orders
 from kakaclo_async.resources.orders.placing import naming
@@ -187,9 +187,10 @@ def _request(
     remark: str | None,
     again: str = "",
 ) -> RefundRequest:
-    return RefundRequest(
-        order_id=str(order_id), items=_listed(items), reason=str(reason), remark=remark, again=again
-    )
+    listed = None if items is None else as_list_of("Item or RefundItem", items, Item, RefundItem)
+    if listed == ():
+        raise InvalidRequest("pass items=None to refund the whole order, or at least one item")
+    return RefundRequest(order_id=str(order_id), items=listed, reason=str(reason), remark=remark, again=again)
 
 
 def refund_request(template: str, order_id: str, body: bytes) -> Request[str]:
@@ -269,17 +270,6 @@ async def list_refunds(sender: Sender, template: str, order_id: str) -> tuple[Re
 
 def _key(refund: Refund) -> object:
     return refund.refund_no or (refund.remark, refund.refund_status)
-
-
-def _listed(items: Iterable[Item | RefundItem] | None) -> tuple[Item | RefundItem, ...] | None:
-    if items is None:
-        return None
-    listed = tuple(items)
-    if not listed:
-        raise InvalidRequest("pass items=None to refund the whole order, or at least one item")
-    if not {type(item) for item in listed} <= {Item, RefundItem}:
-        raise InvalidRequest("items must be Item or RefundItem")
-    return listed
 
 
 def _is_pending(refund: Refund) -> bool:

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from kakaclo_async.codec import encode
 from kakaclo_async.errors import NotFound
+from kakaclo_async.models._checks import as_list_of, check_codes
 from kakaclo_async.models.common import Page
 from kakaclo_async.models.order import CreatedOrder, NewOrder
 from kakaclo_async.models.order_v1 import OrderStatusV1, OrderV1
 from kakaclo_async.models.refund import NewRefund, Refund
 from kakaclo_async.protocol import Request
-from kakaclo_async.resources._checks import check_codes
 from kakaclo_async.resources.freight import channels_request
 from kakaclo_async.resources.orders.placing import about_order, place_request, with_custom_order_id
 from kakaclo_async.resources.orders.requests import orders_query
@@ -105,7 +105,8 @@ class OrdersV1:
             page_size=page_size,
         )
         if statuses is not None:
-            query += (("status", ",".join(check_codes(map(str, statuses), "status"))),)
+            names = map(str, as_list_of("statuses", statuses))
+            query += (("status", ",".join(check_codes(names, "status"))),)
         return await self._sender.send(Request(method="GET", path=_PATH, query=query, result=Page[OrderV1]))
 
 

@@ -145,7 +145,7 @@ async def test_a_full_disk_is_the_files_fault_and_leaves_nothing(mirrored, tmp_p
     def full(_writer, _rows):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(sys.modules[export.__module__]._Csv, "write", full)
+    monkeypatch.setattr(csv.DictWriter, "writerows", full)
     (tmp_path / "sku.csv").write_text("before")
 
     with pytest.raises(ConfigurationError, match=r"sku\.csv cannot be written: No space left on device"):
@@ -156,13 +156,13 @@ async def test_a_full_disk_is_the_files_fault_and_leaves_nothing(mirrored, tmp_p
 
 
 async def test_a_cancelled_export_leaves_nothing(mirrored, tmp_path, monkeypatch):
-    write = sys.modules[export.__module__]._Csv.write
+    write = csv.DictWriter.writerows
 
     def cancelled(writer, rows):
         loop.call_soon_threadsafe(task.cancel)
         write(writer, rows)
 
-    monkeypatch.setattr(sys.modules[export.__module__]._Csv, "write", cancelled)
+    monkeypatch.setattr(csv.DictWriter, "writerows", cancelled)
     loop = asyncio.get_running_loop()
     task = asyncio.create_task(export(mirrored.url, "sku", tmp_path / "sku.csv"))
 

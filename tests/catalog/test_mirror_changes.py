@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from decimal import Decimal
 
@@ -210,3 +211,21 @@ async def test_a_sku_that_its_product_lists_no_more_is_gone_and_may_come_back(mi
     back = await news(sandbox, mirror, after + 1)
     assert [(change.kind, change.sku) for change in back] == [(ChangeKind.SKU_ADDED, dropped)]
     assert db.one("SELECT gone_since IS NULL FROM sku WHERE sku = ?", dropped) == 1
+
+
+@pytest.mark.parametrize("turns", [1, 2, 5, 20])
+async def test_a_reader_whose_wait_was_cancelled_goes_on_where_it_was(mirrored, turns):
+    _, mirror, after = mirrored
+    changes, ids = mirror.changes(), []
+    while True:
+        waiting = asyncio.ensure_future(anext(changes, None))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        waiting.cancel()
+        [change] = await asyncio.gather(waiting, return_exceptions=True)
+        if isinstance(change, asyncio.CancelledError):
+            change = await anext(changes, None)
+        if change is None:
+            break
+        ids.append(change.id)
+    assert ids == list(range(1, after + 1))

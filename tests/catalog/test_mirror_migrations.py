@@ -162,7 +162,9 @@ async def test_a_mirror_of_version_2_in_mid_pull_is_brought_up_to_date_and_goes_
 
     assert windows
     assert len(state.open) == len(windows)
-    assert {(c.page, c.clock, c.first) for c in state.open.values()} == {row[1:] for row in windows}
+    assert {(c.page, c.last_total, c.first_page_total) for c in state.open.values()} == {
+        row[1:] for row in windows
+    }
     assert status.last_change == len(changes) > 0
     assert report.complete
     assert report.requests < whole.requests

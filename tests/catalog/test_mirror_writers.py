@@ -86,6 +86,7 @@ async def test_a_mirror_that_is_killed_gives_its_lock_back(shop, mirror_of, url)
         assert (await mirror_of(sandbox, kk, url).run()).complete
 
 
+@pytest.mark.process
 async def test_a_forked_child_does_not_keep_the_lock_of_a_mirror_that_is_killed(shop, mirror_of, db):
     sandbox, kk = shop
     async with a_mirror_elsewhere(db.url, FORKING) as holder:

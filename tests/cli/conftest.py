@@ -32,8 +32,9 @@ def sandbox(hosted):
 @pytest.fixture
 def settings(monkeypatch, tmp_path):
     """No settings but those that a test makes, and a folder of its own."""
-    for name in ("KAKACLO_TOKEN", "KAKACLO_BASE_URL", "NO_COLOR", "FORCE_COLOR"):
+    for name in ("KAKACLO_TOKEN", "KAKACLO_BASE_URL", "KAKACLO_JOURNAL", "NO_COLOR", "FORCE_COLOR"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home" / "data"))
     monkeypatch.chdir(tmp_path)
     return monkeypatch
 
@@ -53,6 +54,17 @@ def kakaclo(settings, hosted, capsys):
         return Outcome(code, out, err)
 
     return run_command
+
+
+@pytest.fixture
+def journal_file(tmp_path):
+    """The journal of the shop that commands place orders in."""
+
+    def find():
+        [path] = (tmp_path / "home" / "data" / "kakaclo" / "journals").glob("*.db")
+        return path
+
+    return find
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from kakaclo_async.errors import InvalidRequest
-from kakaclo_async.resources import _checks as checks
+from kakaclo_async.models import _checks as checks
 from kakaclo_async.resources.orders.requests import new_custom_order_id, orders_query
 from kakaclo_async.resources.products import products_request
 from kakaclo_async.resources.stocks import stocks_request
@@ -98,16 +98,6 @@ def test_a_warehouse_narrows_a_stock_request():
 def test_an_order_query_beyond_its_limits_is_refused(arguments):
     with pytest.raises(InvalidRequest):
         orders_query(**arguments)
-
-
-@pytest.mark.parametrize("country", ["", "U", "USA", "1A", "ÜS", None])
-def test_a_country_that_is_no_code_is_refused(country):
-    with pytest.raises(InvalidRequest, match="two-letter"):
-        checks.check_country(country)
-
-
-def test_a_country_in_small_letters_is_taken():
-    assert checks.check_country("us") == "US"
 
 
 def test_custom_order_ids_are_unique_short_and_sort_by_time():

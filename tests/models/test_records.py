@@ -42,7 +42,7 @@ CLASSES = [kind for kind in DEFINED if attrs.has(kind)]
 
 def test_every_model_is_public_under_its_own_name():
     assert len(CLASSES) >= 44
-    named = {kind.__name__ for kind in DEFINED if not kind.__name__.startswith("_")} - {"Record"}
+    named = {kind.__name__ for kind in DEFINED if not kind.__name__.startswith("_")} - {"Record", "Likeness"}
     assert named <= set(public.NAMES)
     assert all(getattr(public, kind.__name__) is kind for kind in DEFINED if kind.__name__ in named)
 

@@ -6,7 +6,15 @@ import pytest
 
 from kakaclo_async.errors import InvalidRequest
 from kakaclo_async.models.custom import MaterialImage, NewDesign
-from kakaclo_async.models.freight import ChannelsRequest, ChannelType, FreightRequest, Item
+from kakaclo_async.models.freight import (
+    ChannelsRequest,
+    ChannelType,
+    FreightMatrix,
+    FreightOption,
+    FreightQuote,
+    FreightRequest,
+    Item,
+)
 from kakaclo_async.models.order import Address, NewOrder, SalePlatform
 from kakaclo_async.models.refund import NewRefund, RefundItem
 
@@ -66,7 +74,6 @@ def test_required_parts_of_an_address_must_be_filled(field, value):
 @pytest.mark.parametrize(
     ("field", "longest"),
     [
-        ("country", 32),
         ("phone", 64),
         ("recipient", 32),
         ("province", 32),
@@ -99,6 +106,58 @@ def test_parts_of_an_address_have_their_documented_lengths(field, longest):
 def test_an_order_is_checked(fields, sentence):
     with pytest.raises(InvalidRequest, match=sentence):
         NewOrder(**{"address": Address(**HOME), "items": [Item("A", 1)]} | fields)
+
+
+@pytest.mark.parametrize("written", ["US", "us", " Us ", "uS\n"])
+def test_a_country_is_one_code_however_it_is_written(written):
+    assert Address(**HOME | {"country": written}).country == "US"
+    assert FreightRequest([Item("A", 1)], written).country == "US"
+    assert FreightRequest([Item("A", 1)], written) == FreightRequest([Item("A", 1)], "US")
+
+
+def test_a_part_of_a_country_is_a_code_too():
+    assert Address(**HOME | {"country": "cn_s"}).country == "CN_S"
+
+
+@pytest.mark.parametrize(
+    "written", ["U", "USA", "1A", "ÜS", "ıt", "United States", "US,FR", "CN_", "CN_ABCDEFGHIJ", 7]
+)
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda country: Address(**HOME | {"country": country}),
+        lambda country: FreightRequest([Item("A", 1)], country),
+    ],
+)
+def test_what_is_no_country_code_is_refused_without_repeating_it(make, written):
+    with pytest.raises(InvalidRequest, match=r"\.country must be ") as caught:
+        make(written)
+    assert str(written) not in str(caught.value).replace("'US'", "")
+
+
+@pytest.mark.parametrize("written", ["Express", "express", " EXPRESS "])
+def test_a_channel_type_is_found_however_it_is_written(written):
+    order = NewOrder(address=Address(**HOME), items=[Item("A", 1)], channel_type=written)
+    offer = FreightOption(channel_type=ChannelType.EXPRESS)
+    assert order.channel_type is ChannelType.EXPRESS
+    assert FreightQuote((offer,)).by_channel(written) is offer
+
+
+def test_a_new_channel_type_is_sent_as_it_is():
+    order = NewOrder(address=Address(**HOME), items=[Item("A", 1)], channel_type=" Overnight")
+    assert order.channel_type == "Overnight"
+
+
+def test_blanks_around_a_sku_are_dropped_and_what_cannot_be_looked_up_is_refused():
+    assert Item(" A B\n", 1).sku == "A B"
+    for sku in ("A,B", "A\nB", "A\x00"):
+        with pytest.raises(InvalidRequest, match=r"Item\.sku must hold no comma and no line break"):
+            Item(sku, 1)
+
+
+def test_a_matrix_is_asked_by_any_spelling_of_a_country():
+    cell = FreightQuote()
+    assert FreightMatrix({((Item("A", 1),), "US"): cell})[[Item("A", 1)], "us"] is cell
 
 
 def test_lists_and_generators_become_tuples():

@@ -9,7 +9,7 @@ import attrs
 import pytest
 from support.shop import ADDRESS
 
-from kakaclo_async import Item, NewOrder, Rejected
+from kakaclo_async import InvalidRequest, Item, NewOrder, Rejected
 from kakaclo_async.sandbox import Fault
 
 pytestmark = pytest.mark.stepped
@@ -167,3 +167,36 @@ async def test_a_failure_of_one_request_is_the_failure_of_the_check(kk, sandbox,
 
     with pytest.raises(Rejected, match="/v1/product/stocks"):
         await kk.orders.check(order())
+
+
+@pytest.mark.parametrize("written", ["us", " US ", "Us"])
+async def test_what_a_check_takes_an_order_is_placed_with(kk, sandbox, order, written):
+    """One spelling for all: quotes, checks, previews and the order itself."""
+    placed = order(address=attrs.evolve(ADDRESS, country=written), channel_type=" standard")
+
+    check = await kk.orders.check(placed)
+    quote = await kk.freight.quote(placed.items, written)
+    await kk.orders.create(placed)
+
+    assert check.ok
+    assert quote == check.quote
+    assert sandbox.requests["/v2/order/orders/channel/automationSplit"] == 1
+    assert sandbox.journal[0].paid == check.total
+    [made] = sandbox.ledger.orders.values()
+    assert made.address["country"] == "US"
+
+
+async def test_a_country_that_is_no_code_is_refused_by_every_call(kk, sandbox):
+    items = [Item("A", 1)]
+    for call in (
+        lambda: kk.freight.quote(items, "USA"),
+        lambda: kk.freight.channels(items, "USA"),
+        lambda: kk.freight.matrix([items], ["US", "USA"]),
+    ):
+        with pytest.raises(InvalidRequest, match="two-letter code"):
+            await call()
+    check = await kk.orders.check(
+        {"address": FIELDS | {"country": "USA"}, "items": [{"sku": "A", "quantity": 1}]}
+    )
+    assert fields(check) == ["address.country"]
+    assert sandbox.requests.total() == 0

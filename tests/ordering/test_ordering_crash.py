@@ -177,7 +177,8 @@ async def test_a_worker_that_waits_long_for_its_turn_keeps_its_claim(sandbox, ur
             return await real(*arguments, **options)
 
         gate.enter = enter
-        first = asyncio.create_task(one.orders.submit(order(), journal=Journal(url, now=sandbox.now)))
+        submitted = one.bulk().orders.submit(order(), journal=Journal(url, now=sandbox.now))
+        first = asyncio.create_task(submitted)
         await asyncio.sleep(300)
         with pytest.raises(OutcomeUnknown, match="another worker"):
             await other.orders.submit(order(), journal=Journal(url, now=sandbox.now), timeout=5)

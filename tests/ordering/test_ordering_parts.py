@@ -37,7 +37,7 @@ async def test_a_claim_outlives_a_database_that_is_away_for_a_moment(sandbox, ur
             return await enter(*arguments, **options)
 
         kk._sender.state.gate.enter = wait
-        task = asyncio.create_task(kk.orders.submit(order(), journal=journal, timeout=None))
+        task = asyncio.create_task(kk.bulk().orders.submit(order(), journal=journal, timeout=None))
         await asyncio.sleep(300)
         free.set()
         await task

@@ -13,7 +13,16 @@ from hypothesis import given, settings, strategies as st
 from support.ordering import POST, client
 from support.shop import UNLIMITED
 
-from kakaclo_async import Address, Guards, Item, KakaClo, KakaCloError, OutcomeUnknown, Rejected
+from kakaclo_async import (
+    Address,
+    Guards,
+    InvalidRequest,
+    Item,
+    KakaClo,
+    KakaCloError,
+    OutcomeUnknown,
+    Rejected,
+)
 from kakaclo_async.ordering import Journal
 from kakaclo_async.resources.orders.placing import without_address
 from kakaclo_async.sandbox import Fault, FaultKind
@@ -115,11 +124,14 @@ async def test_no_end_of_an_order_shows_its_address_and_each_names_the_order(
 @stepped
 async def test_checks_and_refunds_show_no_address(kk, sandbox, order, caplog):
     caplog.set_level(logging.DEBUG)
-    misplaced = attrs.evolve(SECRET, country=SECRET.street1)
+    misplaced = {"country": SECRET.street1}
+    with pytest.raises(InvalidRequest) as refused:
+        attrs.evolve(SECRET, **misplaced)
+    given = attrs.asdict(SECRET) | misplaced
     checks = [
-        await kk.orders.check(order("A", address=misplaced)),
+        await kk.orders.check({"address": given, "items": [{"sku": "A", "quantity": 1}]}),
         await kk.orders.check(order("A", Item("NOSUCH", 1), address=SECRET)),
-        await kk.orders.check({"address": attrs.asdict(misplaced) | {"phone": 5550100777}, "items": [SAID]}),
+        await kk.orders.check({"address": given | {"phone": 5550100777}, "items": [SAID]}),
     ]
     created = await kk.orders.create(order("A", address=SECRET))
     sandbox.skip(90_000)
@@ -127,7 +139,7 @@ async def test_checks_and_refunds_show_no_address(kk, sandbox, order, caplog):
         await kk.refunds.request(created.id)
 
     assert not any(check.ok for check in checks)
-    assert_hidden(*map(repr, checks), *shown(caught.value), caplog.text)
+    assert_hidden(*map(repr, checks), *shown(refused.value), *shown(caught.value), caplog.text)
 
 
 @stepped

@@ -35,17 +35,6 @@ CARRIED = {
     ("kakaclo_async.errors", "kakaclo_async.models.pull")
 }  # an error names the type of what it carries
 
-# Imports that are about to go: empty this once all parts of the new layout are merged.
-KNOWN = {("ratelimit", "sharing"), ("resources", "lazy"), ("ordering", "lazy"), ("kakaclo_sync", "lazy")}
-
-# Circles that are about to go; none may be added.
-KNOWN_CIRCLES = [
-    ["kakaclo_async.ordering.leases", "kakaclo_async.ordering.store"],
-    ["kakaclo_async.resources.custom", "kakaclo_async.resources.design_writes"],
-    ["kakaclo_sync.bridge", "kakaclo_sync.derive"],
-    ["kakaclo_sync.call", "kakaclo_sync.loop_thread"],
-]
-
 
 def layer(module: str) -> str:
     package, *inner = module.split(".")
@@ -65,13 +54,13 @@ def test_a_module_imports_only_from_below(module: str) -> None:
             assert own in MAY_USE_SANDBOX, f"{module} imports {name}"
             continue
         assert own != SANDBOX, f"{module} must not know the SDK, and imports {name}"
-        if (own, other) in KNOWN or (module, name) in CARRIED:
+        if (module, name) in CARRIED:
             continue
         assert RANK[own] < RANK[other], f"{module} imports {name}, which is not below it"
 
 
 def test_no_modules_import_each_other_not_even_for_type_checkers() -> None:
-    assert [circle for circle in circles() if circle not in KNOWN_CIRCLES] == []
+    assert circles() == []
 
 
 def test_only_the_transport_touches_aiohttp() -> None:

@@ -3,10 +3,14 @@
 import asyncio
 import contextvars
 import threading
+from contextlib import suppress
 
 from kakaclo_async.errors import OutcomeUnknown
+from kakaclo_async.protocol import Request
+from kakaclo_async.state import call_writes
 from kakaclo_sync._proxy import BlockingProxy, Bridge, blocking, immediate, iterating
 
+ORDER = Request(method="POST", path="/orders", result=str, writes=True, custom_order_id="C-1")
 trace_id = contextvars.ContextVar("trace_id", default="none")
 
 
@@ -56,6 +60,22 @@ class AsyncShop:
             await asyncio.Event().wait()
         except asyncio.CancelledError:
             raise OutcomeUnknown("sent", custom_order_id="C-1") from None
+
+    async def send_and_hang_on(self):
+        """Send an order, and hang on."""
+        call_writes.get().begin(ORDER)
+        await self.hang_on()
+
+    async def hang_on_and_send(self):
+        """Send an order only after all that."""
+        with suppress(asyncio.CancelledError):
+            await self.hang_on()
+        self.ends.clear()
+        try:
+            call_writes.get().begin(ORDER)
+        except asyncio.CancelledError:
+            self.ends.append("not sent")
+            raise
 
     async def run(self, function):
         """Call a plain function on the loop."""
@@ -109,6 +129,8 @@ class Shop(BlockingProxy[AsyncShop]):
     hang = blocking(AsyncShop.hang)
     hang_on = blocking(AsyncShop.hang_on)
     write = blocking(AsyncShop.write)
+    send_and_hang_on = blocking(AsyncShop.send_and_hang_on)
+    hang_on_and_send = blocking(AsyncShop.hang_on_and_send)
     run = blocking(AsyncShop.run)
     trace = blocking(AsyncShop.trace)
     count = iterating(AsyncShop.count)

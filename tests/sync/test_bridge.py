@@ -242,7 +242,7 @@ def test_close_ends_running_calls_and_then_the_client_and_joins_the_thread():
     shop = Shop()
     with ThreadPoolExecutor(3) as pool:
         calls = [pool.submit(shop.hang) for _ in range(3)]
-        while len(shop._bridge.thread()._calls) < 3 or not shop.core.begun.is_set():
+        while len(shop._bridge.thread().calls) < 3 or not shop.core.begun.is_set():
             pass
         shop.close()
         for call in calls:

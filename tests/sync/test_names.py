@@ -114,13 +114,13 @@ def test_a_name_whose_extra_is_missing_says_what_to_install(script, name):
 def test_a_module_that_is_there_and_lacks_another_names_the_other(script):
     assert script("""
         import sys
-        sys.modules["kakaclo_async.catalog.changes"] = None
+        sys.modules["kakaclo_async.catalog.reading"] = None
         import kakaclo_sync
         try:
             kakaclo_sync.Mirror
         except ModuleNotFoundError as error:
             print(error.name)
-    """) == ["kakaclo_async.catalog.changes"]
+    """) == ["kakaclo_async.catalog.reading"]
 
 
 def test_threads_that_ask_first_together_get_the_same_objects(script):

@@ -7,8 +7,9 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from support.interrupts import interrupted_at
 
-from kakaclo_async.errors import ClientClosed, ServerError
+from kakaclo_async.errors import ClientClosed, IncompletePull, ServerError
 from kakaclo_sync.stream import AHEAD
 
 
@@ -79,14 +80,61 @@ def test_leaving_a_loop_early_ends_the_fetching(shop, tasks):
     assert (tasks(), shop.core.sources) == (0, 0)
 
 
-def test_an_error_comes_after_the_rows_before_it_and_only_once(shop, tasks):
+def test_an_error_comes_after_the_rows_before_it_and_each_time_a_row_is_asked_for(shop, tasks):
     stream = shop.count(45, error=ServerError("down", status=502))
     rows = []
     with pytest.raises(ServerError, match="down"):
         rows.extend(stream)
     assert rows == [] or rows == list(range(45))
-    assert next(stream, "ended") == "ended"
+    for _ in range(2):
+        with pytest.raises(ServerError, match="down"):
+            next(stream)
     assert (shop.core.sources, tasks()) == (0, 0)
+    stream.close()
+    assert next(stream, "ended") == "ended"
+
+
+def test_each_thread_that_shares_a_failing_iterator_is_told(shop):
+    stream = shop.count(500, error=ServerError("down", status=502))
+    barrier = threading.Barrier(8)
+    rows = []
+
+    def drain(_):
+        barrier.wait()
+        try:
+            rows.extend(iter(stream.__next__, None))
+        except ServerError as error:
+            return error
+        raise AssertionError("it looked complete")
+
+    with ThreadPoolExecutor(8) as pool:
+        errors = list(pool.map(drain, range(8)))
+    assert len(set(map(id, errors))) == 8
+    assert len({id(error.__traceback__) for error in errors}) == 8
+
+
+def test_an_interrupt_at_any_instruction_of_an_iterator_never_lets_it_look_complete(shop):
+    known = set()
+    for instruction in itertools.count(1):
+        stream, found = shop.count(12, page=3), []
+        interrupt, reached = interrupted_at(
+            instruction, lambda s=stream, f=found: f.extend(iter(s.__next__, None))
+        )
+        if not reached:
+            break
+        if not isinstance(interrupt, KeyboardInterrupt):
+            continue
+        try:
+            found.extend(iter(stream.__next__, None))
+        except IncompletePull as error:
+            assert "interrupted (KeyboardInterrupt), and rows are missing" in str(error)  # noqa: PT017 - one of two ends
+            known.add("error")
+        else:
+            assert found == list(range(12))
+            known.add("complete")
+        stream.close()
+        assert list(stream) == []
+    assert known == {"complete", "error"}
 
 
 def test_a_cancellation_inside_is_an_error_and_not_the_end(shop):

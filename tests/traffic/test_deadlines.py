@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import random
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 
+import attrs
 import pytest
 from support.shop import ADDRESS
 
-from kakaclo_async import FreightRequest, Item, KakaClo, KakaCloError, NewDesign, NewOrder
+from kakaclo_async import FreightRequest, Guards, Item, KakaClo, KakaCloError, NewDesign, NewOrder
 from kakaclo_async.ordering import Journal
 from kakaclo_async.resources import V1
+from kakaclo_async.sandbox import Fault
 
 pytestmark = pytest.mark.stepped
 
@@ -216,3 +219,70 @@ async def test_streams_and_fan_outs_obey_a_max_wait_that_the_view_is_told(kk, na
         assert all(isinstance(quote, KakaCloError) for quote in quotes.values())
         return
     assert await seconds_of(LONG[name](hasty)) <= MAX_WAIT + TIMEOUT + SLACK
+
+
+MIXED = [
+    Fault("throttled", times=None, probability=0.02, retry_after="2"),
+    Fault("throttled", times=None, probability=0.004, retry_after="20"),
+    Fault("bad_gateway", times=None, probability=0.1, retry_after="1"),
+    Fault("silence", times=None, probability=0.1),
+    Fault("delay", times=None, probability=0.3, seconds=1.5),
+    Fault("reset_before", times=None, probability=0.1),
+]
+
+
+@pytest.mark.kakaclo_sandbox(products=60, index_lag=0)
+@pytest.mark.parametrize("seed", range(3))
+async def test_calls_end_in_time_when_each_of_their_requests_may_fail_in_its_own_way(sandbox, seed, tmp_path):
+    """Here some answers are good, so that calls of several requests come to their later ones."""
+    rng = random.Random(seed)
+    skus = list(sandbox.catalog.selling(pieces=5))
+    sandbox.faults.clear()
+    for fault in MIXED:
+        sandbox.faults.add(attrs.evolve(fault))
+    loop = asyncio.get_running_loop()
+    journal = Journal(f"sqlite:///{tmp_path}/orders.db", now=sandbox.now)
+
+    def order(number):
+        return NewOrder(
+            address=ADDRESS, items=[Item(rng.choice(skus), 1)], custom_order_id=f"SHOP-{seed}-{number}"
+        )
+
+    def some(count):
+        return rng.sample(skus, min(count, len(skus)))
+
+    calls = [
+        (0, lambda kk, _: kk.stocks.get(rng.choice(skus))),
+        (0, lambda kk, _: kk.stocks.get_many(some(20))),
+        (0, lambda kk, _: kk.products.get_many(skus=some(20))),
+        (0, lambda kk, _: kk.freight.quote([Item(rng.choice(skus), 1)], "US")),
+        (0, lambda kk, n: kk.orders.check(order(n))),
+        (0, lambda kk, n: kk.orders.create(order(n))),
+        (0, lambda kk, n: kk.orders.find(f"SHOP-{seed}-{n - 5}", START)),
+        (0, lambda kk, n: kk.orders.family(f"SHOP-{seed}-{n - 5}")),
+        (0, lambda kk, _: kk.payment.balance()),
+        (OWN, lambda kk, n: kk.orders.submit(order(n), journal=journal, timeout=OWN)),
+        (
+            2 * OWN,
+            lambda kk, n: kk.custom.add_design(attrs.evolve(DESIGN, en_name=f"Cat {n}"), timeout=OWN),
+        ),
+    ]
+
+    async def one(number):
+        await asyncio.sleep(rng.random() * 400)
+        own, call = rng.choice(calls)
+        started = loop.time()
+        with suppress(KakaCloError):
+            await call(kk, number)
+        return loop.time() - started - own
+
+    async with KakaClo(
+        sandbox.token,
+        base_url=sandbox.url,
+        max_wait=MAX_WAIT,
+        timeout=TIMEOUT,
+        guards=Guards(max_order_amount=10_000),
+    ) as kk:
+        took = await asyncio.gather(*map(one, range(150)))
+        assert kk.stats().requests > 150
+    assert max(took) <= MAX_WAIT + TIMEOUT + SLACK

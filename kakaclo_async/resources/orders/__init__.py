@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from kakaclo_async.codec import encode
 from kakaclo_async.errors import InvalidRequest, Rejected
+from kakaclo_async.models._checks import as_list_of, check_code
 from kakaclo_async.models.family import Family
+from kakaclo_async.models.freight import Item
 from kakaclo_async.models.order import CreatedOrder, NewOrder
 from kakaclo_async.models.order_check import OrderCheck
-from kakaclo_async.resources._checks import check_code
 from kakaclo_async.resources.freight import Freight
 from kakaclo_async.resources.orders.check import judge, read_order
-from kakaclo_async.resources.orders.placing import place, with_custom_order_id
+from kakaclo_async.resources.orders.placing import drop_quotes, place, with_custom_order_id
 from kakaclo_async.resources.orders.reads import OrderReads, by_number, list_orders
 from kakaclo_async.resources.orders.requests import check_order_id, made_at
 from kakaclo_async.resources.orders.watch import STAGES, OrderWatch, Stage
@@ -25,7 +26,7 @@ from kakaclo_async.sharing.fan_out import gather_in_order
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
 
-    from kakaclo_async.models.freight import FreightQuote, Item
+    from kakaclo_async.models.freight import FreightQuote
     from kakaclo_async.models.order import Order
     from kakaclo_async.resources._journal import WriteJournal
     from kakaclo_async.sending import Sender
@@ -65,7 +66,7 @@ class Orders(OrderReads):
         try:
             order_id = await place(self._sender, order, encode(order))
         finally:
-            self._sender.state.drop_quotes(item.sku for item in order.items)
+            drop_quotes(self._sender, order.items)
         return CreatedOrder(order_id, custom_order_id)
 
     async def submit(
@@ -102,7 +103,7 @@ class Orders(OrderReads):
         try:
             order_id = await journal.once(self._sender, order, timeout=timeout)
         finally:
-            self._sender.state.drop_quotes(item.sku for item in order.items)
+            drop_quotes(self._sender, order.items)
         return CreatedOrder(order_id, custom_order_id)
 
     async def check(self, order: NewOrder | Mapping[str, object]) -> OrderCheck:
@@ -160,9 +161,10 @@ class Orders(OrderReads):
             The family; `problems` says what is missing. Orders show up within 5 minutes of being made.
         """
         check_code(custom_order_id, "custom_order_id")
+        wanted = None if asked is None else as_list_of("Item", asked, Item)
         known = None if journal is None else await journal.recall("order", custom_order_id)
-        if asked is None and known is not None:
-            asked = known.items
+        if wanted is None and known is not None:
+            wanted = known.items
         start = created_from or _no_later(custom_order_id, None if known is None else known.sent_from)
         orders = [
             order
@@ -172,7 +174,7 @@ class Orders(OrderReads):
         return Family(
             custom_order_id=custom_order_id,
             orders=tuple(sorted(orders, key=by_number)),
-            asked=None if asked is None else tuple(asked),
+            asked=wanted,
         )
 
     async def wait(

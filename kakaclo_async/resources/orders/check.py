@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, cast
 
@@ -14,10 +14,9 @@ from kakaclo_async.models.freight import ChannelType, Item
 from kakaclo_async.models.order import Address, NewOrder
 from kakaclo_async.models.order_check import OrderCheck, OrderProblem
 from kakaclo_async.models.product import ProductStatus
-from kakaclo_async.resources._checks import check_country
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from kakaclo_async.models.freight import FreightQuote
     from kakaclo_async.models.product import Product, Sku, StockLevel
@@ -33,16 +32,17 @@ def read_order(document: Mapping[str, object]) -> tuple[NewOrder | None, tuple[O
         document: by the names of `NewOrder`, `Address` and `Item`.
     """
     rest = {name: value for name, value in document.items() if name not in {"address", "items"}}
+    items = _lines(document.get("items"))
     problems = [
         *_address_problems(document.get("address")),
-        *_item_problems(document.get("items")),
+        *_item_problems(items),
         *_field_problems("", NewOrder, {"address": _ADDRESS, "items": [_ITEM]}, rest),
     ]
     if problems:
         return None, tuple(problems)
     address = Address(**cast("dict[str, str]", document["address"]))
-    items = [Item(**line) for line in cast("list[dict[str, str | int]]", document["items"])]  # type: ignore[arg-type] # checked above
-    return NewOrder(address=address, items=items, **cast("dict[str, str]", rest)), ()
+    lines = [Item(**line) for line in cast("tuple[dict[str, str | int], ...]", items)]  # type: ignore[arg-type] # checked above
+    return NewOrder(address=address, items=lines, **cast("dict[str, str]", rest)), ()
 
 
 _ADDRESS = Address(country="US", phone="0", recipient="A", province="B")
@@ -55,19 +55,19 @@ def _address_problems(address: object) -> Iterator[OrderProblem]:
         return
     given = cast("Mapping[str, object]", address)
     yield from _field_problems("address.", Address, attrs.asdict(_ADDRESS), given)
-    country = given.get("country")
-    if isinstance(country, str) and country.strip():
-        try:
-            check_country(country)
-        except InvalidRequest:  # whose text shows what it got: another part of the address, perhaps
-            yield OrderProblem("address.country", "it must be a two-letter code such as 'US'")
 
 
-def _item_problems(items: object) -> Iterator[OrderProblem]:
-    if not isinstance(items, (list, tuple)) or not items:
+def _lines(items: object) -> tuple[object, ...]:
+    """Return the items of plain data, read once: they may come from a generator."""
+    if isinstance(items, (str, Mapping)) or not isinstance(items, Iterable):
+        return ()
+    return tuple(cast("Iterable[object]", items))
+
+
+def _item_problems(items: tuple[object, ...]) -> Iterator[OrderProblem]:
+    if not items:
         yield OrderProblem("items", "at least one is required")
-        return
-    for place, line in enumerate(cast("Sequence[object]", items)):
+    for place, line in enumerate(items):
         if isinstance(line, Mapping):
             given = cast("Mapping[str, object]", line)
             yield from _field_problems(f"items[{place}].", Item, attrs.asdict(_ITEM), given)

@@ -28,8 +28,9 @@ from kakaclo_async.resources.orders.requests import ORDERS_PATH, new_custom_orde
 from kakaclo_async.resources.products import Products
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Mapping
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 
+    from kakaclo_async.models.freight import Item
     from kakaclo_async.models.order import NewOrder
     from kakaclo_async.sending import Sender
 
@@ -181,3 +182,9 @@ def _patterns(field: str, value: str) -> Iterator[str]:
     digits = re.sub(r"\D", "", value)
     if field == "phone" and len(digits) >= _PHONE_DIGITS:
         yield r"(?:\W|%[0-9a-f]{2}){0,2}".join(digits)
+
+
+def drop_quotes(sender: Sender, items: Iterable[Item]) -> None:
+    """Drop the freight quotes of carts with these SKUs: their stock, and so the warehouses, changed."""
+    changed = {item.sku for item in items}
+    sender.state.freight.drop(lambda cart: any(item.sku in changed for item in cart.items))

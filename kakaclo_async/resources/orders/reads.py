@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing
 from typing import TYPE_CHECKING
 
-from kakaclo_async.errors import InvalidRequest, NotFound
+from kakaclo_async.errors import NotFound
+from kakaclo_async.models._checks import as_list_of, check_code
 from kakaclo_async.paging.listing import Listing
-from kakaclo_async.resources._checks import check_code
 from kakaclo_async.resources._lookup import BatchedLookup
 from kakaclo_async.resources.orders.requests import (
     ORDERS_PATH,
@@ -52,9 +51,7 @@ class OrderReads:
         Returns:
             The orders found, in the order of the numbers; unknown numbers are left out.
         """
-        if isinstance(ids, str):
-            raise InvalidRequest("pass a list of order numbers, not one str")
-        numbers = tuple(dict.fromkeys(map(check_order_id, ids)))
+        numbers = tuple(dict.fromkeys(map(check_order_id, as_list_of("order numbers", ids))))
         return tuple((await self._by_id.get_many(numbers)).values())
 
     async def page(
@@ -92,7 +89,7 @@ class OrderReads:
         )
         return await self._sender.send(page_request(query))
 
-    async def query(
+    def query(
         self,
         *,
         created_from: datetime | None = None,
@@ -116,7 +113,7 @@ class OrderReads:
             InvalidRequest: a naive time, an end without a start.
             IncompletePull: after the last order, when the list moved too much to be sure of all.
         """
-        wanted = None if statuses is None else set(map(str, statuses))
+        wanted = None if statuses is None else set(map(str, as_list_of("statuses", statuses)))
         listing = list_orders(
             self._sender,
             created_from=created_from,
@@ -124,10 +121,7 @@ class OrderReads:
             updated_from=updated_from,
             updated_to=updated_to,
         )
-        async with aclosing(listing.rows()) as orders:
-            async for order in orders:
-                if wanted is None or order.status in wanted:
-                    yield order
+        return listing.rows(lambda order: wanted is None or order.status in wanted)
 
     async def find(
         self, custom_order_id: str, created_from: datetime, created_to: datetime | None = None

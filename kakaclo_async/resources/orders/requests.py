@@ -7,10 +7,11 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from kakaclo_async.codec import to_wire_time
+from kakaclo_async.models._checks import as_list_of, check_code, check_codes
 from kakaclo_async.models.common import Page
 from kakaclo_async.models.order import Order
 from kakaclo_async.protocol import Request
-from kakaclo_async.resources._checks import check_code, check_codes, check_number, time_range
+from kakaclo_async.resources._lookup import check_number, time_range
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -68,7 +69,8 @@ def orders_query(
     """Build the query string of an order query; with `open_end` a time range may do without its end."""
     query: list[tuple[str, str]] = []
     if ids is not None:
-        query.append(("ids", ",".join(check_codes(map(check_order_id, ids), "order id", at_most=PAGE_SIZE))))
+        numbers = map(check_order_id, as_list_of("order numbers", ids))
+        query.append(("ids", ",".join(check_codes(numbers, "order id", at_most=PAGE_SIZE))))
     for start, end, what, wire in (
         (created_from, created_to, "created", "create"),
         (updated_from, updated_to, "updated", "update"),

@@ -71,13 +71,7 @@ class Store:
     ) -> tuple[Entry, bool]:
         """Write an intent down unless it is there, and lease it if it may be sent.
 
-        Args:
-            kind: of the write.
-            key: which one.
-            payload: the JSON body.
-            digest: what equal payloads have in common.
-            lease: to claim it with.
-            server_now: KakaClo's time in seconds since 1970, as far as known.
+        `digest` is what equal payloads have in common, `server_now` KakaClo's time, if known.
 
         Returns:
             The entry as it was, and whether it was leased.
@@ -93,24 +87,19 @@ class Store:
             row = connection.execute(select(write).where(_same(kind, key)).with_for_update()).one()
             may_be_sent = row.state in {_READY, _LOST}
             if may_be_sent:
-                leased = (
-                    update(write)
-                    .where(_same(kind, key))
-                    .values(
-                        **values,
-                        notes=None,
-                        state=_SENT,
-                        attempts=row.attempts + 1,
-                        holder=lease.token,
-                        held_until=lease.until,
-                        sent_from=now if row.sent_from is None else row.sent_from,
-                        sent_until=lease.until + lease.timeout,
-                        server_until=None
-                        if server_now is None
-                        else server_now + lease.until + lease.timeout - now,
-                    )
-                )
-                connection.execute(leased)
+                last = lease.until + lease.timeout
+                leased = {
+                    **values,
+                    "notes": None,
+                    "state": _SENT,
+                    "attempts": row.attempts + 1,
+                    "holder": lease.token,
+                    "held_until": lease.until,
+                    "sent_from": now if row.sent_from is None else row.sent_from,
+                    "sent_until": last,
+                    "server_until": None if server_now is None else server_now + last - now,
+                }
+                connection.execute(update(write).where(_same(kind, key)).values(leased))
             return self._entry(row, now, moment), may_be_sent
 
         entry, is_leased = await self._database.run(work)
@@ -130,10 +119,7 @@ class Store:
             locked = select(write.c.holder).where(held).order_by(write.c.key).with_for_update()
             kept = set(connection.scalars(locked))
             longer = until - write.c.held_until
-            later = {
-                "sent_until": write.c.sent_until + longer,
-                "server_until": write.c.server_until + longer,
-            }
+            later = {name: write.c[name] + longer for name in ("sent_until", "server_until")}
             connection.execute(update(write).where(held).values(held_until=until, **later))
             return {token for token in kept if token is not None}
 

@@ -36,7 +36,7 @@ from kakaclo_async.ordering import Journal
 
 ORDERS = int(os.environ.get("KAKACLO_CAMPAIGN_ORDERS", "10000"))
 BALANCE = RICH["balance"]
-BATCH = 500
+BATCH = 1000
 INDEX_LAG = 1.0
 QUIET_TIME = 6.0  # real seconds, as KakaClo's own clock runs: its `Date` must be able to contradict a clock that was set
 OF_A_WORKER = ("clock steps", "calls cancelled at the answer", "clients closed in the middle")

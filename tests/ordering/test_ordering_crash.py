@@ -167,7 +167,7 @@ async def test_a_second_worker_waits_for_the_first_and_takes_its_outcome(sandbox
 
 
 async def test_a_worker_that_waits_long_for_its_turn_keeps_its_claim(sandbox, url, order):
-    async with client(sandbox) as one, client(sandbox) as other:
+    async with client(sandbox, max_wait=None) as one, client(sandbox) as other:
         one._sender.state.gate._bucket.throttled = None
         gate = one._sender.state.gate
         real, free = gate.enter, asyncio.Event()

@@ -274,16 +274,16 @@ async def lose(kk, sandbox, journal, *orders):
 
 
 async def test_finish_goes_on_after_a_refusal_of_a_guard(kk, sandbox, journal, order):
-    dear = order("DEAR", Item(order().items[0].sku, 5))
+    dear = order("0-DEAR", Item(order().items[0].sku, 5))
     await lose(kk, sandbox, journal, dear, order("A"), order("B"))
     limit = (await kk.orders.check(order("A"))).total * 2
 
     async with client(sandbox, guards=Guards(max_order_amount=limit)) as guarded:
-        with pytest.raises(InvalidRequest, match="order 'DEAR' was not sent: it costs"):
+        with pytest.raises(InvalidRequest, match="order '0-DEAR' was not sent: it costs"):
             await journal.finish(guarded)
 
     assert [placed.custom_order_id for placed in sandbox.journal] == ["A", "B"]
-    assert [entry.key for entry in await journal.pending()] == ["DEAR"]
+    assert [entry.key for entry in await journal.pending()] == ["0-DEAR"]
 
 
 async def test_finish_tells_all_that_failed_and_a_declined_order_first(kk, sandbox, journal, order):
@@ -334,7 +334,7 @@ async def test_searches_of_a_shared_journal_go_through_a_client_that_is_open(san
     closed, left, key = (other, first, "A") if last else (one, second, "B")
     await closed.aclose()
 
-    created = await left
+    created = await asyncio.wait_for(left, 400)  # well before the quiet time is over
     assert {placed.custom_order_id: placed.orders[0] for placed in sandbox.journal}[key] == created.id
     await asyncio.gather(first, second, return_exceptions=True)
     await asyncio.gather(one.aclose(), other.aclose())

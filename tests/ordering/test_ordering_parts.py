@@ -29,7 +29,7 @@ async def test_a_claim_outlives_a_database_that_is_away_for_a_moment(sandbox, ur
         return await renew(*arguments)
 
     journal._store.renew = fail_twice
-    async with client(sandbox) as kk:
+    async with client(sandbox, max_wait=None) as kk:
         enter, free = kk._sender.state.gate.enter, asyncio.Event()
 
         async def wait(*arguments, **options):

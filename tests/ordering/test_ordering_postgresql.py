@@ -10,6 +10,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from support.campaign import stock_up
 from support.ordering import POST, client, kill_at, submit_until_dead
 
 from kakaclo_async import ConfigurationError, OutcomeUnknown
@@ -54,6 +55,43 @@ async def test_workers_that_submit_the_same_orders_at_once_place_each_once(sandb
         (placed.custom_order_id, placed.orders[0]) for placed in sandbox.journal
     }
     assert len(sandbox.journal) == 10
+
+
+async def test_many_orders_at_once_open_few_connections_and_keep_none(sandbox, url, order):
+    """Whatever the number of journals: the server's own limit is 100."""
+    stock_up(sandbox)
+    asyncio.get_running_loop().set_debug(False)
+    watcher = await asyncpg.connect(url)
+    peak = 0
+
+    async def connections():
+        found = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'kakaclo journal'"
+        return await watcher.fetchval(found)
+
+    async def watch():
+        nonlocal peak
+        while True:
+            peak = max(peak, await connections())
+            await asyncio.sleep(0.01)
+
+    watching = asyncio.create_task(watch())
+    journals = [Journal(url), Journal(url)]
+    async with client(sandbox, timeout=100.0) as kk:
+        orders = [order(f"SHOP-{number}") for number in range(400)]
+        created = await asyncio.gather(
+            *(kk.orders.submit(one, journal=journals[place % 2]) for place, one in enumerate(orders))
+        )
+    watching.cancel()
+    await asyncio.wait([watching])
+
+    assert len({one.id for one in created}) == len(sandbox.journal) == 400
+    assert 2 <= peak <= 10
+    for _ in range(100):  # the server takes a moment to notice that a connection was closed
+        if await connections() == 0:
+            break
+        await asyncio.sleep(0.05)
+    assert await connections() == 0
+    await watcher.close()
 
 
 async def test_a_doubt_is_settled_and_an_order_kept_from_conflicts(kk, sandbox, url, order):

@@ -55,7 +55,7 @@ class Worker:
         self.url, self.token, self.sku = url, token, orders["sku"]
         self.left = orders["ids"]
         self.journal = Journal(database, quiet_time=orders["quiet_time"], lease=2.0)
-        self.turn = asyncio.Semaphore(16)
+        self.turn = asyncio.Semaphore(32)
         self.cancelled = self.closed = 0
 
     def client(self):

@@ -186,12 +186,21 @@ class CallWrites:
                 custom_order_id=request.custom_order_id,
                 order_id=request.order_id,
             )
-        before = "; ".join(str(done) for done in self._done)
-        if error is None and self._done:
-            error = copy(self._done[-1])
-            error.args = (f"{before}; do not send it again: {interruption} after KakaClo had answered",)
-        elif error is not None and before:
-            error.args = (f"{error}; before, {before}",)
+        before, self._done = self._done, []
+        if error is None and before:
+            error = copy(before[-1])
+            texts = "; ".join(map(str, before))
+            error.args = (f"{texts}; do not send it again: {interruption} after KakaClo had answered",)
+        elif error is not None:
+            if (
+                before
+                and error.number is None
+                and error.custom_order_id == before[-1].custom_order_id is not None
+            ):
+                known = before.pop()  # the very order, which could not be recorded any more
+                error.number, error.order_id = known.number, known.order_id
+            if texts := "; ".join(str(done) for done in before if done.number is not None):
+                error.args = (f"{error}; before, {texts}",)
         return error
 
 

@@ -26,12 +26,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# Seconds that the interpreter's exit waits for a loop that does not end.
-_EXIT_TIMEOUT = 10.0
+_EXIT_TIMEOUT = 10.0  # seconds that the interpreter's exit waits for a loop that does not end
 
 # Seconds after which a wait comes up for signals: one just before the wait does not interrupt it, on Windows none does.
 _WAIT = 0.5
-
 # It registers fork and exit hooks when it is loaded; event loops load it in a call, which can be too late for them.
 import_module("concurrent.futures.thread")
 
@@ -260,6 +258,8 @@ class Call(Generic[T]):
             else:
                 self.end(error)
         except BaseException as error:  # noqa: BLE001 - the caller gets it
+            if isinstance(error, OutcomeUnknown):
+                self._writes.after("the call ended", error)
             self.end(error.with_traceback(error.__traceback__ and error.__traceback__.tb_next))
         else:
             self.end()

@@ -2,6 +2,7 @@
 
 import dis
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 from kakaclo_async.errors import OutcomeUnknown
 from kakaclo_sync import _loop, _proxy, stream
@@ -34,11 +35,16 @@ def interrupted_at(instruction, function):
                     raise KeyboardInterrupt
         return trace
 
-    before = sys.gettrace()
-    sys.settrace(trace)
-    try:
-        return function(), seen >= instruction
-    except (OutcomeUnknown, KeyboardInterrupt) as error:
-        return error, seen >= instruction
-    finally:
-        sys.settrace(before)
+    def run():
+        sys.settrace(trace)
+        try:
+            return function()
+        except (OutcomeUnknown, KeyboardInterrupt) as error:
+            return error
+        finally:
+            sys.settrace(None)
+
+    # On a thread of its own: a trace function that raises inside an `except` leaves the interpreter's notion of the
+    # exception that is being handled behind.
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(run).result(), seen >= instruction

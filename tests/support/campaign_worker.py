@@ -17,7 +17,16 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from kakaclo_async import ClientClosed, Item, KakaClo, NewOrder, OutcomeUnknown
+from kakaclo_async import (
+    ClientClosed,
+    ConnectionFailed,
+    DeadlineExceeded,
+    Item,
+    KakaClo,
+    NewOrder,
+    OutcomeUnknown,
+    RateLimited,
+)
 from kakaclo_async.ordering import Journal, journal as journal_module
 from support.shop import ADDRESS, UNLIMITED
 
@@ -78,6 +87,8 @@ class Worker:
             try:
                 created = await kk.bulk().orders.submit(order, journal=self.journal, timeout=timeout)
             except (OutcomeUnknown, ClientClosed, asyncio.CancelledError):
+                return custom_order_id
+            except (RateLimited, ConnectionFailed, DeadlineExceeded):  # surely not placed: try again
                 return custom_order_id
         sys.stdout.write(f"{custom_order_id} {created.id}\n")
         sys.stdout.flush()

@@ -17,6 +17,7 @@ from kakaclo_async.sending import sender_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
+    from types import TracebackType
 
     from kakaclo_async.catalog.report import Change, MirrorReport, MirrorStatus
     from kakaclo_async.client import KakaClo
@@ -72,7 +73,9 @@ class Mirror:
         await self._database.open()
         return self
 
-    async def __aexit__(self, *_: object) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
         await self._database.close()
 
     async def aclose(self) -> None:

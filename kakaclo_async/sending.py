@@ -11,6 +11,7 @@ import attrs
 
 from kakaclo_async.config import Budget
 from kakaclo_async.errors import (
+    APIError,
     ClientClosed,
     ConnectionFailed,
     DeadlineExceeded,
@@ -141,15 +142,19 @@ class Sender:
         notes = call_writes.get()
         if notes is None:
             return await self._attempt(request, token, permit, budget)
-        notes.begin(request)
+        with permit.unused_on_error():
+            notes.begin(request)
         try:
             data = await self._attempt(request, token, permit, budget)
-        except asyncio.CancelledError:  # after it left, the transport would have raised another error
-            notes.not_executed()
-            raise
         except KakaCloError as error:
             if surely_not_executed(error):
                 notes.not_executed()
+            raise
+        except (
+            Exception,
+            asyncio.CancelledError,
+        ):  # had it left, the transport would have raised another error
+            notes.not_executed()
             raise
         notes.done(
             data if isinstance(data, str) else "",
@@ -290,7 +295,7 @@ def _label(request: Request[object]) -> str:
 
 def _asked_pause(error: KakaCloError) -> float:
     """Return the seconds that KakaClo asks to wait, whatever status says so; 0 when none does."""
-    return float(getattr(error, "retry_after", None) or 0.0)
+    return (error.retry_after or 0.0) if isinstance(error, APIError) else 0.0
 
 
 def _never_left(request: Request[object], error: BaseException) -> bool:

@@ -254,7 +254,7 @@ async def list_refunds(sender: Sender, template: str, order_id: str) -> tuple[Re
     Raises:
         IncompletePull: the server shows fewer than it counts.
     """
-    where = path(template, check_code(str(order_id), "order id"))
+    sender, where = sender.for_call(), path(template, check_code(str(order_id), "order id"))
     shown: dict[int, tuple[Refund, ...]] = {}
 
     async def read(number: int) -> Page[Refund]:

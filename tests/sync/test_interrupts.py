@@ -25,6 +25,9 @@ from kakaclo_sync import (
     _loop,
 )
 
+# They inject interrupts by tracing, which coverage does too: an interrupt that meets its tracer ends the whole run.
+pytestmark = pytest.mark.slow
+
 LOST = Fault(FaultKind.SERVER_ERROR, path="/v2/order/orders", method="POST", takes_effect=False)
 SILENCE = Fault(FaultKind.SILENCE, path="/v2/order/orders", method="POST")
 

@@ -113,6 +113,7 @@ def test_each_thread_that_shares_a_failing_iterator_is_told(shop):
     assert len({id(error.__traceback__) for error in errors}) == 8
 
 
+@pytest.mark.slow  # interrupts are injected by tracing, as coverage does
 def test_an_interrupt_at_any_instruction_of_an_iterator_never_lets_it_look_complete(shop):
     known = set()
     for instruction in itertools.count(1):

@@ -52,7 +52,6 @@ AT_LEAST: Final = {("asyncio", "16 threads"): 2.2, ("uvloop", "16 threads"): 2.2
 OURS: Final = "kakaclo_sync"
 
 REFUND: Final = {
-    "refundNo": 1700000000000000001,
     "id": 1700000000000000000,
     "remark": "x" * 40,
     "refundStatus": "pending_review",
@@ -61,7 +60,12 @@ ANSWER: Final = json.dumps(
     {
         "code": 10000,
         "message": "success",
-        "data": {"list": [REFUND] * 7, "total": 7, "pageNumber": 1, "pageSize": 10},
+        "data": {
+            "list": [REFUND | {"refundNo": 1700000000000000001 + place} for place in range(7)],
+            "total": 7,
+            "pageNumber": 1,
+            "pageSize": 10,
+        },
     }
 ).encode()
 PATH: Final = "/v2/order/orders/refund/1"

@@ -1,5 +1,6 @@
 """Pull lists that move while one reads them, without losing a row."""
 
+from kakaclo_async.models.pull import merged as merged, subtract as subtract
 from kakaclo_async.paging.jobs import (
     INDEX_LAG as INDEX_LAG,
     Checkpoint as Checkpoint,
@@ -7,7 +8,5 @@ from kakaclo_async.paging.jobs import (
     Source as Source,
     checked_window as checked_window,
     complete_until as complete_until,
-    merged as merged,
-    subtract as subtract,
 )
 from kakaclo_async.paging.pull import Pull as Pull

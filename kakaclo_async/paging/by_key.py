@@ -1,18 +1,22 @@
 """Read a window by key: for rows that carry their update time.
 
 Ask for page 1, newest first; move the window's end to the oldest time on the page, inclusive; stop when the page
-holds all that is counted. A row that is not read yet stays in `[start, end]` until it is returned, because each
+shows all that is counted. A row that is not read yet stays in `[start, end]` until it is returned, because each
 part skipped was wholly on the page just read. No ranks are used, so moving rows and limits of the index do no harm.
+
+That it was wholly on the page is checked against the totals: two answers must differ by the rows that the part was
+seen to hold. If they do not, rows have left, or the page lacked one, or a time that it showed is not what the index
+goes by, or the index does not count so far. Whatever it was, the part is then read as a window of its own.
 
 The inclusive end asks for at least one row twice. While a window stands still that is waste, so page numbers are
 used as long as they are as good as keys: rows only ever leave a window, so an equal total means an equal state, in
-which each place of the list is looked at once. Rows of one second may stand there in another order for each page;
-they are all seen when no row of that second was met twice. The first page that fails this is asked for by key, and
-so is the rest of the window.
+which full pages without a row in common are all different parts of the list. When the total changes, the rest of the
+window is read by key, from the newest time of the last such page on; when pages have rows in common, all of it is.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from itertools import pairwise
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -20,16 +24,18 @@ import attrs
 
 from kakaclo_async.models.pull import SECOND, Window
 from kakaclo_async.paging.from_last import FromLast
-from kakaclo_async.paging.jobs import EXACT_TOTALS, Checkpoint, Source, Step, total_of
+from kakaclo_async.paging.jobs import Checkpoint, Step
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from kakaclo_async.models.common import Page
-    from kakaclo_async.paging.jobs import Job
+    from kakaclo_async.paging.jobs import Job, Knowledge, Shown, Source
 
 
 T = TypeVar("T")
+
+_MOST_BAD_ANSWERS = 3
+"""Answers in a row with too few or too many rows."""
 
 
 @attrs.frozen(kw_only=True)
@@ -40,15 +46,35 @@ class _Numbered:
         window: the window that the numbers count in.
         page: the next one.
         total: what every page must report: another total means that rows have left.
-        covered: rows on the pages before.
-        met: keys of the oldest second on those pages.
+        size: rows on a full page.
+        met: keys on the pages before; shared by the steps of one reading.
+        newest: the newest time on the last page that was read, or the window's end: no row behind that page has a
+            newer one.
     """
 
     window: Window
     page: int
     total: int
-    covered: int
-    met: frozenset[str]
+    size: int
+    met: set[str] = attrs.field(repr=False)
+    newest: datetime
+
+
+@attrs.frozen(kw_only=True)
+class _Seam:
+    """A part that was read by key, and is still to be checked against the next total.
+
+    Attributes:
+        window: the part.
+        rows: how many rows it was seen to hold.
+        total: what was counted with them.
+        doubtful: the page was not full: a row may be missing, and a stale total may hide that.
+    """
+
+    window: Window
+    rows: int
+    total: int
+    doubtful: bool
 
 
 @attrs.frozen(kw_only=True)
@@ -57,36 +83,52 @@ class ByKey(Generic[T]):
 
     Attributes:
         window: what is left; some rows of its last second may have been read.
-        seen: keys of those.
         total: rows left, as far as known.
-        moved: rows left while they were counted, or equal times had no order: page numbers no longer pay.
+        moved: rows left while they were counted: page numbers no longer pay.
+        numbered: set while the window stands still.
+        seam: what is to be checked.
+        bad_answers: answers in a row that showed too few or too many rows.
+        must_be_cut: the index does not count so far.
     """
 
     window: Window
-    seen: frozenset[str] = frozenset()
     total: int | None = None
     moved: bool = False
     numbered: _Numbered | None = None
+    seam: _Seam | None = None
+    bad_answers: int = 0
+    must_be_cut: bool = False
     pause: float = 0.0
 
     @property
     def rows_left(self) -> int:
         """The rows still to be read, as far as known."""
-        return max(0, (self.total or 0) - len(self.seen))
+        return self.total or 0
 
     @property
     def may_be_cut(self) -> bool:
-        """Whether halves of the window lose nothing: what is left is all unread."""
+        """Whether halves of the window lose nothing of what was read."""
         return True
 
     @property
+    def unchecked(self) -> tuple[Job[T], ...]:
+        """The part that waits for the next answer to be checked: read anew, when that answer is not asked for."""
+        end = self.checkpoint.window.end
+        return (ByKey(window=Window(self.window.end + SECOND, end)),) if end > self.window.end else ()
+
+    @property
     def checkpoint(self) -> Checkpoint:
-        """What to store to go on from here."""
-        return Checkpoint(window=self.window)
+        """What to store to go on from here: a part that is not checked yet is read again."""
+        end = self.window.end
+        if self.numbered is not None:
+            end = max(end, self.numbered.newest)
+        elif self.seam is not None:
+            end = self.seam.window.end
+        return Checkpoint(window=Window(self.window.start, end))
 
     def part(self, window: Window, total: int | None) -> Job[T]:
         """Make the job for a part of this one's window."""
-        return ByKey(window=window, seen=self.seen, total=total, moved=self.moved)
+        return ByKey(window=window, total=total, moved=self.moved)
 
     def again(self) -> Job[T] | None:
         """Read a single second, where keys do not help, by page numbers."""
@@ -94,74 +136,153 @@ class ByKey(Generic[T]):
 
     def by_number(self) -> Job[T]:
         """Make the job that reads the same window from last to first."""
-        return FromLast(window=self.window, known=self.seen)
+        return FromLast(window=self.checkpoint.window)
 
-    async def step(self, source: Source[T], *, strict: bool) -> Step[T]:
+    async def step(self, source: Source[T], known: Knowledge) -> Step[T]:
         """Read the newest page of what is left, or the next one by number while nothing moves."""
-        del strict  # keys do not depend on an order
-        asked, number = (self.window, 1)
-        if self.numbered:
-            asked, number = self.numbered.window, self.numbered.page
-        page = await source.read(asked, number)
-        total = total_of(page)
-        times = _times(source, page)
-        if times is None:
-            return Step(left=(self.by_number(),), total=total, reread=True)
-        if any(time not in asked for time in times):
-            return Step(left=(self.by_number(),), total=total, reread=True, coarse=True)
-        keys = [source.key(row) for row in page.list]
-        if self.numbered and (
-            not keys or total != self.numbered.total or self.numbered.met.intersection(keys)
-        ):
-            return Step(left=(attrs.evolve(self, numbered=None, moved=True),), total=total, reread=True)
-        covered = len(keys) + (self.numbered.covered if self.numbered else 0)
-        rows = tuple(row for row, key in zip(page.list, keys, strict=True) if key not in self.seen)
+        if self.numbered is not None:
+            return await self._next_by_number(self.numbered, source, known)
+        shown = await source.show(self.window, 1)
+        assert shown is not None  # noqa: S101 - only later pages may be refused
+        known.met(shown)
+        torn = self._torn(shown.total)
+        step = self._read(source, shown, known)
+        if torn and self.seam is not None and shown.total > self.seam.total - self.seam.rows:
+            step = self._count_halves(step)
+        return attrs.evolve(step, left=(*torn, *step.left))
+
+    async def _next_by_number(self, numbered: _Numbered, source: Source[T], known: Knowledge) -> Step[T]:
+        shown = await source.show(numbered.window, numbered.page)
+        total = None if shown is None else shown.total
+        if shown is None or total != numbered.total:
+            return Step(left=(self._by_key(numbered, moved=True),), total=total, reread=True)
+        rows, due = tuple(shown.rows.values()), min(numbered.size, numbered.total - len(numbered.met))
+        job: Job[T]
+        if not len(shown.rows) == shown.count == due:
+            job = attrs.evolve(self, bad_answers=1) if not self.bad_answers else self._by_key(numbered)
+            return Step(rows=rows, left=(job,), total=total, reread=True)
+        if repeated := [row for key, row in shown.rows.items() if key in numbered.met]:
+            assert source.time is not None  # noqa: S101 - others are not read by key
+            # Rows of the second that the page before ended in may stand in another order; others would be a riddle.
+            tied = all(source.time(row) == self.window.end for row in repeated)
+            job = ByKey(window=self.window if tied else numbered.window, total=self.total, moved=True)
+            return Step(rows=rows, left=(job,), total=total, reread=True)
+        known.met(shown)
+        return self._read(source, shown, known)
+
+    def _by_key(self, numbered: _Numbered, *, moved: bool = False) -> Job[T]:
+        """Go on by key where the last page by number began."""
+        window = Window(self.window.start, max(self.window.end, numbered.newest))
+        return ByKey(window=window, total=self.total, moved=moved)
+
+    def _torn(self, total: int) -> tuple[Job[T], ...]:
+        """Return the job that reads the last part again, unless the totals say that it was read as a whole."""
+        if self.seam is None or not (self.seam.doubtful or self.seam.total - total != self.seam.rows):
+            return ()
+        return (ByKey(window=self.seam.window, moved=True),)
+
+    def _count_halves(self, step: Step[T]) -> Step[T]:
+        """Have the rest cut: its total is larger than it can be, so the index does not count so far."""
+        *others, rest = step.left or (None,)
+        if not isinstance(rest, ByKey) or rest.seam is None:
+            return step
+        part: Job[T] = ByKey(window=rest.seam.window, moved=True)
+        return attrs.evolve(step, left=(part, ByKey(window=rest.window, total=rest.total, must_be_cut=True)))
+
+    def _read(self, source: Source[T], shown: Shown[T], known: Knowledge) -> Step[T]:
+        rows, total = tuple(shown.rows.values()), shown.total
+        covered = len(rows) + (len(self.numbered.met) if self.numbered else 0)
         if covered == total:
             return Step(rows=rows, total=total)
-        if not keys or covered > total:
-            failed = f"{covered} rows were shown where {total} are counted"
-            job = attrs.evolve(self, seen=self.seen.union(keys), numbered=None)
-            return Step(rows=rows, left=(job,), total=total, failed=failed)
-        return Step(rows=rows, left=self._rest(asked, number, keys, times, covered, total), total=total)
+        if not rows or covered > total:
+            job = ByKey[T](window=self.window, moved=True, bad_answers=self.bad_answers + 1)
+            tried = job.bad_answers > _MOST_BAD_ANSWERS
+            failed = f"{covered} rows were shown where {total} are counted" if tried else None
+            return Step(rows=rows, left=(job,), total=total, reread=True, failed=failed)
+        asked = self.numbered.window if self.numbered else self.window
+        times, outside = self._times(source, shown, asked)
+        if 2 * len(times) < len(rows):  # most times tell nothing, so the page has none to go by
+            by_number: Job[T] = FromLast(window=asked)
+            return Step(rows=rows, left=(by_number,), total=total, reread=True, outside=outside)
+        left = self._rest(shown, known, asked, times, total - covered)
+        return Step(rows=rows, left=left, total=total, outside=outside)
+
+    def _times(
+        self, source: Source[T], shown: Shown[T], asked: Window
+    ) -> tuple[list[tuple[int, datetime]], bool]:
+        """Return the places and times that are in order, and whether the others speak for a filter by whole days.
+
+        Rows whose time lies outside of the window, is missing or out of order stand where the index has them; their
+        times tell nothing.
+        """
+        assert source.time is not None  # noqa: S101 - others are not read by key
+        times = [source.time(row) for row in shown.rows.values()]
+        inside = [(place, time) for place, time in enumerate(times) if time is not None and time in asked]
+        days = {asked.start.date(), asked.end.date()}
+        same_days = [time for time in times if time is not None and time not in asked and time.date() in days]
+        return _in_order(inside), bool(same_days)
 
     def _rest(
-        self, asked: Window, number: int, keys: list[str], times: list[datetime], covered: int, total: int
+        self, shown: Shown[T], known: Knowledge, asked: Window, times: list[tuple[int, datetime]], left: int
     ) -> tuple[Job[T], ...]:
         """Return what is left after a page."""
-        oldest = times[-1]
-        met = frozenset(key for key, time in zip(keys, times, strict=True) if time == oldest)
-        seen = met | self.seen if oldest == self.window.end else met
-        if self.moved or total >= EXACT_TOTALS:
-            numbered = None
-            if times[0] == oldest:
-                return self._after_tie(oldest, seen, total - covered)
-        else:
-            before = self.numbered.met if self.numbered and oldest == self.window.end else frozenset[str]()
+        oldest, before, total = times[-1][1], self.numbered, shown.total
+        if before or self._may_number(shown, known):
+            met = before.met if before else set[str]()
+            met.update(shown.rows)
             numbered = _Numbered(
-                window=asked, page=number + 1, total=total, covered=covered, met=met | before
+                window=asked,
+                page=before.page + 1 if before else 2,
+                total=total,
+                size=before.size if before else shown.count,
+                met=met,
+                newest=times[0][1] if before else asked.end,
             )
-        left = ByKey[T](
-            window=Window(self.window.start, oldest),
-            seen=seen,
-            total=total - covered + len(met),
-            moved=self.moved,
-            numbered=numbered,
+            window = Window(self.window.start, oldest)
+            return (ByKey[T](window=window, total=left, numbered=numbered),)
+        if oldest == self.window.end:
+            return self._after_tie(oldest, left)
+        above = next(place for place, time in times if time == oldest)
+        part = Window(oldest + SECOND, self.window.end)
+        return (
+            ByKey[T](
+                window=Window(self.window.start, oldest),
+                total=left,
+                moved=self.moved,
+                seam=_Seam(window=part, rows=above, total=total, doubtful=not _is_full(shown, known)),
+            ),
         )
-        return (left,)
 
-    def _after_tie(self, second: datetime, keys: frozenset[str], total: int) -> tuple[Job[T], ...]:
+    def _may_number(self, shown: Shown[T], known: Knowledge) -> bool:
+        """Tell whether page numbers are as good as keys."""
+        return _is_full(shown, known) and not self.moved and known.trusts(shown.total)
+
+    def _after_tie(self, second: datetime, total: int) -> tuple[Job[T], ...]:
         # A page that shares one second leaves no key to go on by: the second is read on its own.
-        tie: Job[T] = FromLast(window=Window(second, second), known=keys)
+        tie: Job[T] = FromLast(window=Window(second, second))
         if second == self.window.start:
             return (tie,)
         older = Window(self.window.start, second - SECOND)
         return (tie, ByKey(window=older, total=total, moved=self.moved))
 
 
-def _times(source: Source[T], page: Page[T]) -> list[datetime] | None:
-    """Return the rows' times, newest first; None when some are missing or out of order."""
-    if source.time is None:
-        return None
-    times = [time for time in map(source.time, page.list) if time is not None]
-    ordered = all(newer >= older for newer, older in pairwise(times))
-    return times if ordered and len(times) == len(page.list) else None
+def _is_full(shown: Shown[T], known: Knowledge) -> bool:
+    return len(shown.rows) == shown.count == known.page_size
+
+
+def _in_order(times: list[tuple[int, datetime]]) -> list[tuple[int, datetime]]:
+    """Return the longest part of the times that never grows, newest first."""
+    if all(newer[1] >= older[1] for newer, older in pairwise(times)):
+        return times
+    ends: list[int] = []  # for each length, where the part of that length with the newest end ends
+    before: list[int] = []
+    for number, (_, time) in enumerate(times):
+        length = bisect_right(ends, -time.timestamp(), key=lambda end: -times[end][1].timestamp())
+        before.append(ends[length - 1] if length else -1)
+        ends[length : length + 1] = [number]
+    chosen: list[tuple[int, datetime]] = []
+    number = ends[-1]
+    while number >= 0:
+        chosen.append(times[number])
+        number = before[number]
+    return chosen[::-1]

@@ -2,9 +2,9 @@
 
 Rows only leave a closed window, so ranks only fall, and totals tell the order of answers: equal totals are one
 state of the window, a smaller total is a later one. A page with a higher total than the last accepted one comes from
-a stale replica and is asked for again. Page `p` is accepted only after page `p + 1`. Then every row whose rank is at
-least `(p - 1) * page_size` has been seen: those behind the page were seen before, and those that moved forward
-meanwhile moved onto pages that are still to come.
+a stale replica and is asked for again. Page `p` is accepted only after page `p + 1`, and only with as many different
+rows as its place in the total calls for. Then every row whose rank is at least `(p - 1) * page_size` has been seen:
+those behind the page were seen before, and those that moved forward meanwhile moved onto pages that are still to come.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 import attrs
 
-from kakaclo_async.paging.jobs import EXACT_TOTALS, Checkpoint, Source, Step, page_count, total_of
+from kakaclo_async.paging.jobs import Checkpoint, Step, page_count
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from kakaclo_async.models.pull import Window
-    from kakaclo_async.paging.jobs import Job
+    from kakaclo_async.paging.jobs import Job, Knowledge, Shown, Source
 
 
 T = TypeVar("T")
@@ -27,11 +27,14 @@ T = TypeVar("T")
 _MOST_STALE_ANSWERS = 8
 """Stale answers in a row, after which the window is taken to grow."""
 
-_MAX_READINGS = 12
-"""Readings of a single second, whose rows may come in another order each time."""
+_MOST_BAD_ANSWERS = 3
+"""Answers in a row with too few rows, after which the page is given up."""
 
-_MAX_READINGS_OF_A_DAY = 2
-"""Readings of a day that cannot be cut: one that still grows will grow during a third, too."""
+_MAX_READINGS = 12
+"""Readings of a window that cannot be cut, whose rows may come in another order each time."""
+
+_MAX_READINGS_WHILE_MOVING = 2
+"""Readings of such a window while its total changes: one that still does will change during a third, too."""
 
 _PAUSE = 0.5
 """Seconds by which one replica may trail another."""
@@ -45,31 +48,35 @@ class FromLast(Generic[T]):
         window: the whole of it, until its end.
         total: rows when the reading began, or the most there can be; None before the first answer.
         page_size: rows on a full page.
+        told_size: the page size that its first page told.
         page: the next page; None before the first answer.
         last_total: the total of the last accepted page.
         first_page_total: the total when page 1 was read last; None before that.
         top: the keys of page 1 in their order.
-        known: keys that an earlier reading of this window gave out.
         found: keys of this reading; shared by its steps, because it grows with each of them.
         before: rows that this reading counted before a crash.
+        ahead: keys that were on page 1, when pages had another size.
         rows_seen_ahead: rows already seen that may have moved ahead of `page`; above 0 only after a page that held
             nothing but seen rows.
         stale_answers: answers in a row with a higher total than `last_total`.
+        bad_answers: answers in a row that showed too few rows.
         round: readings of the window that failed.
     """
 
     window: Window
     total: int | None = None
     page_size: int = 0
+    told_size: int | None = None
     page: int | None = None
     last_total: int | None = None
     first_page_total: int | None = None
     top: tuple[str, ...] = ()
-    known: frozenset[str] = frozenset()
     found: set[str] = attrs.field(factory=set[str], repr=False)
     before: int = 0
+    ahead: frozenset[str] = frozenset()
     rows_seen_ahead: int = 0
     stale_answers: int = 0
+    bad_answers: int = 0
     round: int = 0
 
     @property
@@ -81,6 +88,16 @@ class FromLast(Generic[T]):
         return min(self.total or 0, pages * self.page_size)
 
     @property
+    def unchecked(self) -> tuple[Job[T], ...]:
+        """It is begun anew when it is cut."""
+        return ()
+
+    @property
+    def must_be_cut(self) -> bool:
+        """Its total is true, as far as totals alone can tell."""
+        return False
+
+    @property
     def may_be_cut(self) -> bool:
         """Whether nothing but page 1 was read."""
         return self._distinct <= self.page_size and self.last_total in {None, self.first_page_total}
@@ -88,7 +105,7 @@ class FromLast(Generic[T]):
     @property
     def pause(self) -> float:
         """Seconds to leave before the next request: a stale replica needs time to catch up."""
-        return _PAUSE * max(0, self.stale_answers - 1)
+        return _PAUSE * max(0, self.stale_answers - 1, self.bad_answers - 1)
 
     @property
     def checkpoint(self) -> Checkpoint:
@@ -120,21 +137,21 @@ class FromLast(Generic[T]):
 
     def part(self, window: Window, total: int | None) -> Job[T]:
         """Make the job for a part of this one's window."""
-        known = self.known | self.found
-        if total is None or total >= EXACT_TOTALS or not self.page_size:
-            return FromLast(window=window, known=known)
+        if total is None or not self.page_size:
+            return FromLast(window=window)
         page = max(1, page_count(total, self.page_size))
-        return FromLast(window=window, known=known, total=total, page_size=self.page_size, page=page)
+        return FromLast(
+            window=window, total=total, page_size=self.page_size, told_size=self.told_size, page=page
+        )
 
     def again(self) -> Job[T] | None:
         """Make the job that reads the same window once more, None after enough rounds."""
-        rounds = _MAX_READINGS if self._is_second else _MAX_READINGS_OF_A_DAY
-        if self.round >= rounds or (self.total or 0) >= EXACT_TOTALS:
+        rounds = _MAX_READINGS if self._steady else _MAX_READINGS_WHILE_MOVING
+        if self.round >= rounds:
             return None
         return FromLast(
             window=self.window,
             total=self.total if self._steady else None,
-            known=self.known | self.found,
             found=self.found if self._steady else set(),
             round=self.round + 1,
         )
@@ -143,21 +160,35 @@ class FromLast(Generic[T]):
         """Return itself: it reads by page numbers."""
         return self
 
-    async def step(self, source: Source[T], *, strict: bool) -> Step[T]:
+    async def step(self, source: Source[T], known: Knowledge) -> Step[T]:
         """Read page 1 to learn the total, or the next page downwards."""
         if self.page is None:
-            return await self._begin(source)
-        page = await source.read(self.window, self.page)
-        total = total_of(page)
+            return await self._begin(source, known)
+        shown = await self.show(source)
+        if shown is None:
+            return self.too_deep(known)
         highest = self.total if self.last_total is None else self.last_total
-        if total > (highest or 0):
-            return self._higher_total(total)
-        rows, repeated = self._take(source, page.list)
+        if shown.total > (highest or 0):
+            return self._higher_total(shown.total)
+        is_due = len(shown.rows) == self._due(shown.total)
+        if shown.size != self.told_size and not (is_due and shown.size == shown.count):
+            return self._other_size(shown, known)
+        if not is_due:
+            return self._bad(shown, known)
+        known.met(shown)
+        return self._accept(shown, known)
+
+    async def show(self, source: Source[T]) -> Shown[T] | None:
+        """Ask for the next page; None when the server refuses to page that deep."""
+        return await source.show(self.window, self.page or 1)
+
+    def _accept(self, shown: Shown[T], known: Knowledge) -> Step[T]:
+        total, repeated, rows = shown.total, self._count(shown), tuple(shown.rows.values())
         if self.page == 1 and self.first_page_total is not None:
             repeated = 0  # all of page 1 was read to learn the total
         first_page_total = total if self.page == 1 else self.first_page_total
         # Rows that left may have emptied the pages right below this one: then the next page is the new last one.
-        following = min(self.page - 1, page_count(total, self.page_size))
+        following = min((self.page or 1) - 1, page_count(total, self.page_size))
         if following == 1 and first_page_total == total:
             following = 0  # an equal total is the same state, in which page 1 was read
         # Each row that left since the last accepted page may have moved one seen row from the page behind onto this
@@ -171,37 +202,54 @@ class FromLast(Generic[T]):
             first_page_total=first_page_total,
             rows_seen_ahead=rows_seen_ahead,
             stale_answers=0,
+            bad_answers=0,
         )
         # More repeats than rows that left cannot come from moving: rows stand in another order than before, and
         # each surplus repeat stands where a row should be that was not seen.
-        reordered = self.page == 1 and not _same_order(self.top, [source.key(row) for row in page.list])
+        reordered = self.page == 1 and not _same_order(self.top, list(shown.rows))
         if (repeated > may_repeat or reordered) and not self.round:
             failed = "rows with equal times came in another order"
             return Step(rows=rows, left=(job,), total=total, failed=failed, shuffled=True)
         if following < 1 or job.has_all:
-            return job.end(rows, strict=strict)
+            return job.end(rows, known)
         return Step(rows=rows, left=(job,), total=total)
 
-    async def _begin(self, source: Source[T]) -> Step[T]:
-        page = await source.read(self.window, 1)
-        total, size = total_of(page), len(page.list)
+    async def _begin(self, source: Source[T], known: Knowledge) -> Step[T]:
+        shown = await source.show(self.window, 1)
+        assert shown is not None  # noqa: S101 - only later pages may be refused
+        total, size = shown.total, shown.count
+        trusted = known.trusts(total)
+        known.met(shown)
         if total != self.total:
             self.found.clear()
-        rows, _ = self._take(source, page.list)
+        rows = tuple(shown.rows.values())
+        too_few = not size or len(shown.rows) < size or (shown.size or 0) > size
+        if not shown.fits and too_few and (self.bad_answers < 1 or (not size and total)):
+            return self._bad(shown, known)
+        self._count(shown)
         job = attrs.evolve(
             self,
             total=total,
             page_size=size,
+            told_size=shown.size,
             page=page_count(total, size),
             last_total=total,
             first_page_total=total,
-            top=tuple(source.key(row) for row in page.list),
+            top=tuple(shown.rows),
+            bad_answers=0,
         )
-        if size == total or job.has_all:
+        if shown.fits or job.has_all:
             return Step(rows=rows, total=total)
-        if size > total or not size or total >= EXACT_TOTALS:
-            return job.failed(rows, size)
-        return Step(rows=rows, left=(job,), total=total)
+        if len(shown.rows) > total:
+            return job.failed(rows, len(shown.rows))
+        return Step(rows=rows, left=(job,), total=total, uncertain=not trusted)
+
+    def too_deep(self, known: Knowledge) -> Step[T]:
+        page = self.page or 1
+        known.depth = min(known.depth, max(self.page_size, (page - 1) * self.page_size))
+        job = attrs.evolve(self, round=_MAX_READINGS)
+        failed = f"it holds more rows than the server pages through: page {page} does not come"
+        return Step(left=(job,), total=None, failed=failed)
 
     def _higher_total(self, total: int) -> Step[T]:
         """Refuse a page of a stale replica, or correct a total that was too low from the start."""
@@ -219,7 +267,43 @@ class FromLast(Generic[T]):
         )
         return Step(left=(job,), total=total, reread=True, failed=failed)
 
-    def end(self, rows: tuple[T, ...], *, strict: bool) -> Step[T]:
+    def _due(self, total: int) -> int:
+        """Return how many rows the page must show."""
+        return min(self.page_size, max(0, total - ((self.page or 1) - 1) * self.page_size))
+
+    def _bad(self, shown: Shown[T], known: Knowledge) -> Step[T]:
+        """Ask again for a page that shows too few or too many rows, a few times."""
+        job = attrs.evolve(self, bad_answers=self.bad_answers + 1)
+        failed = None
+        if job.bad_answers > _MOST_BAD_ANSWERS:
+            if not shown.rows and self.page and self.last_total in {None, self.first_page_total}:
+                return self.too_deep(known)
+            due = self._due(shown.total) if self.page else min(shown.total, self.page_size or shown.total)
+            failed = f"page {self.page or 1} shows {len(shown.rows)} rows where {due} are due"
+        rows = tuple(shown.rows.values())
+        return Step(rows=rows, left=(job,), total=shown.total, reread=True, failed=failed)
+
+    def _other_size(self, shown: Shown[T], known: Knowledge) -> Step[T]:
+        """Go on with pages of another size, at the first that skips no row."""
+        size, seen_from = shown.size, (self.page or 1) * self.page_size  # all rows from that rank on were seen
+        if not size or shown.count > size or self.bad_answers >= _MOST_BAD_ANSWERS:
+            return self._bad(shown, known)
+        job = FromLast[T](window=self.window, round=self.round, bad_answers=self.bad_answers + 1)
+        if self.last_total is not None and seen_from < (self.total or 0):
+            page = page_count(seen_from, size)
+            job = attrs.evolve(
+                self,
+                page=page,
+                page_size=size,
+                told_size=size,
+                first_page_total=None,
+                ahead=frozenset(self.top),
+                rows_seen_ahead=self.rows_seen_ahead + page * size - seen_from,
+                bad_answers=self.bad_answers + 1,
+            )
+        return Step(rows=tuple(shown.rows.values()), left=(job,), total=shown.total, reread=True)
+
+    def end(self, rows: tuple[T, ...], known: Knowledge) -> Step[T]:
         """Certify the window, if as many rows were seen as it holds.
 
         Where equal times have no order, and so in a single second, rows that left may hide rows that were missed:
@@ -227,7 +311,7 @@ class FromLast(Generic[T]):
         """
         total = self.last_total or 0
         certain = self._steady and not self.before
-        if self._distinct < total or (not certain and (strict or self._is_second)):
+        if self._distinct < total or (not certain and (known.shuffled or self.must_stand_still)):
             return self.failed(rows, self._distinct)
         return Step(rows=rows, total=total, doubtful=None if certain else self.part(self.window, None))
 
@@ -244,7 +328,8 @@ class FromLast(Generic[T]):
         return self._steady and self._distinct == self.total
 
     @property
-    def _is_second(self) -> bool:
+    def must_stand_still(self) -> bool:
+        """Whether rows that left could hide rows that were missed: those of one second have no order."""
         return self.window.start == self.window.end
 
     @property
@@ -255,20 +340,11 @@ class FromLast(Generic[T]):
     def _distinct(self) -> int:
         return self.before + len(self.found)
 
-    def _take(self, source: Source[T], page: Iterable[T]) -> tuple[tuple[T, ...], int]:
-        """Count a page's rows; return those not given out yet, and how many this reading had seen."""
-        rows: list[T] = []
-        repeated = 0
-        for row in page:
-            key = source.key(row)
-            if key in self.found:
-                repeated += 1
-                continue
-            self.found.add(key)
-            inside = source.time is None or (time := source.time(row)) is None or time in self.window
-            if inside and key not in self.known:
-                rows.append(row)
-        return tuple(rows), repeated
+    def _count(self, shown: Shown[T]) -> int:
+        """Count a page's rows; return how many of them this reading had seen."""
+        repeated = len(self.found.intersection(shown.rows) - self.ahead)
+        self.found.update(shown.rows)
+        return repeated
 
 
 def _same_order(before: Iterable[str], now: list[str]) -> bool:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 
 import attrs
 
-from kakaclo_async.errors import DecodeError, InvalidRequest
-from kakaclo_async.models.pull import SECOND, Window
+from kakaclo_async.errors import DecodeError, InvalidRequest, Rejected
+from kakaclo_async.models.pull import Window
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Collection
     from datetime import datetime
 
     from kakaclo_async.models.common import Page
@@ -49,35 +50,33 @@ def complete_until(now: datetime) -> datetime:
     return now.astimezone(UTC).replace(microsecond=0) - INDEX_LAG
 
 
-def merged(windows: Iterable[Window]) -> tuple[Window, ...]:
-    """Return the same seconds as few windows in order."""
-    result: list[Window] = []
-    for window in sorted(windows):
-        if result and window.start <= result[-1].end + SECOND:
-            result[-1] = Window(result[-1].start, max(result[-1].end, window.end))
-        else:
-            result.append(window)
-    return tuple(result)
-
-
-def subtract(windows: Iterable[Window], taken: Sequence[Window]) -> tuple[Window, ...]:
-    """Return the seconds of `windows` that are in none of `taken`, as few windows in order."""
-    left: list[Window] = []
-    for window in merged(windows):
-        start = window.start
-        for hole in merged(taken):
-            if hole.end < start or hole.start > window.end:
-                continue
-            if hole.start > start:
-                left.append(Window(start, hole.start - SECOND))
-            start = hole.end + SECOND
-        if start <= window.end:
-            left.append(Window(start, window.end))
-    return tuple(left)
-
-
 EXACT_TOTALS = 10_000
 """A search index may count and page only this far: totals from here on are treated as unknown."""
+
+_ROUND = 1_000
+"""Totals of at least 10,000 that are multiples of this are taken for where the index stops to count."""
+
+
+@attrs.frozen(kw_only=True)
+class Shown(Generic[T]):
+    """A page as it was shown, each row once.
+
+    Attributes:
+        rows: by their keys, in their order.
+        count: rows shown, repeated ones included.
+        total: rows that the server counts in the window.
+        size: the page size that it tells, which may be anything.
+    """
+
+    rows: dict[str, T]
+    count: int
+    total: int
+    size: int | None
+
+    @property
+    def fits(self) -> bool:
+        """Whether this page shows all that is counted."""
+        return len(self.rows) == self.total
 
 
 @attrs.frozen(kw_only=True)
@@ -95,6 +94,60 @@ class Source(Generic[T]):
     read: Callable[[Window, int], Awaitable[Page[T]]]
     key: Callable[[T], str]
     time: Callable[[T], datetime | None] | None = None
+
+    async def show(self, window: Window, number: int) -> Shown[T] | None:
+        """Ask for one page; None when the server refuses to page that deep.
+
+        Raises:
+            DecodeError: the page has no total; no pull can do without.
+            Rejected: the window is refused as such.
+        """
+        try:
+            page = await self.read(window, number)
+        except Rejected:
+            if number == 1:
+                raise
+            return None
+        if page.total is None:
+            raise DecodeError("the server does not say how many rows there are", where="data.total")
+        rows = {self.key(row): row for row in page.list}
+        return Shown(rows=rows, count=len(page.list), total=page.total, size=page.page_size)
+
+
+@attrs.define
+class Knowledge:
+    """What a pull has learned about its server.
+
+    Attributes:
+        most: the largest total so far: a smaller one is below whatever the index counts to, and so it is true.
+        shuffled: rows with equal times were seen in another order, so page numbers prove less.
+        depth: rows beyond which no page came; windows are cut to fewer.
+        pages: how many pages showed that many rows.
+    """
+
+    most: int = 0
+    shuffled: bool = False
+    depth: int = EXACT_TOTALS
+    pages: Counter[int] = attrs.field(factory=Counter)
+
+    @property
+    def page_size(self) -> int:
+        """The most rows that two pages have shown; 0 before that."""
+        return max((count for count, pages in self.pages.items() if pages > 1), default=0)
+
+    def met(self, shown: Shown[T]) -> None:
+        """Learn from a page."""
+        self.most = max(self.most, shown.total)
+        self.pages[shown.count] += 1
+
+    def trusts(self, total: int) -> bool:
+        """Tell whether a total counts all rows of its window, as far as totals alone can tell."""
+        return total < min(self.most, EXACT_TOTALS)
+
+
+def may_be_cap(total: int) -> bool:
+    """Tell whether a total looks like one where the index stopped to count."""
+    return total >= EXACT_TOTALS and total % _ROUND == 0
 
 
 @attrs.frozen(kw_only=True)
@@ -139,8 +192,18 @@ class Job(Protocol[T]):
         ...
 
     @property
+    def must_be_cut(self) -> bool:
+        """Whether the window may hold more rows than its total, so that its halves must be counted."""
+        ...
+
+    @property
     def may_be_cut(self) -> bool:
         """Whether halves of the window lose nothing of what was read."""
+        ...
+
+    @property
+    def unchecked(self) -> tuple[Job[T], ...]:
+        """What must be read on its own when the window is cut."""
         ...
 
     @property
@@ -153,12 +216,12 @@ class Job(Protocol[T]):
         """What to store to go on from here."""
         ...
 
-    async def step(self, source: Source[T], *, strict: bool) -> Step[T]:
+    async def step(self, source: Source[T], known: Knowledge) -> Step[T]:
         """Read one page.
 
         Args:
             source: the endpoint.
-            strict: rows with equal times were seen in another order, so that page numbers prove less.
+            known: what the pull has learned about it.
         """
         ...
 
@@ -185,22 +248,24 @@ class Step(Generic[T]):
     """What one page brought.
 
     Attributes:
-        rows: those that the pull has not given out before.
+        rows: those on the page.
         left: what remains to be read of the job's window: nothing, one job, or several.
-        total: the rows that the server counts in the window asked for.
+        total: the rows that the server counts in the window asked for; None when it does not page that deep.
         reread: the answer could not be used, so its page is asked for again.
+        uncertain: the index may have stopped to count at `total`.
         failed: why the window cannot be certified in this way, None while it can.
-        coarse: the server was seen to filter by whole days.
+        outside: most rows lie outside of the window: the server may filter by whole days.
         shuffled: rows with equal times were seen in another order.
         doubtful: the job to do instead, should it turn out later that equal times have no order.
     """
 
     rows: tuple[T, ...] = ()
     left: tuple[Job[T], ...] = ()
-    total: int
+    total: int | None
     reread: bool = False
+    uncertain: bool = False
     failed: str | None = None
-    coarse: bool = False
+    outside: bool = False
     shuffled: bool = False
     doubtful: Job[T] | None = None
 
@@ -222,17 +287,6 @@ class Progress(Generic[T]):
     left: tuple[Job[T], ...]
     gap: Window | None
     rows_left: int
-
-
-def total_of(page: Page[T]) -> int:
-    """Return how many rows the server counts in the window.
-
-    Raises:
-        DecodeError: the page has no total; no pull can do without.
-    """
-    if page.total is None:
-        raise DecodeError("the server does not say how many rows there are", where="data.total")
-    return page.total
 
 
 def page_count(rows: int, page_size: int) -> int:

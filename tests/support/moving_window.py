@@ -110,6 +110,16 @@ class MovingWindow:
         return order, [-row.time.timestamp() for row in order]
 
     async def page(self, window: Window, number: int) -> Page[Row]:
+        rows = await self.answer(window)
+        if number * self.page_size > self.limit + self.page_size - 1:
+            raise Rejected("too deep", status=400)
+        first = (number - 1) * self.page_size
+        return Page(
+            list=tuple(rows[first : first + self.page_size]), total=min(len(rows), self.limit), page_size=1
+        )
+
+    async def answer(self, window: Window) -> list[Row]:
+        """Return the rows of a window as one of the replicas sees them by now."""
         self.requests += 1
         for _ in range(self.random.randint(0, 6)):
             await asyncio.sleep(0)
@@ -123,13 +133,7 @@ class MovingWindow:
         inside = order[
             bisect_left(times, -window.end.timestamp()) : bisect_right(times, -window.start.timestamp())
         ]
-        rows = [row for row in inside if self.gone_at.get(row.key, moment + 1) > moment]
-        if number * self.page_size > self.limit + self.page_size - 1:
-            raise Rejected("too deep", status=400)
-        first = (number - 1) * self.page_size
-        return Page(
-            list=tuple(rows[first : first + self.page_size]), total=min(len(rows), self.limit), page_size=1
-        )
+        return [row for row in inside if self.gone_at.get(row.key, moment + 1) > moment]
 
     def still_there(self) -> set[str]:
         return {row.key for row in self.rows if self.gone_at.get(row.key, self.now + 1) > self.now}

@@ -1,0 +1,296 @@
+"""Run the reading of many windows at once: cut what is too large, try again what failed, and know when to stop."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
+
+import attrs
+
+from kakaclo_async.models.pull import DAY, SECOND, Certificate, Window
+from kakaclo_async.paging.beyond import Beyond
+from kakaclo_async.paging.by_key import ByKey
+from kakaclo_async.paging.from_last import FromLast
+from kakaclo_async.paging.jobs import (
+    EXACT_TOTALS,
+    Checkpoint,
+    Job,
+    Knowledge,
+    Progress,
+    Source,
+    Step,
+    gather_arrived,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+
+    from kakaclo_async.models.common import Page
+
+
+T = TypeVar("T")
+
+_Advance: TypeAlias = tuple[Step[T], Job[T], tuple[Job[T], ...]]
+"""A step, the job it belongs to, and jobs that came apart from it."""
+
+_MIN_CONCURRENCY = 2
+MAX_CONCURRENCY = 16
+
+_LARGEST_WINDOW = 9_000
+"""Rows above which a window is cut: 300 pages of 30, and short of what an index may refuse to page."""
+
+_SMALLEST_WINDOW = 40
+"""Pages below which a window is not cut for the sake of more concurrency."""
+
+_LONGEST_GATHERING = 0.1
+"""Seconds that a page waits at most for others to come."""
+
+_BETWEEN_PAGES = 1.0
+"""Seconds to leave between two pages of one window, so that they meet replicas in the same state."""
+
+_REQUESTS_PER_PAGE = 3
+"""Requests that a pull may make for each page of rows, before it stops to try again what fails."""
+
+_REQUESTS_AT_LEAST = 100
+"""Requests that even a small pull may make before that: to cut a range of ten years to a second takes 56."""
+
+
+@attrs.define(eq=False, slots=False)
+class Windows(Generic[T]):
+    """The windows of a pull.
+
+    Attributes:
+        source: the endpoint.
+        checkpoints: the range, or what an interrupted pull left of it.
+        concurrency: windows read at once; None: as the first answer's latency and `rate` call for.
+        rate: requests per second that the API grants.
+        coarse: the server filters by whole days.
+        sleep: waits some seconds.
+        clock: tells seconds, to measure latency.
+        known: what was learned about the server; pulls of one endpoint may share it.
+        certificate: what can be said about completeness so far.
+        given: keys of the rows that were given out.
+    """
+
+    source: Source[T]
+    checkpoints: Iterable[Checkpoint]
+    concurrency: int | None
+    rate: float
+    coarse: bool
+    sleep: Callable[[float], Awaitable[object]]
+    clock: Callable[[], float] | None
+    known: Knowledge
+    certificate: Certificate = Certificate()  # noqa: RUF009 - frozen
+    given: set[str] = attrs.field(factory=set[str])
+    _total: int | None = None
+    _page_size: int = 0
+    _left: int = 0
+    _suspect: tuple[Window, int] | None = None
+    _tested: bool = False
+
+    def __attrs_post_init__(self) -> None:
+        self._counting = attrs.evolve(self.source, read=self._read)
+        self._ready = [self._job(checkpoint) for checkpoint in self.checkpoints]
+        self._ends = {day for job in self._ready for day in (job.window.start, job.window.end)}
+        self._doubtful: list[Job[T]] = []
+
+    async def batches(self, most: int) -> AsyncGenerator[tuple[tuple[Progress[T], ...]], None]:
+        """Yield batches, each in a tuple of one; see `Pull.batches`."""
+        clock = self.clock or asyncio.get_running_loop().time
+        running: dict[asyncio.Task[_Advance[T]], Job[T]] = {}
+        arrived: set[asyncio.Task[_Advance[T]]] = set()
+        took = 0.0
+        try:
+            while self._ready or running:
+                while self._ready and len(running) < (self.concurrency or 1):
+                    job = self._ready.pop()
+                    running[asyncio.create_task(self._advance(job))] = job
+                if not arrived:
+                    arrived = await gather_arrived(running, most, patience=min(took, _LONGEST_GATHERING))
+                batch = tuple(self._finish(arrived.pop(), running) for _ in range(min(most, len(arrived))))
+                began = clock()
+                yield (batch,)
+                took = clock() - began
+                self._ready.extend(job for page in batch for job in page.left)
+        finally:
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+        self.certificate = attrs.evolve(self.certificate, finished=True)
+
+    def _finish(
+        self, task: asyncio.Task[_Advance[T]], running: dict[asyncio.Task[_Advance[T]], Job[T]]
+    ) -> Progress[T]:
+        step, stepped, others = task.result()
+        done = running.pop(task)
+        gaps = len(self.certificate.gaps)
+        judged = self._judge(step, stepped)
+        left = (*others, *judged)
+        waiting = (*left, *self._ready, *running.values())
+        self._left = sum(job.rows_left for job in waiting)
+        rows = self._new(step.rows)
+        return Progress(
+            rows=rows,
+            done=done,
+            left=left,
+            gap=stepped.window if len(self.certificate.gaps) > gaps else None,
+            rows_left=self._left,
+        )
+
+    def _new(self, rows: tuple[T, ...]) -> tuple[T, ...]:
+        """Return the rows that were not given out before."""
+        new: dict[str, T] = {}
+        for row in rows:
+            key = self.source.key(row)
+            if key not in self.given and self._belongs(row):
+                new.setdefault(key, row)
+        self.given.update(new)
+        return tuple(new.values())
+
+    def _belongs(self, row: T) -> bool:
+        """Tell whether a row belongs to the pull: all do that the server has put into a window.
+
+        But a server that filters by whole days also answers what the range leaves of its first and last day.
+        """
+        if not self.coarse or self.source.time is None or (time := self.source.time(row)) is None:
+            return True
+        inside = min(self._ends) <= time <= max(self._ends)
+        return inside or all(time.date() != end.date() for end in self._ends)
+
+    async def _advance(self, job: Job[T]) -> _Advance[T]:
+        """Read a page of a job, or of the older half of one that is too large.
+
+        Asking the older half wastes no request: the larger window's page 1 was the newer half's page 1, and the
+        newer half's total is the difference.
+        """
+        if job.pause:
+            await self.sleep(job.pause)
+        await self._test_whether_coarse()
+        halves = self._halves(job.window) if job.may_be_cut else None
+        if halves is None or not (job.must_be_cut or (job.total or 0) > self._limit):
+            return await self._step(job), job, ()
+        older = job.part(halves[0], None)
+        step = await self._step(older)
+        if self._is_part_of_day(halves[1]) and step.total == job.total:
+            self._suspect = self._suspect or (job.window, job.total or 0)
+        counted = None not in (job.total, step.total) and not job.must_be_cut and not step.uncertain
+        known = counted and self.known.trusts(job.total or 0)
+        newer = job.part(halves[1], max(0, (job.total or 0) - (step.total or 0)) if known else None)
+        return step, older, (*job.unchecked, newer)
+
+    async def _test_whether_coarse(self) -> None:
+        """Ask for single seconds of a part of a day: a server that filters by whole days shows all of it."""
+        if self._suspect is None or self._tested or self.coarse:
+            return
+        (window, total), self._suspect, self._tested = self._suspect, None, True
+        for second in {window.end, window.start}:
+            if not await self._shows_more(Window(second, second), total):
+                return
+        self.coarse = True
+        self._ready = [waiting.by_number() for waiting in self._ready]  # keys do not tell parts of a day
+
+    async def _shows_more(self, second: Window, total: int) -> bool:
+        shown = await self._counting.show(second, 1)
+        if shown is None or not shown.rows:
+            return False
+        if self.source.time is None:
+            return shown.total == total
+        outside = [row for row in shown.rows.values() if (time := self.source.time(row)) and time not in second]
+        return 2 * len(outside) > len(shown.rows)
+
+    async def _step(self, job: Job[T]) -> Step[T]:
+        clock = self.clock or asyncio.get_running_loop().time
+        started = clock()
+        step = await job.step(self._counting, self.known)
+        if self.concurrency is None:
+            # The first page of all comes from the burst, so its time is the network's.
+            wanted = self.rate * (clock() - started + _BETWEEN_PAGES)
+            self.concurrency = min(MAX_CONCURRENCY, max(_MIN_CONCURRENCY, round(wanted)))
+        if self._total is None:
+            self._total, self._page_size = step.total, len(step.rows)
+        return step
+
+    async def _read(self, window: Window, number: int) -> Page[T]:
+        self._count(requests=1)
+        return await self.source.read(window, number)
+
+    def _judge(self, step: Step[T], job: Job[T]) -> tuple[Job[T], ...]:
+        """Return the jobs that a step leaves: a window that cannot be certified is halved, down to the second."""
+        if step.reread:
+            self._count(rereads=1)
+        if step.outside and self._suspect is None:
+            end = job.window.end
+            self._suspect = (Window(max(job.window.start, end.replace(hour=0, minute=0, second=0)), end), 0)
+        if step.failed is None:
+            if not step.left:
+                self._count(windows=1)
+            if step.doubtful:
+                self._doubtful.append(step.doubtful)
+            left = step.left
+            if step.uncertain:
+                left = tuple(Beyond.of(each) if isinstance(each, FromLast) else each for each in left)
+            return tuple(each.by_number() for each in left) if self.coarse else left
+        revived: tuple[Job[T], ...] = ()
+        if step.shuffled and not self.known.shuffled:
+            # What was certified by the order of rows before it was known that they have none.
+            self.known.shuffled = True
+            revived = tuple(self._doubtful)
+            self._count(windows=-len(revived))
+        *others, failed = step.left
+        return (*revived, *others, *self._again(step, failed))
+
+    def _again(self, step: Step[T], failed: Job[T]) -> tuple[Job[T], ...]:
+        window = failed.checkpoint.window
+        reason = step.failed or ""
+        if self._spent:
+            reason = f"{reason}, and the pull had made the requests that it may"
+        else:
+            halves = self._halves(window)
+            if halves is not None:
+                if self._is_part_of_day(halves[1]) and step.total:
+                    self._suspect = self._suspect or (window, step.total)
+                return tuple(failed.part(half, None) for half in reversed(halves))
+            if (again := failed.again()) is not None:
+                return (again,)
+        now = self.certificate
+        self.certificate = attrs.evolve(
+            now, gaps=(*now.gaps, window), reasons=(*now.reasons, reason), bounded=now.bounded or self._spent
+        )
+        return ()
+
+    @property
+    def _spent(self) -> bool:
+        """Whether the pull has made so many requests that what fails from now on is left to the next one."""
+        pages = (len(self.given) + self._left) / (self.known.page_size or self._page_size or 1)
+        return self.certificate.requests > max(_REQUESTS_AT_LEAST, _REQUESTS_PER_PAGE * pages)
+
+    def _count(self, *, windows: int = 0, requests: int = 0, rereads: int = 0) -> None:
+        now = self.certificate
+        self.certificate = attrs.evolve(
+            now,
+            windows=now.windows + windows,
+            requests=now.requests + requests,
+            rereads=now.rereads + rereads,
+        )
+
+    def _job(self, checkpoint: Checkpoint) -> Job[T]:
+        if self.source.time is None or self.coarse or checkpoint.page is not None:
+            return FromLast[T].resume(checkpoint)
+        return ByKey(window=checkpoint.window)
+
+    def _halves(self, window: Window) -> tuple[Window, Window] | None:
+        """Cut between two days, if the window has more than one: that works for all servers."""
+        return window.halves(DAY) or (None if self.coarse else window.halves(SECOND))
+
+    @staticmethod
+    def _is_part_of_day(window: Window) -> bool:
+        return window.start.date() == window.end.date()
+
+    @property
+    def _limit(self) -> int:
+        """The rows above which a window is cut: small enough to keep the concurrency up."""
+        total = self._total or 0
+        share = (
+            _LARGEST_WINDOW if total >= EXACT_TOTALS else total // (2 * (self.concurrency or _MIN_CONCURRENCY))
+        )
+        return min(self.known.depth, _LARGEST_WINDOW, max(_SMALLEST_WINDOW * self._page_size, share))

@@ -17,6 +17,7 @@ from attrs import define, field, fields_dict, setters
 from kakaclo_async.sandbox.http.custom import CustomArea
 from kakaclo_async.sandbox.http.faults import Faults, act
 from kakaclo_async.sandbox.http.freight import FreightArea
+from kakaclo_async.sandbox.http.habits import Habits
 from kakaclo_async.sandbox.http.orders import OrderArea
 from kakaclo_async.sandbox.http.products import ProductArea
 from kakaclo_async.sandbox.http.routing import Router, document
@@ -71,13 +72,14 @@ class _World:
         self.bucket = LeakyBucket(settings.capacity, settings.per_second, lambda: self.clock.elapsed)
         self.catalog = Catalog(settings, self.timeline)
         self.ledger = Ledger(settings, self.catalog, self.timeline)
+        habits = Habits(settings)
         areas = (
-            ProductArea(settings, self.catalog, self.timeline),
+            ProductArea(settings, habits, self.catalog, self.timeline),
             FreightArea(settings, self.catalog),
             OrderArea(settings, self.ledger),
             CustomArea(settings, self.catalog, self.ledger, self.timeline),
         )
-        self.router = Router(route for area in areas for route in area.routes())
+        self.router = Router((route for area in areas for route in area.routes()), habits.damage)
 
     def settle(self) -> None:
         """Do all that is due under the settings as they are, so that a change of them does not reach back."""
@@ -190,6 +192,7 @@ class Sandbox(Settings):
         self._closing = asyncio.Event()
         app = web.Application()
         app.router.add_route("*", _BASE + "/{path:.*}", self._serve)
+        app.on_response_prepare.append(self._date)
         runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=1.0)
         await runner.setup()
         try:
@@ -255,9 +258,13 @@ class Sandbox(Settings):
         if response is None:
             return web.Response()  # goes nowhere: the connection was reset
         served.status = response.status
-        if not response.prepared:
-            response.headers["Date"] = format_datetime(self.now(), usegmt=True)  # by the sandbox's clock
         return response
+
+    async def _date(self, _: web.Request, response: web.StreamResponse) -> None:
+        """Put the sandbox's time in place of the machine's, which aiohttp has written by now."""
+        del response.headers["Date"]
+        if self.date_header:
+            response.headers["Date"] = format_datetime(self.now(), usegmt=True)
 
     def _turn_away(self, request: web.Request) -> web.Response | None:
         if request.headers.get("Authorization") != f"Bearer {self.token}":

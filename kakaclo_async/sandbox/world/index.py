@@ -227,6 +227,10 @@ class Trail(Generic[T]):
         """Note a change made at `moment`."""
         self._changes.append((moment, change))
 
+    def __iter__(self) -> Iterator[T]:
+        """Look at the changes that are still to be handed out."""
+        return (change for _, change in self._changes)
+
     def until(self, moment: float) -> Iterator[T]:
         """Hand out, once, the changes made until `moment`."""
         while self._changes and self._changes[0][0] <= moment:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Literal
+from typing import Literal, get_type_hints
 
+import msgspec
 from attrs import define, field
 from attrs.validators import and_, deep_iterable, deep_mapping, ge, gt, in_, instance_of, le, optional
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from datetime import datetime
-
 
 FIXED = {
     "balance": "set ledger.balance",
@@ -210,3 +208,18 @@ class Settings:
     complete_after: float = 5 * 86_400.0
     refund_settle: float = 1800.0
     design_delay: float = 60.0
+
+
+def read_setting(text: str) -> tuple[str, object]:
+    """Read `name=value`, as on a command line; lists and objects are JSON, and `null` is None.
+
+    Raises:
+        ValueError: There is no such setting, or the value is not of its type.
+    """
+    name, _, value = text.partition("=")
+    known = {"Callable": Callable, "Mapping": Mapping, "datetime": datetime}
+    kinds = get_type_hints(Settings, localns=known)
+    if name not in kinds or name == "clock":
+        raise ValueError(f"there is no setting {name}")
+    document = msgspec.json.decode(value) if value.startswith(("[", "{")) else value
+    return name, msgspec.convert(document, kinds[name], strict=False)

@@ -215,3 +215,44 @@ async def test_a_request_line_that_is_too_long_never_reaches_the_sandbox(http):
     for length, status in ((7000, 200), (8300, 400)):
         assert (await http.call("GET", "/v1/payment/balance", n="9" * length))[0] == status
     assert len(http.sandbox.log) == 1
+
+
+HABITS = {
+    "page_sizes": (7, 9),
+    "deep_pages": "last",
+    "drop_row_rate": 1,
+    "repeat_row_rate": 1,
+    "short_page_rate": 1,
+    "empty_page_rate": 1,
+    "odd_time_rate": 0.5,
+    "newer_time_rate": 0.5,
+    "missing_time_rate": 0.5,
+    "lookup_limit": 1,
+    "index_empty": True,
+    "refuses_codes": "the first",
+    "damaged_rows": "the first",
+    "date_header": False,
+    "tie_shuffle": True,
+}
+
+
+@pytest.mark.parametrize("name", HABITS)
+async def test_a_habit_shows_at_once_when_it_is_switched_on_and_leaves_no_trace_when_it_is_off_again(
+    opened, ever, name
+):
+    http = await opened(page_limit=60, bulk_product_share=0.5)
+    first, second, *_ = http.sandbox.catalog.spus()
+    on = {"refuses_codes": (first,), "damaged_rows": {first: "raw_tab"}}.get(name, HABITS[name])
+    queries = [{"spus": f"{second},{first}"}, *({**ever, "pageNumber": number} for number in range(1, 5))]
+
+    async def answers():
+        found = [await http.call("GET", path, **query) for query in queries for path in (PRODUCTS, STOCKS)
+                 if path == PRODUCTS or "spus" not in query]  # fmt: skip
+        return [(status, text, headers.get("Date")) for status, text, headers in found]
+
+    off = getattr(http.sandbox, name)
+    before = await answers()
+    setattr(http.sandbox, name, on)
+    during = await answers()
+    setattr(http.sandbox, name, off)
+    assert during != before == await answers()

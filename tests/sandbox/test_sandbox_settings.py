@@ -9,6 +9,7 @@ import attrs
 import pytest
 
 from kakaclo_async.sandbox import Fault, Sandbox, Settings
+from kakaclo_async.sandbox.settings import read_setting
 
 START = datetime(2024, 5, 1, 12, tzinfo=UTC)  # as in conftest
 ORDERS = "/v2/order/orders"
@@ -117,6 +118,28 @@ async def test_every_other_setting_can_be_changed_while_it_runs(opened, name, va
     setattr(http.sandbox, name, value)
     assert getattr(http.sandbox, name) == value
     await http.get(BALANCE)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("page_size=7", 7),
+        ("drop_row_rate=0.25", 0.25),
+        ("day_granular=true", True),
+        ("page_limit=null", None),
+        ("page_sizes=[30, 7]", (30, 7)),
+        ('refuses_codes=["AMN00001"]', ("AMN00001",)),
+        ('damaged_rows={"AMN00001": "raw_tab"}', {"AMN00001": "raw_tab"}),
+        ("deep_pages=last", "last"),
+        ("balance=7.10", Decimal("7.10")),
+        ("token=12=3", "12=3"),
+        ("start_at=2024-05-01T12:00:00Z", START),
+    ],
+)
+def test_a_setting_is_read_from_text(text, value):
+    name = text.partition("=")[0]
+    assert read_setting(text) == (name, value)
+    assert getattr(Sandbox(**{name: value}), name) == value
 
 
 async def test_before_the_start_every_setting_may_change():

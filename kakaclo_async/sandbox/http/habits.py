@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from random import Random
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import msgspec
 
@@ -66,14 +66,13 @@ class Habits:
         """Return those of the rows found by codes that are answered."""
         return rows[: self._settings.lookup_limit]
 
-    def ties(self, number: int, replica: int) -> Callable[[int], int] | None:
-        """Return the sort key of rows that are equal otherwise; None takes their numbers."""
+    def ties(self, number: int, replica: int) -> int | None:
+        """Return what shuffles rows that are equal otherwise; None leaves them in the order of their numbers."""
         if not self._settings.tie_shuffle:
             return None
         self._shuffles += 1
         by = {"request": self._shuffles, "page": number, "replica": replica + 1}
-        salt = mix(by[self._settings.tie_shuffle_by])
-        return lambda row: mix(salt ^ row)
+        return mix(by[self._settings.tie_shuffle_by])
 
     def page(self, number: int, total: int, cut: Callable[[int, int], list[int]]) -> tuple[list[int], int]:
         """Choose the rows of one page.
@@ -145,13 +144,13 @@ class Habits:
 
     def _damaged(self, data: object) -> object:
         if isinstance(data, list):
-            return [self._damaged(entry) for entry in data]
+            return [self._damaged(entry) for entry in cast("list[object]", data)]
         if not isinstance(data, dict):
             return data
-        row = {name: self._damaged(value) for name, value in data.items()}
+        row = {name: self._damaged(value) for name, value in cast("dict[str, object]", data).items()}
         kinds: Mapping[str, str] = self._settings.damaged_rows
         for code in _CODES:
-            kind = kinds.get(str(data.get(code)))
+            kind = kinds.get(str(row.get(code)))
             if kind is not None:
                 row[self._field(row, kind)] = _DAMAGED[kind]
                 break

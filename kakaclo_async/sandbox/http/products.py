@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from kakaclo_async.sandbox.http.routing import Request, Route, page
 from kakaclo_async.sandbox.wire import Code, Refusal
 from kakaclo_async.sandbox.world.places import CATEGORIES, COUNTRY_OF, WAREHOUSES, Warehouse
+from kakaclo_async.sandbox.world.seed import mix
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -28,7 +29,6 @@ _DAY = 86_400
 _EVER = (0, 1 << 33)
 
 Row: TypeAlias = "dict[str, object]"
-Ties: TypeAlias = "Callable[[int], int] | None"
 Cut: TypeAlias = "Callable[[int, int], list[int]]"
 
 
@@ -79,7 +79,7 @@ class ProductArea:
         ties = self._habits.ties(number, view.replica)
         if category or sort_type != "updateTime":
             rows = self._sort(view, category, window or _EVER, sort_type, ties, ascending=ascending)
-            total, cut = len(rows), lambda offset, limit: rows[offset : offset + limit]
+            total, cut = len(rows), _cuts_of(rows)
         else:
             total, cut = _cuts(view.products, window or _EVER, ties, ascending=ascending)
         return self._page(number, total, cut, partial(self._document, view))
@@ -126,7 +126,7 @@ class ProductArea:
         category: int,
         window: tuple[int, int],
         sort_type: str,
-        ties: Ties,
+        ties: int | None,
         *,
         ascending: bool,
     ) -> list[int]:
@@ -145,7 +145,9 @@ class ProductArea:
             "updateTime": view.products.time_of,
         }
         value = values[sort_type]
-        rows.sort(key=lambda row: (value(row), ties(row) if ties else row), reverse=not ascending)
+        rows.sort(
+            key=lambda row: (value(row), row if ties is None else mix(ties ^ row)), reverse=not ascending
+        )
         self._sorted = (key, rows)
         return rows
 
@@ -176,9 +178,13 @@ class ProductArea:
         )
 
 
-def _cuts(index: TimeIndex, window: tuple[int, int], ties: Ties, *, ascending: bool) -> tuple[int, Cut]:
+def _cuts(index: TimeIndex, window: tuple[int, int], ties: int | None, *, ascending: bool) -> tuple[int, Cut]:
     """Return how many rows a window holds, and what cuts a page out of them."""
     return index.count(*window), partial(index.page, *window, newest_first=not ascending, ties=ties)
+
+
+def _cuts_of(rows: list[int]) -> Cut:
+    return lambda offset, limit: rows[offset : offset + limit]
 
 
 def _products_of(view: View, spus: Iterable[str], skus: Iterable[str]) -> list[int]:

@@ -36,6 +36,10 @@ if TYPE_CHECKING:
 
 
 _BASE = "/openapi"
+_MAX_LINE = 1 << 20
+"""Of aiohttp; far beyond `url_limit`, so that a long URL is logged, and refused by the sandbox's own clock."""
+
+_TOO_LONG = b"<html><head><title>400 Bad Request</title></head><body><h1>400 URL too long</h1></body></html>"
 
 
 @define
@@ -193,7 +197,9 @@ class Sandbox(Settings):
         app = web.Application()
         app.router.add_route("*", _BASE + "/{path:.*}", self._serve)
         app.on_response_prepare.append(self._date)
-        runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=1.0)
+        runner = web.AppRunner(
+            app, access_log=None, handler_cancellation=True, shutdown_timeout=1.0, max_line_size=_MAX_LINE
+        )
         await runner.setup()
         try:
             await web.TCPSite(runner, self.host, self.port).start()
@@ -241,7 +247,7 @@ class Sandbox(Settings):
         return self._world
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
-        """Log, ask for the token, count in the bucket, meet the faults, answer: in this order."""
+        """Log, measure the URL, ask for the token, count in the bucket, meet the faults, answer: in this order."""
         path = unquote(request.rel_url.raw_path).removeprefix(_BASE)
         served = Served(request.method, path, dict(request.query), await request.read(), self.now())
         self.log.append(served)
@@ -267,6 +273,8 @@ class Sandbox(Settings):
             response.headers["Date"] = format_datetime(self.now(), usegmt=True)
 
     def _turn_away(self, request: web.Request) -> web.Response | None:
+        if len(request.raw_path) > self.url_limit:
+            return web.Response(status=400, body=_TOO_LONG, content_type="text/html")
         if request.headers.get("Authorization") != f"Bearer {self.token}":
             return document(error(Code.UNAUTHORIZED, "the access token is missing or not valid"), 401)
         wait = self._state.bucket.take()

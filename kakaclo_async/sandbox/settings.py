@@ -73,6 +73,8 @@ class Settings:
         backdate_rate: Changes per virtual second that set an update time back, of one product and of one SKU's stock
             each: changed rows turn up in windows that are long over.
         backdate_by: The most, in virtual seconds, by which such a change goes back from the time that the row had.
+        url_limit: The longest path with its query, in bytes as sent, that is let in; longer ones get HTTP 400 with a
+            page of HTML, and cost nothing in the bucket.
         page_size: Rows per page of products and stock.
         page_sizes: Sizes that take turns in place of `page_size`; empty: always `page_size`.
         page_size_every: Pages of searches, of products and of stock together, until the next of `page_sizes`.
@@ -156,6 +158,7 @@ class Settings:
     backdate_by: float = field(default=3 * 86_400.0, validator=ge(1))
 
     # Answers
+    url_limit: int = field(default=8190, validator=ge(1))
     page_size: int = field(default=30, validator=ge(1))
     page_sizes: tuple[int, ...] = field(default=(), validator=deep_iterable(ge(1), instance_of(tuple)))
     page_size_every: int = field(default=1, validator=ge(1))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from email.utils import format_datetime
 
 import pytest
 
 PRODUCTS = "/v1/product/products"
 STOCKS = "/v1/product/stocks"
+BALANCE = "/v1/payment/balance"
 AREAS = {PRODUCTS: "spu", STOCKS: "sku"}
 
 area = pytest.mark.parametrize("path", AREAS)
@@ -211,10 +213,22 @@ async def test_a_code_can_spoil_the_whole_look_up(opened, path):
     assert await http.refusal("GET", path, skus=bad) == "one of the codes is not valid"
 
 
-async def test_a_request_line_that_is_too_long_never_reaches_the_sandbox(http):
-    for length, status in ((7000, 200), (8300, 400)):
-        assert (await http.call("GET", "/v1/payment/balance", n="9" * length))[0] == status
-    assert len(http.sandbox.log) == 1
+async def test_a_url_that_is_too_long_is_refused_by_a_page_of_html_and_costs_nothing(http):
+    async def answers(length):
+        status, text, headers = await http.call(
+            "GET", BALANCE, n="9" * (length - len(f"/openapi{BALANCE}?n="))
+        )
+        assert headers["Date"] == format_datetime(http.sandbox.now(), usegmt=True)
+        return status, text[0]
+
+    assert await answers(8190) == (200, "{")
+    assert await answers(8191) == (400, "<")
+    assert await answers(70_000) == (400, "<")
+    assert [served.status for served in http.sandbox.log] == [200, 400, 400]
+    assert http.sandbox.level == 1
+    http.sandbox.url_limit = 2000
+    assert await answers(2000) == (200, "{")
+    assert await answers(2001) == (400, "<")
 
 
 HABITS = {

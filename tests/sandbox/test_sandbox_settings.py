@@ -36,6 +36,7 @@ LIVE = {
     "stock_update_rate": 0.5,
     "backdate_rate": 0.5,
     "backdate_by": 5.0,
+    "url_limit": 500,
     "page_size": 7,
     "page_sizes": (7, 9),
     "page_size_every": 2,

@@ -7,7 +7,7 @@ import time
 from contextlib import aclosing, closing, suppress
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -60,6 +60,12 @@ def sandbox(
     port: Annotated[int, typer.Option(help="Port on loopback; 0: any free one.", min=0, max=65535)] = 8700,
     speed: Annotated[float, typer.Option(help="Times real speed: rate limit, orders, refunds.")] = 1.0,
     seed: Annotated[int, typer.Option(help="The same seed makes the same catalog.")] = 1,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="NAME=VALUE", help="Any other setting of Sandbox, such as page_size=20."
+        ),
+    ] = None,
 ) -> None:
     """Run a local KakaClo until Ctrl-C.
 
@@ -69,24 +75,36 @@ def sandbox(
     if not speed > 0:
         raise ConfigurationError(f"--speed must be more than 0, not {speed:g}")
     with suppress(KeyboardInterrupt, asyncio.CancelledError):  # the only ways to end it
-        run_async(_serve(products, port, speed, seed))
+        run_async(_serve(products, port, speed, seed, settings or []))
 
 
-async def _serve(products: int, port: int, speed: float, seed: int) -> None:
-    from kakaclo_async.sandbox import Sandbox
-
-    sandbox = Sandbox(products=products, port=port, speed=speed, seed=seed)
+async def _serve(products: int, port: int, speed: float, seed: int, settings: list[str]) -> None:
+    sandbox = _sandbox({"products": products, "port": port, "speed": speed, "seed": seed}, settings)
     try:
         await sandbox.start()
     except OSError as error:
-        raise ConfigurationError(f"port {port} cannot be used: {error.strerror}") from None
+        raise ConfigurationError(f"port {sandbox.port} cannot be used: {error.strerror}") from None
     async with aclosing(sandbox):
         sys.stderr.write(
-            f"local KakaClo with {products:,} products at {speed:g} times real speed; stop it with Ctrl-C\n"
+            f"local KakaClo with {sandbox.products:,} products at {sandbox.speed:g} times real speed; "
+            "stop it with Ctrl-C\n"
         )
         sys.stdout.write(f"export KAKACLO_BASE_URL={sandbox.url}\nexport KAKACLO_TOKEN={sandbox.token}\n")
         sys.stdout.flush()
         await asyncio.Event().wait()
+
+
+def _sandbox(options: dict[str, Any], settings: list[str]) -> "Sandbox":
+    from kakaclo_async.sandbox import Sandbox
+    from kakaclo_async.sandbox.settings import read_setting
+
+    for text in settings:
+        try:
+            name, options[name] = read_setting(text)
+            Sandbox(**options)  # refuses a value that makes no sense
+        except (ValueError, TypeError) as error:
+            raise ConfigurationError(f"--set {text.partition('=')[0]}: {error.args[0]}") from None
+    return Sandbox(**options)
 
 
 def demo(

@@ -17,6 +17,7 @@ from attrs import define, field, fields_dict, setters
 from kakaclo_async.sandbox.http.custom import CustomArea
 from kakaclo_async.sandbox.http.faults import Faults, act
 from kakaclo_async.sandbox.http.freight import FreightArea
+from kakaclo_async.sandbox.http.habits import Habits
 from kakaclo_async.sandbox.http.orders import OrderArea
 from kakaclo_async.sandbox.http.products import ProductArea
 from kakaclo_async.sandbox.http.routing import Router, document
@@ -35,6 +36,10 @@ if TYPE_CHECKING:
 
 
 _BASE = "/openapi"
+_MAX_LINE = 1 << 20
+"""Of aiohttp; far beyond `url_limit`, so that a long URL is logged, and refused by the sandbox's own clock."""
+
+_TOO_LONG = b"<html><head><title>400 Bad Request</title></head><body><h1>400 URL too long</h1></body></html>"
 
 
 @define
@@ -71,13 +76,14 @@ class _World:
         self.bucket = LeakyBucket(settings.capacity, settings.per_second, lambda: self.clock.elapsed)
         self.catalog = Catalog(settings, self.timeline)
         self.ledger = Ledger(settings, self.catalog, self.timeline)
+        habits = Habits(settings)
         areas = (
-            ProductArea(settings, self.catalog, self.timeline),
+            ProductArea(settings, habits, self.catalog, self.timeline),
             FreightArea(settings, self.catalog),
             OrderArea(settings, self.ledger),
             CustomArea(settings, self.catalog, self.ledger, self.timeline),
         )
-        self.router = Router(route for area in areas for route in area.routes())
+        self.router = Router((route for area in areas for route in area.routes()), habits.damage)
 
     def settle(self) -> None:
         """Do all that is due under the settings as they are, so that a change of them does not reach back."""
@@ -190,7 +196,10 @@ class Sandbox(Settings):
         self._closing = asyncio.Event()
         app = web.Application()
         app.router.add_route("*", _BASE + "/{path:.*}", self._serve)
-        runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=1.0)
+        app.on_response_prepare.append(self._date)
+        runner = web.AppRunner(
+            app, access_log=None, handler_cancellation=True, shutdown_timeout=1.0, max_line_size=_MAX_LINE
+        )
         await runner.setup()
         try:
             await web.TCPSite(runner, self.host, self.port).start()
@@ -238,7 +247,7 @@ class Sandbox(Settings):
         return self._world
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
-        """Log, ask for the token, count in the bucket, meet the faults, answer: in this order."""
+        """Log, measure the URL, ask for the token, count in the bucket, meet the faults, answer: in this order."""
         path = unquote(request.rel_url.raw_path).removeprefix(_BASE)
         served = Served(request.method, path, dict(request.query), await request.read(), self.now())
         self.log.append(served)
@@ -255,11 +264,17 @@ class Sandbox(Settings):
         if response is None:
             return web.Response()  # goes nowhere: the connection was reset
         served.status = response.status
-        if not response.prepared:
-            response.headers["Date"] = format_datetime(self.now(), usegmt=True)  # by the sandbox's clock
         return response
 
+    async def _date(self, _: web.Request, response: web.StreamResponse) -> None:
+        """Put the sandbox's time in place of the machine's, which aiohttp has written by now."""
+        del response.headers["Date"]
+        if self.date_header:
+            response.headers["Date"] = format_datetime(self.now(), usegmt=True)
+
     def _turn_away(self, request: web.Request) -> web.Response | None:
+        if len(request.raw_path) > self.url_limit:
+            return web.Response(status=400, body=_TOO_LONG, content_type="text/html")
         if request.headers.get("Authorization") != f"Bearer {self.token}":
             return document(error(Code.UNAUTHORIZED, "the access token is missing or not valid"), 401)
         wait = self._state.bucket.take()

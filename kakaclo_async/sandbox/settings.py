@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Literal
+from typing import Literal, get_type_hints
 
+import msgspec
 from attrs import define, field
-from attrs.validators import ge, gt
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from datetime import datetime
-
+from attrs.validators import and_, deep_iterable, deep_mapping, ge, gt, in_, instance_of, le, optional
 
 FIXED = {
     "balance": "set ledger.balance",
     **dict.fromkeys(
-        ("products", "seed", "years", "custom_models", "start_at", "clock"), "make a new Sandbox"
+        (
+            "products",
+            "seed",
+            "years",
+            "bulk_product_share",
+            "bulk_stock_share",
+            "custom_models",
+            "start_at",
+            "clock",
+        ),
+        "make a new Sandbox",
     ),
 }
 """What the state is built from, and so cannot change afterwards; with what to do instead."""
+
+DAMAGES = ("half_emoji", "cut_utf8", "raw_tab", "huge_number", "big_integer")
+"""What `damaged_rows` can do to a row."""
+
+_SHARE = and_(ge(0.0), le(1.0))
 
 
 @define(kw_only=True, eq=False)
@@ -27,14 +40,21 @@ class Settings:
     """The settings of a sandbox; all can be given to `Sandbox(...)`.
 
     They may be changed on a running sandbox and count from then on. Two groups refuse it with a `RuntimeError`: what
-    the state was built from (`products`, `seed`, `years`, `custom_models`, `balance`, `start_at`, `clock`), and `host`
-    and `port` while it listens. A change never reaches back: what the search index has seen stays seen, and a parcel,
-    refund or design that is under way keeps its time.
+    the state was built from (`products`, `seed`, `years`, `bulk_product_share`, `bulk_stock_share`, `custom_models`,
+    `balance`, `start_at`, `clock`), and `host` and `port` while it listens. A change never reaches back: what the
+    search index has seen stays seen, and a parcel, refund or design that is under way keeps its time.
+
+    By default a search answers what its index holds. The habits of odd servers are switched on one by one: rows that
+    are missing or come twice, short pages, wrong times, refused codes, damaged text. They change what is answered, not
+    the truth in `Sandbox.catalog`. Shares lie between 0 and 1. Equal seeds, settings and requests make equal answers.
 
     Attributes:
         products: Products in the seeded catalog.
         seed: Equal seeds make equal catalogs, and equal changes while time passes.
         years: How far back the update times of the catalog reach.
+        bulk_product_share: Share of the products that were last updated in one and the same second, somewhere in these
+            years.
+        bulk_stock_share: Share of the SKUs whose stock was, in a second of its own.
         balance: US dollars on the account at the start; later, set `Sandbox.ledger.balance`.
         custom_models: Models that can be printed on.
         host: Address to listen on.
@@ -50,11 +70,51 @@ class Settings:
         replica_lag: When above 0, every other answer comes from a second replica, this much more behind.
         update_rate: Product updates per virtual second; those due while it was idle are made at the next request.
         stock_update_rate: Stock updates per virtual second.
+        backdate_rate: Changes per virtual second that set an update time back, of one product and of one SKU's stock
+            each: changed rows turn up in windows that are long over.
+        backdate_by: The most, in virtual seconds, by which such a change goes back from the time that the row had.
+        url_limit: The longest path with its query, in bytes as sent, that is let in; longer ones get HTTP 400 with a
+            page of HTML, and cost nothing in the bucket.
         page_size: Rows per page of products and stock.
-        page_limit: Searches refuse pages that end beyond this row; None never refuses.
-        total_cap: The highest total that is answered, however many rows there are; None counts all.
+        page_sizes: Sizes that take turns in place of `page_size`; empty: always `page_size`.
+        page_size_every: Pages of searches, of products and of stock together, until the next of `page_sizes`.
+        page_limit: Searches show no pages that end beyond this row; None shows all.
+        deep_pages: What comes in place of pages beyond `page_limit`: a refusal ("refused"), a page without rows and
+            with the total ("empty"), or the last page within the limit once more ("last").
+        total_cap: The highest total that is answered, however many rows there are; None counts all. It hides no page.
+        drop_row_rate: Share of the pages that lack one of their rows. The total counts it, no other row moves up, and
+            the same page may be whole when it is asked for again: chance decides about each answer, as for the next
+            three.
+        repeat_row_rate: Share of the pages that show one of their rows twice.
+        repeat_row_mode: Whether the second comes "instead" of another row, which is then missing, or as one row more
+            ("extra").
+        short_page_rate: Share of the pages that lack some of their rows at the end, 1 to all but one, although another
+            page follows.
+        empty_page_rate: Share of the pages that have no row, although another page follows.
+        odd_time_rate: Share of the products whose `updateTime` is shown as one in 2099. The row decides about this and
+            the next two, so a product is shown alike by all searches.
+        newer_time_rate: Share of the products whose `updateTime` is shown newer than searches take it to be, though
+            never later than now.
+        newer_time_by: By how much at most, in virtual seconds.
+        missing_time_rate: Share of the products whose `updateTime` is null, an empty string, or left out.
+        lookup_limit: The most rows that are answered for codes, the first; the total counts all. None answers all.
+        hidden_while_lagging: A product that changed is not found at all until the search index has seen the change,
+            by code neither; likewise the stock of a SKU. Without index lag it has no effect.
+        index_empty: Searches and look-ups of products and stock find nothing, with success.
+        refuses_codes: SPUs and SKUs that spoil a look-up: one that names any of them is refused as a whole, in a
+            sentence that does not say which.
+        refuses_codes_status: The HTTP status of that refusal.
+        damaged_rows: What is wrong, by SPU, SKU, order number or refund number, with the row of that code in any
+            answer; the rest of the answer is intact. "half_emoji": an escaped half of a surrogate pair.
+            "cut_utf8": a character of which bytes are missing. "raw_tab": a tab without its escape. "huge_number":
+            1e400. "big_integer": 2**64.
+        damaged_field: The field that is damaged; None damages the name, `remark` in rows without a name, and `score`
+            by numbers.
+        date_header: Answers carry a `Date` header, by the sandbox's clock.
         day_granular: Product and stock windows look at the days of their bounds only, not at the time of day.
-        tie_shuffle: Rows with equal sort keys come in a different order at each request.
+        tie_shuffle: Rows with equal sort keys come in no fixed order.
+        tie_shuffle_by: With what their order changes: with each "request", with the number of the "page", or with the
+            "replica" that answers.
         row_count_as_page_size: `pageSize` is the number of rows on the page, as in the published sample.
         retry_after: Answers 429 carry a `Retry-After` header, in real seconds.
         old_freight_shape: Freight trials answer in the older shape, with `channelCode` and without `channelType`.
@@ -73,6 +133,8 @@ class Settings:
     products: int = field(default=500, validator=ge(0))
     seed: int = 1
     years: float = field(default=4.0, validator=ge(0.01))
+    bulk_product_share: float = field(default=0.0, validator=_SHARE)
+    bulk_stock_share: float = field(default=0.0, validator=_SHARE)
     balance: Decimal = Decimal("10000.00")
     custom_models: int = field(default=40, validator=ge(0))
 
@@ -92,13 +154,25 @@ class Settings:
     replica_lag: float = field(default=0.0, validator=ge(0))
     update_rate: float = field(default=0.0, validator=ge(0))
     stock_update_rate: float = field(default=0.0, validator=ge(0))
+    backdate_rate: float = field(default=0.0, validator=ge(0))
+    backdate_by: float = field(default=3 * 86_400.0, validator=ge(1))
 
     # Answers
+    url_limit: int = field(default=8190, validator=ge(1))
     page_size: int = field(default=30, validator=ge(1))
+    page_sizes: tuple[int, ...] = field(default=(), validator=deep_iterable(ge(1), instance_of(tuple)))
+    page_size_every: int = field(default=1, validator=ge(1))
     page_limit: int | None = 10_000
+    deep_pages: Literal["refused", "empty", "last"] = field(
+        default="refused", validator=in_(("refused", "empty", "last"))
+    )
     total_cap: int | None = None
     day_granular: bool = False
     tie_shuffle: bool = False
+    tie_shuffle_by: Literal["request", "page", "replica"] = field(
+        default="request", validator=in_(("request", "page", "replica"))
+    )
+    date_header: bool = True
     row_count_as_page_size: bool = False
     retry_after: bool = False
     old_freight_shape: bool = False
@@ -107,9 +181,48 @@ class Settings:
     order_number_as_text: bool = False
     balance_form: Literal["number", "text", "object"] = "number"
 
+    # Habits of odd servers
+    drop_row_rate: float = field(default=0.0, validator=_SHARE)
+    repeat_row_rate: float = field(default=0.0, validator=_SHARE)
+    repeat_row_mode: Literal["instead", "extra"] = field(
+        default="instead", validator=in_(("instead", "extra"))
+    )
+    short_page_rate: float = field(default=0.0, validator=_SHARE)
+    empty_page_rate: float = field(default=0.0, validator=_SHARE)
+    odd_time_rate: float = field(default=0.0, validator=_SHARE)
+    newer_time_rate: float = field(default=0.0, validator=_SHARE)
+    newer_time_by: float = field(default=2 * 3600.0, validator=ge(1))
+    missing_time_rate: float = field(default=0.0, validator=_SHARE)
+    lookup_limit: int | None = field(default=None, validator=optional(ge(0)))
+    hidden_while_lagging: bool = False
+    index_empty: bool = False
+    refuses_codes: tuple[str, ...] = field(
+        default=(), validator=deep_iterable(instance_of(str), instance_of(tuple))
+    )
+    refuses_codes_status: int = field(default=400, validator=and_(ge(200), le(599)))
+    damaged_rows: Mapping[str, str] = field(
+        factory=dict[str, str], validator=deep_mapping(instance_of(str), in_(DAMAGES))
+    )
+    damaged_field: str | None = None
+
     # Orders
     split_orders: bool = False
     ship_after: float = 6 * 3600.0
     complete_after: float = 5 * 86_400.0
     refund_settle: float = 1800.0
     design_delay: float = 60.0
+
+
+def read_setting(text: str) -> tuple[str, object]:
+    """Read `name=value`, as on a command line; lists and objects are JSON, and `null` is None.
+
+    Raises:
+        ValueError: There is no such setting, or the value is not of its type.
+    """
+    name, _, value = text.partition("=")
+    known = {"Callable": Callable, "Mapping": Mapping, "datetime": datetime}
+    kinds = get_type_hints(Settings, localns=known)
+    if name not in kinds or name == "clock":
+        raise ValueError(f"there is no setting {name}")
+    document = msgspec.json.decode(value) if value.startswith(("[", "{")) else value
+    return name, msgspec.convert(document, kinds[name], strict=False)

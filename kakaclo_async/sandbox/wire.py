@@ -40,12 +40,14 @@ class Refusal(Exception):
     Attributes:
         code: The business code of the answer.
         message: What was wrong, in one sentence.
+        status: HTTP status of the answer.
     """
 
-    def __init__(self, code: int, message: str) -> None:
+    def __init__(self, code: int, message: str, status: int = 200) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
+        self.status = status
 
 
 def success(data: object, message: str) -> bytes:

@@ -131,6 +131,17 @@ def test_the_sandbox_ends_cleanly(number):
     assert process.returncode == 0
 
 
+def test_any_setting_of_the_sandbox_can_be_given(kakaclo):
+    with sandbox_process("--set", "products=7", "--set", "index_empty=true") as (process, exports):
+        url, token = exports["KAKACLO_BASE_URL"], exports["KAKACLO_TOKEN"]
+        done = kakaclo("product", "AMN00003", "--base-url", url, "--token", token)
+        process.terminate()
+        _, said = process.communicate(timeout=30)
+    assert done.returncode != 0
+    assert "AMN00003" in done.stderr
+    assert said.startswith("local KakaClo with 7 products ")
+
+
 def test_a_port_that_is_taken_is_refused(environment, kakaclo):
     port = environment["KAKACLO_BASE_URL"].split(":")[2].split("/")[0]
     done = kakaclo("sandbox", "--port", port)

@@ -118,8 +118,47 @@ async def test_a_large_catalog_costs_little_before_it_is_read(opened):
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"products": -1}, {"speed": 0}, {"page_size": 0}, {"years": 0}, {"capacity": 0}, {"index_lag": -1}],
+    [
+        {"products": -1},
+        {"speed": 0},
+        {"page_size": 0},
+        {"years": 0},
+        {"capacity": 0},
+        {"index_lag": -1},
+        {"page_sizes": (30, 0)},
+        {"page_size_every": 0},
+        {"deep_pages": "first"},
+        {"bulk_stock_share": 1.5},
+        {"drop_row_rate": 2},
+        {"repeat_row_mode": "twice"},
+        {"tie_shuffle_by": "day"},
+        {"lookup_limit": -1},
+        {"refuses_codes_status": 99},
+        {"damaged_rows": {"AMN00001": "fire"}},
+    ],
 )
 def test_settings_that_make_no_sense_are_refused(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         Sandbox(**wrong)
+
+
+async def test_a_bulk_job_gives_a_share_of_products_and_of_stock_one_second_each(opened, ever):
+    http = await opened(products=200, bulk_product_share=0.6, bulk_stock_share=0.4)
+    plain = await opened(products=200)
+    catalog = http.sandbox.catalog
+    assert list(catalog.skus()) == list(plain.sandbox.catalog.skus())
+    [(second, most)] = Counter(row["updateTime"] for row in catalog.products()).most_common(1)
+    assert 120 <= most < 130
+    window = {"dateStartTime": second, "dateEndTime": second}
+    assert (await http.get("/v1/product/products", **window))["total"] == most
+    times = catalog._truth.stock._times
+    [(_, most)] = Counter(times).most_common(1)
+    assert most >= round(0.4 * len(times))
+    assert (await http.get("/v1/product/stocks", **ever))["total"] == len(times)
+
+
+@pytest.mark.parametrize("share", [0.001, 1.0])
+@pytest.mark.parametrize("products", [0, 1, 2])
+async def test_a_bulk_second_holds_few_rows_or_all(opened, products, share):
+    http = await opened(products=products, bulk_product_share=share, bulk_stock_share=share)
+    assert len(list(http.sandbox.catalog.spus())) == products

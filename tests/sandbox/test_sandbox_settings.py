@@ -9,6 +9,7 @@ import attrs
 import pytest
 
 from kakaclo_async.sandbox import Fault, Sandbox, Settings
+from kakaclo_async.sandbox.settings import read_setting
 
 START = datetime(2024, 5, 1, 12, tzinfo=UTC)  # as in conftest
 ORDERS = "/v2/order/orders"
@@ -17,6 +18,8 @@ FIXED = {
     "products": 41,
     "seed": 2,
     "years": 1.0,
+    "bulk_product_share": 0.5,
+    "bulk_stock_share": 0.5,
     "custom_models": 3,
     "start_at": START + timedelta(days=1),
     "clock": lambda: 1.0,
@@ -31,11 +34,35 @@ LIVE = {
     "replica_lag": 5.0,
     "update_rate": 0.5,
     "stock_update_rate": 0.5,
+    "backdate_rate": 0.5,
+    "backdate_by": 5.0,
+    "url_limit": 500,
     "page_size": 7,
+    "page_sizes": (7, 9),
+    "page_size_every": 2,
     "page_limit": None,
+    "deep_pages": "last",
     "total_cap": 4,
+    "drop_row_rate": 0.5,
+    "repeat_row_rate": 0.5,
+    "repeat_row_mode": "extra",
+    "short_page_rate": 0.5,
+    "empty_page_rate": 0.5,
+    "odd_time_rate": 0.5,
+    "newer_time_rate": 0.5,
+    "newer_time_by": 5.0,
+    "missing_time_rate": 0.5,
+    "lookup_limit": 0,
+    "hidden_while_lagging": True,
+    "index_empty": True,
+    "refuses_codes": ("AMN00001",),
+    "refuses_codes_status": 200,
+    "damaged_rows": {"AMN00001": "raw_tab"},
+    "damaged_field": "spu",
+    "date_header": False,
     "day_granular": True,
     "tie_shuffle": True,
+    "tie_shuffle_by": "replica",
     "row_count_as_page_size": True,
     "retry_after": True,
     "old_freight_shape": True,
@@ -92,6 +119,28 @@ async def test_every_other_setting_can_be_changed_while_it_runs(opened, name, va
     setattr(http.sandbox, name, value)
     assert getattr(http.sandbox, name) == value
     await http.get(BALANCE)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("page_size=7", 7),
+        ("drop_row_rate=0.25", 0.25),
+        ("day_granular=true", True),
+        ("page_limit=null", None),
+        ("page_sizes=[30, 7]", (30, 7)),
+        ('refuses_codes=["AMN00001"]', ("AMN00001",)),
+        ('damaged_rows={"AMN00001": "raw_tab"}', {"AMN00001": "raw_tab"}),
+        ("deep_pages=last", "last"),
+        ("balance=7.10", Decimal("7.10")),
+        ("token=12=3", "12=3"),
+        ("start_at=2024-05-01T12:00:00Z", START),
+    ],
+)
+def test_a_setting_is_read_from_text(text, value):
+    name = text.partition("=")[0]
+    assert read_setting(text) == (name, value)
+    assert getattr(Sandbox(**{name: value}), name) == value
 
 
 async def test_before_the_start_every_setting_may_change():

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from itertools import count
+from functools import partial
 from math import ceil, floor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from kakaclo_async.sandbox.http.routing import Request, Route, page
 from kakaclo_async.sandbox.wire import Code, Refusal
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from decimal import Decimal
 
+    from kakaclo_async.sandbox.http.habits import Habits
     from kakaclo_async.sandbox.settings import Settings
     from kakaclo_async.sandbox.world.catalog import Catalog
     from kakaclo_async.sandbox.world.clock import Timeline
@@ -27,15 +28,18 @@ _SORT_TYPES = ("salasVolume", "stock", "price", "updateTime")
 _DAY = 86_400
 _EVER = (0, 1 << 33)
 
+Row: TypeAlias = "dict[str, object]"
+Cut: TypeAlias = "Callable[[int, int], list[int]]"
+
 
 class ProductArea:
     """The endpoints under `/v1/product`, without the custom products."""
 
-    def __init__(self, settings: Settings, catalog: Catalog, timeline: Timeline) -> None:
+    def __init__(self, settings: Settings, habits: Habits, catalog: Catalog, timeline: Timeline) -> None:
         self._settings = settings
+        self._habits = habits
         self._catalog = catalog
         self._timeline = timeline
-        self._requests = count(1)
         self._sorted: tuple[object, list[int]] = (None, [])
 
     def routes(self) -> tuple[Route, ...]:
@@ -61,23 +65,24 @@ class ProductArea:
         sort_type = request.choice("sortType", _SORT_TYPES, "updateTime")
         ascending = request.choice("sortBy", ("asc", "desc"), "desc") == "asc"
         window, category = self._window(request), request.number("categoryId", 0)
+        self._habits.refuse([*spus, *skus])
         view = self._catalog.searched()
         if spus or skus:
             rows = _products_of(view, spus, skus)
-            return self._page([view.document(row) for row in rows], len(rows), 1)
+            return self._found(rows, partial(self._document, view))
         if not (category or window):
             raise Refusal(
                 Code.BAD_PARAMETER,
                 "one of spus, skus, categoryId, dateStartTime with dateEndTime is required",
             )
-        number = self._page_number(request)
+        number = request.number("pageNumber", 1)
+        ties = self._habits.ties(number, view.replica)
         if category or sort_type != "updateTime":
-            rows = self._sort(view, category, window or _EVER, sort_type, ascending=ascending)
-            total, offset = len(rows), (number - 1) * self._settings.page_size
-            rows = rows[offset : offset + self._settings.page_size]
+            rows = self._sort(view, category, window or _EVER, sort_type, ties, ascending=ascending)
+            total, cut = len(rows), _cuts_of(rows)
         else:
-            total, rows = self._slice(view.products, window or _EVER, number, ascending=ascending)
-        return self._page([view.document(row) for row in rows], total, number)
+            total, cut = _cuts(view.products, window or _EVER, ties, ascending=ascending)
+        return self._page(number, total, cut, partial(self._document, view))
 
     def stocks(self, request: Request) -> object:
         """Answer stock by SKUs or by the stock's update time."""
@@ -88,16 +93,17 @@ class ProductArea:
         )
         if warehouse is not None and warehouse not in WAREHOUSES:
             raise Refusal(Code.UNKNOWN_WAREHOUSE, f"there is no warehouse {warehouse}")
+        self._habits.refuse(skus)
         view = self._catalog.searched()
+        write = partial(_stock_of, view, warehouse)
         if skus:
-            rows = [row for row in map(view.sku_row, skus) if row is not None]
-            return self._page([_stock_of(view, row, warehouse) for row in rows], len(rows), 1)
+            return self._found([row for row in map(view.sku_row, skus) if row is not None], write)
         if window is None:
             raise Refusal(Code.BAD_PARAMETER, "one of skus, dateStartTime with dateEndTime is required")
-        number = self._page_number(request)
+        number = request.number("pageNumber", 1)
         index = view.stock if warehouse is None else view.stock_in(warehouse)
-        total, rows = self._slice(index, window, number, ascending=False)
-        return self._page([_stock_of(view, row, warehouse) for row in rows], total, number)
+        total, cut = _cuts(index, window, self._habits.ties(number, view.replica), ascending=False)
+        return self._page(number, total, cut, write)
 
     def _window(self, request: Request) -> tuple[int, int] | None:
         start, end = request.moment("dateStartTime"), request.moment("dateEndTime")
@@ -114,27 +120,19 @@ class ProductArea:
             first, last = first // _DAY * _DAY, last // _DAY * _DAY + _DAY - 1
         return first, last
 
-    def _page_number(self, request: Request) -> int:
-        number, limit = request.number("pageNumber", 1), self._settings.page_limit
-        if limit is not None and number * self._settings.page_size > limit:
-            raise Refusal(
-                Code.TOO_DEEP, f"pageNumber {number} reaches beyond the first {limit} rows of the search"
-            )
-        return number
-
-    def _slice(
-        self, index: TimeIndex, window: tuple[int, int], number: int, *, ascending: bool
-    ) -> tuple[int, list[int]]:
-        size = self._settings.page_size
-        rows = index.page(*window, (number - 1) * size, size, newest_first=not ascending, ties=self._ties())
-        return index.count(*window), rows
-
     def _sort(
-        self, view: View, category: int, window: tuple[int, int], sort_type: str, *, ascending: bool
+        self,
+        view: View,
+        category: int,
+        window: tuple[int, int],
+        sort_type: str,
+        ties: int | None,
+        *,
+        ascending: bool,
     ) -> list[int]:
         # Sorting by anything but time makes every product of the window: keep it for the next page.
         key = (id(view), view.version, category, window, sort_type, ascending)
-        if self._sorted[0] == key and not self._settings.tie_shuffle:
+        if self._sorted[0] == key and ties is None:
             return self._sorted[1]
         rows = view.products.rows(*window)
         if category:
@@ -146,31 +144,57 @@ class ProductArea:
             "price": lambda row: view.product(row).price,
             "updateTime": view.products.time_of,
         }
-        value, ties = values[sort_type], self._ties()
-        rows.sort(key=lambda row: (value(row), ties(row) if ties else row), reverse=not ascending)
+        value = values[sort_type]
+        rows.sort(
+            key=lambda row: (value(row), row if ties is None else mix(ties ^ row)), reverse=not ascending
+        )
         self._sorted = (key, rows)
         return rows
 
-    def _ties(self) -> Callable[[int], int] | None:
-        if not self._settings.tie_shuffle:
-            return None
-        salt = mix(next(self._requests))
-        return lambda row: mix(salt ^ row)
+    def _document(self, view: View, row: int) -> Row:
+        found, updated = view.document(row), view.products.time_of(row)
+        self._habits.show_time(row, found, updated, self._timeline.now())
+        return found
 
-    def _page(self, rows: list[dict[str, object]], total: int, number: int) -> dict[str, object]:
+    def _found(self, rows: list[int], write: Callable[[int], Row]) -> Row:
+        size = self._habits.page_size
+        return self._answer(1, len(rows), self._habits.looked_up(rows), size, write)
+
+    def _page(self, number: int, total: int, cut: Cut, write: Callable[[int], Row]) -> Row:
+        rows, size = self._habits.page(number, total, cut)
+        return self._answer(number, total, rows, size, write)
+
+    def _answer(
+        self, number: int, total: int, rows: list[int], size: int, write: Callable[[int], Row]
+    ) -> Row:
+        if self._settings.index_empty:
+            total, rows = 0, []
         cap = self._settings.total_cap
-        size = len(rows) if self._settings.row_count_as_page_size else self._settings.page_size
-        return page(rows, total if cap is None else min(total, cap), number, size)
+        return page(
+            list(map(write, rows)),
+            total if cap is None else min(total, cap),
+            number,
+            len(rows) if self._settings.row_count_as_page_size else size,
+        )
+
+
+def _cuts(index: TimeIndex, window: tuple[int, int], ties: int | None, *, ascending: bool) -> tuple[int, Cut]:
+    """Return how many rows a window holds, and what cuts a page out of them."""
+    return index.count(*window), partial(index.page, *window, newest_first=not ascending, ties=ties)
+
+
+def _cuts_of(rows: list[int]) -> Cut:
+    return lambda offset, limit: rows[offset : offset + limit]
 
 
 def _products_of(view: View, spus: Iterable[str], skus: Iterable[str]) -> list[int]:
     """Return the products that have one of the codes, each once."""
     found = [row for row in map(view.row, spus) if row is not None]
-    found += [view.register.product_of(row)[0] for row in map(view.sku_row, skus) if row is not None]
-    return list(dict.fromkeys(found))
+    found += [view.register.product_of(row)[0] for row in map(view.register.sku_row, skus) if row is not None]
+    return [row for row in dict.fromkeys(found) if row in view.products]
 
 
-def _stock_of(view: View, row: int, warehouse: str | None) -> dict[str, object]:
+def _stock_of(view: View, warehouse: str | None, row: int) -> Row:
     return {
         "sku": view.register.sku_code(row),
         "warehouseStockList": [

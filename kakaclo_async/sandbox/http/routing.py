@@ -120,9 +120,15 @@ class Route:
 
 
 class Router:
-    """All endpoints of the sandbox."""
+    """All endpoints of the sandbox.
 
-    def __init__(self, routes: Iterable[Route]) -> None:
+    Args:
+        routes: The endpoints.
+        finish: Has the last word about what is answered.
+    """
+
+    def __init__(self, routes: Iterable[Route], finish: Callable[[object], object]) -> None:
+        self._finish = finish
         self._routes = [
             (route, re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", route.path))) for route in routes
         ]
@@ -138,10 +144,10 @@ class Router:
         try:
             data = route.answer(Request(found.groupdict(), query, body))
         except Refusal as refusal:
-            return document(error(refusal.code, refusal.message))
+            return document(error(refusal.code, refusal.message), refusal.status)
         except msgspec.DecodeError:
             return document(encode({"error": "Invalid request"}), 400)
-        return document(success(data, route.message))
+        return document(success(self._finish(data), route.message))
 
 
 def document(body: bytes, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:

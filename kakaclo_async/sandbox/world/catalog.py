@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from decimal import Decimal
-from functools import partial
 from itertools import cycle
 from random import Random
 from typing import TYPE_CHECKING
 
 from attrs import evolve
 
+from kakaclo_async.sandbox.world.drift import Drift
 from kakaclo_async.sandbox.world.goods import SELLING, Product, Sku, StockRow
 from kakaclo_async.sandbox.world.index import Register, TimeIndex, Trail
 from kakaclo_async.sandbox.world.places import COUNTRY_OF
-from kakaclo_async.sandbox.world.seed import uneven_times
+from kakaclo_async.sandbox.world.seed import bulk_second, uneven_times
 from kakaclo_async.sandbox.world.view import Change, View
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from decimal import Decimal
 
     from kakaclo_async.sandbox.settings import Settings
     from kakaclo_async.sandbox.world.clock import Timeline
@@ -36,7 +36,7 @@ class Catalog:
     `searched`, which trails it by the index lag.
 
     Args:
-        settings: `products`, `seed`, `years`, the rates and the lags count.
+        settings: `products`, `seed`, `years`, the shares in bulk, the rates, the lags and what they hide count.
         timeline: Virtual time.
     """
 
@@ -50,10 +50,13 @@ class Catalog:
         for moment in updated:
             register.add(moment - int(rng.random() ** 3 * _YEAR))
         stock = uneven_times(rng, register.sku_count, start, end)
+        bulk = Random(f"bulk {settings.seed}")  # of its own, so that the rest of the catalog stays as it is
+        for times, share in ((updated, settings.bulk_product_share), (stock, settings.bulk_stock_share)):
+            bulk_second(bulk, times, share, start, end)
         self._truth = View(register, TimeIndex(updated), TimeIndex(stock))
         self._settings = settings
         self._replicas = [(self._truth.copy(), Trail[Change]())]
-        self._rates = (0.0, 0.0)
+        self._drift = Drift(settings, timeline, rng, self._truth, self._edit, self._move)
         self.adopt()
 
     def adopt(self) -> None:
@@ -62,13 +65,11 @@ class Catalog:
             del self._replicas[1:]
         elif len(self._replicas) == 1:
             view, trail = self._replicas[0]
-            self._replicas.append((view.copy(), trail.copy()))
+            second = view.copy()
+            second.replica = 1
+            self._replicas.append((second, trail.copy()))
         self._turns = cycle(range(len(self._replicas)))
-        rates = (self._settings.update_rate, self._settings.stock_update_rate)
-        if rates != self._rates:
-            self._rates = rates
-            self._repeat(rates[0], self._update_some_product)
-            self._repeat(rates[1], self._update_some_stock)
+        self._drift.adopt()
 
     def searched(self) -> View:
         """Return the catalog as the search index knows it now; replicas take turns."""
@@ -147,6 +148,20 @@ class Catalog:
             self.touch(spu)
         return spus
 
+    def backdate(self, code: str, seconds: float) -> None:
+        """Set the update time of a product, or of the stock of a SKU, back by that many seconds; nothing else changes.
+
+        Raises:
+            LookupError: There is no such SPU or SKU.
+        """
+        truth = self._seen()
+        if "_" in code:
+            sku_row = self._sku_row(code)
+            self._move(sku_row, {}, truth.stock.time_of(sku_row) - int(seconds))
+        else:
+            row = self._row(code)
+            self._edit(row, None, truth.products.time_of(row) - int(seconds))
+
     def set_price(self, code: str, price: Decimal) -> None:
         """Set the price of a SKU, or of all SKUs of a SPU."""
         self._edit_skus(code, lambda found: evolve(found, price=price))
@@ -173,13 +188,13 @@ class Catalog:
         """Put a new product on sale, `design` or else the next of the assortment; return its code."""
         now = int(self._timeline.now())
         row = self._truth.register.add(now, design)
-        self._commit(lambda view: view.add(row, now))
+        self._commit(lambda view: view.add(row, now), lambda _: None)
         return self._truth.register.spu(row)
 
     def remove(self, spu: str) -> None:
         """Take a product out of the database altogether, with its stock."""
         row = self._row(spu)
-        self._commit(lambda view: view.remove(row))
+        self._commit(lambda view: view.remove(row), lambda _: None)
 
     # Within
 
@@ -196,8 +211,12 @@ class Catalog:
     def _catch_up(self, turn: int) -> View:
         view, trail = self._replicas[turn]
         lag = self._settings.index_lag + turn * self._settings.replica_lag
+        before = view.version
         for change in trail.until(self._timeline.now() - lag):
-            change(view)
+            change.show(view)
+        if self._settings.hidden_while_lagging and view.version != before:
+            for change in trail:  # what one change has shown, a later one still hides
+                change.hide(view)
         return view
 
     def _seen(self) -> View:
@@ -216,15 +235,26 @@ class Catalog:
             raise LookupError(f"there is no SKU {sku}")
         return row
 
-    def _commit(self, change: Change) -> None:
-        now = self._timeline.now()
-        change(self._truth)
-        for _, trail in self._replicas:
+    def _commit(self, show: Callable[[View], None], hide: Callable[[View], None]) -> None:
+        now, change = self._timeline.now(), Change(show, hide)
+        show(self._truth)
+        for view, trail in self._replicas:
             trail.put(now, change)
+            if self._settings.hidden_while_lagging:
+                hide(view)
 
-    def _edit(self, row: int, product: Product | None) -> None:
-        now = int(self._timeline.now())
-        self._commit(lambda view: view.put_product(row, product, now))
+    def _edit(self, row: int, product: Product | None, updated: int | None = None) -> None:
+        moment = int(self._timeline.now()) if updated is None else updated
+        self._commit(lambda view: view.put_product(row, product, moment), lambda view: view.hide_product(row))
+
+    def _move(self, sku_row: int, qtys: Mapping[str, int], updated: int | None = None) -> None:
+        lines = {line.warehouse: line for line in self._truth.stock_rows(sku_row)}
+        if updated is not None:  # a SKU is as new as the newest of its lines
+            lines = {code: evolve(line, updated=min(line.updated, updated)) for code, line in lines.items()}
+        moment = int(self._timeline.now()) if updated is None else updated
+        lines |= {warehouse: StockRow(warehouse, qty, moment) for warehouse, qty in qtys.items()}
+        moved = tuple(lines.values())
+        self._commit(lambda view: view.put_stock(sku_row, moved), lambda view: view.hide_stock(sku_row))
 
     def _edit_skus(self, code: str, edit: Callable[[Sku], Sku]) -> None:
         spu = code.partition("_")[0]
@@ -234,42 +264,3 @@ class Catalog:
             self._sku_row(code)
         skus = tuple(edit(sku) if code in (spu, sku.code) else sku for sku in product.skus)
         self._edit(row, evolve(product, skus=skus))
-
-    def _move(self, sku_row: int, qtys: Mapping[str, int]) -> None:
-        now = int(self._timeline.now())
-        lines = {line.warehouse: line for line in self._truth.stock_rows(sku_row)}
-        lines |= {warehouse: StockRow(warehouse, qty, now) for warehouse, qty in qtys.items()}
-        moved = tuple(lines.values())
-        self._commit(lambda view: view.put_stock(sku_row, moved))
-
-    def _repeat(self, rate: float, action: Callable[[], None]) -> None:
-        if rate > 0:
-            rng = Random(self._rng.random())
-            self._timeline.after(rng.expovariate(rate), partial(self._again, self._rates, rng, rate, action))
-
-    def _again(
-        self, rates: tuple[float, float], rng: Random, rate: float, action: Callable[[], None]
-    ) -> None:
-        if (
-            rates is self._rates
-        ):  # else planned at rates that no longer count; each change of rates starts anew
-            action()
-            self._timeline.after(rng.expovariate(rate), partial(self._again, rates, rng, rate, action))
-
-    def _update_some_product(self) -> None:
-        row = int(self._rng.random() * len(self._truth.register))
-        if row in self._truth.products:
-            product = self._truth.product(row)
-            factor = Decimal(self._rng.randint(95, 105)).scaleb(-2)
-            skus = tuple(
-                evolve(sku, price=max(sku.cost, (sku.price * factor).quantize(Decimal("0.01"))))
-                for sku in product.skus
-            )
-            self._edit(row, evolve(product, skus=skus))
-
-    def _update_some_stock(self) -> None:
-        sku_row = int(self._rng.random() * self._truth.register.sku_count)
-        if sku_row in self._truth.stock:
-            line = self._rng.choice(self._truth.stock_rows(sku_row))
-            qty = max(0, line.qty + self._rng.randint(-12, 12))
-            self._move(sku_row, {line.warehouse: qty})

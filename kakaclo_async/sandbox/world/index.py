@@ -5,13 +5,14 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left, bisect_right, insort
 from collections import defaultdict, deque
+from math import gcd
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from kakaclo_async.sandbox.world.places import CATEGORIES
-from kakaclo_async.sandbox.world.seed import Assortment
+from kakaclo_async.sandbox.world.seed import Assortment, mix
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from kakaclo_async.sandbox.world.goods import Product
 
@@ -173,7 +174,7 @@ class TimeIndex:
         limit: int,
         *,
         newest_first: bool = True,
-        ties: Callable[[int], int] | None = None,
+        ties: int | None = None,
     ) -> list[int]:
         """Return `limit` rows of a window from `offset` on.
 
@@ -183,7 +184,7 @@ class TimeIndex:
             offset: Rows to leave out.
             limit: Rows to return at most.
             newest_first: The order.
-            ties: Sort key for rows of one second; None takes their numbers.
+            ties: Shuffles the rows of each second: equal numbers alike, others otherwise. None orders them by number.
         """
         low, high = self._window(start, end)
         if newest_first:
@@ -199,12 +200,21 @@ class TimeIndex:
         )
         return rows[::-1] if newest_first else rows
 
-    def _shuffled(self, low: int, high: int, ties: Callable[[int], int]) -> list[int]:
-        # A page may begin or end within a second: order the whole of that second, then cut.
-        first = bisect_left(self._keys, self._keys[low] >> _ROW_BITS << _ROW_BITS)
-        last = bisect_left(self._keys, (self._keys[high - 1] >> _ROW_BITS) + 1 << _ROW_BITS)
-        keys = sorted(self._keys[first:last], key=lambda key: (key >> _ROW_BITS, ties(key & _ROW_MASK)))
-        return [key & _ROW_MASK for key in keys[low - first : high - first]]
+    def _shuffled(self, low: int, high: int, ties: int) -> list[int]:
+        # A second may hold hundreds of thousands of rows: step through it, rather than sort it.
+        rows: list[int] = []
+        while low < high:
+            second = self._keys[low] >> _ROW_BITS
+            first = bisect_left(self._keys, second << _ROW_BITS)
+            count = bisect_left(self._keys, second + 1 << _ROW_BITS) - first
+            end = min(high, first + count)
+            shift, step = mix(ties) % count, mix(ties ^ second) % count
+            while gcd(step, count) != 1:  # only then each row has its turn once
+                step += 1
+            places = range(low - first, end - first)
+            rows += [self._keys[first + (shift + place * step) % count] & _ROW_MASK for place in places]
+            low = end
+        return rows
 
     def _window(self, start: int, end: int) -> tuple[int, int]:
         low = bisect_left(self._keys, max(start, 0) << _ROW_BITS)
@@ -226,6 +236,10 @@ class Trail(Generic[T]):
     def put(self, moment: float, change: T) -> None:
         """Note a change made at `moment`."""
         self._changes.append((moment, change))
+
+    def __iter__(self) -> Iterator[T]:
+        """Look at the changes that are still to be handed out."""
+        return (change for _, change in self._changes)
 
     def until(self, moment: float) -> Iterator[T]:
         """Hand out, once, the changes made until `moment`."""

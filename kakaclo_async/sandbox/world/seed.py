@@ -245,3 +245,11 @@ def uneven_times(rng: Random, count: int, start: int, end: int) -> list[int]:
         times[place : place + size] = [moment + int(rng.random() * 4) for _ in range(size)]
         imported += size
     return times
+
+
+def bulk_second(rng: Random, times: list[int], share: float, start: int, end: int) -> None:
+    """Give a share of the rows, neighbours, one update time: somewhere from `start` to `end`."""
+    size = round(len(times) * share)
+    if size:
+        place = rng.randrange(len(times) - size + 1)
+        times[place : place + size] = [rng.randrange(start, end)] * size

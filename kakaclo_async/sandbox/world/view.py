@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
+
+from attrs import frozen
 
 from kakaclo_async.sandbox.world.goods import Product, StockRow, product_document
 from kakaclo_async.sandbox.world.index import ABSENT, TimeIndex
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from kakaclo_async.sandbox.world.index import Register
 
@@ -23,6 +24,7 @@ class View:
         products: Products by update time.
         stock: SKUs by the newest of their stock rows.
         version: Counts the changes seen.
+        replica: Which of the search index's replicas it is, from 0.
     """
 
     def __init__(self, register: Register, products: TimeIndex, stock: TimeIndex) -> None:
@@ -30,6 +32,7 @@ class View:
         self.products = products
         self.stock = stock
         self.version = 0
+        self.replica = 0
         self._edited: dict[int, Product] = {}
         self._moved: dict[int, tuple[StockRow, ...]] = {}
         self._by_warehouse: dict[str, TimeIndex] = {}
@@ -123,12 +126,30 @@ class View:
 
     def remove(self, row: int) -> None:
         """Remove a product and its stock."""
+        self.hide_product(row)
+        for sku_row in self.register.skus(row):
+            self.hide_stock(sku_row)
+
+    def hide_product(self, row: int) -> None:
+        """Lose sight of a product, until it is put again."""
         self.version += 1
         self.products.remove(row)
-        for sku_row in self.register.skus(row):
-            for index in (self.stock, *self._by_warehouse.values()):
-                index.remove(sku_row)
+
+    def hide_stock(self, sku_row: int) -> None:
+        """Lose sight of the stock of a SKU, until it is put again."""
+        self.version += 1
+        for index in (self.stock, *self._by_warehouse.values()):
+            index.remove(sku_row)
 
 
-Change = Callable[[View], None]
-"""What a view is shown: an addition, an edit, a move of stock, a removal."""
+@frozen
+class Change:
+    """What a view is shown: an addition, an edit, a move of stock, a removal.
+
+    Attributes:
+        show: Shows it to a view.
+        hide: Takes what changes out of a view that has not seen the change yet.
+    """
+
+    show: Callable[[View], None]
+    hide: Callable[[View], None]

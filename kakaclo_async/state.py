@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from kakaclo_async.events import Event
     from kakaclo_async.guards import Guard
     from kakaclo_async.models.freight import FreightQuote, FreightRequest
+    from kakaclo_async.paging.jobs import Knowledge
     from kakaclo_async.protocol import Request
     from kakaclo_async.ratelimit.gate import Gate
     from kakaclo_async.sharing.single_flight import Cache
@@ -85,6 +86,7 @@ class ClientState:
         freight: the quotes kept.
         reference: the answers kept about what seldom changes.
         server_clock: KakaClo's clock, as its answers show it.
+        learned: what pulls have learned about the endpoints, by what their rows are.
         steps: what ends when the client is closed, requests apart.
     """
 
@@ -98,6 +100,7 @@ class ClientState:
     freight: Cache[FreightRequest, FreightQuote]
     reference: Cache[Request[Any], Any]
     server_clock: ServerClock = attrs.field(factory=ServerClock, init=False)
+    learned: dict[str, Knowledge] = attrs.field(factory=dict["str", "Knowledge"], init=False)
     steps: Steps = attrs.field(factory=Steps, init=False)
     # Weak: a part serves the calls that are in it, and views with ever new options must not pile them up.
     _parts: WeakValueDictionary[Hashable, object] = attrs.field(

@@ -95,7 +95,7 @@ class Certificate:
         gaps: ranges that could not be certified down to the second; their rows may be incomplete.
         reasons: why, for each gap.
         bounded: whether some of them were not tried to the end, because the pull had made the requests that it may: 3
-            for each page of rows.
+            for each page of stock, 5 for each page of products.
         finished: whether the pull came to its end.
     """
 

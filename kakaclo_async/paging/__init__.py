@@ -4,6 +4,7 @@ from kakaclo_async.models.pull import merged as merged, subtract as subtract
 from kakaclo_async.paging.jobs import (
     INDEX_LAG as INDEX_LAG,
     Checkpoint as Checkpoint,
+    Knowledge as Knowledge,
     Progress as Progress,
     Source as Source,
     checked_window as checked_window,

@@ -88,11 +88,10 @@ class Beyond(Generic[T]):
         """Ask for a page further behind, or between those that came and those that did not."""
         total = self.total or 0
         if self.high == self.low + 1:
-            return Step(left=(self._found(),), total=total)
+            return await self._found().step(source, known)
+        number = self.low + 1 if self.last is None else 2 * self.low
         if self.high:
             number = (self.low + self.high) // 2
-        else:
-            number = self.low + 1 if self.last is None else 2 * self.low
         shown = await source.show(self.window, number)
         if shown is not None and shown.rows:
             job: Job[T] = attrs.evolve(self, low=number, last=shown)
@@ -100,7 +99,7 @@ class Beyond(Generic[T]):
         if self.last is None and may_be_cap(total):
             return attrs.evolve(self.counted, page=number).too_deep(known)
         job = attrs.evolve(self, high=number)
-        return Step(left=(job._found() if number == self.low + 1 else job,), total=total)
+        return Step(left=(job,), total=total)
 
     def _found(self) -> Job[T]:
         if self.last is None:  # nothing lies behind the pages that are counted
@@ -158,3 +157,62 @@ class Uncounted(FromLast[T]):
             if last is None or tuple(last.rows) != self.tail:
                 total -= 1  # it moved: the reading does not stand
         return attrs.evolve(shown, total=total)
+
+
+@attrs.frozen(kw_only=True)
+class HandOut(Generic[T]):
+    """Hands out the pages that are left of a window that was given up: its rows are not all, and better than none.
+
+    Attributes:
+        given_up: the window, where its reading stopped.
+        page: the next page, downwards.
+        reason: why it was given up.
+    """
+
+    given_up: FromLast[T]
+    page: int
+    reason: str
+    total: int | None = None
+    unchecked: tuple[Job[T], ...] = ()
+    pause: float = 0.0
+    must_be_cut: bool = False
+    may_be_cut: bool = False
+
+    @property
+    def window(self) -> Window:
+        """The whole of it."""
+        return self.given_up.window
+
+    @property
+    def rows_left(self) -> int:
+        """The rows still to be read, as far as known."""
+        return self.page * self.given_up.page_size
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """What to store to go on from here: nothing of it is certain."""
+        return Checkpoint(window=self.window)
+
+    def part(self, window: Window, total: int | None) -> Job[T]:
+        """Make the job for a part of this one's window."""
+        return self.given_up.part(window, total)
+
+    def again(self) -> Job[T] | None:
+        """It was tried often enough."""
+        return None
+
+    def by_number(self) -> Job[T]:
+        """Return itself: it reads by page numbers."""
+        return self
+
+    async def step(self, source: Source[T], known: Knowledge) -> Step[T]:
+        """Read a page, whatever it shows."""
+        del known
+        shown = await source.show(self.window, self.page)
+        job = attrs.evolve(self, page=self.page - 1)
+        return Step(
+            rows=tuple(shown.rows.values()) if shown else (),
+            left=(job,),
+            total=shown.total if shown else None,
+            failed=None if job.page else self.reason,
+        )

@@ -144,7 +144,6 @@ class ByKey(Generic[T]):
             return await self._next_by_number(self.numbered, source, known)
         shown = await source.show(self.window, 1)
         assert shown is not None  # noqa: S101 - only later pages may be refused
-        known.met(shown)
         torn = self._torn(shown.total)
         step = self._read(source, shown, known)
         if torn and self.seam is not None and shown.total > self.seam.total - self.seam.rows:
@@ -167,7 +166,6 @@ class ByKey(Generic[T]):
             tied = all(source.time(row) == self.window.end for row in repeated)
             job = ByKey(window=self.window if tied else numbered.window, total=self.total, moved=True)
             return Step(rows=rows, left=(job,), total=total, reread=True)
-        known.met(shown)
         return self._read(source, shown, known)
 
     def _by_key(self, numbered: _Numbered, *, moved: bool = False) -> Job[T]:
@@ -183,7 +181,7 @@ class ByKey(Generic[T]):
 
     def _count_halves(self, step: Step[T]) -> Step[T]:
         """Have the rest cut: its total is larger than it can be, so the index does not count so far."""
-        *others, rest = step.left or (None,)
+        rest = step.left[-1] if step.left else None
         if not isinstance(rest, ByKey) or rest.seam is None:
             return step
         part: Job[T] = ByKey(window=rest.seam.window, moved=True)
@@ -209,8 +207,8 @@ class ByKey(Generic[T]):
 
     def _times(
         self, source: Source[T], shown: Shown[T], asked: Window
-    ) -> tuple[list[tuple[int, datetime]], bool]:
-        """Return the places and times that are in order, and whether the others speak for a filter by whole days.
+    ) -> tuple[list[tuple[int, datetime]], Window | None]:
+        """Return the places and times that are in order, and the part of a day that others belong to.
 
         Rows whose time lies outside of the window, is missing or out of order stand where the index has them; their
         times tell nothing.
@@ -218,9 +216,10 @@ class ByKey(Generic[T]):
         assert source.time is not None  # noqa: S101 - others are not read by key
         times = [source.time(row) for row in shown.rows.values()]
         inside = [(place, time) for place, time in enumerate(times) if time is not None and time in asked]
-        days = {asked.start.date(), asked.end.date()}
-        same_days = [time for time in times if time is not None and time not in asked and time.date() in days]
-        return _in_order(inside), bool(same_days)
+        days = {time.date() for time in times if time is not None and time not in asked}
+        return _in_order(inside), next(
+            (part for part in _parts_of_days(asked) if part.start.date() in days), None
+        )
 
     def _rest(
         self, shown: Shown[T], known: Knowledge, asked: Window, times: list[tuple[int, datetime]], left: int
@@ -264,6 +263,17 @@ class ByKey(Generic[T]):
             return (tie,)
         older = Window(self.window.start, second - SECOND)
         return (tie, ByKey(window=older, total=total, moved=self.moved))
+
+
+def _parts_of_days(window: Window) -> tuple[Window, ...]:
+    """Return what the window has of its first and its last day."""
+    midnight = window.end.replace(hour=0, minute=0, second=0)
+    if window.start >= midnight:
+        return (window,)
+    return (
+        Window(midnight, window.end),
+        Window(window.start, window.start.replace(hour=23, minute=59, second=59)),
+    )
 
 
 def _is_full(shown: Shown[T], known: Knowledge) -> bool:

@@ -16,11 +16,8 @@ import attrs
 from kakaclo_async.paging.jobs import Checkpoint, Step, page_count
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from kakaclo_async.models.pull import Window
     from kakaclo_async.paging.jobs import Job, Knowledge, Shown, Source
-
 
 T = TypeVar("T")
 
@@ -31,10 +28,8 @@ _MOST_BAD_ANSWERS = 3
 """Answers in a row with too few rows, after which the page is given up."""
 
 _MAX_READINGS = 12
-"""Readings of a window that cannot be cut, whose rows may come in another order each time."""
-
 _MAX_READINGS_WHILE_MOVING = 2
-"""Readings of such a window while its total changes: one that still does will change during a third, too."""
+"""Readings of a window that cannot be cut: its rows may come in another order; if it moves, it will again."""
 
 _PAUSE = 0.5
 """Seconds by which one replica may trail another."""
@@ -56,10 +51,9 @@ class FromLast(Generic[T]):
         found: keys of this reading; shared by its steps, because it grows with each of them.
         before: rows that this reading counted before a crash.
         ahead: keys that were on page 1, when pages had another size.
-        rows_seen_ahead: rows already seen that may have moved ahead of `page`; above 0 only after a page that held
-            nothing but seen rows.
+        rows_seen_ahead: rows seen that may stand ahead of `page`, after a page that held nothing but seen rows.
         stale_answers: answers in a row with a higher total than `last_total`.
-        bad_answers: answers in a row that showed too few rows.
+        bad_answers: answers in a row with too few rows.
         round: readings of the window that failed.
     """
 
@@ -78,6 +72,8 @@ class FromLast(Generic[T]):
     stale_answers: int = 0
     bad_answers: int = 0
     round: int = 0
+    must_be_cut: bool = False
+    unchecked: tuple[Job[T], ...] = ()
 
     @property
     def rows_left(self) -> int:
@@ -86,16 +82,6 @@ class FromLast(Generic[T]):
             return self.total or 0
         pages = self.page - (self.first_page_total is not None)  # page 1 is known, and most often stays so
         return min(self.total or 0, pages * self.page_size)
-
-    @property
-    def unchecked(self) -> tuple[Job[T], ...]:
-        """It is begun anew when it is cut."""
-        return ()
-
-    @property
-    def must_be_cut(self) -> bool:
-        """Its total is true, as far as totals alone can tell."""
-        return False
 
     @property
     def may_be_cut(self) -> bool:
@@ -140,9 +126,8 @@ class FromLast(Generic[T]):
         if total is None or not self.page_size:
             return FromLast(window=window)
         page = max(1, page_count(total, self.page_size))
-        return FromLast(
-            window=window, total=total, page_size=self.page_size, told_size=self.told_size, page=page
-        )
+        size, told = self.page_size, self.told_size
+        return FromLast(window=window, total=total, page_size=size, told_size=told, page=page)
 
     def again(self) -> Job[T] | None:
         """Make the job that reads the same window once more, None after enough rounds."""
@@ -171,11 +156,10 @@ class FromLast(Generic[T]):
         if shown.total > (highest or 0):
             return self._higher_total(shown.total)
         is_due = len(shown.rows) == self._due(shown.total)
-        if shown.size != self.told_size and not (is_due and shown.size == shown.count):
+        if self.told_size not in {None, shown.size} and not (is_due and shown.size == shown.count):
             return self._other_size(shown, known)
         if not is_due:
             return self._bad(shown, known)
-        known.met(shown)
         return self._accept(shown, known)
 
     async def show(self, source: Source[T]) -> Shown[T] | None:
@@ -198,6 +182,7 @@ class FromLast(Generic[T]):
         job = attrs.evolve(
             self,
             page=following,
+            told_size=self.told_size or shown.size,
             last_total=total,
             first_page_total=first_page_total,
             rows_seen_ahead=rows_seen_ahead,
@@ -218,8 +203,6 @@ class FromLast(Generic[T]):
         shown = await source.show(self.window, 1)
         assert shown is not None  # noqa: S101 - only later pages may be refused
         total, size = shown.total, shown.count
-        trusted = known.trusts(total)
-        known.met(shown)
         if total != self.total:
             self.found.clear()
         rows = tuple(shown.rows.values())
@@ -242,12 +225,13 @@ class FromLast(Generic[T]):
             return Step(rows=rows, total=total)
         if len(shown.rows) > total:
             return job.failed(rows, len(shown.rows))
-        return Step(rows=rows, left=(job,), total=total, uncertain=not trusted)
+        return Step(rows=rows, left=(job,), total=total, uncertain=not known.trusts(total))
 
     def too_deep(self, known: Knowledge) -> Step[T]:
+        """Give the window up: it has pages that the server does not show."""
         page = self.page or 1
         known.depth = min(known.depth, max(self.page_size, (page - 1) * self.page_size))
-        job = attrs.evolve(self, round=_MAX_READINGS)
+        job = attrs.evolve(self, page=None, round=_MAX_READINGS)
         failed = f"it holds more rows than the server pages through: page {page} does not come"
         return Step(left=(job,), total=None, failed=failed)
 
@@ -256,15 +240,11 @@ class FromLast(Generic[T]):
         if self.last_total is None:
             # The total of a newer half is the difference of two answers, one of which was stale.
             page = page_count(total, self.page_size)
-            return Step(
-                left=(attrs.evolve(self, total=total, page=page, last_total=total),), total=total, reread=True
-            )
+            job = attrs.evolve(self, total=total, page=page, last_total=total)
+            return Step(left=(job,), total=total, reread=True)
         job = attrs.evolve(self, stale_answers=self.stale_answers + 1)
-        failed = (
-            f"the total grew from {self.last_total} to {total}"
-            if job.stale_answers > _MOST_STALE_ANSWERS
-            else None
-        )
+        grown = job.stale_answers > _MOST_STALE_ANSWERS
+        failed = f"the total grew from {self.last_total} to {total}" if grown else None
         return Step(left=(job,), total=total, reread=True, failed=failed)
 
     def _due(self, total: int) -> int:
@@ -285,7 +265,7 @@ class FromLast(Generic[T]):
 
     def _other_size(self, shown: Shown[T], known: Knowledge) -> Step[T]:
         """Go on with pages of another size, at the first that skips no row."""
-        size, seen_from = shown.size, (self.page or 1) * self.page_size  # all rows from that rank on were seen
+        size, seen_from = shown.size, (self.page or 1) * self.page_size  # all rows of that rank on were seen
         if not size or shown.count > size or self.bad_answers >= _MOST_BAD_ANSWERS:
             return self._bad(shown, known)
         job = FromLast[T](window=self.window, round=self.round, bad_answers=self.bad_answers + 1)
@@ -306,8 +286,7 @@ class FromLast(Generic[T]):
     def end(self, rows: tuple[T, ...], known: Knowledge) -> Step[T]:
         """Certify the window, if as many rows were seen as it holds.
 
-        Where equal times have no order, and so in a single second, rows that left may hide rows that were missed:
-        there the total must not have changed, either.
+        Where equal times have no order, rows that left may hide others: there the total must not have changed, either.
         """
         total = self.last_total or 0
         certain = self._steady and not self.before
@@ -317,15 +296,13 @@ class FromLast(Generic[T]):
 
     def failed(self, rows: tuple[T, ...], seen: int) -> Step[T]:
         """Give the window up."""
-        total = self.last_total or 0
-        return Step(
-            rows=rows, left=(self,), total=total, failed=f"{seen} rows were seen where {total} are counted"
-        )
+        failed = f"{seen} rows were seen where {self.last_total} are counted"
+        return Step(rows=rows, left=(self,), total=self.last_total, failed=failed)
 
     @property
     def has_all(self) -> bool:
         """Whether every row of a window that stood still was seen."""
-        return self._steady and self._distinct == self.total
+        return self._steady and not self.before and len(self.found) == self.total
 
     @property
     def must_stand_still(self) -> bool:
@@ -347,7 +324,7 @@ class FromLast(Generic[T]):
         return repeated
 
 
-def _same_order(before: Iterable[str], now: list[str]) -> bool:
+def _same_order(before: tuple[str, ...], now: list[str]) -> bool:
     """Tell whether the keys that both pages show stand in one order."""
     place = {key: number for number, key in enumerate(now)}
     places = [place[key] for key in before if key in place]

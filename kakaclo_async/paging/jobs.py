@@ -135,10 +135,10 @@ class Knowledge:
         """The most rows that two pages have shown; 0 before that."""
         return max((count for count, pages in self.pages.items() if pages > 1), default=0)
 
-    def met(self, shown: Shown[T]) -> None:
+    def met(self, page: Page[T]) -> None:
         """Learn from a page."""
-        self.most = max(self.most, shown.total)
-        self.pages[shown.count] += 1
+        self.most = max(self.most, page.total or 0)
+        self.pages[len(page.list)] += 1
 
     def trusts(self, total: int) -> bool:
         """Tell whether a total counts all rows of its window, as far as totals alone can tell."""
@@ -254,7 +254,8 @@ class Step(Generic[T]):
         reread: the answer could not be used, so its page is asked for again.
         uncertain: the index may have stopped to count at `total`.
         failed: why the window cannot be certified in this way, None while it can.
-        outside: most rows lie outside of the window: the server may filter by whole days.
+        outside: the ends of a part of a day that a row lies in which was not asked for: the server may filter by
+            whole days.
         shuffled: rows with equal times were seen in another order.
         doubtful: the job to do instead, should it turn out later that equal times have no order.
     """
@@ -265,7 +266,7 @@ class Step(Generic[T]):
     reread: bool = False
     uncertain: bool = False
     failed: str | None = None
-    outside: bool = False
+    outside: Window | None = None
     shuffled: bool = False
     doubtful: Job[T] | None = None
 

@@ -13,7 +13,7 @@ from kakaclo_async.paging.listing import RowStream
 from kakaclo_async.paging.windows import MAX_CONCURRENCY, Windows
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Set
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Set as AbstractSet
 
     from kakaclo_async.models.pull import Certificate
     from kakaclo_async.paging.jobs import Progress, Source
@@ -63,7 +63,14 @@ class Pull(RowStream[T]):
         checkpoints = [Checkpoint(window=window)] if isinstance(window, Window) else window
         # Apart, so that a dropped pull is collected, and its requests end, although its windows are being read.
         self._windows = Windows(
-            source, checkpoints, concurrency, rate, coarse, sleep, clock, Knowledge() if known is None else known
+            source,
+            checkpoints,
+            concurrency,
+            rate,
+            coarse,
+            sleep,
+            clock,
+            Knowledge() if known is None else known,
         )
         super().__init__(_pages(self._windows))
 
@@ -83,7 +90,12 @@ class Pull(RowStream[T]):
         return self._windows.coarse
 
     @property
-    def given(self) -> Set[str]:
+    def known(self) -> Knowledge:
+        """What was learned about the server."""
+        return self._windows.known
+
+    @property
+    def given(self) -> AbstractSet[str]:
         """The keys of the rows that were given out so far."""
         return self._windows.given
 

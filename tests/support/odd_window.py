@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import random
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 from itertools import groupby
+from typing import TYPE_CHECKING
 
 import attrs
-from support.moving_window import SCENARIOS, MovingWindow, Row, Scenario
 
 from kakaclo_async.errors import Rejected
 from kakaclo_async.models.common import Page
-from kakaclo_async.models.pull import Window
+from support.moving_window import SCENARIOS, MovingWindow, Row, Scenario
+
+if TYPE_CHECKING:
+    from kakaclo_async.models.pull import Window
 
 BULK_SECOND = timedelta(days=77, seconds=7)
 
@@ -37,7 +40,6 @@ class Habits:
         days: windows are filtered by whole days.
         shuffles: rows of one second stand in another order at each request.
         bulk: share of rows that were updated in one second.
-        backdates: chance at a request that a row's time is set back.
     """
 
     sizes: tuple[int, ...] = (30,)
@@ -56,6 +58,10 @@ class Habits:
     days: bool = False
     shuffles: bool = False
     bulk: float = 0.0
+
+    @property
+    def lies_about_times(self) -> bool:
+        return any((self.in_2099, self.newer, self.older, self.timeless))
 
 
 HABITS = {
@@ -105,7 +111,9 @@ class OddWindow(MovingWindow):
     def _rows(self, count: int) -> list[Row]:
         rows = super()._rows(count)
         bulk = self.window.start + BULK_SECOND
-        return [attrs.evolve(row, time=bulk) if self.random.random() < self.habits.bulk else row for row in rows]
+        return [
+            attrs.evolve(row, time=bulk) if self.random.random() < self.habits.bulk else row for row in rows
+        ]
 
     def _shown(self, row: Row) -> Row:
         habits, chance = self.habits, random.Random(f"{row.key} {len(self.rows)}")
@@ -147,16 +155,3 @@ class OddWindow(MovingWindow):
     def _shuffled(self, rows: list[Row]) -> list[Row]:
         self.random.shuffle(rows)
         return rows
-
-
-def missing(server: OddWindow, keys: set[str], gaps: tuple[Window, ...]) -> set[str]:
-    """Return the rows that a pull neither gave out nor named as missing."""
-    left = server.still_there() - keys
-    if server.habits.days:
-        gaps = tuple(
-            Window(
-                gap.start.replace(hour=0, minute=0, second=0), gap.end.replace(hour=23, minute=59, second=59)
-            )
-            for gap in gaps
-        )
-    return {row.key for row in server.rows if row.key in left and not any(row.time in gap for gap in gaps)}

@@ -31,8 +31,7 @@ _MAX_READINGS = 12
 _MAX_READINGS_WHILE_MOVING = 2
 """Readings of a window that cannot be cut: its rows may come in another order; if it moves, it will again."""
 
-_PAUSE = 0.5
-"""Seconds by which one replica may trail another."""
+_PAUSE = 0.5  # seconds by which one replica may trail another
 
 
 @attrs.frozen(kw_only=True)

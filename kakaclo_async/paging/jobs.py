@@ -128,7 +128,7 @@ class Knowledge:
     most: int = 0
     shuffled: bool = False
     depth: int = EXACT_TOTALS
-    pages: Counter[int] = attrs.field(factory=Counter)
+    pages: Counter[int] = attrs.field(factory=Counter[int])
 
     @property
     def page_size(self) -> int:

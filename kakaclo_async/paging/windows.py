@@ -229,7 +229,7 @@ class Windows(Generic[T]):
                 self._doubtful.append(step.doubtful)
             left = step.left
             if step.uncertain:
-                left = tuple(Beyond.of(cast("FromLast[T]", each)) for each in left)
+                left = tuple(Beyond[T].of(cast("FromLast[T]", each)) for each in left)
             return tuple(each.by_number() for each in left) if self.coarse else left
         revived: tuple[Job[T], ...] = ()
         if step.shuffled and not self.known.shuffled:
@@ -252,8 +252,7 @@ class Windows(Generic[T]):
             return (again,)
         reason = step.failed or ""
         if isinstance(failed, FromLast) and failed.page:
-            given_up = cast("FromLast[T]", failed)
-            return (HandOut(given_up=given_up, page=failed.page, reason=reason),)
+            return (HandOut(given_up=failed, page=failed.page, reason=reason),)
         self._give_up(window, reason)
         return ()
 

@@ -23,7 +23,7 @@ from kakaclo_async.database.engines import (
 )
 from kakaclo_async.database.lock import WriterLock, take_advisory_lock
 from kakaclo_async.database.url import DatabaseUrl
-from kakaclo_async.errors import ClientClosed, ConfigurationError
+from kakaclo_async.errors import ClientClosed, ConfigurationError, InvalidRequest
 from kakaclo_async.paging.listing import RowStream
 
 if TYPE_CHECKING:
@@ -46,6 +46,11 @@ _CHANGES: Final = (
     .where(schema.change.c.id > bindparam("after"))
     .order_by(schema.change.c.id)
     .limit(_BATCH)
+)
+
+
+_DROPPED: Final = select(schema.mirror_number.c.value).where(
+    schema.mirror_number.c.name == schema.DROPPED_UNTIL
 )
 
 
@@ -179,6 +184,7 @@ class MirrorDatabase:
         """Iterate over the changes with a higher id, in order; none of them holds the database while it is handled.
 
         Raises:
+            InvalidRequest: some of them are not kept any more; 0 asks for those that are.
             ConfigurationError: there is no mirror.
         """
         return RowStream(self._changes(after))
@@ -186,6 +192,12 @@ class MirrorDatabase:
     async def _changes(self, after: int) -> AsyncGenerator[list[Change], None]:
         while True:
             async with self.reading() as connection:
+                dropped = await connection.scalar(_DROPPED) or 0
+                if 0 < after < dropped:
+                    raise InvalidRequest(
+                        f"the changes after {after} are not all kept: those up to {dropped} were dropped; read the"
+                        " tables anew, and go on from there"
+                    )
                 rows = (await connection.execute(_CHANGES, {"after": after})).mappings().all()
             yield [Change(**row) for row in rows]
             if len(rows) < _BATCH:

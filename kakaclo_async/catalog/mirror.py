@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Final, Self
 
 from kakaclo_async.catalog.database import MirrorDatabase, last_change
 from kakaclo_async.catalog.follow import Follower
-from kakaclo_async.catalog.run import Run
-from kakaclo_async.catalog.store import verifications
-from kakaclo_async.errors import InvalidRequest
+from kakaclo_async.catalog.run import Run, TrueClock
+from kakaclo_async.catalog.store import drop_changes
+from kakaclo_async.errors import InvalidRequest, Rejected
 from kakaclo_async.paging import checked_window, complete_until
 from kakaclo_async.sending import sender_of
 
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 BEGINNING: Final = datetime(2015, 1, 1, tzinfo=UTC)
 """Where a mirror of everything starts: before KakaClo's first product."""
 
+_CLOCKS_DIFFER: Final = timedelta(minutes=1)
+"""By how much a window's end moves, at least, when KakaClo's clock shows that the own one was ahead."""
+
 
 class Mirror:
     """A copy of the catalog in a database of its own, complete and kept fresh.
@@ -40,7 +44,9 @@ class Mirror:
         url: `sqlite:///catalog.db` or `postgresql://user:password@host/name`.
         progress: called with the report so far after each page, and with the whole one when a run has finished.
         concurrency: windows read at once, 1 to 16; None: by latency and rate.
-        now: tells the time, aware.
+        keep_changes: how long a change is kept in the table `change`; None: for ever.
+        most_gone: the share of all products that is believed to be gone at once; above it none is marked.
+        now: tells the time, aware, until an answer has shown KakaClo's own clock.
         sleep: waits some seconds, between the cycles of `follow`.
 
     Raises:
@@ -54,6 +60,8 @@ class Mirror:
         *,
         progress: Callable[[MirrorReport], object] | None = None,
         concurrency: int | None = None,
+        keep_changes: timedelta | None = None,
+        most_gone: float = 0.05,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
@@ -61,7 +69,9 @@ class Mirror:
         self._database = MirrorDatabase(url)
         self._progress = progress
         self._concurrency = concurrency
-        self._now = now
+        self._keep_changes = keep_changes
+        self._most_gone = most_gone
+        self._clock = TrueClock(now, sender_of(kk).state.server_clock)
         self._turn = asyncio.Lock()
         self._sleep = sleep
         self._follower: Follower | None = None
@@ -98,14 +108,25 @@ class Mirror:
         """
         window = self._window(since, until)
         async with self, self._one_run() as run:
-            await run.pull(window)
+            try:
+                await run.pull(window)
+            except Rejected:
+                # A clock that is ahead asks for times that KakaClo has not reached; its answer told the true time.
+                self._clock.compare()
+                again = self._window(since, until)
+                if again.end >= window.end - _CLOCKS_DIFFER:
+                    raise
+                await run.pull(again)
+            await run.confirm_missing()
             return run.finish()
 
     async def verify(self) -> MirrorReport:
-        """Read the whole catalog again, repair what differs, and mark what is gone.
+        """Read the whole catalog again, repair what differs, and look for what is gone.
 
-        A product that the reading does not meet is looked up by its code before it is marked: it may just have been
-        updated. What was repaired shows as `changes`. With gaps nothing is marked.
+        A product that the reading does not meet is looked up by its code: it may just have been updated. One that is
+        not known is `missing`, and marked as gone by a run or verification more than 10 minutes later that still does
+        not find it: a search index may hide it meanwhile. What was repaired shows as `changes`. With gaps nothing is
+        looked for, and more than `most_gone` at once is not believed.
 
         Returns:
             What was done.
@@ -114,10 +135,11 @@ class Mirror:
             ConfigurationError: the database cannot be used, or another mirror writes to it.
         """
         window = self._window(None, None)
-        async with self, self._one_run(verifying=1) as run:
-            await run.pull(window, all_again=True)
+        async with self, self._one_run(verifying=window.end) as run:
+            await run.pull(window)
             if not run.report.gaps:
-                await run.confirm_missing()
+                await run.look_for_missing()
+            await run.confirm_missing()
             return run.finish()
 
     async def follow(
@@ -189,20 +211,23 @@ class Mirror:
         return self._database.changes(after)
 
     @asynccontextmanager
-    async def _one_run(self, *, verifying: int = 0) -> AsyncGenerator[Run, None]:
+    async def _one_run(self, *, verifying: datetime | None = None) -> AsyncGenerator[Run, None]:
         async with self._turn:
-            begun = await self._database.write(verifications)
             yield Run(
                 database=self._database,
                 sender=sender_of(self._kk),
                 concurrency=self._concurrency,
-                now=self._now,
+                clock=self._clock,
                 progress=self._progress,
-                seen_in=begun + verifying,
+                most_gone=self._most_gone,
+                verifying=verifying,
             )
+            if self._keep_changes is not None:
+                until = self._clock() - self._keep_changes
+                await self._database.write(partial(drop_changes, until=until))
 
     def _window(self, since: datetime | None, until: datetime | None) -> Window:
-        now = self._now()
+        now = self._clock()
         window = checked_window(since or BEGINNING, until or complete_until(now))
         if window.end > now:
             raise InvalidRequest(f"until {window.end.isoformat()} is in the future")

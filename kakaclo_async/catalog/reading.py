@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar, cast
 
 import attrs
@@ -11,8 +12,10 @@ from kakaclo_async.codec.scalars import InvalidValue, read_time
 from kakaclo_async.models.common import Page
 from kakaclo_async.models.product import Product, StockLevel
 from kakaclo_async.paging import Source
+from kakaclo_async.resources._lookup import chunks
 from kakaclo_async.resources.products import products_request
 from kakaclo_async.resources.stocks import stocks_request
+from kakaclo_async.sharing.fan_out import gather_in_order
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,6 +61,18 @@ async def look_up_products(sender: Sender, spus: Sequence[str]) -> Sequence[Prod
     `GET /v1/product/products`
     """
     return (await sender.send(_tolerant(products_request(spus=spus), Page[Product | Undecodable]))).list
+
+
+async def look_up_stock(sender: Sender, skus: Sequence[str]) -> Sequence[StockLevel | Undecodable]:
+    """Ask for stock by SKU codes, 30 per request.
+
+    `GET /v1/product/stocks`
+    """
+    pages = await gather_in_order(
+        partial(sender.send, _tolerant(stocks_request(skus=codes), Page[StockLevel | Undecodable]))
+        for codes in chunks(skus)
+    )
+    return [row for page in pages for row in page.list]
 
 
 def _tolerant(

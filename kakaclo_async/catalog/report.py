@@ -20,10 +20,12 @@ class Gap:
     Attributes:
         endpoint: "products" or "stock".
         window: update times whose rows may be incomplete.
+        reason: why it could not be certified; empty where it is not known any more.
     """
 
     endpoint: str
     window: Window
+    reason: str = ""
 
 
 @attrs.frozen(kw_only=True)
@@ -35,12 +37,16 @@ class MirrorReport:
         skus: SKUs stored with them.
         stock: SKUs whose stock was stored.
         changes: events noted in the table `change`.
-        gone: products that a verification found KakaClo not to know any more.
+        gone: products that KakaClo was found not to know any more, twice, by more than the index lag apart.
+        missing: products that it was found not to know for the first time; they may be hidden for a moment.
+        unbelieved: products that seem to be gone, but too many at once: none of them was marked. Is the server whole?
         undecodable: rows kept undecoded in the table `mirror_undecodable`.
         requests: pages asked for.
         windows: windows whose rows are certainly all stored.
         rereads: requests that had to be made again because rows had moved.
         gaps: ranges that the next run reads again.
+        bounded: whether some gaps were left because a pull had made the requests that it may: 3 for each page of stock,
+            5 for each page of products.
         rows_left: rows still to come, as far as known.
         seconds: how long it took.
         finished: whether the run came to its end.
@@ -51,11 +57,14 @@ class MirrorReport:
     stock: int = 0
     changes: int = 0
     gone: int = 0
+    missing: int = 0
+    unbelieved: int = 0
     undecodable: int = 0
     requests: int = 0
     windows: int = 0
     rereads: int = 0
     gaps: tuple[Gap, ...] = ()
+    bounded: bool = False
     rows_left: int = 0
     seconds: float = 0.0
     finished: bool = False

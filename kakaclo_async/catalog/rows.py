@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 Row = dict[str, object]
 
+_WHEN_SEEN = {"seen_at", "as_of"}
 _FOR_GOOD = {ProductStatus.DELETED, ProductStatus.DISCONTINUED}
 
 
@@ -32,14 +33,22 @@ def run_for_each(connection: Connection, statement: Executable, rows: Sequence[R
         connection.execute(statement, rows)
 
 
-def product_row(product: Product, *, stock: int | None, seen_at: datetime, seen_in: int) -> Row:
+def is_unchanged(old: Row | None, new: Row) -> bool:
+    """Tell whether a stored row says the same, to the digit; when that was seen does not count."""
+    return old is not None and all(
+        value == old[name] and str(value) == str(old[name])
+        for name, value in new.items()
+        if name not in _WHEN_SEEN
+    )
+
+
+def product_row(product: Product, *, stock: int | None, seen_at: datetime) -> Row:
     """Return the row of a product.
 
     Args:
         product: the product.
         stock: the sum over its SKUs.
         seen_at: when it was received.
-        seen_in: verifications begun before that.
     """
     return {
         "spu": product.spu,
@@ -61,7 +70,7 @@ def product_row(product: Product, *, stock: int | None, seen_at: datetime, seen_
         "retired": product.spu_status in _FOR_GOOD,
         "gone_since": None,
         "seen_at": seen_at,
-        "seen_in": seen_in,
+        "missing_since": None,
     }
 
 

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import time
+from collections import Counter
 from contextlib import aclosing
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
@@ -11,7 +15,14 @@ import attrs
 from sqlalchemy import bindparam, delete, insert, select
 
 from kakaclo_async.catalog import store
-from kakaclo_async.catalog.reading import look_up_products, product_source, raw_json, row_key, stock_source
+from kakaclo_async.catalog.reading import (
+    look_up_products,
+    look_up_stock,
+    product_source,
+    raw_json,
+    row_key,
+    stock_source,
+)
 from kakaclo_async.catalog.report import Gap, MirrorReport
 from kakaclo_async.catalog.rows import Row, run_for_each
 from kakaclo_async.catalog.schema import mirror_undecodable
@@ -19,18 +30,19 @@ from kakaclo_async.catalog.state import PullState
 from kakaclo_async.codec import Undecodable
 from kakaclo_async.events import PageDone
 from kakaclo_async.models.product import Product, StockLevel
-from kakaclo_async.paging import Checkpoint, Pull
+from kakaclo_async.paging import INDEX_LAG, TOO_DEEP, Checkpoint, Knowledge, Pull, complete_until
+from kakaclo_async.resources._lookup import CODES_PER_REQUEST, chunks
 from kakaclo_async.sharing.fan_out import gather_in_order
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from datetime import datetime
+    from collections.abc import Callable, Sequence, Set as AbstractSet
 
     from sqlalchemy.engine import Connection
 
     from kakaclo_async.catalog.database import MirrorDatabase
     from kakaclo_async.models.pull import Certificate, Window
     from kakaclo_async.paging import Progress, Source
+    from kakaclo_async.protocol import ServerClock
     from kakaclo_async.sending import Sender
 
 
@@ -45,8 +57,59 @@ _FORGET_UNDECODABLE = delete(mirror_undecodable).where(
     mirror_undecodable.c.key.in_(bindparam("met", expanding=True)),
 )
 
+_log = logging.getLogger("kakaclo.mirror")
+
+_CLOCKS_DIFFER = timedelta(minutes=1)
+"""From where on two clocks do not agree."""
+
+_LOOKED_THROUGH = 1000
+"""Codes that a verification reads at a time from the database."""
+
+_FILLED_AT_ONCE = 8 * CODES_PER_REQUEST
+"""Codes whose stock is asked for and stored at a time."""
+
+_BELIEVED = 5
+"""Products that may be gone at once, however few there are."""
+
 _MOST_PAGES = {"products": 3, "stock": 16}
 """Pages stored in one transaction, when they come faster than they are stored: about as long a turn for both."""
+
+
+@attrs.define(eq=False)
+class TrueClock:
+    """Tells the time by KakaClo's clock, as the `Date` of its answers shows it; the own one may be wrong.
+
+    Attributes:
+        own: the own clock, aware.
+        server: KakaClo's.
+    """
+
+    own: Callable[[], datetime]
+    server: ServerClock
+    _ahead: timedelta = attrs.field(default=timedelta(0), init=False)
+
+    def __call__(self) -> datetime:
+        """Return the own time, put right by the last comparison, or what has passed since KakaClo's if that is later."""
+        own, shown = self.own() - self._ahead, self._shown()
+        return own if shown is None or shown - own < _CLOCKS_DIFFER else shown
+
+    def compare(self) -> None:
+        """Note by how much the own clock is ahead, right after an answer."""
+        if (shown := self._shown()) is not None:
+            ahead = self.own() - shown
+            self._ahead = ahead if abs(ahead) > _CLOCKS_DIFFER else timedelta(0)
+
+    def _shown(self) -> datetime | None:
+        seconds = self.server.now(loop_time=asyncio.get_running_loop().time(), wall_time=time.time())
+        return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+
+
+@attrs.frozen
+class _Pulled:
+    """How a pull ended, and the codes that it met."""
+
+    certificate: Certificate
+    met: AbstractSet[str]
 
 
 @attrs.define(kw_only=True, eq=False)
@@ -57,66 +120,127 @@ class Run:
         database: open.
         sender: sends the requests, whose rows no resource would return.
         concurrency: windows read at once; None: by latency and rate.
-        now: tells the time, aware.
+        clock: tells the time, by KakaClo's clock once an answer has shown it.
         progress: called after each page, and at the end.
-        seen_in: verifications begun so far.
+        most_gone: the share of products that may be gone at once.
+        verifying: until when what is stored is put right by what comes; None for an ordinary run.
         report: what was done so far.
     """
 
     database: MirrorDatabase
     sender: Sender
     concurrency: int | None
-    now: Callable[[], datetime]
+    clock: TrueClock
     progress: Callable[[MirrorReport], object] | None
-    seen_in: int
+    most_gone: float
+    verifying: datetime | None = None
     report: MirrorReport = attrs.field(factory=MirrorReport, init=False)
     _certificates: dict[str, Callable[[], Certificate]] = attrs.field(
         factory=dict[str, "Callable[[], Certificate]"], init=False
     )
     _rows_left: dict[str, int] = attrs.field(factory=dict[str, int], init=False)
     _undecodable: dict[str, set[str]] = attrs.field(factory=dict[str, set[str]], init=False)
+    _met: AbstractSet[str] = attrs.field(default=frozenset[str](), init=False)
+    _filled: tuple[Window, ...] = attrs.field(default=(), init=False)
     _look_ups: int = attrs.field(default=0, init=False)
     _started: float = attrs.field(factory=lambda: asyncio.get_running_loop().time(), init=False)
 
-    async def pull(self, window: Window, *, all_again: bool = False) -> None:
-        """Store the products and the stock of a window, both at once.
+    async def pull(self, window: Window) -> None:
+        """Store the products and the stock of a window, both at once; a verification reads again what is stored.
 
         Args:
             window: update times.
-            all_again: what is stored already is read again, too.
         """
         products, stock = product_source(self.sender), stock_source(self.sender)
-        put_stock = partial(self._store_stock, as_of=window.end)
-        await gather_in_order(
+        of_products, of_stock = await gather_in_order(
             (
-                partial(self._pull, products, window, self._store_products, all_again=all_again),
-                partial(self._pull, stock, window, put_stock, all_again=all_again),
+                partial(self._pull, products, window, self._store_products),
+                partial(self._pull, stock, window, partial(self._store_stock, as_of=window.end)),
             )
         )
+        self._met = of_products.met
+        gaps = zip(of_stock.certificate.gaps, of_stock.certificate.reasons, strict=True)
+        unpaged = [gap for gap, reason in gaps if TOO_DEEP in reason]
+        if unpaged and of_products.certificate.complete:
+            await self._fill(unpaged, window, of_stock.met)
+
+    async def _fill(self, gaps: Sequence[Window], window: Window, read: AbstractSet[str]) -> None:
+        """Ask by code for the stock of the SKUs that the products name: what lies in seconds that cannot be paged."""
+        since, last = max(gap.end for gap in gaps), ""
+        complete = True
+        while codes := await self.database.write(
+            partial(store.skus_without_stock, since=since, last=last, most=_FILLED_AT_ONCE)
+        ):
+            last = codes[-1]
+            asked = [code for code in codes if code not in read]
+            if not asked:
+                continue
+            found = await look_up_stock(self.sender, asked)
+            self._look_ups += -(-len(asked) // CODES_PER_REQUEST)
+            complete = complete and not any(isinstance(row, Undecodable) for row in found)
+            put_stock = partial(self._store_stock, as_of=window.end)
+            levels = [row for row in found if isinstance(row, StockLevel)]
+            self._add(await self.database.write(partial(_in_turn, put_stock, levels, self.clock())))
+            self._count()
+            self._show()
+        if complete:
+            self._filled = tuple(gaps)
+            if self.verifying is None:
+                await self.database.write(partial(_fill_state, "stock", gaps))
+
+    async def look_for_missing(self) -> None:
+        """Ask by code for the products that this verification did not meet; note those that are not known."""
+        last = ""
+        while spus := await self.database.write(partial(store.spus_after, last=last, most=_LOOKED_THROUGH)):
+            last = spus[-1]
+            if unmet := [spu for spu in spus if spu not in self._met]:
+                unknown, counts = await self._look_up(unmet)
+                self._add(counts | {"missing": len(unknown)})
+                await self.database.write(partial(store.mark_missing, spus=unknown, since=self.clock()))
 
     async def confirm_missing(self) -> None:
-        """Ask by code for the products that this verification did not meet; mark those that are gone."""
-        last = ""
-        while spus := await self.database.write(partial(store.not_seen, before=self.seen_in, after=last)):
-            last = spus[-1]
-            found = await look_up_products(self.sender, spus)
-            self._look_ups += 1
-            self._add(await self.database.write(partial(self._confirm, spus, found, self.now())))
+        """Ask again for the products that were not known more than the index lag ago; mark those that are gone."""
+        moment = self.clock() - INDEX_LAG
+        if not (spus := await self.database.write(partial(store.missing_since, moment=moment))):
+            return
+        unknown, counts = await self._look_up(spus)
+        self._add(counts)
+        live = await self.database.write(store.live_products)
+        if len(unknown) > max(_BELIEVED, self.most_gone * live):
+            self.report = attrs.evolve(self.report, unbelieved=len(unknown))
+            _log.warning(
+                "%d of %d products seem to be gone at once; none was marked: is KakaClo's index whole?",
+                len(unknown),
+                live,
+            )
+            return
+        await self.database.write(partial(store.mark_gone, spus=unknown, since=self.clock()))
+        self._add({"changes": len(unknown), "gone": len(unknown)})
 
-    def _confirm(
-        self,
-        spus: Sequence[str],
-        found: Sequence[Product | Undecodable],
-        seen_at: datetime,
-        connection: Connection,
+    async def _look_up(self, spus: Sequence[str]) -> tuple[list[str], _Counts]:
+        """Ask for products by code and store those that are found; return those that are not."""
+        unknown: list[str] = []
+        sums: Counter[str] = Counter()
+        for codes in chunks(spus):
+            found = await look_up_products(self.sender, codes)
+            self._look_ups += 1
+            known = {row_key(row) for row in found}
+            unknown += [spu for spu in codes if spu not in known]
+            sums.update(await self.database.write(partial(self._store_found, found, self.clock())))
+        return unknown, dict(sums)
+
+    def _store_found(
+        self, found: Sequence[Product | Undecodable], seen_at: datetime, connection: Connection
     ) -> _Counts:
-        known = {row_key(row) for row in found}
-        gone = [spu for spu in spus if spu not in known]
         products = [row for row in found if not isinstance(row, Undecodable)]
-        changes = store.put_products(connection, products, seen_at=seen_at, seen_in=self.seen_in)
-        store.mark_gone(connection, gone, since=seen_at)
-        undecodable = self._keep_undecodable(connection, "products", found, seen_at)
-        return {"changes": changes + len(gone), "gone": len(gone), "undecodable": undecodable}
+        changes = store.put_products(connection, products, seen_at=seen_at, newer=self._newer(seen_at))
+        return {
+            "changes": changes,
+            "undecodable": self._keep_undecodable(connection, "products", found, seen_at),
+        }
+
+    def _newer(self, now: datetime) -> store.Newer:
+        return store.Newer(now=now, repair_until=self.verifying)
 
     def finish(self) -> MirrorReport:
         """Return the final report."""
@@ -132,14 +256,17 @@ class Run:
     def _store_products(
         self, connection: Connection, products: Sequence[Product], seen_at: datetime
     ) -> _Counts:
-        changes = store.put_products(connection, products, seen_at=seen_at, seen_in=self.seen_in)
+        changes = store.put_products(connection, products, seen_at=seen_at, newer=self._newer(seen_at))
         skus = sum(len(product.sku_details) for product in products)
         return {"products": len(products), "skus": skus, "changes": changes}
 
     def _store_stock(
         self, connection: Connection, levels: Sequence[StockLevel], seen_at: datetime, *, as_of: datetime
     ) -> _Counts:
-        changes = store.put_stock(connection, levels, as_of=as_of, seen_at=seen_at)
+        as_of = min(as_of, complete_until(seen_at))  # a clock may have been ahead when the window was made
+        changes = store.put_stock(
+            connection, levels, as_of=as_of, seen_at=seen_at, newer=self._newer(seen_at)
+        )
         return {"stock": len(levels), "changes": changes}
 
     async def _pull(
@@ -147,12 +274,12 @@ class Run:
         source: Source[M | Undecodable],
         window: Window,
         put: Callable[[Connection, Sequence[M], datetime], _Counts],
-        *,
-        all_again: bool,
-    ) -> None:
-        state = await self.database.write(partial(self._load, source.name))
-        plan = [Checkpoint(window=window)] if all_again else state.plan(window)
-        pull = Pull(source, plan, concurrency=self.concurrency, rate=self.sender.state.rate)
+    ) -> _Pulled:
+        state, client = await self.database.write(partial(self._load, source.name)), self.sender.state
+        limit = complete_until(self.clock())
+        plan = [Checkpoint(window=window)] if self.verifying else state.plan(window, limit)
+        known = client.learned.setdefault(source.name, Knowledge())
+        pull = Pull(source, plan, concurrency=self.concurrency, rate=client.rate, known=known)
         self._certificates[pull.name] = lambda: pull.certificate
 
         def store_pages(
@@ -163,21 +290,23 @@ class Run:
         ) -> _Counts:
             counts = put(connection, [row for row in rows if not isinstance(row, Undecodable)], seen_at)
             undecodable = self._keep_undecodable(connection, source.name, rows, seen_at)
-            if not all_again:
-                state.record(connection, pages)
+            if self.verifying is None:
+                state.record(connection, pages, complete_until(seen_at))
             return counts | {"undecodable": undecodable}
 
         done = 0
         async with aclosing(pull.batches(_MOST_PAGES[source.name])) as batches:
             async for pages in batches:
+                self.clock.compare()
                 rows = [row for page in pages for row in page.rows]
-                self._add(await self.database.write(partial(store_pages, pages, rows, self.now())))
+                self._add(await self.database.write(partial(store_pages, pages, rows, self.clock())))
                 done += len(rows)
                 self._rows_left[pull.name] = left = pages[-1].rows_left
                 self._count()
                 event = PageDone(what=pull.name, rows=len(rows), rows_done=done, rows_total=done + left)
-                self.sender.state.emit(event)
+                client.emit(event)
                 self._show()
+        return _Pulled(pull.certificate, pull.given)
 
     def _load(self, endpoint: str, connection: Connection) -> PullState:
         self._undecodable[endpoint] = {str(key) for key in connection.scalars(_UNDECODABLE, {"of": endpoint})}
@@ -215,7 +344,26 @@ class Run:
             requests=self._look_ups + sum(each.requests for each in certificates.values()),
             windows=sum(each.windows for each in certificates.values()),
             rereads=sum(each.rereads for each in certificates.values()),
-            gaps=tuple(Gap(name, gap) for name, each in certificates.items() for gap in each.gaps),
+            gaps=tuple(
+                Gap(name, gap, reason)
+                for name, each in certificates.items()
+                for gap, reason in zip(each.gaps, each.reasons, strict=True)
+                if name != "stock" or gap not in self._filled
+            ),
+            bounded=any(each.bounded for each in certificates.values()),
             rows_left=sum(self._rows_left.values()),
             seconds=asyncio.get_running_loop().time() - self._started,
         )
+
+
+def _in_turn(
+    put: Callable[[Connection, Sequence[M], datetime], _Counts],
+    rows: Sequence[M],
+    seen_at: datetime,
+    connection: Connection,
+) -> _Counts:
+    return put(connection, rows, seen_at)
+
+
+def _fill_state(endpoint: str, gaps: Sequence[Window], connection: Connection) -> None:
+    PullState.load(connection, endpoint).fill(connection, gaps)

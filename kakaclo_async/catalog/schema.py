@@ -62,8 +62,8 @@ product = Table(
     Column("sku_img_url", AnyText, comment="JSON, as KakaClo sends it"),
     _retired("spu_status"),
     Column("gone_since", UtcTime, comment="when KakaClo was found not to know the SPU any more"),
-    Column("seen_at", UtcTime, nullable=False, comment="when this row was last received"),
-    Column("seen_in", Integer, nullable=False, comment="verifications begun before that"),
+    Column("seen_at", UtcTime, nullable=False, comment="when this row was last received and written"),
+    Column("missing_since", UtcTime, comment="when KakaClo was first asked for the SPU and did not know it"),
 )
 
 sku = Table(
@@ -148,6 +148,16 @@ mirror_undecodable = Table(
     Column("seen_at", UtcTime, nullable=False),
 )
 
+DROPPED_UNTIL = "changes dropped until"
+"""The number that tells which change was the last that is not kept any more."""
+
+mirror_number = Table(
+    "mirror_number",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("value", BigInteger, nullable=False),
+)
+
 for _priced in (product, sku):
     # Texts sort by their first digits: SQLite compares prices as `CAST(price AS REAL)`, and so does its index.
     Index(f"ix_{_priced.name}_price", cast(_priced.c.price, REAL)).ddl_if("sqlite")
@@ -177,11 +187,19 @@ def _to_3(connection: Connection) -> None:
         connection.exec_driver_sql(f'ALTER TABLE mirror_open RENAME COLUMN "{old}" TO {new}')
 
 
+def _to_4(connection: Connection) -> None:
+    """Note what was missed once, and up to where changes were dropped; verifications keep what they met in mind."""
+    connection.exec_driver_sql("ALTER TABLE product DROP COLUMN seen_in")
+    mirror_number.create(connection)
+    kind = "VARCHAR(19)" if connection.dialect.name == "sqlite" else "TIMESTAMP WITH TIME ZONE"
+    connection.exec_driver_sql(f"ALTER TABLE product ADD COLUMN missing_since {kind}")
+
+
 MIGRATIONS = Migrations(
     holds="mirror",
     hint="run one first",
     metadata=metadata,
     version=mirror_schema,
-    steps=[_to_2, _to_3],
+    steps=[_to_2, _to_3, _to_4],
     alone=True,
 )

@@ -29,6 +29,10 @@ LOOK_BACK: Final = timedelta(minutes=15)
 """How far each cycle reads again what the last one read: rows may enter the index late, and out of order."""
 
 
+def _until(windows: Sequence[Window], limit: datetime) -> tuple[Window, ...]:
+    return tuple(Window(window.start, min(window.end, limit)) for window in windows if window.start <= limit)
+
+
 def _forget(table: Table) -> Delete:
     return delete(table).where(table.c.endpoint == bindparam("of"), table.c.start == bindparam("at"))
 
@@ -87,12 +91,17 @@ class PullState:
         """What is not stored between what is."""
         return subtract([Window(self.done[0].start, self.done[-1].end)], self.done) if self.done else ()
 
-    def plan(self, window: Window) -> list[Checkpoint]:
+    def plan(self, window: Window, limit: datetime) -> list[Checkpoint]:
         """Return what is left to read of a window: what was interrupted, and what was never read.
 
         A window that ends later than the last one starts over 15 minutes before that one's end.
+
+        Args:
+            window: update times.
+            limit: up to when the index is complete now: what seems to be read of later times, by a clock that was
+                ahead, is not.
         """
-        done: Sequence[Window] = self.done
+        done: Sequence[Window] = _until(self.done, limit)
         if done and window.end > done[-1].end:
             done = subtract(done, [Window(done[-1].end - LOOK_BACK, done[-1].end)])
         left = subtract([window], done)
@@ -104,15 +113,21 @@ class PullState:
         fresh = subtract(left, [checkpoint.window for checkpoint in resumed])
         return [*(Checkpoint(window=part) for part in fresh), *resumed]
 
-    def record(self, connection: Connection, pages: Sequence[Progress[T]]) -> None:
-        """Note what pages have brought about."""
+    def record(self, connection: Connection, pages: Sequence[Progress[T]], limit: datetime) -> None:
+        """Note what pages have brought about.
+
+        Args:
+            connection: the transaction.
+            pages: what they have brought, in order.
+            limit: up to when the index is complete now.
+        """
         done = self.done
         for page in pages:
             unread = [job.checkpoint.window for job in page.left]
             unread += [page.gap] if page.gap else []
             # Not only of this window: what was thought to be read may be left after all.
             done = subtract(merged((*done, page.done.checkpoint.window)), unread)
-        self._set_done(connection, done)
+        self._set_done(connection, _until(done, limit))
 
         starts = [page.done.checkpoint.window.start for page in pages]
         closed: list[Row] = [
@@ -122,6 +137,10 @@ class PullState:
         left = [job.checkpoint for page in pages for job in page.left if job.checkpoint.page is not None]
         self.open |= {checkpoint.window.start: checkpoint for checkpoint in left}
         run_for_each(connection, _ADD_OPEN, [self._row(checkpoint) for checkpoint in left])
+
+    def fill(self, connection: Connection, gaps: Sequence[Window]) -> None:
+        """Note that the rows of some ranges came by another way."""
+        self._set_done(connection, merged((*self.done, *gaps)))
 
     def _set_done(self, connection: Connection, done: tuple[Window, ...]) -> None:
         before, self.done = self.done, done

@@ -10,13 +10,15 @@ from functools import cache
 from operator import itemgetter
 from typing import TYPE_CHECKING, cast
 
-from sqlalchemy import bindparam, delete, func, insert, select, update
+import attrs
+from sqlalchemy import bindparam, delete, exists, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from kakaclo_async.catalog import schema
 from kakaclo_async.catalog.rows import (
     Row,
     gone,
+    is_unchanged,
     product_changes,
     product_row,
     run_for_each,
@@ -25,10 +27,9 @@ from kakaclo_async.catalog.rows import (
     stock_change,
     stock_rows,
 )
-from kakaclo_async.resources._lookup import CODES_PER_REQUEST
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy import Column, ColumnElement, Executable, Table
@@ -41,18 +42,12 @@ def _among(column: Column[str], codes: str) -> ColumnElement[bool]:
     return column.in_(bindparam(codes, expanding=True))
 
 
-_product, _sku, _stock = schema.product.c, schema.sku.c, schema.stock.c
+_product, _sku, _stock, _change = schema.product.c, schema.sku.c, schema.stock.c, schema.change.c
 
-_PRODUCTS_BEFORE = select(_product.spu, _product.spu_status, _product.update_time, _product.gone_since).where(
-    _among(_product.spu, "spus")
-)
-_SKUS_BEFORE = select(
-    _sku.sku, _sku.spu, _sku.price, _sku.cost, _sku.stock, _sku.sku_status, _sku.gone_since
-).where(_among(_sku.spu, "spus"))
+_PRODUCTS_BEFORE = select(schema.product).where(_among(_product.spu, "spus"))
+_SKUS_BEFORE = select(schema.sku).where(_among(_sku.spu, "spus"))
 _SKU_STOCKS_BEFORE = select(_sku.sku, _sku.spu, _sku.stock).where(_among(_sku.sku, "skus"))
-_STOCK_BEFORE = select(_stock.sku, _stock.warehouse_code, _stock.as_of > bindparam("as_of")).where(
-    _among(_stock.sku, "skus")
-)
+_STOCK_BEFORE = select(schema.stock).where(_among(_stock.sku, "skus"))
 _STOCK_SUMS = select(_stock.sku, func.sum(_stock.qty)).where(_among(_stock.sku, "skus")).group_by(_stock.sku)
 _DROP_WAREHOUSE = delete(schema.stock).where(
     _stock.sku == bindparam("of_sku"), _stock.warehouse_code == bindparam("at")
@@ -76,15 +71,30 @@ _MARK_ITS_SKUS_GONE = (
     .where(_among(_sku.spu, "spus"), _sku.gone_since.is_(None))
     .values(gone_since=bindparam("since"))
 )
-_NOT_SEEN = (
+_SPUS = (
     select(_product.spu)
-    .where(
-        _product.seen_in < bindparam("before"),
-        _product.spu > bindparam("after"),
-        _product.gone_since.is_(None),
-    )
+    .where(_product.spu > bindparam("after"), _product.gone_since.is_(None))
     .order_by(_product.spu)
-    .limit(CODES_PER_REQUEST)
+    .limit(bindparam("most"))
+)
+_MISSING = select(_product.spu).where(
+    _product.missing_since <= bindparam("since"), _product.gone_since.is_(None)
+)
+_LIVE = select(func.count()).select_from(schema.product).where(_product.gone_since.is_(None))
+_MARK_MISSING = (
+    update(schema.product)
+    .where(_among(_product.spu, "spus"), _product.missing_since.is_(None))
+    .values(missing_since=bindparam("since"))
+)
+_WITHOUT_STOCK = (
+    select(_sku.sku)
+    .where(
+        _sku.sku > bindparam("after"),
+        _sku.gone_since.is_(None),
+        ~exists().where(_stock.sku == _sku.sku, _stock.as_of >= bindparam("since")),
+    )
+    .order_by(_sku.sku)
+    .limit(bindparam("most"))
 )
 _ADD_CHANGES = insert(schema.change)
 
@@ -100,16 +110,37 @@ def _upsert(table: Table, dialect: str) -> Executable:
     return upsert
 
 
+@attrs.frozen(kw_only=True)
+class Newer:
+    """What is stored already, and newer than what has come: it stays.
+
+    Attributes:
+        now: by KakaClo's clock. A stored time after it was wrong, and protects nothing.
+        repair_until: what is stored of times up to then is put right by what has come, even if that is older; None
+            outside of a verification.
+    """
+
+    now: datetime
+    repair_until: datetime | None = None
+
+    def stays(self, stored: object, come: datetime | None) -> bool:
+        """Tell whether a stored version stays."""
+        version = cast("datetime | None", stored)
+        if version is None or come is None or version > self.now:
+            return False
+        return come < version and (self.repair_until is None or version > self.repair_until)
+
+
 def put_products(
-    connection: Connection, products: Sequence[Product], *, seen_at: datetime, seen_in: int
+    connection: Connection, products: Sequence[Product], *, seen_at: datetime, newer: Newer
 ) -> int:
-    """Store products with their SKUs, unless something newer is there.
+    """Store products with their SKUs, unless something newer is there; what says the same is not written again.
 
     Args:
         connection: the transaction.
         products: no SPU twice.
         seen_at: now.
-        seen_in: verifications begun so far.
+        newer: what stays.
 
     Returns:
         The changes noted.
@@ -118,7 +149,11 @@ def put_products(
         return 0
     spus = [product.spu for product in products]
     before = _rows_by("spu", connection, _PRODUCTS_BEFORE, spus=spus)
-    fresh = [product for product in products if not _is_older(product, before.get(product.spu))]
+    fresh = [
+        product
+        for product in products
+        if not newer.stays(before.get(product.spu, {}).get("update_time"), product.update_time)
+    ]
     skus_before = _rows_by("sku", connection, _SKUS_BEFORE, spus=spus)
     sums = _stock_sums(connection, [sku.sku for product in fresh for sku in product.sku_details])
 
@@ -131,7 +166,7 @@ def put_products(
             for sku in product.sku_details
         }
         stock = sum(cast("int", row["stock"] or 0) for row in details.values()) if details else product.stock
-        row = product_row(product, stock=stock, seen_at=seen_at, seen_in=seen_in)
+        row = product_row(product, stock=stock, seen_at=seen_at)
         old = before.get(product.spu)
         changes += product_changes(old, row)
         new_product = old is None or old["gone_since"] is not None
@@ -142,15 +177,23 @@ def put_products(
     missing = _missing(skus_before.values(), {product.spu for product in fresh}, sku_rows)
     changes += [gone(row) for row in missing]
 
-    _put(connection, schema.product, product_rows)
-    _put(connection, schema.sku, sku_rows.values())
+    _put(
+        connection,
+        schema.product,
+        (row for row in product_rows if not is_unchanged(before.get(str(row["spu"])), row)),
+    )
+    _put(
+        connection,
+        schema.sku,
+        (row for code, row in sku_rows.items() if not is_unchanged(skus_before.get(code), row)),
+    )
     run_for_each(connection, _MARK_SKU_GONE, [{"of_sku": row["sku"], "since": seen_at} for row in missing])
     _note(connection, changes, seen_at)
     return len(changes)
 
 
 def put_stock(
-    connection: Connection, levels: Sequence[StockLevel], *, as_of: datetime, seen_at: datetime
+    connection: Connection, levels: Sequence[StockLevel], *, as_of: datetime, seen_at: datetime, newer: Newer
 ) -> int:
     """Store stock per warehouse, unless something newer is there, and sum it per SKU and product.
 
@@ -159,6 +202,7 @@ def put_stock(
         levels: no SKU twice.
         as_of: the end of the range that was pulled.
         seen_at: now.
+        newer: what stays.
 
     Returns:
         The changes noted.
@@ -166,13 +210,14 @@ def put_stock(
     if not levels:
         return 0
     codes = [level.sku for level in levels]
-    stored: dict[str, set[str]] = {}
-    newer: set[str] = set()
-    for code, warehouse, is_newer in connection.execute(_STOCK_BEFORE, {"skus": codes, "as_of": as_of}).all():
-        stored.setdefault(code, set()).add(warehouse)
-        if is_newer:
-            newer.add(code)
-    fresh = [level for level in levels if level.sku not in newer]
+    stored: dict[str, dict[str, Row]] = {}
+    for row in _rows(connection, _STOCK_BEFORE, skus=codes):
+        stored.setdefault(str(row["sku"]), {})[str(row["warehouse_code"])] = row
+    fresh = [
+        level
+        for level in levels
+        if not any(newer.stays(row["as_of"], as_of) for row in stored.get(level.sku, {}).values())
+    ]
     skus_before = _rows_by("sku", connection, _SKU_STOCKS_BEFORE, skus=codes)
 
     rows: list[Row] = []
@@ -181,9 +226,9 @@ def put_stock(
     moved: list[Row] = []
     for level in fresh:
         at_warehouses = {str(row["warehouse_code"]): row for row in stock_rows(level, as_of=as_of)}
-        rows += at_warehouses.values()
-        gone_from = stored.get(level.sku, set()) - at_warehouses.keys()
-        dropped += [Row(of_sku=level.sku, at=warehouse) for warehouse in gone_from]
+        before = stored.get(level.sku, {})
+        rows += [row for code, row in at_warehouses.items() if not is_unchanged(before.get(code), row)]
+        dropped += [Row(of_sku=level.sku, at=code) for code in before.keys() - at_warehouses.keys()]
         old = skus_before.get(level.sku)
         if old is not None and old["stock"] != level.qty:
             moved.append(old | {"stock": level.qty})
@@ -198,15 +243,31 @@ def put_stock(
     return len(changes)
 
 
-def verifications(connection: Connection) -> int:
-    """Return how many verifications have begun to store what they met."""
-    return connection.scalar(select(func.max(schema.product.c.seen_in))) or 0
+def spus_after(connection: Connection, last: str, most: int) -> list[str]:
+    """Return SPUs in order that are not gone, from `last` on."""
+    return [row.spu for row in connection.execute(_SPUS, {"after": last, "most": most})]
 
 
-def not_seen(connection: Connection, *, before: int, after: str) -> list[str]:
-    """Return up to 30 SPUs in order that no verification since `before` has met, from `after` on."""
-    found = connection.execute(_NOT_SEEN, {"before": before, "after": after})
-    return [row.spu for row in found]
+def missing_since(connection: Connection, moment: datetime) -> list[str]:
+    """Return the SPUs that KakaClo was asked for by a moment, and did not know."""
+    return sorted(connection.scalars(_MISSING, {"since": moment}))
+
+
+def live_products(connection: Connection) -> int:
+    """Count the products that are not gone."""
+    return connection.scalar(_LIVE) or 0
+
+
+def skus_without_stock(connection: Connection, since: datetime, last: str, most: int) -> list[str]:
+    """Return SKUs in order, from `last` on, whose stock was not received since a moment of the index."""
+    found = connection.execute(_WITHOUT_STOCK, {"since": since, "after": last, "most": most})
+    return [row.sku for row in found]
+
+
+def mark_missing(connection: Connection, spus: Sequence[str], *, since: datetime) -> None:
+    """Note that KakaClo was asked for products by code, and did not know them: once is no proof."""
+    if spus:
+        connection.execute(_MARK_MISSING, {"spus": spus, "since": since})
 
 
 def mark_gone(connection: Connection, spus: Sequence[str], *, since: datetime) -> None:
@@ -218,6 +279,15 @@ def mark_gone(connection: Connection, spus: Sequence[str], *, since: datetime) -
     _note(connection, [gone({"spu": spu}) for spu in spus], since)
 
 
+def drop_changes(connection: Connection, until: datetime) -> None:
+    """Forget the changes noted by a moment, and note which was the last of them."""
+    last = connection.scalar(select(func.max(_change.id)).where(_change.at <= until))
+    if last is not None:
+        connection.execute(delete(schema.change).where(_change.id <= last))
+        dropped: Row = {"name": schema.DROPPED_UNTIL, "value": last}
+        connection.execute(_upsert(schema.mirror_number, connection.dialect.name), [dropped])
+
+
 def _stock_sums(connection: Connection, skus: list[str]) -> dict[str, int]:
     return {code: int(qty or 0) for code, qty in connection.execute(_STOCK_SUMS, {"skus": skus}).all()}
 
@@ -227,20 +297,22 @@ def _put(connection: Connection, table: Table, rows: Iterable[Row]) -> None:
     run_for_each(connection, _upsert(table, connection.dialect.name), sorted(rows, key=by_key))
 
 
+def _changed(rows: Iterable[Row], before: Mapping[str, Row], key: str) -> list[Row]:
+    return [row for row in rows if not is_unchanged(before.get(str(row[key])), row)]
+
+
 def _note(connection: Connection, changes: Sequence[Row], at: datetime) -> None:
     run_for_each(connection, _ADD_CHANGES, [{**change, "at": at} for change in changes])
 
 
 def _rows_by(key: str, connection: Connection, statement: Executable, **codes: list[str]) -> dict[str, Row]:
+    return {str(row[key]): row for row in _rows(connection, statement, **codes)}
+
+
+def _rows(connection: Connection, statement: Executable, **codes: list[str]) -> Iterator[Row]:
     found = connection.execute(statement, codes)
     names = tuple(found.keys())
-    rows = (dict(zip(names, row, strict=True)) for row in found.all())
-    return {str(row[key]): row for row in rows}
-
-
-def _is_older(product: Product, stored: Row | None) -> bool:
-    version = None if stored is None else cast("datetime | None", stored["update_time"])
-    return version is not None and product.update_time is not None and product.update_time < version
+    return (dict(zip(names, row, strict=True)) for row in found.all())
 
 
 def _missing(stored: Iterable[Row], spus: set[str], received: dict[str, Row]) -> list[Row]:

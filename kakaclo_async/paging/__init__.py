@@ -3,6 +3,7 @@
 from kakaclo_async.models.pull import merged as merged, subtract as subtract
 from kakaclo_async.paging.jobs import (
     INDEX_LAG as INDEX_LAG,
+    TOO_DEEP as TOO_DEEP,
     Checkpoint as Checkpoint,
     Knowledge as Knowledge,
     Progress as Progress,

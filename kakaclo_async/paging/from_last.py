@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 import attrs
 
-from kakaclo_async.paging.jobs import Checkpoint, Step, page_count
+from kakaclo_async.paging.jobs import TOO_DEEP, Checkpoint, Step, page_count
 
 if TYPE_CHECKING:
     from kakaclo_async.models.pull import Window
@@ -231,7 +231,7 @@ class FromLast(Generic[T]):
         page = self.page or 1
         known.depth = min(known.depth, max(self.page_size, (page - 1) * self.page_size))
         job = attrs.evolve(self, page=None, round=_MAX_READINGS)
-        failed = f"it holds more rows than the server pages through: page {page} does not come"
+        failed = f"{TOO_DEEP}: page {page} does not come"
         return Step(left=(job,), total=None, failed=failed)
 
     def _higher_total(self, total: int) -> Step[T]:

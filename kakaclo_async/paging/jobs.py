@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+TOO_DEEP: Final = "it holds more rows than the server pages through"
+"""The reason of a gap that no other reading of the window can fill."""
+
 INDEX_LAG: Final = timedelta(minutes=10)
 """How far behind now a window ends: the search index trails the database by up to 5 minutes."""
 

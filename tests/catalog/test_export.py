@@ -237,9 +237,7 @@ async def peak_of_an_export(mirror_of, shop, tmp_path, ending, rows):
     async with mirror_of(sandbox, kk, f"sqlite:///{path}"):
         pass
     with closing(connect(path)) as connection:
-        connection.execute(
-            "INSERT INTO product (spu, seen_at, seen_in) VALUES ('P', '2024-01-01 00:00:00', 0)"
-        )
+        connection.execute("INSERT INTO product (spu, seen_at) VALUES ('P', '2024-01-01 00:00:00')")
         connection.execute(FILL, [rows])
         connection.commit()
     process = await asyncio.create_subprocess_exec(

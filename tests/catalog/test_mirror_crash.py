@@ -80,9 +80,9 @@ def rows_served(monkeypatch):
     sent = []
     page = ProductArea._page
 
-    def counted(area, rows, total, number):
+    def counted(area, rows, *others):
         sent.append(len(rows))
-        return page(area, rows, total, number)
+        return page(area, rows, *others)
 
     monkeypatch.setattr(ProductArea, "_page", counted)
     return sent

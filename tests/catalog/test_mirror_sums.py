@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from kakaclo_async.catalog import ChangeKind, schema
 from kakaclo_async.catalog.database import MirrorDatabase
-from kakaclo_async.catalog.store import put_products, put_stock
+from kakaclo_async.catalog.store import Newer, put_products, put_stock
 from kakaclo_async.models.product import Product, Sku, StockLevel, WarehouseStock
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -61,9 +61,13 @@ async def store_all(pages):
             for number, (kind, rows) in enumerate(pages):
                 now = START + timedelta(days=1, minutes=number)
                 if kind == "products":
-                    await database.write(partial(put_products, products=rows, seen_at=now, seen_in=0))
+                    await database.write(
+                        partial(put_products, products=rows, seen_at=now, newer=Newer(now=now))
+                    )
                 else:
-                    await database.write(partial(put_stock, levels=rows, as_of=now, seen_at=now))
+                    await database.write(
+                        partial(put_stock, levels=rows, as_of=now, seen_at=now, newer=Newer(now=now))
+                    )
             async with database.reading() as connection:
                 found = [
                     (await connection.execute(select(table))).mappings().all()

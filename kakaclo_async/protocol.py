@@ -11,6 +11,7 @@ from urllib.parse import quote
 import attrs
 
 from kakaclo_async import codec
+from kakaclo_async.config import API_SETTINGS_URL
 from kakaclo_async.errors import (
     APIError,
     DecodeError,
@@ -65,6 +66,7 @@ class Request(Generic[T_co]):
         writes: whether KakaClo changes anything; many POSTs only read.
         custom_order_id: the order that a write is about, for its errors.
         order_id: likewise, once KakaClo has numbered it.
+        again: whether it repeats, in another form, an order that surely was not placed: guards have counted it.
         scrub: strikes out of the server's words what no error may repeat: the address in an order.
     """
 
@@ -76,6 +78,7 @@ class Request(Generic[T_co]):
     writes: bool = False
     custom_order_id: str | None = None
     order_id: str | None = None
+    again: bool = attrs.field(default=False, eq=False)
     scrub: Callable[[str], str] = attrs.field(default=_as_it_is, repr=False, eq=False)
 
 
@@ -172,7 +175,7 @@ def _refusal(request: Request[T], words: _Words, now: datetime | None) -> APIErr
     error: APIError
     match words.answer.status:
         case 401 | 403:
-            hint = "check the access token, or refresh it on KakaClo's API settings page"
+            hint = f"check the access token, or refresh it on KakaClo's API settings page, {API_SETTINGS_URL}"
             error = _error(Unauthorized, request, words, envelope, hint)
         case 404:
             error = _error(NotFound, request, words, envelope)

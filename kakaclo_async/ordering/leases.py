@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, ClassVar
 
 from kakaclo_async.errors import ConfigurationError, KakaCloError, LeaseLost, OutcomeUnknown, Rejected
+from kakaclo_async.models.common import Number
 from kakaclo_async.ordering.writes import Lease
 
 if TYPE_CHECKING:
@@ -262,7 +263,7 @@ class Attempt:
                 how = trouble if isinstance(trouble, ConfigurationError) else type(trouble).__name__
                 what = f"that could not be recorded ({how})"
             raise OutcomeUnknown(
-                f"{self._writes.kind} {self.key!r} was carried out as {outcome}, and {what};"
+                f"{self._writes.kind} {self.key!r} was carried out as {', '.join(Number.all_of(outcome))}, and {what};"
                 " submit it again with the same journal: it will be found",
                 custom_order_id=self.key if self._writes.kind == "order" else None,
             ) from trouble

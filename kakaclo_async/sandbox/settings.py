@@ -61,6 +61,9 @@ class Settings:
         old_order_shape: V2 queries answer in the older shape, with the names of V1.
         numeric_refund_numbers: Refund numbers are JSON numbers.
         order_number_as_text: Order numbers are JSON strings.
+        number_form: What the answer to a new order or refund is: the first number alone, a list of all, or an object
+            that holds the list (`kkOrderIds`, `RefundNo`).
+        address_field: What the address of a new order must be called; the documents name it both ways.
         balance_form: How the balance is written; the documents do not say.
         split_orders: An order that needs warehouses in two countries becomes two orders; only the first number is
             answered. Otherwise it is one order whose items differ in `countryCode`.
@@ -106,6 +109,8 @@ class Settings:
     numeric_refund_numbers: bool = False
     order_number_as_text: bool = False
     balance_form: Literal["number", "text", "object"] = "number"
+    number_form: Literal["value", "list", "object"] = "value"
+    address_field: Literal["orderAddresses", "orderAddress"] = "orderAddresses"
 
     # Orders
     split_orders: bool = False

@@ -43,6 +43,8 @@ LIVE = {
     "numeric_refund_numbers": True,
     "order_number_as_text": True,
     "balance_form": "text",
+    "number_form": "object",
+    "address_field": "orderAddress",
     "split_orders": True,
     "ship_after": 1.0,
     "complete_after": 1.0,

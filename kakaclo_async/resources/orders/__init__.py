@@ -90,7 +90,8 @@ class Orders(OrderReads):
                 made if it has none, and only `journal.settle` can then find out about an unknown order.
             journal: a `Journal`.
             timeout: seconds to go on while the outcome is unknown; None: until it can be settled, a little more than
-                the journal's quiet time. Submit the order again later to go on.
+                the journal's quiet time. Submit the order again later to go on. A short time is spent on one look,
+                which goes on after it, and which no limit of the view cuts off.
 
         Returns:
             The order number: KakaClo's answer, or the first of the orders that were found.

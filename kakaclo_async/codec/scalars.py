@@ -164,7 +164,7 @@ def read_decimal(value: object, *, wanted: str = "a number") -> Decimal | None:
     if not isinstance(value, str):
         raise InvalidValue.expected(wanted, value)
     text = value.strip()
-    if not text:
+    if not text or text == "NULL":
         return None
     if len(text) > _MOST_DIGITS or not _NUMBER.fullmatch(text):
         raise InvalidValue(f"must be {wanted}, not a text that is none")
@@ -173,7 +173,7 @@ def read_decimal(value: object, *, wanted: str = "a number") -> Decimal | None:
 
 def read_time(value: object) -> datetime | None:
     """Read a moment from ISO 8601 with its offset, or from milliseconds since 1970."""
-    if value is None or value == "":
+    if value is None or value == "" or value == "NULL":  # noqa: PLR1714 - it need not be hashable
         return None
     try:
         if isinstance(value, str) and not (value.isdecimal() and len(value) > _DATE_DIGITS):

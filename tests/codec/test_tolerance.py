@@ -58,6 +58,7 @@ def test_equal_numbers_of_different_scale_stay_apart():
         ('"3.00"', 3),
         ('""', None),
         ('" "', None),
+        ('"NULL"', None),
         ("null", None),
         ("-1", -1),
         ("1e2", 100),
@@ -203,6 +204,7 @@ def test_unknown_fields_are_kept_and_change_nothing_else(fields):
         ("1612121201144", datetime(2021, 1, 31, 19, 26, 41, 144_000, tzinfo=UTC)),
         (Decimal("1712475208144.0"), datetime(2024, 4, 7, 7, 33, 28, 144_000, tzinfo=UTC)),
         ("", None),
+        ("NULL", None),
         (None, None),
     ],
 )

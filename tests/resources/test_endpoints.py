@@ -337,7 +337,10 @@ async def test_models_are_searched_and_detailed(kk, sandbox):
     assert [m async for m in kk.custom.models(updated_from=newest + timedelta(seconds=1))] == []
 
 
-async def test_a_design_is_added_found_and_can_be_ordered(kk, sandbox):
+@pytest.mark.parametrize("older", [True, False])
+async def test_a_design_is_added_found_and_can_be_ordered(kk, sandbox, older):
+    sandbox.old_custom_shape = older
+    began = sandbox.now()
     models = [model async for model in kk.custom.models()]
     details = [await kk.custom.model(model.id) for model in models]
     model = next(detail for detail in details if detail.status is ModelStatus.ON_SHELF)
@@ -355,6 +358,8 @@ async def test_a_design_is_added_found_and_can_be_ordered(kk, sandbox):
     (design,) = [found async for found in kk.custom.designs(search_content="Dinosaur")]
     assert design == added
     assert design.en_name == "Dinosaur"
+    assert isinstance(design.custom_designed_id, str)
+    assert began - timedelta(seconds=1) <= design.create_date <= sandbox.now()
     product = await kk.products.get(design.spu)
     assert product.sku_details[0].sku
     assert [found async for found in kk.custom.designs(spus=["NOSUCH"])] == []

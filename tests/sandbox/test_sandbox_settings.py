@@ -40,6 +40,7 @@ LIVE = {
     "retry_after": True,
     "old_freight_shape": True,
     "old_order_shape": True,
+    "old_custom_shape": True,
     "numeric_refund_numbers": True,
     "order_number_as_text": True,
     "balance_form": "text",

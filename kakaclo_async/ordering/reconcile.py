@@ -32,7 +32,7 @@ _TIMES_AS_LONG: Final = (
 
 
 async def reconcile(store: Store, writes: Writes) -> None:
-    """Look once for all unknown writes of a kind, and record what is certain.
+    """Look once for all unknown writes of a kind, with time of its own, and record what is certain.
 
     Raises:
         KakaCloError: KakaClo could not be asked, or the journal could not record what was found.
@@ -40,6 +40,7 @@ async def reconcile(store: Store, writes: Writes) -> None:
     unknown = [entry for entry in await store.open(writes.kind) if entry.status is WriteStatus.UNKNOWN]
     if not unknown:
         return
+    writes = writes.at_leisure()
     # Before the look: what it does not show was absent then, and could not arrive any more.
     ripe = [entry for entry in unknown if entry.may_be_settled]
     began = asyncio.get_running_loop().time()
@@ -206,7 +207,7 @@ class Reconciler:
         last_first = list(reversed(clients.values()))
         for writes in sorted(last_first, key=lambda one: one.sender.state.gate.closed):
             try:
-                await reconcile(self._store, writes.at_leisure())
+                await reconcile(self._store, writes)
             except (ClientClosed, Unauthorized) as error:
                 failure = failure or error
             except Exception as error:  # noqa: BLE001 - whatever it is, the callers must not wait for ever

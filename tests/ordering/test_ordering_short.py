@@ -77,10 +77,13 @@ async def test_an_order_that_kakaclo_did_not_get_is_sent_again_by_short_submits(
     ],
     ids=str,
 )
-async def test_the_limits_of_a_view_do_not_bind_the_look(kk, sandbox, journal, order, options):
+@pytest.mark.parametrize("by", ["submit", "settle"])
+async def test_the_limits_of_a_view_do_not_bind_the_look(kk, sandbox, journal, order, options, by):
     await in_doubt(kk, sandbox, journal, order())
     sandbox.faults.add(Fault("delay", path=LIST, method="GET", seconds=0.4, times=None))
     sandbox.faults.add(Fault("bad_gateway", path=LIST, method="GET"))
+    if by == "settle":
+        assert await journal.settle(kk.with_options(**options)) == ()
     created = await submitted(kk.with_options(**options), order(), journal)
     assert [placed.orders for placed in sandbox.journal] == [(created.id,)]
 

@@ -60,7 +60,11 @@ def check_warehouse(code: object) -> str:
 
 def _name(instance: object, field: Field) -> str:
     order = cast("object", getattr(instance, "custom_order_id", None))
-    of = f"order {order!r}: " if isinstance(order, str) and field.name != "custom_order_id" else ""
+    of = (
+        f"order {order[:_CODE_LENGTH]!r}: "
+        if isinstance(order, str) and field.name != "custom_order_id"
+        else ""
+    )
     return f"{of}{type(instance).__name__}.{field.name}"
 
 

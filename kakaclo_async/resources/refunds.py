@@ -237,7 +237,7 @@ async def ask_for_refund(
             number = await sender.send(build)
     except OutcomeUnknown as error:
         raise _unknown(order, str(error.__cause__ or error), order_id, custom_order_id) from error.__cause__
-    if not number:
+    if not number or number == str(order_id):  # an object's `id` may be the order's
         raise _unknown(order, "KakaClo named no number", order_id, custom_order_id)
     return number
 

@@ -69,6 +69,18 @@ async def test_a_refund_is_a_text_that_knows_every_number(
     assert len(sandbox.ledger.refunds) == 1
 
 
+@pytest.mark.parametrize("version", ["v1", "v2"])
+@pytest.mark.filterwarnings("ignore:KakaClo's V1")
+async def test_the_number_of_the_order_is_not_taken_for_that_of_its_refund(
+    kk, sandbox, order, monkeypatch, version
+):
+    number = (await kk.orders.create(order("A"))).id
+    sandbox.skip(600)
+    monkeypatch.setattr(OrderArea, "_numbered", lambda *_, **__: {"id": number})
+    with pytest.raises(OutcomeUnknown, match="named no number"):
+        await (kk.refunds.request(number) if version == "v2" else kk.v1.refunds.request(number, "x"))
+
+
 UNREADABLE = pytest.mark.parametrize(
     "answer", [{"taken": True}, {}, [], "", True, 1.5, None, {"kkOrderIds": []}]
 )

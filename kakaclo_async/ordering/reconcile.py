@@ -149,6 +149,7 @@ class Reconciler:
         longest = max(_FIRST_PAUSE, min(_LONGEST_PAUSE, quiet_time / 10))
         self._pauses = Pauses(first=_FIRST_PAUSE, growth=1.5, longest=longest)
         self._waiting: dict[_Waiter, None] = {}  # a set that keeps its order
+        self._owed: list[Writes] = []  # to one whose wait was cancelled before a look began
         self._task: asyncio.Task[None] | None = None
         self._newcomer = asyncio.Event()
         self._ended, self._took = -inf, 0.0  # of the last look
@@ -180,6 +181,10 @@ class Reconciler:
         try:
             await asyncio.wait([waiter.done], timeout=timeout)
             failure = waiter.done.result() if waiter.done.done() else None
+        except asyncio.CancelledError:
+            if waiter in self._waiting:
+                self._owed = [writes]
+            raise
         finally:
             self._waiting.pop(waiter, None)
         if failure is None or isinstance(failure, KakaCloError):
@@ -190,10 +195,13 @@ class Reconciler:
         clock = asyncio.get_running_loop().time
         for pause in self._pauses:
             await self._rest(pause)
-            if not self._waiting:
-                return
             waiting, began = tuple(self._waiting), clock()
-            failure = await self._look(waiter.writes for waiter in waiting)
+            asked = [waiter.writes for waiter in waiting] or self._owed
+            if not asked:
+                return
+            self._waiting.clear()
+            self._owed = []
+            failure = await self._look(asked)
             self._ended = clock()
             self._took = self._ended - began
             for waiter in waiting:

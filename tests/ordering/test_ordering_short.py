@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from datetime import timedelta
 
 import pytest
@@ -55,6 +56,18 @@ async def test_each_of_several_processes_looks_in_its_short_time(sandbox, url, j
     async with client(sandbox) as kk:
         created = await kk.orders.submit(order(), journal=Journal(url, now=sandbox.now), **SHORT)
     assert [placed.orders for placed in sandbox.journal] == [(created.id,)]
+
+
+async def test_submits_that_are_cancelled_early_settle_it_in_the_background(kk, sandbox, journal, order):
+    await in_doubt(kk, sandbox, journal, order())
+    for _ in range(12):
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(0.5):
+                created = await kk.orders.submit(order(), journal=journal)
+                break
+        await asyncio.sleep(2)  # nobody waits when the look is due
+    assert [placed.orders for placed in sandbox.journal] == [(created.id,)]
+    assert looks(sandbox) == 1
 
 
 async def test_an_order_that_kakaclo_did_not_get_is_sent_again_by_short_submits(kk, sandbox, journal, order):

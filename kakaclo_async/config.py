@@ -30,6 +30,13 @@ ENVIRONMENTS = {
 }
 
 
+API_SETTINGS_URL: Final = "https://kakaclo.com/personal-center/api-setting"
+"""The page where people make and refresh access tokens; no endpoint does."""
+
+PAYMENT_URL: Final = "https://www.kakaclo.com/personal-center/payment-manage"
+"""The page where people top up the balance that orders are paid from."""
+
+
 _LEAST_TIME: Final = 2.0  # KakaClo answers in less than one
 
 
@@ -219,8 +226,7 @@ class Token:
             source = os.environ.get("KAKACLO_TOKEN")
         if source is None:
             raise ConfigurationError(
-                "no access token: pass token= or set KAKACLO_TOKEN"
-                " (tokens are made at https://kakaclo.com/personal-center/api-setting)"
+                f"no access token: pass token= or set KAKACLO_TOKEN (tokens are made at {API_SETTINGS_URL})"
             )
         self._source = source if callable(source) else _checked(source)
         self._seen: deque[str] = deque([] if callable(source) else [source], _REMEMBERED)

@@ -11,6 +11,7 @@ from urllib.parse import quote
 import attrs
 
 from kakaclo_async import codec
+from kakaclo_async.config import API_SETTINGS_URL
 from kakaclo_async.errors import (
     APIError,
     DecodeError,
@@ -65,6 +66,7 @@ class Request(Generic[T_co]):
         writes: whether KakaClo changes anything; many POSTs only read.
         custom_order_id: the order that a write is about, for its errors.
         order_id: likewise, once KakaClo has numbered it.
+        again: whether it repeats, in another form, an order that surely was not placed: guards have counted it.
         scrub: strikes out of the server's words what no error may repeat: the address in an order.
     """
 
@@ -76,6 +78,7 @@ class Request(Generic[T_co]):
     writes: bool = False
     custom_order_id: str | None = None
     order_id: str | None = None
+    again: bool = attrs.field(default=False, eq=False)
     scrub: Callable[[str], str] = attrs.field(default=_as_it_is, repr=False, eq=False)
 
 
@@ -113,7 +116,7 @@ def read_answer(
         scrub: strikes the token out of the server's words, before they are shortened: a cut would leave its head.
 
     Raises:
-        Unauthorized: 401 or 403.
+        Unauthorized: 401 or 403, or 400 with the words of a 401.
         RateLimited: 429.
         NotFound: 404.
         ServerError: 5xx, whatever the body is; 408, 425 and 499 likewise.
@@ -171,8 +174,8 @@ def _refusal(request: Request[T], words: _Words, now: datetime | None) -> APIErr
         envelope = None
     error: APIError
     match words.answer.status:
-        case 401 | 403:
-            hint = "check the access token, or refresh it on KakaClo's API settings page"
+        case status if status in {401, 403} or (status == 400 and _denies(envelope)):
+            hint = f"check the access token, or refresh it on KakaClo's API settings page, {API_SETTINGS_URL}"
             error = _error(Unauthorized, request, words, envelope, hint)
         case 404:
             error = _error(NotFound, request, words, envelope)
@@ -192,6 +195,12 @@ def _refusal(request: Request[T], words: _Words, now: datetime | None) -> APIErr
     error.declined = error.declined and (worded or isinstance(error, RateLimited))
     error.retry_after = retry_after(words.answer.headers, now or datetime.now(UTC))
     return error
+
+
+def _denies(envelope: codec.Envelope | None) -> bool:
+    """Return whether it says what the documents show for a bad token, on one page under HTTP 400."""
+    said = "" if envelope is None else envelope.error or envelope.message
+    return said.strip().rstrip(".!").casefold() == "permission denied"
 
 
 def _error(

@@ -1,6 +1,11 @@
 """The public names that both packages share: each is listed here, once."""
 
+from kakaclo_async.codec.outgoing import (
+    resized_image as resized_image,
+)
 from kakaclo_async.config import (
+    API_SETTINGS_URL as API_SETTINGS_URL,
+    PAYMENT_URL as PAYMENT_URL,
     Caching as Caching,
     __version__ as __version__,
 )
@@ -41,12 +46,15 @@ from kakaclo_async.guards import (
 from kakaclo_async.models.common import (
     Attributes as Attributes,
     FrozenMapping as FrozenMapping,
+    Number as Number,
     OpenIntEnum as OpenIntEnum,
     OpenStrEnum as OpenStrEnum,
     Option as Option,
     Page as Page,
 )
 from kakaclo_async.models.custom import (
+    POD_DESIGNER_URL as POD_DESIGNER_URL,
+    POD_DESIGNS_URL as POD_DESIGNS_URL,
     Design as Design,
     DesignModel as DesignModel,
     DesignModelDetail as DesignModelDetail,
@@ -138,4 +146,4 @@ from kakaclo_async.ratelimit.redis import (
     RedisBucket as RedisBucket,
 )
 
-NAMES = sorted(name for name in globals() if name == "__version__" or name[0].isupper())
+NAMES = sorted(name for name in globals() if name == "__version__" or name[0] != "_")

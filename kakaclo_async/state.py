@@ -14,6 +14,7 @@ from weakref import WeakValueDictionary
 import attrs
 
 from kakaclo_async.errors import ClientClosed, OutcomeUnknown
+from kakaclo_async.models.common import Number
 from kakaclo_async.protocol import ServerClock
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ class ClientState:
         guard: refuses what the client must not do.
         freight: the quotes kept.
         reference: the answers kept about what seldom changes.
+        address_fields: how a path wants a new order's address to be named, where it was learned; by path.
         server_clock: KakaClo's clock, as its answers show it.
         learned: what pulls have learned about the endpoints, by what their rows are.
         steps: what ends when the client is closed, requests apart.
@@ -99,6 +101,7 @@ class ClientState:
     guard: Guard
     freight: Cache[FreightRequest, FreightQuote]
     reference: Cache[Request[Any], Any]
+    address_fields: dict[str, str] = attrs.field(factory=dict[str, str], init=False)
     server_clock: ServerClock = attrs.field(factory=ServerClock, init=False)
     learned: dict[str, Knowledge] = attrs.field(factory=dict["str", "Knowledge"], init=False)
     steps: Steps = attrs.field(factory=Steps, init=False)
@@ -156,7 +159,7 @@ class CallWrites:
         """Note that a write was carried out.
 
         Args:
-            number: what KakaClo calls the order, refund or design; "" if it did not say.
+            number: what KakaClo calls the order, refund or design, perhaps a `Number`; "" if it did not say.
             custom_order_id: of an order.
             order_id: the order that a refund is of.
         """
@@ -167,7 +170,11 @@ class CallWrites:
         else:
             what = "the design was added"
         self.not_executed()
-        text = f"{what} as {number}" if number else f"{what}, and KakaClo named no number"
+        text = (
+            f"{what} as {', '.join(Number.all_of(number))}"
+            if number
+            else f"{what}, and KakaClo named no number"
+        )
         # A design's number comes later than its answer, and a journal tells again what it has.
         self._done = [done for done in self._done if done.number is not None and str(done) != text]
         self._done.append(

@@ -33,8 +33,9 @@ class Journal(BlockingProxy[ordering.Journal]):
     Args:
         url: `sqlite:///orders.db` or `postgresql://user:password@host/name`.
         quiet_time: seconds from the moment when a request was given up until a look can say that KakaClo did not
-            get it. It must cover how long a request may travel on without us, and then the index lag of up to 5
-            minutes. A shorter one is quicker and less safe: a request that arrives later is a second order.
+            get it. It must cover how long a request may travel on without us, and then the index lag, of
+            which we assume that it is 5 minutes at most for orders, too. A shorter one is quicker and less safe: a
+            request that arrives later is a second order.
         lease: seconds after which a worker that died loses what it was sending.
         now: tells the time, aware. Workers on several machines keep their clocks in step; KakaClo's may differ.
 

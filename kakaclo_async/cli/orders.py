@@ -166,7 +166,7 @@ async def show(
         ),
     ] = None,
 ) -> Result:
-    """Show orders by their numbers, or all orders of one custom id; new ones show up within 5 minutes."""
+    """Show orders by their numbers, or all orders of one custom id; new ones may take some minutes to show up."""
     if bool(order_ids) == bool(custom_id):
         raise InvalidRequest("give either order numbers or a --custom-id")
     if custom_id:
@@ -184,7 +184,8 @@ async def show(
         data=orders,
         tables=tuple(table for order in orders for table in order_tables(order)),
         errors=tuple(
-            NotFound(f"{text} (new orders show up within 5 minutes)", status=200) for text in missing
+            NotFound(f"{text} (we assume that a new one shows up within 5 minutes)", status=200)
+            for text in missing
         ),
     )
 

@@ -9,17 +9,31 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from types import GenericAlias, UnionType
 from typing import Final, TypeAlias, Union, cast, get_args, get_origin
 
 import attrs
 from cattrs import Converter
 
-from kakaclo_async.codec.embedded import read_attributes, read_balance, read_option, read_size_content
+from kakaclo_async.codec.embedded import (
+    read_attributes,
+    read_balance,
+    read_option,
+    read_size_content,
+)
 from kakaclo_async.codec.scalars import (
+    LOOSE_KINDS,
     InvalidValue,
+    LooseText,
+    LooseTime,
+    OrderNumber,
+    RefundNumber,
     read_decimal,
     read_integer,
+    read_loose_text,
+    read_loose_time,
+    read_number,
     read_number_member,
     read_text,
     read_text_member,
@@ -36,6 +50,7 @@ from kakaclo_async.models.common import (
     Option,
     Page,
     Record,
+    is_loose,
     wire_names,
 )
 from kakaclo_async.models.product import SizeContent
@@ -110,7 +125,7 @@ def wire_fields(kind: object) -> tuple[WireField, ...]:
     """List the fields of a record class, `extra` aside, with the type parameters of `Page[Product]` filled in."""
     attributes = attrs.fields(attrs.resolve_types(cast("type[Record]", type_of(kind))))
     return tuple(
-        WireField(attribute.name, wire_names(attribute), _bare(attribute.type, kind), attribute.default)
+        WireField(attribute.name, wire_names(attribute), _kind_of(attribute, kind), attribute.default)
         for attribute in attributes
         if attribute.name != "extra"
     )
@@ -129,6 +144,11 @@ def row_type(kind: object) -> object:
 def hook_of(kind: object) -> Hook:
     """Find the function that reads values of a type."""
     return cast("Hook", converter.get_structure_hook(kind))
+
+
+def _kind_of(attribute: attrs.Attribute[object], owner: object) -> object:
+    kind = _bare(attribute.type, owner)
+    return LOOSE_KINDS[cast("type", kind)] if is_loose(attribute) else kind
 
 
 def _bare(kind: object, owner: object) -> object:
@@ -268,10 +288,14 @@ _SCALARS: Final[dict[type, Callable[[object], object]]] = {
     int: read_integer,
     Decimal: read_decimal,
     datetime: read_time,
+    LooseText: read_loose_text,
+    LooseTime: read_loose_time,
     Option: read_option,
     Attributes: read_attributes,
     SizeContent: read_size_content,
     Balance: read_balance,
+    OrderNumber: partial(read_number, OrderNumber),
+    RefundNumber: partial(read_number, RefundNumber),
 }
 
 for _kind, _read in _SCALARS.items():

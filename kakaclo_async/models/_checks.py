@@ -24,14 +24,17 @@ T = TypeVar("T")
 
 _COUNTRY: Final = re.compile(r"[A-Z]{2}(?:_[A-Z0-9]{1,9})?")
 _CODE_LENGTH = 64
+WAREHOUSE_LENGTH: Final = 32
+_QUANTITY_DIGITS: Final = 16  # "int[16]" in the documents
 
 
-def check_code(code: object, what: str) -> str:
+def check_code(code: object, what: str, *, longest: int = _CODE_LENGTH) -> str:
     """Return a code that can stand in a comma-separated list and be looked up again, or refuse it.
 
     Args:
-        code: a SKU, an order number, a custom order id: at most 64 printable characters, no comma, no blanks around.
+        code: a SKU, an order number, a custom order id: printable characters, no comma, no blanks around.
         what: names it in the error.
+        longest: characters at most.
     """
     if not isinstance(code, str):
         raise InvalidRequest(f"{what} must be a str, not {type(code).__name__}")
@@ -39,8 +42,8 @@ def check_code(code: object, what: str) -> str:
         raise InvalidRequest(f"{what} holds half a character (a lone surrogate, as of a cut emoji)")
     if not code or code != code.strip() or "," in code or not code.isprintable():
         raise InvalidRequest(f"{what} {code!r} is empty or holds a comma, blanks around it or a line break")
-    if len(code) > _CODE_LENGTH:
-        raise InvalidRequest(f"{what} {code[:16]!r}... is longer than {_CODE_LENGTH} characters")
+    if len(code) > longest:
+        raise InvalidRequest(f"{what} {code[:16]!r}... is longer than {longest} characters")
     return code
 
 
@@ -50,8 +53,19 @@ def optional_code(instance: object, field: Field, value: object) -> None:
         check_code(value, _name(instance, field))
 
 
+def check_warehouse(code: object) -> str:
+    """Return the code of a warehouse, or refuse it."""
+    return check_code(code, "warehouse_code", longest=WAREHOUSE_LENGTH)
+
+
 def _name(instance: object, field: Field) -> str:
-    return f"{type(instance).__name__}.{field.name}"
+    order = cast("object", getattr(instance, "custom_order_id", None))
+    of = (
+        f"order {order[:_CODE_LENGTH]!r}: "
+        if isinstance(order, str) and field.name != "custom_order_id"
+        else ""
+    )
+    return f"{of}{type(instance).__name__}.{field.name}"
 
 
 def text(longest: int | None = None) -> Validator:
@@ -87,13 +101,15 @@ def optional_text(longest: int | None = None) -> Validator:
 
 
 def positive(instance: object, field: Field, value: object) -> None:
-    """Validate a whole number above 0."""
+    """Validate a whole number above 0, as long as a quantity may be."""
     if not isinstance(value, int) or isinstance(value, bool):
         raise InvalidRequest(
             f"{_name(instance, field)} must be a whole number above 0, not {type(value).__name__}"
         )
     if value <= 0:
         raise InvalidRequest(f"{_name(instance, field)} must be above 0, not {value}")
+    if value >= 10**_QUANTITY_DIGITS:
+        raise InvalidRequest(f"{_name(instance, field)} takes at most {_QUANTITY_DIGITS} digits")
 
 
 def instance_of(kind: type) -> Validator:
@@ -191,9 +207,11 @@ def as_country(code: str) -> str:
 
 
 def country(instance: object, field: Field, value: object) -> None:
-    """Validate a country code: two letters, perhaps with the part of the country as in "CN_S"."""
+    """Validate a country code: two letters, perhaps with a part of the country as in "CN_S": 12 characters."""
     if not isinstance(value, str) or _COUNTRY.fullmatch(value) is None:
-        raise InvalidRequest(f"{_name(instance, field)} must be a two-letter code such as 'US'")
+        raise InvalidRequest(
+            f"{_name(instance, field)} must be a two-letter code such as 'US'; it takes at most 12 characters"
+        )
 
 
 def check_country(code: object) -> str:

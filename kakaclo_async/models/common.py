@@ -28,6 +28,42 @@ def wire_names(field: "attrs.Attribute[Any]") -> tuple[str, ...]:
     return cast("tuple[str, ...]", field.metadata.get(_WIRE_NAMES, (own,)))
 
 
+_LOOSE: Final = "kakaclo.loose"
+LOOSE: Final = {_LOOSE: True}
+"""The metadata of a time or text that is written in many ways, and whose loss is no reason to lose its record."""
+
+
+def is_loose(field: "attrs.Attribute[Any]") -> bool:
+    """Return whether a field is marked with `LOOSE`."""
+    return _LOOSE in field.metadata
+
+
+class Number(str):
+    """The number that KakaClo gave an order or a refund: a text, exactly as on the wire.
+
+    Attributes:
+        all: every number of the answer, this one first; the documents promise one.
+    """
+
+    __slots__ = ("all",)
+
+    all: tuple[str, ...]
+
+    def __new__(cls, number: str, *others: str) -> Self:
+        """Make one of the first number and the others."""
+        made = super().__new__(cls, number)
+        made.all = (str(number), *others)
+        return made
+
+    def __getnewargs__(self) -> tuple[str, ...]:  # type: ignore[override] # of several arguments
+        return self.all
+
+    @staticmethod
+    def all_of(number: str) -> tuple[str, ...]:
+        """Return every number that came with this one."""
+        return number.all if isinstance(number, Number) else (number,)
+
+
 class FrozenMapping(Mapping[str, V_co], Generic[V_co]):
     """A mapping that cannot change, and that pickles (`MappingProxyType` does not)."""
 

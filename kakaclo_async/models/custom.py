@@ -3,12 +3,19 @@
 from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
+from typing import Final
 
 import attrs
 
 from kakaclo_async.models._checks import as_tuple, each, optional_text, text
-from kakaclo_async.models.common import OpenIntEnum, Record
+from kakaclo_async.models.common import LOOSE, OpenIntEnum, Record
 from kakaclo_async.models.product import SizeContent
+
+POD_DESIGNER_URL: Final = "https://www.kakaclo.com/pod-designer"
+"""The page where people design products; what they save there shows up in `custom.designs`, and as products."""
+
+POD_DESIGNS_URL: Final = "https://www.kakaclo.com/commodity/customProduct/list"
+"""The page that lists what people designed."""
 
 
 class ModelStatus(OpenIntEnum):
@@ -24,7 +31,7 @@ class DesignModel(Record):
 
     Attributes:
         price: US dollars.
-        create_date: UTC, like modify_date.
+        create_date: UTC, like modify_date; None when it cannot be read.
     """
 
     id: int | None = None
@@ -34,8 +41,8 @@ class DesignModel(Record):
     en_name: str | None = None
     image_url: str | None = None
     back_image_url: str | None = None
-    create_date: datetime | None = None
-    modify_date: datetime | None = None
+    create_date: datetime | None = attrs.field(default=None, metadata=LOOSE)
+    modify_date: datetime | None = attrs.field(default=None, metadata=LOOSE)
 
 
 @attrs.frozen(kw_only=True)
@@ -68,12 +75,13 @@ class Design(Record):
     """A designed product (`POST /v1/product/custom/customDesigned/search`); its SKUs are found by its `spu`.
 
     Attributes:
+        custom_designed_id: a text, though the API writes a number at times.
         price: US dollars.
-        create_date: UTC, like modify_date.
+        create_date: UTC, like modify_date; None when it cannot be read.
     """
 
     id: int | None = None
-    custom_designed_id: int | None = None
+    custom_designed_id: str | None = attrs.field(default=None, metadata=LOOSE)
     model_code: str | None = None
     price: Decimal | None = None
     en_name: str | None = None
@@ -82,8 +90,8 @@ class Design(Record):
     kk_product_id: int | None = None
     order_count: int | None = None
     spu: str | None = None
-    create_date: datetime | None = None
-    modify_date: datetime | None = None
+    create_date: datetime | None = attrs.field(default=None, metadata=LOOSE)
+    modify_date: datetime | None = attrs.field(default=None, metadata=LOOSE)
 
 
 @attrs.frozen

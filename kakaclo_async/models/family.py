@@ -34,7 +34,7 @@ class Family:
 
     Attributes:
         custom_order_id: your own number.
-        orders: as KakaClo has them now; orders that were just placed show up within 5 minutes.
+        orders: as KakaClo has them now; orders that were just placed may take some minutes to show up.
         asked: what was asked for; None when not known.
     """
 

@@ -9,6 +9,7 @@ import attrs
 
 from kakaclo_async.errors import KakaCloError
 from kakaclo_async.models._checks import (
+    WAREHOUSE_LENGTH,
     as_country,
     as_stripped,
     as_tuple,
@@ -48,7 +49,7 @@ class Item:
 
     Attributes:
         sku: at most 64 characters, no comma; blanks around it are dropped.
-        quantity: above 0.
+        quantity: above 0, at most 16 digits.
 
     Raises:
         InvalidRequest: when a limit is broken.
@@ -88,10 +89,10 @@ class ChannelsRequest(FreightRequest):
     """A cart, where it goes, and the warehouse that it leaves.
 
     Attributes:
-        warehouse_code: "H008"; absent or unknown: the server takes G007.
+        warehouse_code: "H008", at most 32 characters; absent or unknown: the server takes G007.
     """
 
-    warehouse_code: str | None = attrs.field(default=None, validator=optional_text(32))
+    warehouse_code: str | None = attrs.field(default=None, validator=optional_text(WAREHOUSE_LENGTH))
 
 
 @attrs.frozen(kw_only=True)

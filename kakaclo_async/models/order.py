@@ -143,7 +143,7 @@ class NewOrder:
         items: at least one; any iterable is accepted.
         channel_type: a `ChannelType`, or its text, also in small letters.
         custom_order_id: your own number, by which the order is looked up: at most 64 printable characters, no comma,
-            no blanks around it. The server does not look for doubles: two orders may share it.
+            no blanks around it. Assume that two orders may share it: KakaClo does not say that it looks for doubles.
         sale_platform: a `SalePlatform`, or any other text.
 
     Raises:
@@ -162,17 +162,23 @@ class NewOrder:
     sale_platform: str | None = attrs.field(default=None, converter=_sale_platform, validator=optional_text())
 
 
+def _only_id(created: "CreatedOrder") -> tuple[str, ...]:
+    return (created.id,)
+
+
 @attrs.frozen
 class CreatedOrder:
     """What placing an order gave.
 
     Attributes:
-        id: KakaClo's order number. KakaClo may split the order by warehouse, and still names only one.
+        id: KakaClo's order number. KakaClo may split the order by warehouse, and names only one, say the documents.
         custom_order_id: your own number, as sent.
+        ids: every number that KakaClo named, `id` first.
     """
 
     id: str
     custom_order_id: str | None = None
+    ids: tuple[str, ...] = attrs.field(default=attrs.Factory(_only_id, takes_self=True), kw_only=True)
 
 
 @attrs.frozen(kw_only=True)
@@ -235,6 +241,7 @@ class Fulfillment(Record):
 
     Attributes:
         delivery_time: when it was handed over, UTC.
+        items: its lines; V1 names them `orderItems`.
         tracking_infos: newest first.
     """
 
@@ -246,7 +253,7 @@ class Fulfillment(Record):
     tracking_code: str | None = None
     logistics_search_url: str | None = None
     delivery_time: datetime | None = None
-    items: tuple[OrderItem, ...] = ()
+    items: tuple[OrderItem, ...] = attrs.field(default=(), metadata=wire("items", "orderItems"))
     tracking_infos: tuple[TrackingInfo, ...] = ()
 
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 import attrs
 
 from kakaclo_async.models.common import OpenStrEnum, Option, Record, wire
-from kakaclo_async.models.order import ShippingAddress, StockStatus
+from kakaclo_async.models.order import CarrierType, ShippingAddress, StockStatus, TrackingInfo
 
 
 class OrderStatusV1(OpenStrEnum):
@@ -37,8 +37,8 @@ class OrderItemV1(Record):
     product_name: str | None = None
     image_url: str | None = None
     product_num: int | None = None
-    purchase_prices: Decimal | None = None
-    subtotal: Decimal | None = None
+    purchase_prices: Decimal | None = attrs.field(default=None, metadata=wire("purchasePrices", "amount"))
+    subtotal: Decimal | None = attrs.field(default=None, metadata=wire("subtotal", "total"))
     promotion_amount: Decimal | None = None
     option1: Option | None = None
     option2: Option | None = None
@@ -48,19 +48,31 @@ class OrderItemV1(Record):
 
 @attrs.frozen(kw_only=True)
 class FulfillmentV1(Record):
-    """A package of a V1 order."""
+    """A package of a V1 order.
+
+    Attributes:
+        items: its lines, which the documents call `orderItems` and the samples `items`.
+        tracking_infos: newest first.
+    """
 
     id: str | None = None
     carrier: str | None = None
+    carrier_type: CarrierType | None = None
     tracking_code: str | None = None
     logistics_search_url: str | None = None
     delivery_time: datetime | None = None
-    items: tuple[OrderItemV1, ...] = ()
+    items: tuple[OrderItemV1, ...] = attrs.field(default=(), metadata=wire("orderItems", "items"))
+    tracking_infos: tuple[TrackingInfo, ...] = ()
 
 
 @attrs.frozen(kw_only=True)
 class OrderV1(Record):
-    """A placed order under its V1 names (`GET /v1/order/orders`)."""
+    """A placed order under its V1 names (`GET /v1/order/orders`).
+
+    Attributes:
+        total_amount: what the order costs, in US dollars.
+        final_amount: the same under its newer name, which stands beside the other; None when the answer has none.
+    """
 
     id: str
     custom_order_id: str | None = None
@@ -74,6 +86,7 @@ class OrderV1(Record):
     update_date: datetime | None = attrs.field(default=None, metadata=wire("updateDate", "modifyDate"))
     warehouse_id: int | None = None
     total_amount: Decimal | None = None
+    final_amount: Decimal | None = None
     freight_amount: Decimal | None = None
     skus_amount: Decimal | None = attrs.field(default=None, metadata=wire("skusAmount", "subTotalAmount"))
     shipping_address: ShippingAddress | None = None

@@ -85,7 +85,7 @@ class Sku(Record):
 
 @attrs.frozen(kw_only=True)
 class SkuImages(Record):
-    """Pictures, and the SKUs that they show."""
+    """Pictures, and the SKUs that they show; `resized_image` gives them other sizes."""
 
     skus: tuple[str, ...] = ()
     img_url: tuple[str, ...] = ()

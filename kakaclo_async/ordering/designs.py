@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, cast
 
-from kakaclo_async.errors import Conflict, IncompletePull, OutcomeUnknown
+from kakaclo_async.errors import Conflict, IncompletePull, KakaCloError, OutcomeUnknown
 from kakaclo_async.models.custom import MaterialImage, NewDesign
 from kakaclo_async.ordering.leases import Writes
 from kakaclo_async.ordering.writes import Reconciliation
@@ -55,7 +55,7 @@ class DesignWrites(Writes):
         del thorough  # a search knows no window that could be too narrow
         found: dict[str, str] = {}
         unclear: dict[str, str] = {}
-        complete = True
+        complete, failure = True, None
         for entry in unknown:
             notes = cast("dict[str, object]", json.loads(entry.notes or "{}"))
             try:
@@ -63,12 +63,17 @@ class DesignWrites(Writes):
             except IncompletePull:
                 complete = False
                 continue
+            except KakaCloError as error:
+                complete, failure = False, error  # what was found before is found
+                break
             numbers = [str(design.id) for design in designs]
             known = {*cast("list[str]", notes.get("before", numbers)), *found.values()}
             if new := [number for number in numbers if number not in known]:
                 found[entry.key] = new[0]
             elif notes.get("taken"):
                 unclear[entry.key] = "KakaClo took it, and it does not show up"
+        if failure is not None and not found:
+            raise failure
         return Reconciliation(found=found, unclear=unclear, complete=complete)
 
     def unknown(self, key: str, why: str, settles_at: datetime) -> OutcomeUnknown:

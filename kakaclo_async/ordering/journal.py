@@ -55,8 +55,9 @@ class Journal:
     Args:
         url: `sqlite:///orders.db` or `postgresql://user:password@host/name`.
         quiet_time: seconds from the moment when a request was given up until a look can say that KakaClo did not
-            get it. It must cover how long a request may travel on without us, and then the index lag of up to 5
-            minutes. A shorter one is quicker and less safe: a request that arrives later is a second order.
+            get it. It must cover how long a request may travel on without us, and then the index lag, of
+            which we assume that it is 5 minutes at most for orders, too. A shorter one is quicker and less safe: a
+            request that arrives later is a second order.
         lease: seconds after which a worker that died loses what it was sending.
         now: tells the time, aware. Workers on several machines keep their clocks in step; KakaClo's may differ.
             Another one than the default is believed when it is stepped, unless KakaClo's `Date` contradicts it.
@@ -246,7 +247,7 @@ class Journal:
                 raise writes.conflict(key, entry, payload)
             _note(writes, entry, failure)
             if entry.status is WriteStatus.DONE:
-                return entry.outcome or ""
+                return entry.number
             left: float | None = None
             if timeout is not None:
                 # Counted from the first time that the outcome is unknown: sending has a time limit of its own.
@@ -290,7 +291,7 @@ def _note(writes: Writes, entry: Entry, failure: KakaCloError | None) -> None:
     error = _unknown(writes, entry, failure)
     if entry.status is WriteStatus.DONE:
         ids = {"custom_order_id": error.custom_order_id, "order_id": error.order_id}
-        notes.done(entry.outcome or "", **ids)
+        notes.done(entry.number, **ids)
     else:
         notes.not_executed()
         notes.unknown = error

@@ -7,11 +7,18 @@ import os
 import secrets
 import time
 from abc import ABC, abstractmethod
+from copy import copy
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Self
 
+import attrs
+
+from kakaclo_async.config import Options
 from kakaclo_async.errors import ConfigurationError, KakaCloError, LeaseLost, OutcomeUnknown, Rejected
+from kakaclo_async.events import Lane
+from kakaclo_async.models.common import Number
 from kakaclo_async.ordering.writes import Lease
+from kakaclo_async.sending import Sender
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,7 +26,6 @@ if TYPE_CHECKING:
     from kakaclo_async.errors import Conflict
     from kakaclo_async.ordering.store import Store
     from kakaclo_async.ordering.writes import Entry, Reconciliation
-    from kakaclo_async.sending import Sender
 
 
 class Leases:
@@ -92,6 +98,22 @@ class Writes(ABC):
     def timeout(self) -> float:
         """Seconds that one attempt takes at most, once its permit is granted."""
         return self.sender.options.timeout
+
+    def at_leisure(self) -> Self:
+        """Return the same for looks that serve all: limits that are short for one call must not keep a doubt open."""
+        least, options = Options(), self.sender.options
+        longer = attrs.evolve(
+            options,
+            lane=Lane.BULK,
+            timeout=max(least.timeout, options.timeout),
+            attempt_timeout=max(least.attempt_limit, options.attempt_limit),
+            max_attempts=max(least.max_attempts, options.max_attempts),
+            max_wait=None,
+            max_wait_for_all=False,
+        )
+        other = copy(self)
+        other.sender = Sender(self.sender.state, longer)
+        return other
 
     @abstractmethod
     async def send(self, attempt: Attempt) -> str:
@@ -262,7 +284,7 @@ class Attempt:
                 how = trouble if isinstance(trouble, ConfigurationError) else type(trouble).__name__
                 what = f"that could not be recorded ({how})"
             raise OutcomeUnknown(
-                f"{self._writes.kind} {self.key!r} was carried out as {outcome}, and {what};"
+                f"{self._writes.kind} {self.key!r} was carried out as {', '.join(Number.all_of(outcome))}, and {what};"
                 " submit it again with the same journal: it will be found",
                 custom_order_id=self.key if self._writes.kind == "order" else None,
             ) from trouble

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, cast
 import attrs
 
 from kakaclo_async.codec import to_wire_time
-from kakaclo_async.errors import Conflict, IncompletePull, OutcomeUnknown
+from kakaclo_async.errors import Conflict, IncompletePull, KakaCloError, OutcomeUnknown
 from kakaclo_async.models.family import Likeness, likeness, match_family, pieces
 from kakaclo_async.models.freight import Item
 from kakaclo_async.models.order import Address, NewOrder
@@ -74,13 +74,14 @@ class OrderWrites(Writes):
         start = min(entry.sent_from or entry.created_at for entry in unknown) - margin
         began = asyncio.get_running_loop().time()
         namesakes = _Namesakes(unknown)
-        complete = True
+        complete, failure = True, None
         try:
             # Without an end: a server whose clock is ahead of ours makes orders in our future.
             async for order in list_orders(self.sender, created_from=start).rows():
                 namesakes.add(order)
-        except IncompletePull:
-            complete = False
+        except KakaCloError as error:
+            # What was read until then may hold what was looked for.
+            complete, failure = False, None if isinstance(error, IncompletePull) else error
         server_time = self.sender.state.server_clock.at(began)
         found: dict[str, str] = {}
         unclear: dict[str, str] = {}
@@ -94,6 +95,8 @@ class OrderWrites(Writes):
                 unclear[entry.key] = outcome.why
             elif alike := [order for order in namesakes.inexact[entry.key] if ours.may_be(order)]:
                 resembling[entry.key] = [Resembling(order.id, order.custom_order_id) for order in alike]
+        if failure is not None and not found:
+            raise failure
         return Reconciliation(found=found, unclear=unclear, complete=complete, resembling=resembling)
 
     def redact(self, payload: bytes) -> bytes:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from math import inf
 from typing import TYPE_CHECKING, Final
+
+import attrs
 
 from kakaclo_async.errors import ClientClosed, ConfigurationError, KakaCloError, Unauthorized
 from kakaclo_async.ordering.writes import TheirClock, WriteStatus
@@ -29,7 +32,7 @@ _TIMES_AS_LONG: Final = (
 
 
 async def reconcile(store: Store, writes: Writes) -> None:
-    """Look once for all unknown writes of a kind, and record what is certain.
+    """Look once for all unknown writes of a kind, with time of its own, and record what is certain.
 
     Raises:
         KakaCloError: KakaClo could not be asked, or the journal could not record what was found.
@@ -37,6 +40,7 @@ async def reconcile(store: Store, writes: Writes) -> None:
     unknown = [entry for entry in await store.open(writes.kind) if entry.status is WriteStatus.UNKNOWN]
     if not unknown:
         return
+    writes = writes.at_leisure()
     # Before the look: what it does not show was absent then, and could not arrive any more.
     ripe = [entry for entry in unknown if entry.may_be_settled]
     began = asyncio.get_running_loop().time()
@@ -115,8 +119,25 @@ def _is_early(entry: Entry, clocks: Mapping[str, TheirClock]) -> bool:
     return entry.key in clocks and clocks[entry.key].settles_in is not None
 
 
+@attrs.frozen(eq=False)
+class _Waiter:
+    """Somebody who waits for a look, on the event loop's clock.
+
+    Attributes:
+        ripe_at: from when on a look is sure to tell.
+        leaves_at: when the wait ends.
+    """
+
+    writes: Writes
+    done: asyncio.Future[Exception | None]
+    ripe_at: float
+    leaves_at: float
+
+
 class Reconciler:
     """Looks again and again, with growing pauses, while somebody waits for writes of one kind.
+
+    A look goes on when those who waited for it have left, and has time limits of its own: what it finds serves all.
 
     Args:
         store: has what is unknown.
@@ -127,9 +148,11 @@ class Reconciler:
         self._store = store
         longest = max(_FIRST_PAUSE, min(_LONGEST_PAUSE, quiet_time / 10))
         self._pauses = Pauses(first=_FIRST_PAUSE, growth=1.5, longest=longest)
-        self._waiting: dict[asyncio.Future[Exception | None], Writes] = {}
+        self._waiting: dict[_Waiter, None] = {}  # a set that keeps its order
+        self._owed: list[Writes] = []  # to one whose wait was cancelled before a look began
         self._task: asyncio.Task[None] | None = None
-        self._ripe = asyncio.Event()
+        self._newcomer = asyncio.Event()
+        self._ended, self._took = -inf, 0.0  # of the last look
 
     async def next_look(
         self,
@@ -149,35 +172,41 @@ class Reconciler:
             What the look failed with; None when it succeeded, and after `timeout`.
         """
         loop = asyncio.get_running_loop()
-        done: asyncio.Future[Exception | None] = loop.create_future()
-        self._waiting[done] = writes
-        alarm = loop.call_later(max(0.0, ripe_in), self._ripe.set)
+        now, limit = loop.time(), inf if timeout is None else timeout
+        waiter = _Waiter(writes, loop.create_future(), now + max(0.0, ripe_in), now + limit)
+        self._waiting[waiter] = None
+        self._newcomer.set()
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run(), name="kakaclo journal reconciler")
         try:
-            await asyncio.wait([done], timeout=timeout)
-            failure = done.result() if done.done() else None
+            await asyncio.wait([waiter.done], timeout=timeout)
+            failure = waiter.done.result() if waiter.done.done() else None
+        except asyncio.CancelledError:
+            if waiter in self._waiting:
+                self._owed = [writes]
+            raise
         finally:
-            alarm.cancel()
-            self._waiting.pop(done, None)
+            self._waiting.pop(waiter, None)
         if failure is None or isinstance(failure, KakaCloError):
             return failure
         raise failure
 
     async def _run(self) -> None:
-        took = 0.0
         clock = asyncio.get_running_loop().time
         for pause in self._pauses:
-            await self._rest(pause, max(_FIRST_PAUSE, took * _TIMES_AS_LONG))
-            if not self._waiting:
+            await self._rest(pause)
+            waiting, began = tuple(self._waiting), clock()
+            asked = [waiter.writes for waiter in waiting] or self._owed
+            if not asked:
                 return
-            waiting = dict(self._waiting)
-            began = clock()
-            failure = await self._look(waiting.values())
-            took = clock() - began
-            for done in waiting:
-                if not done.done():
-                    done.set_result(failure)
+            self._waiting.clear()
+            self._owed = []
+            failure = await self._look(asked)
+            self._ended = clock()
+            self._took = self._ended - began
+            for waiter in waiting:
+                if not waiter.done.done():
+                    waiter.done.set_result(failure)
 
     async def _look(self, waiting: Iterable[Writes]) -> Exception | None:
         """Look through one of the clients that wait: the last, or another if that was closed or is not let in."""
@@ -195,10 +224,19 @@ class Reconciler:
                 return None
         return failure
 
-    async def _rest(self, pause: float, least: float) -> None:
-        """Pause between two looks, and shorter if the next one can tell sooner."""
-        await asyncio.sleep(least)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(pause - least):
-                await self._ripe.wait()
-        self._ripe.clear()
+    async def _rest(self, pause: float) -> None:
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        while (left := self._due(began, pause) - clock()) > 0:
+            self._newcomer.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(left):
+                    await self._newcomer.wait()
+
+    def _due(self, began: float, pause: float) -> float:
+        """Return when the next look begins: sooner when it can tell, and before somebody leaves who waits for one."""
+        due = began + pause
+        for waiter in self._waiting:
+            last_chance = max(began, waiter.leaves_at - max(_FIRST_PAUSE, self._took))
+            due = min(due, last_chance, max(waiter.ripe_at, began + _FIRST_PAUSE))
+        return max(due, self._ended + max(_FIRST_PAUSE, self._took * _TIMES_AS_LONG))

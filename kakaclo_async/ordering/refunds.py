@@ -17,6 +17,7 @@ from kakaclo_async.errors import (
     DecodeError,
     IncompletePull,
     InvalidRequest,
+    KakaCloError,
     NotFound,
     OutcomeUnknown,
     Rejected,
@@ -70,6 +71,7 @@ class RefundWrites(Writes):
         bulk = self.sender.bulk()
         found: dict[str, str] = {}
         unclear: dict[str, str] = {}
+        failure: KakaCloError | None = None
         for order_id in dict.fromkeys(_order_id(entry.key) for entry in unknown):
             entries = [entry for entry in unknown if _order_id(entry.key) == order_id]
             try:
@@ -80,15 +82,19 @@ class RefundWrites(Writes):
                     entry.key: f"the refunds of order {order_id} cannot be read: {error}" for entry in entries
                 }
                 continue
+            except KakaCloError as error:
+                failure = error  # what was found before is found
+                break
             for entry in entries:
                 for refund in refunds:
                     if _is_marked(refund, entry.key) and refund.refund_no is not None:
                         found[entry.key] = refund.refund_no
                     elif why := _doubtful(refund, entry):
                         unclear[entry.key] = f"refund {refund.refund_no} of order {order_id} {why}"
-        return Reconciliation(
-            found=found, unclear={key: why for key, why in unclear.items() if key not in found}
-        )
+        if failure is not None and not found:
+            raise failure
+        unclear = {key: why for key, why in unclear.items() if key not in found}
+        return Reconciliation(found=found, unclear=unclear, complete=failure is None)
 
     def unknown(self, key: str, why: str, settles_at: datetime) -> OutcomeUnknown:
         """Make the error for a refund that may have been asked for."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import and_, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from kakaclo_async.models.common import Number
 from kakaclo_async.ordering.database import write
 from kakaclo_async.ordering.writes import Entry, Moment, Witness, WriteStatus, field_marks, witnesses
 
@@ -244,9 +245,11 @@ class Store:
         )
 
     def _outcome(self, outcome: str, payload: bytes) -> dict[str, object]:
+        several = Number.all_of(outcome)[1:]
         return {
+            **({"notes": json.dumps({"numbers": Number.all_of(outcome)})} if several else {}),
             "state": _DONE,
-            "outcome": outcome,
+            "outcome": str(outcome),
             "payload": payload,
             "holder": None,
             "held_until": None,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, cast
 import attrs
 
 from kakaclo_async.errors import LeaseLost
+from kakaclo_async.models.common import Number
 from kakaclo_async.models.freight import Item
 
 if TYPE_CHECKING:
@@ -74,6 +75,12 @@ class Entry:
     marks: str | None = attrs.field(default=None, repr=False)
     server_until: float | None = attrs.field(default=None, repr=False)
     is_witnessed: bool = attrs.field(default=False, repr=False)
+
+    @property
+    def number(self) -> Number:
+        """The outcome with every other number that KakaClo gave beside it; empty while there is none."""
+        notes = cast("dict[str, list[str]]", json.loads(self.notes or "{}"))
+        return Number(*notes.get("numbers", [self.outcome or ""]))
 
     @property
     def may_be_sent(self) -> bool:

@@ -59,6 +59,8 @@ class Payment:
     async def balance(self) -> Balance:
         """Return the shop's balance in US dollars; `raw` keeps the API's own text, which is undocumented.
 
+        People top it up on the page `PAYMENT_URL`; no endpoint does.
+
         `GET /v1/payment/balance`
         """
         return await self._sender.send(_BALANCE)

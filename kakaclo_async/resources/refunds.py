@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from kakaclo_async.codec import encode
+from kakaclo_async.codec import RefundNumber, encode
 from kakaclo_async.errors import InvalidRequest, NotFound, OutcomeUnknown
 from kakaclo_async.models._checks import as_list_of, check_code
 from kakaclo_async.models.common import Page
@@ -31,6 +31,7 @@ from kakaclo_async.retry import poll
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from kakaclo_async.models.common import Number
     from kakaclo_async.resources._journal import WriteJournal
     from kakaclo_async.sending import Sender
 
@@ -65,7 +66,7 @@ class Refunds:
         Raises:
             InvalidRequest: a SKU that the order does not hold, or more pieces or money than are left.
             Rejected: the order is shipped, cancelled or refunded already.
-            NotFound: no such order, when items are to be filled in; new orders show up within 5 minutes.
+            NotFound: no such order, when items are to be filled in; a new one may take some minutes to show up.
         """
         return await plan_refund(self._sender, _request(order_id, items, reason, remark))
 
@@ -99,7 +100,8 @@ class Refunds:
             timeout: with a journal: seconds to go on while the outcome is unknown; None: until it can be settled.
 
         Returns:
-            The refund number. It settles within 24 hours, usually within 1: see `wait`.
+            The refund number, a `Number`: should KakaClo name several, its `all` has every one. It settles within 24
+            hours, usually within 1: see `wait`.
 
         Raises:
             InvalidRequest: a SKU that the order does not hold, or more pieces or money than are left.
@@ -193,13 +195,13 @@ def _request(
     return RefundRequest(order_id=str(order_id), items=listed, reason=str(reason), remark=remark, again=again)
 
 
-def refund_request(template: str, order_id: str, body: bytes) -> Request[str]:
+def refund_request(template: str, order_id: str, body: bytes) -> Request[RefundNumber]:
     """Build the request for a refund, in either version of the API."""
     return Request(
         method="POST",
         path=path(template, check_code(str(order_id), "order id")),
         body=body,
-        result=str,
+        result=RefundNumber,
         writes=True,
         order_id=str(order_id),
     )
@@ -211,8 +213,9 @@ async def ask_for_refund(
     body: bytes,
     *,
     custom_order_id: str | None,
+    template: str = REFUND_PATH,
     check_lease: Callable[[], None] = lambda: None,
-) -> str:
+) -> Number:
     """Ask for a refund with one POST, and return its number.
 
     Args:
@@ -220,12 +223,13 @@ async def ask_for_refund(
         order_id: KakaClo's order number.
         body: of the request.
         custom_order_id: your own number, for errors; None when it is not known.
+        template: the path, of either version of the API.
         check_lease: raises if the request must not leave any more; called when its permit is granted.
     """
 
-    def build() -> Request[str]:
+    def build() -> Request[RefundNumber]:
         check_lease()
-        return refund_request(REFUND_PATH, order_id, body)
+        return refund_request(template, order_id, body)
 
     order = order_label(order_id, custom_order_id)
     try:
@@ -233,7 +237,7 @@ async def ask_for_refund(
             number = await sender.send(build)
     except OutcomeUnknown as error:
         raise _unknown(order, str(error.__cause__ or error), order_id, custom_order_id) from error.__cause__
-    if not number.strip():
+    if not number or number == str(order_id):  # an object's `id` may be the order's
         raise _unknown(order, "KakaClo named no number", order_id, custom_order_id)
     return number
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kakaclo_async.errors import InvalidRequest, NotFound
-from kakaclo_async.models._checks import check_code, check_codes
+from kakaclo_async.models._checks import check_code, check_codes, check_warehouse
 from kakaclo_async.models.common import Page
 from kakaclo_async.models.product import StockLevel
 from kakaclo_async.paging import Knowledge, Pull, Source, checked_window
@@ -31,17 +31,17 @@ def stocks_request(
     warehouse_code: str | None = None,
     page_number: int = 1,
 ) -> Request[Page[StockLevel]]:
-    """Build a `GET /v1/product/stocks`; exactly one selector is taken."""
+    """Build a `GET /v1/product/stocks`; a range of times may stand beside SKUs."""
     query: list[tuple[str, str]] = []
     if skus is not None:
         query.append(("skus", ",".join(check_codes(skus, "SKU", at_most=CODES_PER_REQUEST))))
     window = time_range(updated_from, updated_to, "updated")
-    if (skus is None) == (window is None):
-        raise InvalidRequest("choose exactly one of skus= and updated_from= with updated_to=")
+    if skus is None and window is None:
+        raise InvalidRequest("choose one of skus= and updated_from= with updated_to=")
     if window is not None:
         query += [("dateStartTime", window[0]), ("dateEndTime", window[1])]
     if warehouse_code is not None:
-        query.append(("warehouseCode", check_code(warehouse_code, "warehouse_code")))
+        query.append(("warehouseCode", check_warehouse(warehouse_code)))
     query.append(("pageNumber", str(check_number(page_number, "page_number"))))
     return Request(method="GET", path=_PATH, query=tuple(query), result=Page[StockLevel])
 
@@ -99,13 +99,14 @@ class Stocks:
 
         Args:
             skus: at most 30 SKU codes.
-            updated_from: or the start of a range of stock update times, aware, inclusive, to the second.
+            updated_from: or the start of a range of stock update times, aware, inclusive, to the second; KakaClo
+                lets a range stand beside `skus`, and does not say what it changes there.
             updated_to: its end, inclusive, not after now; 10 minutes before now is complete.
             warehouse_code: only this warehouse; None for all.
             page_number: from 1; the server chooses the size of a page.
 
         Raises:
-            InvalidRequest: not exactly one selector, too many codes, a naive time, a page number below 1.
+            InvalidRequest: no selector, too many codes, a naive time, a page number below 1.
         """
         return await self._sender.send(
             stocks_request(
@@ -152,7 +153,7 @@ class Stocks:
 
     def _lookup(self, warehouse_code: str | None) -> BatchedLookup[StockLevel]:
         if warehouse_code is not None:
-            check_code(warehouse_code, "warehouse_code")
+            check_warehouse(warehouse_code)
         return BatchedLookup(
             self._sender,
             group=("stock", warehouse_code),

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from kakaclo_async.codec import encode
-from kakaclo_async.errors import NotFound
+from kakaclo_async.errors import InvalidRequest, NotFound
 from kakaclo_async.models._checks import as_list_of, check_codes
 from kakaclo_async.models.common import Page
 from kakaclo_async.models.order import CreatedOrder, NewOrder
 from kakaclo_async.models.order_v1 import OrderStatusV1, OrderV1
-from kakaclo_async.models.refund import NewRefund, Refund
 from kakaclo_async.protocol import Request
 from kakaclo_async.resources.freight import channels_request
-from kakaclo_async.resources.orders.placing import about_order, place_request, with_custom_order_id
-from kakaclo_async.resources.orders.requests import orders_query
-from kakaclo_async.resources.refunds import list_refunds, refund_request
+from kakaclo_async.resources.orders.placing import place, with_custom_order_id
+from kakaclo_async.resources.orders.requests import check_order_id, orders_query
+from kakaclo_async.resources.refunds import ask_for_refund, list_refunds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
     from kakaclo_async.models.freight import Item, LogisticsChannel
+    from kakaclo_async.models.refund import Refund
     from kakaclo_async.sending import Sender
 
 
@@ -52,9 +52,8 @@ class OrdersV1:
             OutcomeUnknown: the request left and no clear answer came.
         """
         order, custom_order_id = with_custom_order_id(order)
-        with about_order(order):
-            order_id = await self._sender.send(place_request(_PATH, order, encode(order)))
-        return CreatedOrder(order_id, custom_order_id)
+        number = await place(self._sender, order, encode(order), path=_PATH)
+        return CreatedOrder(str(number), custom_order_id, ids=number.all)
 
     async def get(self, order_id: str) -> OrderV1:
         """Return one order by its number.
@@ -62,7 +61,7 @@ class OrdersV1:
         `GET /v1/order/orders?ids=`
 
         Raises:
-            NotFound: no such order; a new one shows up within 5 minutes.
+            NotFound: no such order; a new one may take some minutes to show up.
         """
         for order in await self.page(ids=[order_id]):
             if order.id == str(order_id):
@@ -87,9 +86,9 @@ class OrdersV1:
 
         Args:
             ids: only these order numbers, at most 250.
-            created_from: only orders made in this range of aware times; needs `created_to`.
+            created_from: only orders made in this range of aware times; either end may be left open.
             created_to: its end.
-            updated_from: only orders updated in this range; needs `updated_to`.
+            updated_from: only orders updated in this range.
             updated_to: its end.
             statuses: only orders with one of these statuses.
             page_number: from 1.
@@ -139,14 +138,26 @@ class RefundsV1:
 
         `POST /v1/order/orders/{id}/refund`
 
+        Args:
+            order_id: the order's number.
+            remark: free text for KakaClo's staff; V1 requires it.
+
         Returns:
             The refund number.
 
         Raises:
+            InvalidRequest: the remark is empty.
             OutcomeUnknown: the request left and no clear answer came; look at `of(order_id)`.
         """
-        body = encode(NewRefund(remark=remark))
-        return await self._sender.send(refund_request("/v1/order/orders/{}/refund", order_id, body))
+        order_id, given = check_order_id(order_id), cast("object", remark)
+        if not isinstance(given, str) or not given.strip():
+            raise InvalidRequest(
+                f"no refund of order {order_id} was asked for: V1 requires a remark, and it is empty"
+            )
+        body = encode({"Remark": remark})  # with a capital letter, in every version of the documents
+        return await ask_for_refund(
+            self._sender, order_id, body, template="/v1/order/orders/{}/refund", custom_order_id=None
+        )
 
     async def of(self, order_id: str) -> tuple[Refund, ...]:
         """Return all refunds of an order.

@@ -119,8 +119,13 @@ class Settings:
         retry_after: Answers 429 carry a `Retry-After` header, in real seconds.
         old_freight_shape: Freight trials answer in the older shape, with `channelCode` and without `channelType`.
         old_order_shape: V2 queries answer in the older shape, with the names of V1.
+        old_custom_shape: Models and designs carry times without a zone ("2024-03-13 11:58:58"), not milliseconds, and
+            `customDesignedId` is a text.
         numeric_refund_numbers: Refund numbers are JSON numbers.
         order_number_as_text: Order numbers are JSON strings.
+        number_form: What the answer to a new order or refund is: the first number alone, a list of all, or an object
+            that holds the list (`kkOrderIds`, `RefundNo`).
+        address_field: What the address of a new order must be called; the documents name it both ways.
         balance_form: How the balance is written; the documents do not say.
         split_orders: An order that needs warehouses in two countries becomes two orders; only the first number is
             answered. Otherwise it is one order whose items differ in `countryCode`.
@@ -177,9 +182,12 @@ class Settings:
     retry_after: bool = False
     old_freight_shape: bool = False
     old_order_shape: bool = False
+    old_custom_shape: bool = False
     numeric_refund_numbers: bool = False
     order_number_as_text: bool = False
     balance_form: Literal["number", "text", "object"] = "number"
+    number_form: Literal["value", "list", "object"] = "value"
+    address_field: Literal["orderAddresses", "orderAddress"] = "orderAddresses"
 
     # Habits of odd servers
     drop_row_rate: float = field(default=0.0, validator=_SHARE)

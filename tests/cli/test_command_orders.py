@@ -230,7 +230,10 @@ def test_unknown_orders_are_not_found_and_hide_no_other(kakaclo, placed):
     outcome = kakaclo("orders", "show", "17", placed, "17", "--json")
     assert outcome.code == 3
     assert [order["id"] for order in json.loads(outcome.out)] == [placed]
-    assert outcome.err == "error: no order has the number '17' (new orders show up within 5 minutes)\n"
+    assert (
+        outcome.err
+        == "error: no order has the number '17' (we assume that a new one shows up within 5 minutes)\n"
+    )
 
 
 def test_an_unknown_custom_id_is_not_found(kakaclo):

@@ -284,6 +284,55 @@ def test_v1_orders_in_their_statuses(read, name, status, packages):
     assert str(sum(item.subtotal for item in order.order_items)) == str(order.skus_amount)
 
 
+V1_LINE = {
+    "id": "1",
+    "skuCode": "A",
+    "productNum": 2,
+    "subtotal": Decimal("9.3200"),
+    "purchasePrices": Decimal("4.6600"),
+}
+V1_TABLE = {
+    "id": "1000000462144",
+    "totalAmount": Decimal("20.1200"),
+    "finalAmount": Decimal("20.1200"),
+    "orderItems": [V1_LINE | {"promotionAmount": Decimal("0.5000")}],
+    "fulfillments": [
+        {
+            "id": "KA1_1",
+            "carrierType": "latest",
+            "trackingInfos": [
+                {"carrier": "Yanwen", "trackingCode": "YT2"},
+                {"carrier": "USPS", "trackingCode": "US1"},
+            ],
+            "orderItems": [V1_LINE],
+        }
+    ],
+}
+
+
+def test_a_v1_order_has_all_that_its_table_names(decode):
+    order = decode(V1_TABLE, OrderV1)
+    [item], [package] = order.order_items, order.fulfillments
+    assert (str(order.total_amount), str(order.final_amount)) == ("20.1200", "20.1200")
+    assert (str(item.subtotal), str(item.purchase_prices), str(item.promotion_amount)) == (
+        "9.3200",
+        "4.6600",
+        "0.5000",
+    )
+    assert package.carrier_type is CarrierType.LATEST
+    assert [info.tracking_code for info in package.tracking_infos] == ["YT2", "US1"]
+    assert [line.sku_code for line in package.items] == ["A"]
+    assert {name for record in records_in(order) for name in record.extra} == set()
+
+
+@pytest.mark.parametrize("kind", [Order, OrderV1])
+@pytest.mark.parametrize("name", ["items", "orderItems"])
+def test_a_package_holds_its_lines_under_either_name_in_either_version(decode, kind, name):
+    [package] = decode({"id": "1", "fulfillments": [{"id": "P", name: [V1_LINE]}]}, kind).fulfillments
+    assert [line.sku_code for line in package.items] == ["A"]
+    assert package.extra == {}
+
+
 @pytest.mark.parametrize("name", ["v1_order_refund_query", "v2_order_refund_query"])
 def test_a_refund(read, name):
     (refund,) = read(name, Page[Refund])
@@ -330,7 +379,7 @@ def test_a_model_in_detail(read):
 
 def test_a_design(read):
     (design,) = read("v1_custom_customDesigned_search", Page[Design])
-    assert (design.id, design.custom_designed_id, design.kk_product_id) == (1, 234234645, 2323423)
+    assert (design.id, design.custom_designed_id, design.kk_product_id) == (1, "234234645", 2323423)
     assert (design.model_code, design.spu, design.en_name) == ("PODQRA028", "A302", "en_name")
     assert (str(design.price), design.order_count) == ("8.35", 0)
     assert design.create_date == design.modify_date == datetime(2024, 4, 7, 7, 33, 28, 144_000, tzinfo=UTC)

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, strategies as st
 
 from kakaclo_async import codec
+from kakaclo_async.errors import DecodeError
 from kakaclo_async.models.common import Attributes, Option, Page
-from kakaclo_async.models.custom import DesignModelDetail
+from kakaclo_async.models.custom import Design, DesignModel, DesignModelDetail
 from kakaclo_async.models.freight import ChannelType, FreightOption
 from kakaclo_async.models.order import FinancialStatus, Order, RefundState
 from kakaclo_async.models.product import Product, ProductStatus, SizeValue, Sku, StockLevel, SupplierLevel
@@ -57,6 +58,7 @@ def test_equal_numbers_of_different_scale_stay_apart():
         ('"3.00"', 3),
         ('""', None),
         ('" "', None),
+        ('"NULL"', None),
         ("null", None),
         ("-1", -1),
         ("1e2", 100),
@@ -202,6 +204,7 @@ def test_unknown_fields_are_kept_and_change_nothing_else(fields):
         ("1612121201144", datetime(2021, 1, 31, 19, 26, 41, 144_000, tzinfo=UTC)),
         (Decimal("1712475208144.0"), datetime(2024, 4, 7, 7, 33, 28, 144_000, tzinfo=UTC)),
         ("", None),
+        ("NULL", None),
         (None, None),
     ],
 )
@@ -216,6 +219,104 @@ def test_milliseconds_come_back_exactly(naive):
     moment = naive.replace(tzinfo=UTC) - timedelta(microseconds=naive.microsecond % 1000)
     data = codec.encode({"spu": "P", "updateTime": codec.to_millis(moment)})
     assert codec.decode(data, Product).update_time == moment
+
+
+@pytest.mark.parametrize("kind", [Design, DesignModel, DesignModelDetail])
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("2024-03-13 11:58:58", datetime(2024, 3, 13, 11, 58, 58, tzinfo=UTC)),
+        ("2024-03-13 11:58:58.157", datetime(2024, 3, 13, 11, 58, 58, 157_000, tzinfo=UTC)),
+        (" 2024-03-13T11:58:58 ", datetime(2024, 3, 13, 11, 58, 58, tzinfo=UTC)),
+        ("2024-03-13T19:58:58+08:00", datetime(2024, 3, 13, 11, 58, 58, tzinfo=UTC)),
+        ("2024-03-13T11:58:58Z", datetime(2024, 3, 13, 11, 58, 58, tzinfo=UTC)),
+        (1712475208144, datetime(2024, 4, 7, 7, 33, 28, 144_000, tzinfo=UTC)),
+        ("1712475208144", datetime(2024, 4, 7, 7, 33, 28, 144_000, tzinfo=UTC)),
+        *[
+            (text, None)
+            for text in ("yesterday", "NULL", "", None, True, {}, [], 10**30, "2024-13-13 11:58:58")
+        ],
+    ],
+)
+def test_a_time_of_the_custom_area_is_read_in_every_form_and_never_costs_its_record(
+    decode, kind, text, moment
+):
+    [found] = decode({"list": [{"id": 7, "createDate": text, "modifyDate": text}]}, Page[kind])
+    assert (found.id, found.create_date, found.modify_date) == (7, moment, moment)
+    assert found.create_date is None or found.create_date.tzinfo is UTC
+
+
+@pytest.mark.parametrize(
+    ("given", "known_as"),
+    [
+        (234234645, "234234645"),
+        ("234234645", "234234645"),
+        (10**18 + 1, "1000000000000000001"),
+        (None, None),
+        ({}, None),
+    ],
+)
+def test_a_custom_designed_id_is_a_text_however_it_comes(decode, given, known_as):
+    assert decode({"id": 1, "customDesignedId": given}, Design).custom_designed_id == known_as
+
+
+@pytest.mark.parametrize(
+    ("answer", "numbers"),
+    [
+        ("1000000371651", ("1000000371651",)),
+        ('"1000000371651"', ("1000000371651",)),
+        ('" 1000000371651 "', ("1000000371651",)),
+        ("1000000371651.0", ("1000000371651",)),
+        ("9007199254740993", ("9007199254740993",)),
+        ("123456789012345678901234567890", ("123456789012345678901234567890",)),
+        ("[7, 8]", ("7", "8")),
+        ('["7", null, 8, "7"]', ("7", "8")),
+        ('"7,8"', ("7", "8")),
+        ('"R-7"', ("R-7",)),
+        ('["R-7", "KA8_1"]', ("R-7", "KA8_1")),
+        ('{"KIND": ["7", "8"]}', ("7", "8")),
+        ('{"KIND": 7}', ("7",)),
+        ('{"KIND": "7"}', ("7",)),
+        ('[{"KIND": 7}, {"KIND": 8}]', ("7", "8")),
+        ('{"id": 7}', ("7",)),
+        ('{"id": 99, "KIND": 7, "customOrderId": "S-1"}', ("7",)),
+        ('""', ("",)),
+        ("[]", ("",)),
+        ("{}", ("",)),
+    ],
+)
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        (codec.OrderNumber, "kkOrderId"),
+        (codec.OrderNumber, "kkOrderIds"),
+        (codec.RefundNumber, "RefundNo"),
+        (codec.RefundNumber, "refundNo"),
+    ],
+)
+def test_the_number_of_what_was_made_is_read_in_every_form(kind, name, answer, numbers):
+    found = codec.decode(answer.replace("KIND", name).encode(), kind)
+    assert (found, found.all) == (numbers[0], numbers)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "true",
+        "1.5",
+        '{"taken": true}',
+        '{"kkOrderId": {"taken": true}}',
+        "[[true]]",
+        "null",
+        '["ok"]',
+        '["order 7 is placed"]',
+        '{"id": "no, 7"}',
+    ],
+)
+@pytest.mark.parametrize("kind", [codec.OrderNumber, codec.RefundNumber])
+def test_an_answer_that_names_no_number_is_refused(kind, answer):
+    with pytest.raises(DecodeError):
+        codec.decode(answer.encode(), kind)
 
 
 @pytest.mark.parametrize(

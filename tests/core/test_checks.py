@@ -51,19 +51,25 @@ def test_a_naive_time_is_refused_in_a_sentence(build):
         {"updated_from": NOON},
         {"updated_to": NOON},
         {"updated_from": NOON, "updated_to": NOON - timedelta(seconds=1)},
-        {"skus": ["A"], "updated_from": NOON, "updated_to": NOON},
         {"skus": ["A"], "page_number": 0},
         {"skus": ["A"], "page_number": True},
         {"skus": ["A"], "page_number": 1.0},
     ],
 )
-def test_a_request_without_exactly_one_good_selector_is_refused(build, arguments):
+def test_a_request_without_a_good_selector_is_refused(build, arguments):
     with pytest.raises(InvalidRequest):
         build(**arguments)
 
 
 @pytest.mark.parametrize(
-    "arguments", [{"sort_type": "salesVolume"}, {"sort_by": "up"}, {"spus": ["A"]}, {"category_id": 3}]
+    "arguments",
+    [
+        {"sort_type": "salesVolume"},
+        {"sort_by": "up"},
+        {"spus": ["A"]},
+        {"category_id": 3},
+        {"updated_from": NOON, "updated_to": NOON},
+    ],
 )
 def test_an_unknown_order_or_a_second_selector_of_products_is_refused(arguments):
     with pytest.raises(InvalidRequest):
@@ -92,8 +98,44 @@ def test_a_warehouse_narrows_a_stock_request():
     assert ("warehouseCode", "G004") in stocks_request(skus=["A"], warehouse_code="G004").query
 
 
+def test_a_range_of_times_may_stand_beside_the_skus_of_a_stock_request():
+    query = dict(stocks_request(skus=["A"], updated_from=NOON, updated_to=NOON).query)
+    assert query["skus"] == "A"
+    assert query["dateStartTime"] == query["dateEndTime"] == "2024-05-01T12:00:00Z"
+
+
+def test_a_warehouse_code_has_its_documented_length():
+    assert stocks_request(skus=["A"], warehouse_code="G" * 32)
+    with pytest.raises(InvalidRequest, match=r"warehouse_code .* longer than 32 characters"):
+        stocks_request(skus=["A"], warehouse_code="G" * 33)
+
+
 @pytest.mark.parametrize(
-    "arguments", [{"page_size": 251}, {"page_size": 0}, {"ids": []}, {"created_from": NOON}]
+    ("argument", "name"),
+    [
+        ("created_from", "createStartTime"),
+        ("created_to", "createEndTime"),
+        ("updated_from", "updateStartTime"),
+        ("updated_to", "updateEndTime"),
+    ],
+)
+def test_a_range_of_orders_may_be_open_at_either_end(argument, name):
+    query = dict(orders_query(**{argument: NOON}))
+    assert {key: value for key, value in query.items() if key.endswith("Time")} == {
+        name: "2024-05-01T12:00:00Z"
+    }
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"page_size": 251},
+        {"page_size": 0},
+        {"ids": []},
+        {"created_from": NOON, "created_to": NOON - timedelta(seconds=1)},
+        {"updated_from": NOON, "updated_to": NOON - timedelta(seconds=1)},
+        {"updated_to": datetime(2024, 5, 1)},  # noqa: DTZ001
+    ],
 )
 def test_an_order_query_beyond_its_limits_is_refused(arguments):
     with pytest.raises(InvalidRequest):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import pickle
 from datetime import UTC, datetime
 from pathlib import Path
@@ -111,6 +112,17 @@ def test_under_200_only_another_code_or_an_error_is_a_refusal():
     for body in (b'{"error": false}', b'{"error": ""}', b'{"error": null, "data": 1}'):
         with pytest.raises(DecodeError, match="neither code nor error"):
             read(200, body)
+
+
+@pytest.mark.parametrize(
+    "document", [{"code": 400, "message": "Permission denied"}, {"error": "permission denied."}]
+)
+def test_the_words_of_a_bad_token_are_known_under_400_too(document):
+    error = refusal(400, json.dumps(document).encode())
+    assert type(error) is Unauthorized
+    assert error.declined
+    assert "https://kakaclo.com/personal-center/api-setting" in str(error)
+    assert type(refusal(400, b'{"code": 400, "message": "Permission denied for this warehouse"}')) is Rejected
 
 
 def test_the_documented_error_document_is_read():

@@ -30,6 +30,14 @@ DESIGN = {"model_id": 73, "en_name": "Shirt", "image_url": "https://example.com/
         (lambda: Item("A", -1), "Item.quantity must be above 0, not -1"),
         (lambda: Item("A", True), "Item.quantity must be a whole number above 0, not bool"),
         (lambda: Item("A", 1.0), "Item.quantity must be a whole number above 0, not float"),
+        (lambda: Item("A", 10**16), "Item.quantity takes at most 16 digits"),
+        (lambda: Item("A", 10**5000), "Item.quantity takes at most 16 digits"),
+        (lambda: RefundItem(**LINE | {"quantity": 10**16}), "RefundItem.quantity takes at most 16 digits"),
+        (
+            lambda: ChannelsRequest([Item("A", 1)], "US", "G" * 33),
+            "ChannelsRequest.warehouse_code takes at most 32 characters, not 33",
+        ),
+        (lambda: FreightRequest([Item("A", 1)], "C" * 13), "FreightRequest.country .* at most 12 characters"),
         (lambda: Item("", 1), "Item.sku must not be empty"),
         (lambda: Item("  ", 1), "Item.sku must not be empty"),
         (lambda: Item(None, 1), "Item.sku must not be empty"),
@@ -99,6 +107,15 @@ def test_parts_of_an_address_have_their_documented_lengths(field, longest):
         ({"address": HOME}, "NewOrder.address must be of type Address, not dict"),
         ({"channel_type": ""}, "NewOrder.channel_type must not be empty"),
         ({"channel_type": 3}, "NewOrder.channel_type must be a str, not int"),
+        ({"channel_type": "x" * 17}, "NewOrder.channel_type takes at most 16 characters, not 17"),
+        (
+            {"channel_type": "x" * 17, "custom_order_id": "SHOP-1"},
+            "^order 'SHOP-1': NewOrder.channel_type takes at most 16 characters, not 17$",
+        ),
+        (
+            {"items": [], "custom_order_id": "SHOP-1"},
+            "^order 'SHOP-1': NewOrder.items must hold at least one Item",
+        ),
         ({"sale_platform": 3}, "NewOrder.sale_platform must be a str, not int"),
         ({"custom_order_id": 10001}, "NewOrder.custom_order_id must be a str, not int"),
     ],
@@ -113,6 +130,10 @@ def test_a_country_is_one_code_however_it_is_written(written):
     assert Address(**HOME | {"country": written}).country == "US"
     assert FreightRequest([Item("A", 1)], written).country == "US"
     assert FreightRequest([Item("A", 1)], written) == FreightRequest([Item("A", 1)], "US")
+
+
+def test_the_longest_quantity_is_taken():
+    assert Item("A", 10**16 - 1).quantity == 10**16 - 1
 
 
 def test_a_part_of_a_country_is_a_code_too():

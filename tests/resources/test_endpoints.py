@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -9,6 +10,7 @@ import pytest
 from support.shop import ADDRESS, two_countries
 
 from kakaclo_async import (
+    CarrierType,
     ChannelType,
     DeadlineExceeded,
     FreightRequest,
@@ -335,7 +337,10 @@ async def test_models_are_searched_and_detailed(kk, sandbox):
     assert [m async for m in kk.custom.models(updated_from=newest + timedelta(seconds=1))] == []
 
 
-async def test_a_design_is_added_found_and_can_be_ordered(kk, sandbox):
+@pytest.mark.parametrize("older", [True, False])
+async def test_a_design_is_added_found_and_can_be_ordered(kk, sandbox, older):
+    sandbox.old_custom_shape = older
+    began = sandbox.now()
     models = [model async for model in kk.custom.models()]
     details = [await kk.custom.model(model.id) for model in models]
     model = next(detail for detail in details if detail.status is ModelStatus.ON_SHELF)
@@ -353,6 +358,8 @@ async def test_a_design_is_added_found_and_can_be_ordered(kk, sandbox):
     (design,) = [found async for found in kk.custom.designs(search_content="Dinosaur")]
     assert design == added
     assert design.en_name == "Dinosaur"
+    assert isinstance(design.custom_designed_id, str)
+    assert began - timedelta(seconds=1) <= design.create_date <= sandbox.now()
     product = await kk.products.get(design.spu)
     assert product.sku_details[0].sku
     assert [found async for found in kk.custom.designs(spus=["NOSUCH"])] == []
@@ -378,5 +385,44 @@ async def test_the_outdated_area_works_and_warns(kk, sandbox):
     assert (await v1.orders.page(statuses=["waiting_to_ship"])).total == 2
     with pytest.raises(NotFound):
         await v1.orders.get("1000")
+    assert placed.final_amount == placed.total_amount
+    spent = sandbox.requests.total()
+    for remark in ("", " ", None, 5):
+        with pytest.raises(InvalidRequest, match=f"no refund of order {created.id} was asked for: .* remark"):
+            await v1.refunds.request(created.id, remark)
+    assert sandbox.requests.total() == spent
     number = await v1.refunds.request(created.id, "no longer wanted")
     assert [refund.refund_no for refund in await v1.refunds.of(created.id)] == [number]
+    assert next(json.loads(served.body) for served in sandbox.log if served.path.endswith("/refund")) == {
+        "Remark": "no longer wanted"
+    }
+
+
+async def test_a_package_of_the_outdated_area_can_be_followed(kk, sandbox):
+    with pytest.warns(DeprecationWarning, match="outdated"):
+        v1 = kk.v1
+    item = Item(on_sale(sandbox), 1)
+    created = await v1.orders.create(order(item))
+    sandbox.skip(86_400)
+    [package] = (await v1.orders.get(created.id)).fulfillments
+    assert [line.sku_code for line in package.items] == [item.sku]
+    assert [info.tracking_code for info in package.tracking_infos] == [package.tracking_code]
+    assert package.carrier_type is CarrierType.LAST
+    assert package.extra == {}
+
+
+@pytest.mark.parametrize("outdated", [True, False])
+@pytest.mark.filterwarnings("ignore:KakaClo's V1")
+async def test_orders_are_queried_by_one_end_of_a_range_alone(kk, sandbox, outdated):
+    orders = kk.v1.orders if outdated else kk.orders
+    sku = on_sale(sandbox, pieces=2)
+    early = await kk.orders.create(order(Item(sku, 1)))
+    sandbox.skip(60)
+    between = sandbox.now()
+    sandbox.skip(60)
+    late = await kk.orders.create(order(Item(sku, 1), custom_order_id="KA2"))
+    for name in ("created", "updated"):
+        assert [found.id for found in await orders.page(**{f"{name}_to": between})] == [early.id]
+        assert [found.id for found in await orders.page(**{f"{name}_from": between})] == [late.id]
+    assert [found.id async for found in kk.orders.query(created_to=between)] == [early.id]
+    assert [found.id async for found in kk.orders.query(updated_to=between)] == [early.id]

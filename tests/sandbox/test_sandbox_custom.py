@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -89,6 +90,23 @@ async def test_a_new_design_goes_on_sale_a_little_later(http, design, sample, or
     assert found["spu"] in set(http.sandbox.catalog.spus())
     stock = (await http.get("/v1/product/stocks", skus=sku))["list"][0]["warehouseStockList"]
     assert [row["warehouseCode"] for row in stock] == ["G007"]
+
+
+async def test_the_older_shape_has_texts_for_times_and_the_designs_number(http, design):
+    await http.post(f"{AREA}/customDesigned/addProduct", design)
+    http.sandbox.skip(60)
+    newer = (await http.post(DESIGNS, {}))["list"][0]
+    http.sandbox.old_custom_shape = True
+    older = (await http.post(DESIGNS, {}))["list"][0]
+    assert older["customDesignedId"] == str(newer["customDesignedId"])
+    assert older["createDate"] == older["modifyDate"] == http.at(seconds=60).replace("T", " ").rstrip("Z")
+    assert {name for name in newer if newer[name] != older[name]} == {
+        "customDesignedId",
+        "createDate",
+        "modifyDate",
+    }
+    detail = await http.get(f"{AREA}/designModel/detail/1")
+    assert re.fullmatch(r"[0-9-]{10} [0-9:]{8}", detail["createDate"])
 
 
 async def test_designs_are_filtered_by_everything_that_was_asked(http, design):

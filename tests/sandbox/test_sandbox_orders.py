@@ -280,7 +280,7 @@ async def test_the_older_shape_has_the_older_names(http, line, order_body, sampl
     [order], [wanted] = page["list"], sample("v1_order_orders_query")["data"]["list"]
     assert set(wanted) <= set(order)
     assert set(wanted["orderItems"][0]) <= set(order["orderItems"][0])
-    assert order["totalAmount"] == order["skusAmount"] + order["freightAmount"]
+    assert order["totalAmount"] == order["finalAmount"] == order["skusAmount"] + order["freightAmount"]
 
 
 async def test_v1_has_one_status_for_all_and_finds_by_it(http, split_line, order_body):
@@ -295,6 +295,28 @@ async def test_v1_has_one_status_for_all_and_finds_by_it(http, split_line, order
     assert seen == ["waiting_to_ship", "partial_shipped", "shipped", "delivered"]
     assert order["id"] == number
     assert len(order["fulfillments"]) == 2
+    for package in order["fulfillments"]:
+        assert package["carrierType"] == "last"
+        assert package["trackingInfos"][0]["trackingCode"] == package["trackingCode"]
+        assert package["orderItems"][0]["subtotal"]
+
+
+@pytest.mark.parametrize("form", ["value", "list", "object"])
+async def test_order_numbers_come_in_the_form_asked_for(opened, split_line, order_body, form):
+    http = await opened(number_form=form, split_orders=True)
+    answer = await http.post(ORDERS, order_body(split_line))
+    numbers = [int(number) for number in http.sandbox.ledger.placed[-1].orders]
+    assert len(numbers) == 2
+    assert answer == {"value": numbers[0], "list": numbers, "object": {"kkOrderIds": numbers}}[form]
+
+
+@pytest.mark.parametrize("path", [ORDERS, "/v1/order/orders"])
+async def test_the_address_can_have_its_other_name(http, line, order_body, path):
+    http.sandbox.address_field = "orderAddress"
+    body = order_body(line)
+    assert "missing required field `orderAddress`" in await http.refusal("POST", path, body)
+    body["orderAddress"] = body.pop("orderAddresses")
+    assert str(await http.post(path, body)) in http.sandbox.ledger.orders
 
 
 async def test_order_numbers_can_be_text(opened, order_body):

@@ -187,14 +187,24 @@ async def test_unknown_orders_and_reasons_are_refused(http, order):
 
 
 async def test_v1_refunds_whole_orders_only(http, order, sample):
-    item = order["orderItems"][0]
-    await http.post(f"/v1/order/orders/{order['id']}/refund", part(item, 1))
+    path, item = f"/v1/order/orders/{order['id']}/refund", order["orderItems"][0]
+    for wrong in ({}, {"remark": "small letter"}, {"Remark": ""}, {"Remark": None}):
+        assert "Remark" in await http.refusal("POST", path, {**part(item, 1), **wrong})
+    await http.post(path, {**part(item, 1), "Remark": "changed"})
     [waiting] = (await http.get("/v1/order/orders"))["list"]
     assert waiting["status"] == "refunding"
     http.sandbox.skip(HOUR)
     [refund] = await refunds(http, order, "v1")
     assert set(sample("v1_order_refund_query")["data"]["list"][0]) <= set(refund)
     assert (await http.get("/v1/order/orders"))["list"][0]["status"] == "refunded"
+
+
+@pytest.mark.parametrize("form", ["list", "object"])
+async def test_refund_numbers_can_come_in_a_list_and_in_an_object(http, order, form):
+    http.sandbox.number_form = form
+    answer = await http.post(f"{ORDERS}/{order['id']}/refund", {})
+    numbers = list(http.sandbox.ledger.refunds)
+    assert answer == (numbers if form == "list" else {"RefundNo": numbers})
 
 
 async def test_refund_numbers_can_be_numbers(http, order):

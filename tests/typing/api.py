@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, assert_type
 
 from kakaclo_async import (
+    POD_DESIGNS_URL,
     Address,
     Balance,
     Category,
@@ -25,6 +26,7 @@ from kakaclo_async import (
     LogisticsChannel,
     NewDesign,
     NewOrder,
+    Number,
     Order,
     Page,
     Product,
@@ -36,6 +38,7 @@ from kakaclo_async import (
     Stats,
     StockLevel,
     Warehouse,
+    resized_image,
 )
 
 if TYPE_CHECKING:
@@ -110,13 +113,16 @@ async def ordering(kk: KakaClo, start: datetime) -> None:
     address = Address(country="US", phone="1", recipient="A", province="B")
     created = await kk.orders.create(NewOrder(address=address, items=[Item("A", 1)], channel_type="Express"))
     assert_type(created, CreatedOrder)
+    assert_type(created.ids, tuple[str, ...])
     assert_type(created.id, str)
     assert_type(await kk.orders.get(created.id), Order)
     assert_type(await kk.orders.get_many([created.id]), tuple[Order, ...])
     assert_type(await kk.orders.find("KA1", created_from=start), tuple[Order, ...])
     async for order in kk.orders.query(created_from=start, statuses=["processing"]):
         assert_type(order, Order)
-    assert_type(await kk.refunds.request(created.id, [Item("A", 1)], reason="Other"), str)
+    number = await kk.refunds.request(created.id, [Item("A", 1)], reason="Other")
+    assert_type(number, str)
+    assert_type(Number.all_of(number), tuple[str, ...])
     refunds = await kk.refunds.wait(created.id, timeout=60)
     assert_type(refunds, tuple[Refund, ...])
     assert_type(refunds[0].refund_status, RefundStatus | None)
@@ -129,4 +135,6 @@ async def custom(kk: KakaClo) -> None:
         assert_type(await kk.custom.model(model.id or 0), DesignModelDetail)
     async for design in kk.custom.designs():
         assert_type(design, Design)
+        assert_type(design.custom_designed_id, str | None)
+        assert_type(resized_image(design.image_url or POD_DESIGNS_URL, 504, 672), str)
     await kk.custom.add_design(NewDesign(model_id=1, en_name="A", image_url="https://example.com/a.png"))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from kakaclo_async.codec import encode
 from kakaclo_async.errors import InvalidRequest, Rejected
 from kakaclo_async.models._checks import as_list_of, check_code
+from kakaclo_async.models.common import Number
 from kakaclo_async.models.family import Family
 from kakaclo_async.models.freight import Item
 from kakaclo_async.models.order import CreatedOrder, NewOrder
@@ -46,8 +47,8 @@ class Orders(OrderReads):
     async def create(self, order: NewOrder) -> CreatedOrder:
         """Place an order: one POST, which is never repeated once it may have arrived.
 
-        The server does not look for doubles, and an order is paid for at once. An order without a
-        `custom_order_id` gets one, so that it can be looked up.
+        An order is paid for at once, and nothing is published about equal ids: assume that two equal requests are two
+        orders. An order without a `custom_order_id` gets one, so that it can be looked up.
 
         `POST /v2/order/orders`
 
@@ -59,15 +60,15 @@ class Orders(OrderReads):
 
         Raises:
             OutcomeUnknown: the request left and no clear answer came; `find` the order by the error's
-                `custom_order_id` before placing it again (orders show up within 5 minutes).
+                `custom_order_id` before placing it again (we assume that orders show up within 5 minutes).
             Rejected: KakaClo declined: an unknown SKU, too little balance.
         """
         order, custom_order_id = with_custom_order_id(order)
         try:
-            order_id = await place(self._sender, order, encode(order))
+            number = await place(self._sender, order, encode(order))
         finally:
             drop_quotes(self._sender, order.items)
-        return CreatedOrder(order_id, custom_order_id)
+        return CreatedOrder(str(number), custom_order_id, ids=number.all)
 
     async def submit(
         self,
@@ -89,7 +90,8 @@ class Orders(OrderReads):
                 made if it has none, and only `journal.settle` can then find out about an unknown order.
             journal: a `Journal`.
             timeout: seconds to go on while the outcome is unknown; None: until it can be settled, a little more than
-                the journal's quiet time. Submit the order again later to go on.
+                the journal's quiet time. Submit the order again later to go on. A short time is spent on one look,
+                which goes on after it, and which no limit of the view cuts off.
 
         Returns:
             The order number: KakaClo's answer, or the first of the orders that were found.
@@ -101,10 +103,10 @@ class Orders(OrderReads):
         """
         order, custom_order_id = with_custom_order_id(order)
         try:
-            order_id = await journal.once(self._sender, order, timeout=timeout)
+            number = await journal.once(self._sender, order, timeout=timeout)
         finally:
             drop_quotes(self._sender, order.items)
-        return CreatedOrder(order_id, custom_order_id)
+        return CreatedOrder(str(number), custom_order_id, ids=Number.all_of(number))
 
     async def check(self, order: NewOrder | Mapping[str, object]) -> OrderCheck:
         """Find everything that KakaClo could decline about an order, before it is placed.
@@ -158,7 +160,8 @@ class Orders(OrderReads):
             journal: the `Journal` that the order was submitted with.
 
         Returns:
-            The family; `problems` says what is missing. Orders show up within 5 minutes of being made.
+            The family; `problems` says what is missing. We assume that orders show up within 5 minutes of being
+            made, as products do.
         """
         check_code(custom_order_id, "custom_order_id")
         wanted = None if asked is None else as_list_of("Item", asked, Item)

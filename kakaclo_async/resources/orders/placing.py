@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import re
 from contextlib import contextmanager
 from copy import copy
@@ -10,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
+from kakaclo_async.codec import OrderNumber, encode
 from kakaclo_async.config import spellings
 from kakaclo_async.errors import (
     ConnectionFailed,
@@ -30,10 +33,13 @@ from kakaclo_async.resources.products import Products
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 
+    from kakaclo_async.models.common import Number
     from kakaclo_async.models.freight import Item
     from kakaclo_async.models.order import NewOrder
     from kakaclo_async.sending import Sender
 
+
+_log = logging.getLogger("kakaclo.orders")
 
 _SHORTEST: Final = 3  # characters that can tell anything about anybody
 _START: Final = (
@@ -51,27 +57,29 @@ def with_custom_order_id(order: NewOrder) -> tuple[NewOrder, str]:
 
 
 async def place(
-    sender: Sender, order: NewOrder, body: bytes, *, check_lease: Callable[[], None] = lambda: None
-) -> str:
+    sender: Sender,
+    order: NewOrder,
+    body: bytes,
+    *,
+    path: str = ORDERS_PATH,
+    check_lease: Callable[[], None] = lambda: None,
+) -> Number:
     """Place an order with one POST, and return its number.
 
     Args:
         sender: sends it.
         order: it has a custom order id.
         body: the same order as it is sent.
+        path: of either version of the API.
         check_lease: raises if the request must not leave any more; called when its permit is granted.
     """
     custom_order_id = order.custom_order_id or ""
-
-    def build() -> Request[str]:
-        check_lease()
-        return place_request(ORDERS_PATH, order, body)
-
     sender = sender.for_call()
-    with about_order(order):
-        await _check_price(sender, order)
-        number = await sender.send(build)
-        if not number.strip():
+    with _about_order(order):
+        if path == ORDERS_PATH:  # the guard of prices refuses the other, without a request
+            await _check_price(sender, order)
+        number = await _send(sender, order, body, path, check_lease)
+        if not number:
             raise OutcomeUnknown(
                 f"KakaClo took order {custom_order_id!r} and named no number: look for this custom order id before"
                 " sending it again",
@@ -80,17 +88,67 @@ async def place(
     return number
 
 
-def place_request(path: str, order: NewOrder, body: bytes) -> Request[str]:
+_ADDRESS: Final = "orderAddresses"  # in the documents' example
+_OTHER_ADDRESS: Final = "orderAddress"  # in a table of theirs
+_MISSES_OTHER: Final = (
+    re.compile(r"(?<!\w)order_?address(?!\w|\.\w|\[)", re.ASCII | re.IGNORECASE),
+    re.compile(
+        r"requir|mandatory|miss|lack|null|nil\b|empty|blank|absent|undefined|必|缺|空"
+        r"|(?:not|must) (?:be )?(?:present|provided|given|set|found|exist)",
+        re.IGNORECASE,
+    ),
+)
+
+
+async def _send(
+    sender: Sender, order: NewOrder, body: bytes, path: str, check_lease: Callable[[], None]
+) -> Number:
+    """Send an order, and once more if it surely was not placed because KakaClo names the address otherwise.
+
+    The name that it wants is kept for the life of the client. `channelType` is named by one table among the fields of
+    each item, and stays at the top, where the example and the release notes have it: a server that looked for it
+    elsewhere need not refuse the order, but could send it by another channel, so there is nothing to learn from.
+    """
+    known = sender.state.address_fields
+    sent_as = {_ADDRESS}
+
+    def build(*, again: bool = False) -> Request[OrderNumber]:
+        check_lease()
+        name = known.get(path, _ADDRESS)
+        sent_as.add(name)
+        sent = body if name == _ADDRESS else _renamed(body, name)
+        return attrs.evolve(place_request(path, order, sent), again=again)
+
+    try:
+        return await sender.send(build)
+    except Rejected as refusal:
+        misses_other = all(pattern.search(refusal.message) for pattern in _MISSES_OTHER)
+        if not refusal.declined or not misses_other or _OTHER_ADDRESS in sent_as:
+            raise
+    if path not in known:
+        known[path] = _OTHER_ADDRESS
+        _log.warning(
+            "POST %s wants the address of an order as %s, not %s: this client names it so from now on",
+            *(path, _OTHER_ADDRESS, _ADDRESS),
+        )
+    return await sender.send(partial(build, again=True))
+
+
+def place_request(path: str, order: NewOrder, body: bytes) -> Request[OrderNumber]:
     """Build the request that places an order, in either version of the API."""
     return Request(
         method="POST",
         path=path,
         body=body,
-        result=str,
+        result=OrderNumber,
         writes=True,
         custom_order_id=order.custom_order_id,
         scrub=partial(without_address, address=_secrets(order)),
     )
+
+
+def _renamed(body: bytes, name: str) -> bytes:
+    return encode({name if field == _ADDRESS else field: held for field, held in json.loads(body).items()})
 
 
 async def _check_price(sender: Sender, order: NewOrder) -> None:
@@ -121,7 +179,7 @@ async def _check_price(sender: Sender, order: NewOrder) -> None:
 
 
 @contextmanager
-def about_order(order: NewOrder) -> Generator[None]:
+def _about_order(order: NewOrder) -> Generator[None]:
     """Let the errors of placing an order name it, and not repeat its address as KakaClo may do."""
     try:
         with naming(f"order {order.custom_order_id or ''!r} was not placed"):

@@ -39,7 +39,7 @@ class OrderReads:
         `GET /v2/order/orders?ids=`
 
         Raises:
-            NotFound: no such order; a new one shows up within 5 minutes.
+            NotFound: no such order; a new one may take some minutes to show up.
         """
         return await self._by_id.get(check_order_id(order_id))
 
@@ -71,9 +71,9 @@ class OrderReads:
 
         Args:
             ids: only these order numbers, at most 250.
-            created_from: only orders made in this range of aware times; needs `created_to`.
+            created_from: only orders made in this range of aware times; either end may be left open.
             created_to: its end.
-            updated_from: only orders updated in this range; needs `updated_to`.
+            updated_from: only orders updated in this range.
             updated_to: its end.
             page_number: from 1.
             page_size: 1 to 250.
@@ -103,14 +103,14 @@ class OrderReads:
         `GET /v2/order/orders`, 250 rows per request, in the bulk lane
 
         Args:
-            created_from: only orders made in this range of aware times.
+            created_from: only orders made in this range of aware times; either end may be left open.
             created_to: its end; none by default, for KakaClo's clock may be ahead of ours.
             updated_from: only orders updated in this range.
             updated_to: its end; none by default.
             statuses: only orders with one of these; sorted out here, for V2 cannot be asked for a status.
 
         Raises:
-            InvalidRequest: a naive time, an end without a start.
+            InvalidRequest: a naive time, a range that ends before it starts.
             IncompletePull: after the last order, when the list moved too much to be sure of all.
         """
         wanted = None if statuses is None else set(map(str, as_list_of("statuses", statuses)))
@@ -133,7 +133,8 @@ class OrderReads:
         Args:
             custom_order_id: your own number, as it was sent.
             created_from: no later than the order was made.
-            created_to: no earlier; none by default. An order shows up within 5 minutes of being made.
+            created_to: no earlier; none by default. We assume that an order shows up within 5 minutes of being made, as
+                KakaClo promises for products; of orders it says nothing.
         """
         check_code(custom_order_id, "custom_order_id")
         listing = list_orders(self._sender.for_call(), created_from=created_from, created_to=created_to)
@@ -161,7 +162,6 @@ def list_orders(
             updated_from=updated_from,
             updated_to=updated_to,
             page_number=number,
-            open_end=True,
         )
         return await bulk.send(page_request(query))
 
@@ -186,5 +186,5 @@ def _of_ids(ids: tuple[str, ...]) -> Request[Page[Order]]:
 
 
 def _no_order(order_id: str) -> NotFound:
-    text = f"no order has the number {order_id} (new orders show up within 5 minutes)"
+    text = f"no order has the number {order_id} (we assume that a new one shows up within 5 minutes)"
     return NotFound(text, status=200, path=ORDERS_PATH)

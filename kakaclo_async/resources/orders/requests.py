@@ -7,14 +7,15 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from kakaclo_async.codec import to_wire_time
+from kakaclo_async.errors import InvalidRequest
 from kakaclo_async.models._checks import as_list_of, check_code, check_codes
 from kakaclo_async.models.common import Page
 from kakaclo_async.models.order import Order
 from kakaclo_async.protocol import Request
-from kakaclo_async.resources._lookup import check_number, time_range
+from kakaclo_async.resources._lookup import check_number
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from datetime import datetime
 
 
@@ -64,26 +65,27 @@ def orders_query(
     updated_to: datetime | None = None,
     page_number: int = 1,
     page_size: int = PAGE_SIZE,
-    open_end: bool = False,
 ) -> tuple[tuple[str, str], ...]:
-    """Build the query string of an order query; with `open_end` a time range may do without its end."""
+    """Build the query string of an order query; unlike those of products, its time ranges may be open at either end."""
     query: list[tuple[str, str]] = []
     if ids is not None:
         numbers = map(check_order_id, as_list_of("order numbers", ids))
         query.append(("ids", ",".join(check_codes(numbers, "order id", at_most=PAGE_SIZE))))
-    for start, end, what, wire in (
-        (created_from, created_to, "created", "create"),
-        (updated_from, updated_to, "updated", "update"),
-    ):
-        if open_end and start is not None and end is None:
-            query.append((f"{wire}StartTime", to_wire_time(start)))
-        elif (window := time_range(start, end, what)) is not None:
-            query += [(f"{wire}StartTime", window[0]), (f"{wire}EndTime", window[1])]
     query += [
+        *_time_range("create", created_from, created_to),
+        *_time_range("update", updated_from, updated_to),
         ("pageNumber", str(check_number(page_number, "page_number"))),
         ("pageSize", str(check_number(page_size, "page_size", at_most=PAGE_SIZE))),
     ]
     return tuple(query)
+
+
+def _time_range(what: str, start: datetime | None, end: datetime | None) -> Iterator[tuple[str, str]]:
+    for name, moment in (("Start", start), ("End", end)):
+        if moment is not None:
+            yield f"{what}{name}Time", to_wire_time(moment)
+    if start is not None and end is not None and start > end:
+        raise InvalidRequest(f"{what}d_from {to_wire_time(start)} is after {what}d_to {to_wire_time(end)}")
 
 
 def page_request(query: tuple[tuple[str, str], ...]) -> Request[Page[Order]]:

@@ -10,7 +10,7 @@ import msgspec
 
 from kakaclo_async.sandbox.http.routing import Request, Route
 from kakaclo_async.sandbox.trade.designs import ON_SALE, Design, Model, picture, product_of, seeded_models
-from kakaclo_async.sandbox.wire import Code, Refusal
+from kakaclo_async.sandbox.wire import Code, Refusal, iso
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -103,13 +103,13 @@ class CustomArea:
             and model.created >= (wanted.last_updated_time or 0)
             and (wanted.en_name or "").casefold() in model.name.casefold()
         ]
-        return wanted.page_of(found, _model_document)
+        return wanted.page_of(found, lambda model: self._written(_model_document(model)))
 
     def model(self, request: Request) -> object:
         """Answer all about one model."""
         model = self._find(request.path["id"])
         ordered = sum(self._ledger.ordered[design.spu] for design in self._designs if design.model is model)
-        return _model_detail(model, ordered)
+        return self._written(_model_detail(model, ordered))
 
     def designs(self, request: Request) -> object:
         """Answer the account's designs, newest first."""
@@ -125,7 +125,8 @@ class CustomArea:
             and words in f"{design.name} {design.spu}".casefold()
         ]
         return wanted.page_of(
-            found, lambda design: _design_document(design, self._ledger.ordered[design.spu])
+            found,
+            lambda design: self._written(_design_document(design, self._ledger.ordered[design.spu])),
         )
 
     def add(self, request: Request) -> object:
@@ -137,6 +138,17 @@ class CustomArea:
         self._asked += 1
         self._timeline.after(self._settings.design_delay, partial(self._put_on_sale, self._asked, model, new))
         return ""
+
+    def _written(self, document: dict[str, object]) -> dict[str, object]:
+        if not self._settings.old_custom_shape:
+            return document
+        older: dict[str, object] = {}
+        for name, value in document.items():
+            if name in {"createDate", "modifyDate"} and isinstance(value, int):
+                older[name] = iso(value / 1000).replace("T", " ").rstrip("Z")
+            elif name == "customDesignedId":
+                older[name] = str(value)
+        return {**document, **older}
 
     def _put_on_sale(self, number: int, model: Model, new: _NewDesign) -> None:
         spu, now = f"{model.code}D{number:04d}", self._timeline.now()

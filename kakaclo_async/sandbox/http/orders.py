@@ -13,7 +13,7 @@ from kakaclo_async.sandbox.trade.delivery import LEVELS, Line, check_country
 from kakaclo_async.sandbox.wire import Code, Refusal, iso, money
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from kakaclo_async.sandbox.settings import Settings
     from kakaclo_async.sandbox.trade.ledger import Ledger
@@ -38,7 +38,7 @@ class _Address(msgspec.Struct, frozen=True):
     vat: _Short | None = None
 
 
-class _NewOrder(msgspec.Struct, rename="camel"):
+class _NewOrder(msgspec.Struct, rename="camel", kw_only=True):
     order_addresses: _Address
     order_items_list: Annotated[list[Line], msgspec.Meta(min_length=1)]
     channel_type: str = "Standard"
@@ -47,6 +47,13 @@ class _NewOrder(msgspec.Struct, rename="camel"):
     sale_platform: str | None = None
     channel_code: object = msgspec.UNSET
     warehouse_code: object = msgspec.UNSET
+
+
+class _NewOrderOtherwise(_NewOrder, kw_only=True):
+    order_addresses: _Address = msgspec.field(name="orderAddress")
+
+
+_NEW_ORDERS = {"orderAddresses": _NewOrder, "orderAddress": _NewOrderOtherwise}
 
 
 class _RefundLine(msgspec.Struct, rename="camel"):
@@ -69,7 +76,7 @@ class _NewRefund(msgspec.Struct, rename="camel"):
 
 
 class _WholeRefund(msgspec.Struct):
-    remark: str | None = None
+    remark: Annotated[str, msgspec.Meta(min_length=1)] = msgspec.field(name="Remark")
 
 
 class OrderArea:
@@ -95,7 +102,7 @@ class OrderArea:
 
     def create(self, request: Request) -> object:
         """Place an order."""
-        new = request.read(_NewOrder)
+        new = request.read(_NEW_ORDERS[self._settings.address_field])
         for name, given in (("channelCode", new.channel_code), ("warehouseCode", new.warehouse_code)):
             if given is not msgspec.UNSET:
                 raise Refusal(Code.BAD_PARAMETER, f"{name} is no longer a part of orders: send channelType")
@@ -103,10 +110,11 @@ class OrderArea:
             raise Refusal(Code.BAD_PARAMETER, f"channelType must be one of {', '.join(LEVELS)}")
         check_country(new.order_addresses.country)
         address = msgspec.structs.asdict(new.order_addresses)
-        number = self._ledger.place(
+        first = self._ledger.place(
             new.order_items_list, address, new.channel_type, new.custom_order_id, new.remark
         )
-        return number if self._settings.order_number_as_text else int(number)
+        numbers = [first, *self._ledger.placed[-1].orders[1:]]
+        return self._numbered("kkOrderIds", numbers, as_text=self._settings.order_number_as_text)
 
     def query_v2(self, request: Request) -> object:
         """Answer orders by number and time."""
@@ -155,7 +163,11 @@ class OrderArea:
 
     def _ask(self, order: str, pieces: dict[str, int] | None, reason: str, remark: str | None) -> object:
         number = self._ledger.refund(order, pieces, reason, remark)
-        return int(number) if self._settings.numeric_refund_numbers else number
+        return self._numbered("RefundNo", [number], as_text=not self._settings.numeric_refund_numbers)
+
+    def _numbered(self, name: str, numbers: Sequence[str], *, as_text: bool) -> object:
+        written = numbers if as_text else list(map(int, numbers))
+        return {"value": written[0], "list": written, "object": {name: written}}[self._settings.number_form]
 
     def _check(self, number: str, line: _RefundLine) -> None:
         order = self._ledger.orders.get(number)
@@ -201,11 +213,10 @@ def _order_v2(order: Order) -> dict[str, object]:
         "orderItems": [_item_v2(order, item) for item in order.items],
         "fulfillments": [
             {
-                **_parcel(order, parcel, partial(_item_v2, order)),
+                **_parcel(parcel),
                 "packId": parcel.number,
                 "status": "shipped" if order.completed is None else "completed",
-                "carrierType": "last",
-                "trackingInfos": [{"carrier": parcel.carrier, "trackingCode": parcel.tracking}],
+                "items": _lines(order, parcel, partial(_item_v2, order)),
             }
             for parcel in order.parcels
         ]
@@ -221,9 +232,13 @@ def _order_v1(order: Order) -> dict[str, object]:
         "payAt": iso(order.created),
         "completedAt": _maybe(order.completed),
         "totalAmount": money(order.final),
+        "finalAmount": money(order.final),
         "skusAmount": money(order.subtotal),
         "orderItems": [_item_v1(item) for item in order.items],
-        "fulfillments": [_parcel(order, parcel, _item_v1) for parcel in order.parcels] or None,
+        "fulfillments": [
+            {**_parcel(parcel), "orderItems": _lines(order, parcel, _item_v1)} for parcel in order.parcels
+        ]
+        or None,
     }
 
 
@@ -276,15 +291,20 @@ def _item_v2(order: Order, item: Item) -> dict[str, object]:
     }
 
 
-def _parcel(order: Order, parcel: Parcel, write: Callable[[Item], object]) -> dict[str, object]:
+def _parcel(parcel: Parcel) -> dict[str, object]:
     return {
         "id": parcel.number,
         "deliveryTime": iso(parcel.left),
         "carrier": parcel.carrier,
+        "carrierType": "last",
         "trackingCode": parcel.tracking,
+        "trackingInfos": [{"carrier": parcel.carrier, "trackingCode": parcel.tracking}],
         "logisticsSearchUrl": "https://t.17track.example/en#nums=" + parcel.tracking,
-        "items": [write(item) for item in order.items if item.number in parcel.items],
     }
+
+
+def _lines(order: Order, parcel: Parcel, write: Callable[[Item], object]) -> list[object]:
+    return [write(item) for item in order.items if item.number in parcel.items]
 
 
 def _maybe(moment: float | None) -> str | None:

@@ -192,7 +192,8 @@ class MirrorDatabase:
     async def _changes(self, after: int) -> AsyncGenerator[list[Change], None]:
         while True:
             async with self.reading() as connection:
-                dropped = await connection.scalar(_DROPPED) or 0
+                version = await connection.run_sync(schema.MIGRATIONS.check_version)
+                dropped = (await connection.scalar(_DROPPED) or 0) if version >= schema.DROPS_CHANGES else 0
                 if 0 < after < dropped:
                     raise InvalidRequest(
                         f"the changes after {after} are not all kept: those up to {dropped} were dropped; read the"

@@ -89,7 +89,7 @@ class TrueClock:
     _ahead: timedelta = attrs.field(default=timedelta(0), init=False)
 
     def __call__(self) -> datetime:
-        """Return the own time, put right by the last comparison, or what has passed since KakaClo's if that is later."""
+        """Return the own time, put right by the last comparison; KakaClo's, as far as it is known, if that is later."""
         own, shown = self.own() - self._ahead, self._shown()
         return own if shown is None or shown - own < _CLOCKS_DIFFER else shown
 

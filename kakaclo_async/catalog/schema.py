@@ -151,6 +151,9 @@ mirror_undecodable = Table(
 DROPPED_UNTIL = "changes dropped until"
 """The number that tells which change was the last that is not kept any more."""
 
+DROPS_CHANGES = 4
+"""The version from which on changes may be dropped."""
+
 mirror_number = Table(
     "mirror_number",
     metadata,

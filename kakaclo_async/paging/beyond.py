@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 import attrs
 
 from kakaclo_async.paging.from_last import FromLast
-from kakaclo_async.paging.jobs import Checkpoint, Step, may_be_cap, page_count
+from kakaclo_async.paging.jobs import Checkpoint, Step, page_count
 
 if TYPE_CHECKING:
     from kakaclo_async.models.pull import Window
@@ -96,7 +96,7 @@ class Beyond(Generic[T]):
         if shown is not None and shown.rows:
             job: Job[T] = attrs.evolve(self, low=number, last=shown)
             return Step(rows=tuple(shown.rows.values()), left=(job,), total=total)
-        if self.last is None and may_be_cap(total):
+        if self.last is None and known.may_stop_at(total):
             return attrs.evolve(self.counted, page=number).too_deep(known)
         job = attrs.evolve(self, high=number)
         return Step(left=(job,), total=total)

@@ -123,12 +123,14 @@ class Knowledge:
 
     Attributes:
         most: the largest total so far: a smaller one is below whatever the index counts to, and so it is true.
+        cap: where the index stops to count, once two halves held more than the whole.
         shuffled: rows with equal times were seen in another order, so page numbers prove less.
         depth: rows beyond which no page came; windows are cut to fewer.
         pages: how many pages showed that many rows.
     """
 
     most: int = 0
+    cap: int | None = None
     shuffled: bool = False
     depth: int = EXACT_TOTALS
     pages: Counter[int] = attrs.field(factory=Counter[int])
@@ -143,14 +145,18 @@ class Knowledge:
         self.most = max(self.most, page.total or 0)
         self.pages[len(page.list)] += 1
 
+    def compare(self, whole: int, halves: int) -> None:
+        """Learn from the totals of a window and of its halves."""
+        if halves > whole:
+            self.cap = whole if self.cap is None else min(self.cap, whole)
+
+    def may_stop_at(self, total: int) -> bool:
+        """Tell whether the index is likely to have stopped counting there."""
+        return total == self.cap or (total >= EXACT_TOTALS and total % _ROUND == 0)
+
     def trusts(self, total: int) -> bool:
         """Tell whether a total counts all rows of its window, as far as totals alone can tell."""
         return total < min(self.most, EXACT_TOTALS)
-
-
-def may_be_cap(total: int) -> bool:
-    """Tell whether a total looks like one where the index stopped to count."""
-    return total >= EXACT_TOTALS and total % _ROUND == 0
 
 
 @attrs.frozen(kw_only=True)

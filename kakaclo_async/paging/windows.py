@@ -183,7 +183,13 @@ class Windows(Generic[T]):
                 whole = job.part(job.window, None)
                 return attrs.evolve(step, left=(whole,), failed=None, uncertain=False, reread=True), whole, ()
         total = None
-        if not job.must_be_cut and not step.uncertain and self.known.trusts(job.total or 0):
+        if job.must_be_cut:
+            newer = await self._counting.show(newer_half, 1)
+            if newer is not None:
+                self.known.compare(job.total or 0, (step.total or 0) + newer.total)
+                step = attrs.evolve(step, rows=(*step.rows, *newer.rows.values()))
+                total = newer.total if self.known.trusts(newer.total) else None
+        elif not step.uncertain and self.known.trusts(job.total or 0):
             total = max(0, (job.total or 0) - (step.total or 0))
         return step, older, (*job.unchecked, job.part(newer_half, total))
 

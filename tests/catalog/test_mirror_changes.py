@@ -136,12 +136,12 @@ async def test_older_rows_never_replace_newer_ones(mirrored, db):
     """What an interrupted window still has to tell may be older than what a later cycle stored."""
     sandbox, mirror, after = mirrored
     sku, warehouse, _ = next(iter(sandbox.catalog.stock_rows()))
-    future = "2190-01-01 00:00:00"
+    later = f"{sandbox.now() + timedelta(seconds=3500):%Y-%m-%d %H:%M:%S}"
     from sqlite3 import connect
 
     with connect(db.path) as connection:
-        connection.execute("UPDATE product SET update_time = ?, product_name = 'newer'", [future])
-        connection.execute("UPDATE stock SET as_of = ?, qty = 4321 WHERE sku = ?", [future, sku])
+        connection.execute("UPDATE product SET update_time = ?, product_name = 'newer'", [later])
+        connection.execute("UPDATE stock SET as_of = ?, qty = 4321 WHERE sku = ?", [later, sku])
         connection.execute("DELETE FROM mirror_done")
     connection.close()
 
@@ -157,14 +157,17 @@ async def test_verify_marks_what_is_gone_and_only_that(mirrored, db):
     sandbox.skip(400)
     sandbox.catalog.touch(second)  # it leaves the window, so the reading does not meet it
 
-    report = await mirror.verify()
+    seen_once = await mirror.verify()
+    sandbox.skip(700)
+    report = await mirror.run()
 
-    assert report.gone == 1
+    assert (seen_once.missing, seen_once.gone, report.gone) == (1, 0, 1)
     assert report.complete
     assert db.rows("SELECT spu FROM product WHERE gone_since IS NOT NULL") == [(first,)]
     told = [change async for change in mirror.changes(after)]
     assert [(change.kind, change.spu, change.sku) for change in told] == [(ChangeKind.GONE, first, None)]
-    assert (await mirror.verify()).gone == 0
+    again = await mirror.verify()
+    assert (again.missing, again.gone) == (0, 0)
 
 
 async def test_verify_repairs_what_was_altered(mirrored, db):

@@ -80,9 +80,10 @@ def rows_served(monkeypatch):
     sent = []
     page = ProductArea._page
 
-    def counted(area, rows, *others):
-        sent.append(len(rows))
-        return page(area, rows, *others)
+    def counted(area, *others):
+        answer = page(area, *others)
+        sent.append(len(answer["list"]))
+        return answer
 
     monkeypatch.setattr(ProductArea, "_page", counted)
     return sent

@@ -97,6 +97,8 @@ async def test_verify_marks_what_is_gone(shop, mirror_of, pg):
     sandbox.catalog.remove(spu)
     sandbox.skip(3600)
 
+    assert (await mirror.verify()).missing == 1
+    sandbox.skip(700)
     assert (await mirror.verify()).gone == 1
 
     assert await pg.rows("SELECT spu FROM product WHERE gone_since IS NOT NULL") == [(spu,)]

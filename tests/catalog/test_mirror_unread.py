@@ -73,6 +73,8 @@ async def test_the_skus_of_a_product_that_is_gone_are_gone_as_well(shop, db, mir
     sandbox.skip(3600)
 
     await mirror.verify()
+    sandbox.skip(700)
+    await mirror.run()
 
     assert db.one("SELECT count(*) FROM sku WHERE gone_since IS NOT NULL") == skus
     assert db.one("SELECT count(*) FROM sku WHERE spu = ? AND gone_since IS NULL", spu) == 0

@@ -194,7 +194,7 @@ class Mirror:
             begun = await self._database.write(verifications)
             yield Run(
                 database=self._database,
-                sender=sender_of(self._kk),
+                sender=sender_of(self._kk).bulk(),
                 concurrency=self._concurrency,
                 now=self._now,
                 progress=self._progress,

@@ -56,10 +56,11 @@ class DesignWrites(Writes):
         found: dict[str, str] = {}
         unclear: dict[str, str] = {}
         complete = True
+        bulk = self.sender.bulk(urgent=True)
         for entry in unknown:
             notes = cast("dict[str, object]", json.loads(entry.notes or "{}"))
             try:
-                designs = await alike(self.sender, read_design(entry.payload))
+                designs = await alike(bulk, read_design(entry.payload))
             except IncompletePull:
                 complete = False
                 continue

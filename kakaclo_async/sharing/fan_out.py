@@ -78,10 +78,12 @@ async def gather_in_order(
         nonlocal failed
         try:
             while following is not None:
+                await pace()
+                if failed:
+                    return
                 place, call = following
                 results[place] = await _notify_done(call, done)
-                await pace()
-                following = None if failed else next(left, None)
+                following = next(left, None)
         except BaseException:
             failed = True
             raise

@@ -20,6 +20,8 @@ E = TypeVar("E", bound=Exception)
 MOST_AT_ONCE = 256
 """Calls of one fan-out that wait or are under way: more than ever have a connection, so no permit stays unused."""
 
+_BEGUN_IN_A_TURN = 32  # calls, each of which may send at once
+
 _LONGEST_TURN = 0.01  # seconds
 
 
@@ -88,8 +90,12 @@ async def gather_in_order(
             failed = True
             raise
 
-    tasks = [asyncio.create_task(work(first)) for first in islice(left, MOST_AT_ONCE)]
+    tasks: list[asyncio.Task[None]] = []
     async with cancel_on_exit(tasks):
+        for first in islice(left, MOST_AT_ONCE):
+            tasks.append(asyncio.create_task(work(first)))
+            if len(tasks) % _BEGUN_IN_A_TURN == 0:
+                await asyncio.sleep(0)
         await asyncio.gather(*tasks)
         return [results[place] for place in range(len(results))]
 

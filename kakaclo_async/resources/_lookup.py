@@ -110,7 +110,8 @@ async def share(sender: Sender, cache: Cache[K, V], key: K, request: Request[T],
     async def ask(flight: SharedResult[V]) -> V:
         return read(await shared.send(lambda: flight.start(request), until=flight.until))
 
-    return await cache.get(key, ask, variant=shared.options, deadlines=lambda: deadlines(sender))
+    limits = partial(deadlines, sender)
+    return await cache.get(key, ask, variant=shared.options, job=shared.job, deadlines=limits)
 
 
 async def look_up(sender: Sender, request: Request[T]) -> T:

@@ -317,6 +317,46 @@ async def test_the_calls_of_one_view_are_as_many_jobs_as_they_are(kk, sandbox):
     await stop(huge)
 
 
+FREIGHT = "/v2/order/orders/channel/automationSplit"
+
+
+async def test_a_small_job_of_carts_that_a_huge_one_waits_to_ask_for_does_not_wait_for_its_turns(kk, sandbox):
+    await drain(kk)
+    asked = carts(sandbox, 400)
+    huge = asyncio.create_task(kk.freight.quote_many(asked))
+    await asyncio.sleep(1)
+    began = now()
+    quotes = await kk.freight.quote_many(asked[200:230])
+    assert now() - began <= 62 * LEAK
+    assert (await huge)[200:230] == quotes
+    assert sandbox.requests[FREIGHT] == 400
+
+
+async def test_equal_jobs_at_once_cost_as_much_as_one(kk, sandbox):
+    asked = carts(sandbox, 150)
+    many = await asyncio.gather(*(kk.freight.quote_many(asked) for _ in range(3)))
+    assert many[0] == many[1] == many[2]
+    assert sandbox.requests[FREIGHT] == 150
+
+
+async def test_a_job_goes_on_when_the_one_that_asks_for_its_cart_is_cancelled(kk, sandbox):
+    sandbox.faults.add(Fault("delay", path=FREIGHT, seconds=5, times=None))
+    asked = carts(sandbox, 30)
+    first = asyncio.create_task(kk.freight.quote_many(asked))
+    await asyncio.sleep(1)
+    second = asyncio.create_task(kk.freight.quote_many(asked))
+    await asyncio.sleep(1)
+    await stop(first)
+    assert len(await second) == 30
+    assert sandbox.requests[FREIGHT] == 30
+    cache = kk._sender.state.freight
+    assert (cache._flights, cache._sent) == ({}, {})
+    third = asyncio.create_task(kk.freight.quote_many(carts(sandbox, 30, first=100)))
+    await asyncio.sleep(1)
+    await stop(third)
+    assert (cache._flights, cache._sent) == ({}, {})
+
+
 async def test_an_order_is_found_at_once_whatever_waits_in_the_bulk_lane(kk, sandbox):
     (sku,) = islice(sandbox.catalog.selling(pieces=5), 1)
     made = await kk.orders.create(NewOrder(address=ADDRESS, items=[Item(sku, 1)]))

@@ -184,6 +184,9 @@ class LaneQueue(Generic[W]):
 
     So a small job is served within about its own time for each job beside it, however large those are.
     Removal is O(1) at any position, so cancelled waiters do not pile up.
+
+    Attributes:
+        size: how many wait.
     """
 
     def __init__(self) -> None:
@@ -192,7 +195,7 @@ class LaneQueue(Generic[W]):
             True: OrderedDict(),
             False: OrderedDict(),
         }
-        self._size = 0
+        self.size = 0
         self._urgent_streak = 0  # permits of urgent jobs since another got one
 
     def _beside(self, job: Job | None) -> OrderedDict[Job | None, _Line[W]]:
@@ -205,16 +208,16 @@ class LaneQueue(Generic[W]):
         if line is None:
             line = jobs[waiter.job] = _Line()
         line.part(again=waiter.again)[waiter] = None
-        self._size += 1
+        self.size += 1
 
     def pop(self) -> W | None:
         """Remove and return the waiter whose turn it is, of those that were not cancelled."""
-        while self._size:
+        while self.size:
             urgent = self._urgent_is_next(self._urgent_streak, *self._jobs.values())
             jobs = self._jobs[urgent]
             job, line = next(iter(jobs.items()))
             waiter, _ = line.part(again=bool(line.retries)).popitem(last=False)
-            self._size -= 1
+            self.size -= 1
             if not line:
                 del jobs[job]
             if not waiter.turn.done():  # as when it was cancelled in this very turn of the loop
@@ -234,7 +237,7 @@ class LaneQueue(Generic[W]):
         line = jobs.get(waiter.job)
         if line is not None and waiter in (part := line.part(again=waiter.again)):
             del part[waiter]
-            self._size -= 1
+            self.size -= 1
             if not line:
                 del jobs[waiter.job]
 
@@ -256,9 +259,6 @@ class LaneQueue(Generic[W]):
 
     def _count(self, *, urgent: bool) -> int:
         return sum(map(len, self._jobs[urgent].values()))
-
-    def __len__(self) -> int:
-        return self._size
 
     def __iter__(self) -> Iterator[W]:
         """Iterate in the order in which they will be served."""

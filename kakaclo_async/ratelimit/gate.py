@@ -192,11 +192,12 @@ class Gate:
 
     def queued(self, lane: Lane) -> int:
         """Return how many calls wait in a lane."""
-        return len(self._queues[lane])
+        return self._queues[lane].size
 
     def eta(self, lane: Lane, job: Job | None = None) -> float:
         """Return the seconds that a new call in this lane, alone or as a part of a job, would wait."""
-        return self._eta(lane, self._queues[lane].ahead_of(job))
+        queue = self._queues[lane]
+        return self._eta(lane, queue.ahead_of(job) if queue.size else 0)
 
     async def enter(
         self,
@@ -223,7 +224,7 @@ class Gate:
         """
         loop = self._check_usable()
         queue = self._queues[lane]
-        if self._bucket.instant and not queue and self._may_go(lane):
+        if self._bucket.instant and not queue.size and self._may_go(lane):
             offer = await self._take(lane, 1)
             if offer.permits:
                 if self._bulk_is_next():
@@ -266,7 +267,7 @@ class Gate:
         turn = waiter.turn
         if not turn.cancelled() and turn.done() and turn.exception() is None:
             turn.result().give_back()
-        elif not any(self._queues.values()):
+        elif not any(map(self.queued, Lane)):
             self._wake()  # so that the pump ends
 
     def _eta(self, lane: Lane, ahead: int) -> float:
@@ -274,12 +275,12 @@ class Gate:
 
         That is when the bucket has room for all permits that go out before, and for this one.
         """
-        interactive, bulk = self._queues[Lane.INTERACTIVE], self._queues[Lane.BULK]
+        interactive, bulk = map(self.queued, Lane)
         streak = self._bucket.interactive_streak
         permits = ahead + 1
         if lane is Lane.BULK:
             # Either all interactive calls are served and the reserve is full again...
-            after_interactive = len(interactive) + self.reserve + permits
+            after_interactive = interactive + self.reserve + permits
             # ...or, earlier, bulk's turn comes: each bulk permit ends a run of BULK_SHARE permits, and `streak`
             # permits of the first run are out already.
             by_share = permits * BULK_SHARE - streak
@@ -298,7 +299,7 @@ class Gate:
 
     def _is_ready(self, lane: Lane) -> bool:
         """Return whether calls of a lane wait for a permit, and not for a connection."""
-        return bool(self._queues[lane]) and self._room(lane) > 0
+        return self.queued(lane) > 0 and self._room(lane) > 0
 
     def _bulk_is_next(self) -> bool:
         return self._is_ready(Lane.BULK) and self._bucket.interactive_streak >= BULK_SHARE - 1
@@ -308,7 +309,7 @@ class Gate:
         if self._room(lane) <= 0:
             return False
         if lane is Lane.BULK:
-            return not self._queues[Lane.INTERACTIVE]
+            return not self.queued(Lane.INTERACTIVE)
         return not self._bulk_is_next()
 
     def _next_lane(self) -> Lane | None:
@@ -333,7 +334,7 @@ class Gate:
         try:
             while (lane := self._next_lane()) is not None:
                 self._serving, self._stirred = lane, False
-                wanted = min(len(self._queues[lane]), self._room(lane), MAX_PERMITS_PER_PASS)
+                wanted = min(self.queued(lane), self._room(lane), MAX_PERMITS_PER_PASS)
                 offer = await self._take(lane, wanted)
                 if offer.permits:
                     self._serve(lane, offer)
@@ -376,7 +377,7 @@ class Gate:
         """Give the request's connection to the next call; for `Permit`."""
         had_room = self._room(lane) > 0
         self._under_way[lane] -= 1
-        if not (had_room or self.closed) and any(self._queues.values()):
+        if not (had_room or self.closed) and any(map(self.queued, Lane)):
             self._call_pump(lane)  # it has ended if nothing that waits had room
             self._wake()
 
@@ -442,7 +443,7 @@ class Gate:
         await self._bucket.aclose()
 
     def __repr__(self) -> str:
-        waiting = ", ".join(f"{len(queue)} {lane}" for lane, queue in self._queues.items())
+        waiting = ", ".join(f"{self.queued(lane)} {lane}" for lane in Lane)
         state = "closed" if self.closed else f"waiting: {waiting}"
         return f"<Gate of {self._bucket!r}, reserve {self.reserve}, {state}>"
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from functools import partial
-from inspect import isgenerator
-from itertools import count, product
-from typing import TYPE_CHECKING, Literal, cast, overload
+from itertools import product
+from typing import TYPE_CHECKING, Any, Final, Literal, cast, overload
 
 from kakaclo_async.codec import encode
 from kakaclo_async.errors import InvalidRequest, KakaCloError
@@ -24,7 +23,7 @@ from kakaclo_async.resources._lookup import share
 from kakaclo_async.sharing.fan_out import Pace, collect_in_order, gather_in_order
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from kakaclo_async.sending import Sender
 
@@ -49,35 +48,34 @@ def channels_request(
 
 
 def _read_all(requests: Iterable[object]) -> Iterator[FreightRequest | InvalidRequest]:
-    """Yield the canonical cart of each request, or why it is none; its place is named."""
-    given = each_of("FreightRequest", requests)
-    for place in count():
-        try:
-            request = next(given)
-        except StopIteration:
-            return
-        except InvalidRequest as error:
-            refusal = InvalidRequest(f"requests[{place}]: {error}")
-            if isgenerator(given):  # it has ended with this error, and what it had left is not known
-                raise refusal from None
-            yield refusal
-            continue
-        try:
-            yield _canonical(_cart(request))
-        except InvalidRequest as error:
-            yield InvalidRequest(f"requests[{place}]: {error}")
+    """Yield the canonical cart of each request, or why it is none; its place is named.
+
+    Raises:
+        InvalidRequest: the iterable failed, and what it had left is not known.
+    """
+    given, place = each_of("FreightRequest", requests), -1
+    try:
+        for place, request in enumerate(given):
+            try:
+                yield _canonical(_cart(request))
+            except InvalidRequest as error:
+                yield InvalidRequest(f"requests[{place}]: {error}")
+    except InvalidRequest as error:
+        raise InvalidRequest(
+            f"requests[{place + 1}]: {error}; to have such errors collected, pass (items, country)"
+        ) from None
+
+
+_PAIR: Final = 2
 
 
 def _cart(request: object) -> FreightRequest:
-    match request:
-        case FreightRequest():
-            return request
-        case (items, country):
-            return FreightRequest(cast("Iterable[Item]", items), cast("str", country))
-        case _:
-            raise InvalidRequest(
-                f"pass a FreightRequest or (items, country), not one {type(request).__name__}"
-            )
+    kind = type(request).__name__
+    if isinstance(request, FreightRequest):
+        return request
+    if isinstance(request, tuple | list) and len(pair := cast("Sequence[Any]", request)) == _PAIR:
+        return FreightRequest(pair[0], pair[1])
+    raise InvalidRequest(f"pass a FreightRequest or (items, country), not one {kind}")
 
 
 def _row(place: int, cart: Iterable[Item]) -> tuple[Item, ...]:

@@ -57,17 +57,11 @@ async def test_what_cannot_be_asked_is_raised_by_its_place_before_a_permit_is_sp
     assert kk.stats().level == 0
 
 
-async def test_requests_that_are_made_on_the_way_are_collected_as_well(kk, item):
-    made = map(lambda country: FreightRequest([item], country), ["US", "USA", "FR"])  # noqa: C417 - it goes on after an error
-    quotes = await kk.freight.quote_many(made, "collect")
-    assert [type(quote) for quote in quotes] == [FreightQuote, InvalidRequest, FreightQuote]
-    assert str(quotes[1]).startswith("requests[1]: ")
-
-
-async def test_a_generator_that_ended_with_an_error_is_not_taken_for_all_requests(kk, sandbox, item):
+@pytest.mark.parametrize("on_error", ["raise", "collect"])
+async def test_an_iterable_that_fails_is_not_taken_for_all_requests(kk, sandbox, item, on_error):
     made = (FreightRequest([item], country) for country in ["US", "USA", "FR"])
-    with pytest.raises(InvalidRequest, match=r"^requests\[1\]: "):
-        await kk.freight.quote_many(made, "collect")
+    with pytest.raises(InvalidRequest, match=r"^requests\[1\]: .*two-letter code.*pass \(items, country\)"):
+        await kk.freight.quote_many(made, on_error)
     assert sandbox.requests.total() == 0
 
 

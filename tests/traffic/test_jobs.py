@@ -226,7 +226,7 @@ def test_a_queue_knows_the_place_of_a_newcomer_and_the_order_to_come(calls, gone
     queue.push(newcomer)
     to_come = list(queue)
     assert to_come.index(newcomer) == place
-    assert len(queue) == len(to_come)
+    assert queue.size == len(to_come)
     assert [queue.pop() for _ in to_come] == to_come
     assert queue.pop() is None
     loop.close()

@@ -15,7 +15,6 @@ from kakaclo_async.sandbox import Fault
 pytestmark = pytest.mark.stepped
 
 INTERACTIVE, BULK = Lane.INTERACTIVE, Lane.BULK
-BALANCE = "/v1/payment/balance"
 
 
 def now():
@@ -158,7 +157,7 @@ SECONDS = 8
 
 @pytest.fixture
 def slow(sandbox):
-    """Returns clients of a server that is slow to tell warehouses, and quick to tell the balance."""
+    """A server that is slow to tell stock, and quick to tell the balance."""
     sandbox.faults.add(Fault("delay", path="/v1/product/stocks", seconds=SECONDS, times=None))
     return sandbox
 
@@ -208,8 +207,9 @@ async def test_the_wait_for_a_connection_is_not_the_attempts(slow, lane):
 
 
 @pytest.mark.kakaclo_sandbox(capacity=100_000, per_second=100_000)
-async def test_the_connections_of_a_borrowed_session_are_handed_out_by_lane_too(slow):
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=10)) as session:
+@pytest.mark.parametrize("limit", [{"limit": 10}, {"limit": 0, "limit_per_host": 10}], ids=["all", "by host"])
+async def test_the_connections_of_a_borrowed_session_are_handed_out_by_lane_too(slow, limit):
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(**limit)) as session:
         rate = RateLimit(100_000, 10_000.0)
         async with client(slow, rate_limit=rate, session=session, attempt_timeout=SECONDS + 2) as kk:
             bulk = slow_calls(kk.bulk(), slow, 30)

@@ -339,6 +339,16 @@ async def test_equal_jobs_at_once_cost_as_much_as_one(kk, sandbox):
     assert sandbox.requests[FREIGHT] == 150
 
 
+async def test_what_is_known_when_its_permit_comes_is_not_asked_again(kk, sandbox):
+    await drain(kk)
+    asked = carts(sandbox, 30)
+    job = asyncio.create_task(kk.freight.quote_many(asked))
+    await asyncio.sleep(1)
+    last = await kk.freight.quote(asked[-1].items, "US")  # interactive
+    assert (await job)[-1] == last
+    assert sandbox.requests[FREIGHT] == 30
+
+
 async def test_a_job_goes_on_when_the_one_that_asks_for_its_cart_is_cancelled(kk, sandbox):
     sandbox.faults.add(Fault("delay", path=FREIGHT, seconds=5, times=None))
     asked = carts(sandbox, 30)

@@ -168,9 +168,6 @@ class _Line(Generic[W]):
         self.retries: OrderedDict[W, None] = OrderedDict()
         self.calls: OrderedDict[W, None] = OrderedDict()
 
-    def part(self, *, again: bool) -> OrderedDict[W, None]:
-        return self.retries if again else self.calls
-
     def __len__(self) -> int:
         return len(self.retries) + len(self.calls)
 
@@ -196,7 +193,7 @@ class LaneQueue(Generic[W]):
             False: OrderedDict(),
         }
         self.size = 0
-        self._urgent_streak = 0  # permits of urgent jobs since another got one
+        self._urgent_streak = 0  # permits of urgent jobs since another got one, up to its turn
 
     def _beside(self, job: Job | None) -> OrderedDict[Job | None, _Line[W]]:
         return self._jobs[job is not None and job.urgent]
@@ -207,7 +204,7 @@ class LaneQueue(Generic[W]):
         line = jobs.get(waiter.job)
         if line is None:
             line = jobs[waiter.job] = _Line()
-        line.part(again=waiter.again)[waiter] = None
+        (line.retries if waiter.again else line.calls)[waiter] = None
         self.size += 1
 
     def pop(self) -> W | None:
@@ -216,14 +213,15 @@ class LaneQueue(Generic[W]):
             urgent = self._urgent_is_next(self._urgent_streak, *self._jobs.values())
             jobs = self._jobs[urgent]
             job, line = next(iter(jobs.items()))
-            waiter, _ = line.part(again=bool(line.retries)).popitem(last=False)
+            waiter, _ = (line.retries or line.calls).popitem(last=False)
             self.size -= 1
-            if not line:
+            is_last = not (line.retries or line.calls)
+            if is_last:
                 del jobs[job]
             if not waiter.turn.done():  # as when it was cancelled in this very turn of the loop
-                if line:
+                if not is_last:
                     jobs.move_to_end(job)
-                self._urgent_streak = self._urgent_streak + 1 if urgent else 0
+                self._urgent_streak = self._after(self._urgent_streak, urgent=urgent)
                 return waiter
         return None
 
@@ -231,11 +229,15 @@ class LaneQueue(Generic[W]):
     def _urgent_is_next(streak: int, urgent: object, others: object) -> bool:
         return bool(urgent) and (not others or streak < BULK_SHARE - 1)
 
+    @staticmethod
+    def _after(streak: int, *, urgent: bool) -> int:
+        return min(streak + 1, BULK_SHARE - 1) if urgent else 0
+
     def discard(self, waiter: W) -> None:
         """Remove a waiter, if it is still there."""
         jobs = self._beside(waiter.job)
         line = jobs.get(waiter.job)
-        if line is not None and waiter in (part := line.part(again=waiter.again)):
+        if line is not None and waiter in (part := line.retries if waiter.again else line.calls):
             del part[waiter]
             self.size -= 1
             if not line:
@@ -269,7 +271,7 @@ class LaneQueue(Generic[W]):
             lines = urgent if is_urgent else others
             line = lines.popleft()
             for waiter in line:
-                streak = streak + 1 if is_urgent else 0
+                streak = self._after(streak, urgent=is_urgent)
                 yield waiter
                 lines.append(line)
                 break

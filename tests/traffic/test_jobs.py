@@ -9,7 +9,7 @@ from itertools import islice
 
 import attrs
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import example, given, strategies as st
 from support.shop import ADDRESS
 
 from kakaclo_async import DeadlineExceeded, FreightRequest, Item, NewOrder, OutcomeUnknown
@@ -206,21 +206,30 @@ class Waits:
 
 
 JOBS = [None, Job(), Job(), Job(urgent=True), Job(urgent=True)]
+CALLS = st.lists(st.tuples(st.sampled_from(JOBS), st.booleans(), st.integers(1, 12)), max_size=8)
 
 
+@example(calls=[(JOBS[3], False, 20)], gone=12, later=[(None, False, 3)], job=JOBS[3], again=False)
 @given(
-    st.lists(st.tuples(st.sampled_from(JOBS), st.booleans()), max_size=60),
+    CALLS,
     st.integers(0, 30),
+    CALLS,
     st.sampled_from(JOBS),
     st.booleans(),
 )
-def test_a_queue_knows_the_place_of_a_newcomer_and_the_order_to_come(calls, gone, job, again):
+def test_a_queue_knows_the_place_of_a_newcomer_and_the_order_to_come(calls, gone, later, job, again):
     queue = LaneQueue()
     loop = asyncio.new_event_loop()
-    for called, is_retry in calls:
-        queue.push(Waits(called, is_retry, loop.create_future()))
-    for _ in range(min(gone, len(calls))):
+
+    def push(calls):
+        for called, is_retry, times in calls:
+            for _ in range(times):
+                queue.push(Waits(called, is_retry, loop.create_future()))
+
+    push(calls)
+    for _ in range(gone):
         queue.pop()
+    push(later)
     place = queue.ahead_of(job, again=again)
     newcomer = Waits(job, again, loop.create_future())
     queue.push(newcomer)

@@ -63,7 +63,8 @@ class KakaClo:
         bucket: a bucket shared with other processes (`RedisBucket`) instead of one of its own.
         caching: how long freight quotes and reference data are kept.
         guards: what this client refuses to do; nothing by default.
-        session: an aiohttp session to use; it is not closed by the client.
+        session: an aiohttp session to use; it is not closed by the client. No more requests are under way than it has
+            connections, the bulk lane's on half of them.
 
     Raises:
         ConfigurationError: a missing token, an address that is not HTTPS, a limit that cannot work.

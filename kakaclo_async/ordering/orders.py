@@ -27,6 +27,7 @@ from kakaclo_async.ordering.writes import (
 )
 from kakaclo_async.resources.orders.placing import place
 from kakaclo_async.resources.orders.reads import by_number, list_orders
+from kakaclo_async.sharing.fan_out import Pace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -85,7 +86,9 @@ class OrderWrites(Writes):
         found: dict[str, str] = {}
         unclear: dict[str, str] = {}
         resembling: dict[str, Sequence[Resembling]] = {}
+        pace = Pace()
         for entry in unknown:
+            await pace()
             ours = _Ours.of(entry, server_time)
             outcome = ours.choose(sorted(namesakes.exact[entry.key], key=by_number))
             if outcome.number is not None:

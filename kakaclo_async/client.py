@@ -63,7 +63,8 @@ class KakaClo:
         bucket: a bucket shared with other processes (`RedisBucket`) instead of one of its own.
         caching: how long freight quotes and reference data are kept.
         guards: what this client refuses to do; nothing by default.
-        session: an aiohttp session to use; it is not closed by the client.
+        session: an aiohttp session to use; it is not closed by the client. No more requests are under way than it has
+            connections, the bulk lane's on half of them.
 
     Raises:
         ConfigurationError: a missing token, an address that is not HTTPS, a limit that cannot work.
@@ -93,9 +94,10 @@ class KakaClo:
         self._base_url = choose_base_url(environment, base_url)
         self._broadcast = Broadcast()
         source = bucket or LocalBucket(rate_limit)
+        transport = Transport(self._base_url, session)
         state = ClientState(
-            transport=Transport(self._base_url, session),
-            gate=Gate(source, reserve=reserve, emit=self._broadcast),
+            transport=transport,
+            gate=Gate(source, reserve=reserve, connections=transport.connections, emit=self._broadcast),
             token=secret,
             emit=self._broadcast,
             rate=source.rate.per_second,
@@ -168,7 +170,7 @@ class KakaClo:
 
     def bulk(self) -> Self:
         """Return a view whose calls queue in the bulk lane and wait as long as it takes."""
-        return self._view(self._sender.bulk())
+        return self.with_options(lane=Lane.BULK)
 
     def _view(self, sender: Sender) -> Self:
         view = copy(self)

@@ -21,6 +21,17 @@ class Lane(StrEnum):
     BULK = "bulk"
 
 
+@attrs.frozen(slots=True, eq=False)
+class Job:
+    """What takes turns in the bulk lane: a fan-out, a pull, a mirror; all single calls are one job together.
+
+    Attributes:
+        urgent: it settles what became of an order, a refund or a design, and goes before the others.
+    """
+
+    urgent: bool = False
+
+
 @attrs.frozen(slots=True, kw_only=True)
 class Event:
     """The base of all events."""

@@ -20,7 +20,7 @@ from kakaclo_async.errors import (
     RateLimited,
     scrub_error,
 )
-from kakaclo_async.events import Lane, Retried, Sent, Throttled
+from kakaclo_async.events import Job, Lane, Retried, Sent, Throttled
 from kakaclo_async.protocol import Answer, Request, read_answer
 from kakaclo_async.retry import BACKOFF, may_repeat, surely_not_executed
 from kakaclo_async.state import call_writes
@@ -50,11 +50,13 @@ class Sender:
         state: what all views share.
         options: lane and limits of this view.
         deadline: the loop's time when the one call that this sender was made for must have ended.
+        job: what its requests are a part of, in the bulk lane; None: single calls.
     """
 
     state: ClientState
     options: Options
     deadline: float = inf
+    job: Job | None = None
 
     async def send(
         self, request: Request[T] | Callable[[], Request[T]], *, until: Callable[[], float] | None = None
@@ -83,6 +85,7 @@ class Sender:
                 budget.attempt += 1
                 permit = await gate.enter(
                     self.options.lane,
+                    job=self.job,
                     max_wait=budget.wait_left(_now()),
                     until=until,
                     again=budget.attempt > 1,
@@ -150,11 +153,8 @@ class Sender:
             if surely_not_executed(error):
                 notes.not_executed()
             raise
-        except (
-            Exception,
-            asyncio.CancelledError,
-        ):  # had it left, the transport would have raised another error
-            notes.not_executed()
+        except (Exception, asyncio.CancelledError):
+            notes.not_executed()  # had it left, the transport would have raised another error
             raise
         notes.done(
             data if isinstance(data, str) else "",
@@ -268,7 +268,7 @@ class Sender:
     def for_sharing(self) -> Sender:
         """Return a sender for requests that several calls share: each call keeps its own deadlines."""
         options = attrs.evolve(self.options, max_wait=None, max_wait_for_all=False)
-        return Sender(self.state, options)
+        return Sender(self.state, options, job=self.job)
 
     def for_streams(self) -> Sender:
         """Return a sender that waits for permits as long as it takes, unless the view says otherwise."""
@@ -276,17 +276,19 @@ class Sender:
             return self
         return attrs.evolve(self, options=attrs.evolve(self.options, max_wait=None))
 
-    def bulk(self) -> Sender:
-        """Return a sender in the bulk lane, which waits as long as it takes, unless the view says otherwise."""
-        return attrs.evolve(self, options=attrs.evolve(self.options, lane=Lane.BULK))
-
-    def for_fan_out(self, requests: int) -> Sender:
-        """Return the sender for a fan-out: a small one keeps its lane, a large one is a bulk job.
+    def bulk(self, *, urgent: bool = False) -> Sender:
+        """Return a sender for a job in the bulk lane, of its own unless this sender is for one already.
 
         Args:
-            requests: how many requests the fan-out will cost.
+            urgent: it is to settle an unknown outcome, whatever it is a part of.
         """
-        return self.for_streams() if requests <= SMALL_FAN_OUT else self.bulk()
+        job = Job(urgent) if self.job is None or urgent else self.job
+        return attrs.evolve(self, options=attrs.evolve(self.options, lane=Lane.BULK), job=job)
+
+    def for_fan_out(self, requests: int) -> Sender:
+        """Return the sender for a fan-out of that many requests: a small one keeps its lane, a large one is bulk."""
+        is_bulk = requests > SMALL_FAN_OUT or self.options.lane is Lane.BULK
+        return self.bulk() if is_bulk else self.for_streams()
 
 
 def _label(request: Request[object]) -> str:

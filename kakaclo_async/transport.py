@@ -32,7 +32,14 @@ if TYPE_CHECKING:
 MAX_BODY = 64 * 1024 * 1024
 """Bytes of one answer, decompressed, above which it is refused."""
 
-_CONNECTIONS = 64  # at once; at two requests per second only a burst needs more than a few
+_CONNECTIONS = 384
+"""Requests under way at once, for a client with sessions of its own.
+
+Permits bound them already: at the shop's rate, 118 of a burst and 60 more in the 30 s that an answer may take. So this
+is met with a larger bucket alone, and keeps the 1,024 files that many systems let a process open from running out.
+The gate counts, before it takes a permit. A limit of aiohttp's would not know the lanes, and a wait for it would be
+taken from the attempt's time.
+"""
 
 _NEVER_LEFT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
 
@@ -90,6 +97,13 @@ class Transport:
         self._max_body = max_body
         self._closed = asyncio.Event()
         self._under_way: set[asyncio.Timeout] = set()
+
+    @property
+    def connections(self) -> int:
+        """Requests that can be under way at once: a session of the caller's may have fewer connections."""
+        connector = None if self._borrowed is None else self._borrowed.connector
+        limits = (getattr(connector, "limit", 0), getattr(connector, "limit_per_host", 0))
+        return min([_CONNECTIONS, *(limit for limit in limits if limit)])
 
     async def send(self, request: Request[object], token: str, *, timeout: float) -> Answer:  # noqa: ASYNC109 - one attempt's share of the call's budget
         """Send a request once and return its answer, whatever its status.
@@ -203,7 +217,7 @@ def _may_have_left(error: BaseException, body: _Body | None) -> bool:
 
 def _new_session(*, force_close: bool) -> aiohttp.ClientSession:
     session = aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=_CONNECTIONS, force_close=force_close),
+        connector=aiohttp.TCPConnector(limit=0, force_close=force_close),  # see `connections`
         cookie_jar=aiohttp.DummyCookieJar(),
         # The caller's budget is the only clock; aiohttp's own five minutes would cut it short.
         timeout=aiohttp.ClientTimeout(total=None),

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from kakaclo_async.errors import KakaCloError
-    from kakaclo_async.models.freight import FreightQuote, FreightRequest
+    from kakaclo_async.models.freight import FreightQuote, FreightRequest, Item
     from kakaclo_sync._proxy import Bridge
 
 
@@ -60,7 +60,7 @@ class _QuoteMany(Protocol):
     @overload
     def __call__(
         self,
-        requests: Iterable[FreightRequest],
+        requests: Iterable[FreightRequest | tuple[Iterable[Item], str]],
         on_error: Literal["raise"] = "raise",
         *,
         progress: Callable[[int, int], None] | None = None,
@@ -68,7 +68,7 @@ class _QuoteMany(Protocol):
     @overload
     def __call__(
         self,
-        requests: Iterable[FreightRequest],
+        requests: Iterable[FreightRequest | tuple[Iterable[Item], str]],
         on_error: Literal["collect"],
         *,
         progress: Callable[[int, int], None] | None = None,

@@ -215,7 +215,7 @@ class Mirror:
         async with self._turn:
             yield Run(
                 database=self._database,
-                sender=sender_of(self._kk),
+                sender=sender_of(self._kk).bulk(),
                 concurrency=self._concurrency,
                 clock=self._clock,
                 progress=self._progress,

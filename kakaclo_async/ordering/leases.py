@@ -112,7 +112,7 @@ class Writes(ABC):
             max_wait_for_all=False,
         )
         other = copy(self)
-        other.sender = Sender(self.sender.state, longer)
+        other.sender = Sender(self.sender.state, longer).bulk(urgent=True)
         return other
 
     @abstractmethod

@@ -27,6 +27,7 @@ from kakaclo_async.ordering.writes import (
 )
 from kakaclo_async.resources.orders.placing import place
 from kakaclo_async.resources.orders.reads import by_number, list_orders
+from kakaclo_async.sharing.fan_out import Pace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -77,7 +78,7 @@ class OrderWrites(Writes):
         complete, failure = True, None
         try:
             # Without an end: a server whose clock is ahead of ours makes orders in our future.
-            async for order in list_orders(self.sender, created_from=start).rows():
+            async for order in list_orders(self.sender.bulk(urgent=True), created_from=start).rows():
                 namesakes.add(order)
         except KakaCloError as error:
             # What was read until then may hold what was looked for.
@@ -86,7 +87,9 @@ class OrderWrites(Writes):
         found: dict[str, str] = {}
         unclear: dict[str, str] = {}
         resembling: dict[str, Sequence[Resembling]] = {}
+        pace = Pace()
         for entry in unknown:
+            await pace()
             ours = _Ours.of(entry, server_time)
             outcome = ours.choose(sorted(namesakes.exact[entry.key], key=by_number))
             if outcome.number is not None:

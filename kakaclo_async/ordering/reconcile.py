@@ -12,6 +12,7 @@ import attrs
 from kakaclo_async.errors import ClientClosed, ConfigurationError, KakaCloError, Unauthorized
 from kakaclo_async.ordering.writes import TheirClock, WriteStatus
 from kakaclo_async.retry import Pauses
+from kakaclo_async.sharing.fan_out import Pace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -50,7 +51,11 @@ async def reconcile(store: Store, writes: Writes) -> None:
     clocks = {} if server_time is None else _by_their_clock(left, server_time, store.quiet_time)
     ripe = [entry for entry in ripe if entry.key not in seen.found and not _is_early(entry, clocks)]
     unclear = await _unclear(store, writes, seen, ripe)
-    kept = {entry.key: writes.redact(entry.payload) for entry in unknown}
+    kept: dict[str, bytes] = {}
+    pace = Pace()
+    for entry in unknown:
+        kept[entry.key] = writes.redact(entry.payload)
+        await pace()
     try:
         await store.settle(
             writes.kind,

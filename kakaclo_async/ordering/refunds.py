@@ -68,7 +68,7 @@ class RefundWrites(Writes):
         `GET /v2/order/orders/refund/{id}`, once for each page of each order, in the bulk lane
         """
         del thorough  # a list of one order's refunds is always read to its end
-        bulk = self.sender.bulk()
+        bulk = self.sender.bulk(urgent=True)
         found: dict[str, str] = {}
         unclear: dict[str, str] = {}
         failure: KakaCloError | None = None

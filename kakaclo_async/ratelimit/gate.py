@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
+import sys
 from contextlib import contextmanager
 from math import inf
 from typing import TYPE_CHECKING, Self
@@ -21,13 +21,13 @@ from kakaclo_async.errors import (
     copy_error,
 )
 from kakaclo_async.events import Lane, Waited
-from kakaclo_async.ratelimit.bucket import BULK_SHARE
+from kakaclo_async.ratelimit.bucket import BULK_SHARE, LaneQueue
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Generator
     from types import TracebackType
 
-    from kakaclo_async.events import Event
+    from kakaclo_async.events import Event, Job
     from kakaclo_async.ratelimit.bucket import Bucket, Offer
 
 
@@ -40,17 +40,19 @@ class Permit:
     """The right to send one request; a context around sending it and reading its answer.
 
     Attributes:
+        lane: that it was given to; one of its connections is kept for the request until the block ends.
         waited: seconds in the queue.
         probe: whether, after a 429, all other calls wait for what becomes of this request.
     """
 
-    __slots__ = ("_gate", "_reported", "probe", "waited")
+    __slots__ = ("_ended", "_gate", "_reported", "lane", "probe", "waited")
 
-    def __init__(self, gate: Gate, waited: float, *, probe: bool) -> None:
+    def __init__(self, gate: Gate, lane: Lane, waited: float, *, probe: bool) -> None:
+        self.lane = lane
         self.waited = waited
         self.probe = probe
         self._gate = gate
-        self._reported = False
+        self._reported = self._ended = False
 
     def throttled(self, retry_after: float | None) -> None:
         """Tell the gate that the answer was a 429.
@@ -66,6 +68,12 @@ class Permit:
         if not self._reported:
             self._reported = True
             self._gate.give_back(probe=self.probe)
+        self._end()
+
+    def _end(self) -> None:
+        if not self._ended:
+            self._ended = True
+            self._gate.ended(self.lane)
 
     @contextmanager
     def unused_on_error(self) -> Generator[None]:
@@ -85,6 +93,7 @@ class Permit:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self._end()
         if self._reported:
             return
         if isinstance(error, RateLimited):
@@ -105,6 +114,7 @@ class Waiter:
     """
 
     lane: Lane
+    job: Job | None
     again: bool  # a retry
     since: float
     max_wait: float | None
@@ -120,45 +130,6 @@ class Waiter:
         return inf if self.max_wait is None else self.max_wait
 
 
-class LaneQueue:
-    """The waiters of one lane: retries first, both in the order they came.
-
-    Removal is O(1) at any position, so cancelled waiters do not pile up.
-    """
-
-    def __init__(self) -> None:
-        self._retries: OrderedDict[Waiter, None] = OrderedDict()
-        self._calls: OrderedDict[Waiter, None] = OrderedDict()
-
-    def push(self, waiter: Waiter) -> None:
-        """Add a waiter at the end."""
-        (self._retries if waiter.again else self._calls)[waiter] = None
-
-    def pop(self) -> Waiter | None:
-        """Remove and return the first waiter that was not cancelled."""
-        for queue in (self._retries, self._calls):
-            while queue:
-                waiter, _ = queue.popitem(last=False)
-                if not waiter.turn.done():  # cancelled in this very turn of the loop
-                    return waiter
-        return None
-
-    def discard(self, waiter: Waiter) -> None:
-        """Remove a waiter, if it is still there."""
-        (self._retries if waiter.again else self._calls).pop(waiter, None)
-
-    def ahead_of(self, *, again: bool) -> int:
-        """Return how many waiters would go before a new one."""
-        return len(self._retries) if again else len(self)
-
-    def __len__(self) -> int:
-        return len(self._retries) + len(self._calls)
-
-    def __iter__(self) -> Iterator[Waiter]:
-        yield from self._retries
-        yield from self._calls
-
-
 _CLOCK_RESOLUTION = 1e-3  # timers fire a little early, and sums of floats are not exact
 
 MAX_PERMITS_PER_PASS = 100
@@ -166,11 +137,13 @@ MAX_PERMITS_PER_PASS = 100
 
 
 class Gate:
-    """Lets calls pass as permits become free: interactive before bulk, first come first served in a lane.
+    """Lets calls pass as permits become free: interactive ones in the order they come, before bulk jobs in turns.
 
     Bulk calls leave the last `reserve` permits alone, so that an interactive call finds one at once. They use
     what interactive calls leave. While interactive calls queue up (three or more waiting, or some refused),
     bulk still gets one permit in `BULK_SHARE`.
+
+    No permit is taken for a request that would then wait for a connection. Bulk leaves half of the connections alone.
 
     The gate binds to the event loop of its first use. It runs one task, the pump, while calls wait, and none
     otherwise.
@@ -181,6 +154,7 @@ class Gate:
     Args:
         bucket: where the permits come from; only this gate may take from it.
         reserve: permits that bulk calls leave alone; cut so that at least one is left for them.
+        connections: requests that may be under way at once.
         emit: called with a `Waited` for every permit.
 
     Raises:
@@ -188,14 +162,21 @@ class Gate:
     """
 
     def __init__(
-        self, bucket: Bucket, *, reserve: int = 20, emit: Callable[[Event], None] = lambda _event: None
+        self,
+        bucket: Bucket,
+        *,
+        reserve: int = 20,
+        connections: int = sys.maxsize,
+        emit: Callable[[Event], None] = lambda _event: None,
     ) -> None:
         if reserve < 0:
             raise ConfigurationError(f"reserve must not be negative, but is {reserve}")
         self.reserve = min(reserve, bucket.rate.burst - 1)
         self._bucket = bucket
         self._emit = emit
-        self._queues = {lane: LaneQueue() for lane in Lane}
+        self._queues = {lane: LaneQueue[Waiter]() for lane in Lane}
+        self._connections = {Lane.INTERACTIVE: connections, Lane.BULK: connections - connections // 2}
+        self._under_way = dict.fromkeys(Lane, 0)
         self._contended = False
         self._pump: asyncio.Task[None] | None = None
         self._serving: Lane | None = None
@@ -211,16 +192,18 @@ class Gate:
 
     def queued(self, lane: Lane) -> int:
         """Return how many calls wait in a lane."""
-        return len(self._queues[lane])
+        return self._queues[lane].size
 
-    def eta(self, lane: Lane) -> float:
-        """Return the seconds that a new call in this lane would wait."""
-        return self._eta(lane, len(self._queues[lane]))
+    def eta(self, lane: Lane, job: Job | None = None) -> float:
+        """Return the seconds that a new call in this lane, alone or as a part of a job, would wait."""
+        queue = self._queues[lane]
+        return self._eta(lane, queue.ahead_of(job) if queue.size else 0)
 
     async def enter(
         self,
         lane: Lane,
         *,
+        job: Job | None = None,
         max_wait: float | None = None,
         until: Callable[[], float] | None = None,
         again: bool = False,
@@ -229,9 +212,10 @@ class Gate:
 
         Args:
             lane: the queue to wait in.
+            job: what it is a part of, in the bulk lane: jobs take turns.
             max_wait: seconds to wait at most; None for as long as it takes.
             until: instead of `max_wait`, returns the loop's time to wait until; asked again when that has come.
-            again: this is a retry, which goes to the head of its lane, behind other retries.
+            again: this is a retry, which goes to the head of its job, behind other retries.
 
         Raises:
             DeadlineExceeded: the permit cannot come within `max_wait`; raised as soon as that is known.
@@ -240,17 +224,18 @@ class Gate:
         """
         loop = self._check_usable()
         queue = self._queues[lane]
-        if self._bucket.instant and not queue and self._may_go(lane):
+        if self._bucket.instant and not queue.size and self._may_go(lane):
             offer = await self._take(lane, 1)
             if offer.permits:
                 if self._bulk_is_next():
                     self._wake()  # the pump sleeps until the reserve is full again, and the turn comes before
+                self._under_way[lane] += 1
                 self._emit(Waited(lane=lane, seconds=0.0))
-                return Permit(self, 0.0, probe=offer.probe)
-        waiter = Waiter(lane, again, loop.time(), max_wait, until, loop.create_future())
+                return Permit(self, lane, 0.0, probe=offer.probe)
+        waiter = Waiter(lane, job, again, loop.time(), max_wait, until, loop.create_future())
         patience = waiter.limit
         if patience < inf:
-            eta = self._eta(lane, queue.ahead_of(again=again))
+            eta = self._eta(lane, queue.ahead_of(job, again=again))
             if eta > patience:
                 self._contended = self._contended or lane is Lane.INTERACTIVE
                 raise _too_late(lane, patience, eta)
@@ -282,7 +267,7 @@ class Gate:
         turn = waiter.turn
         if not turn.cancelled() and turn.done() and turn.exception() is None:
             turn.result().give_back()
-        elif not any(self._queues.values()):
+        elif not any(map(self.queued, Lane)):
             self._wake()  # so that the pump ends
 
     def _eta(self, lane: Lane, ahead: int) -> float:
@@ -290,12 +275,12 @@ class Gate:
 
         That is when the bucket has room for all permits that go out before, and for this one.
         """
-        interactive, bulk = self._queues[Lane.INTERACTIVE], self._queues[Lane.BULK]
+        interactive, bulk = map(self.queued, Lane)
         streak = self._bucket.interactive_streak
         permits = ahead + 1
         if lane is Lane.BULK:
             # Either all interactive calls are served and the reserve is full again...
-            after_interactive = len(interactive) + self.reserve + permits
+            after_interactive = interactive + self.reserve + permits
             # ...or, earlier, bulk's turn comes: each bulk permit ends a run of BULK_SHARE permits, and `streak`
             # permits of the first run are out already.
             by_share = permits * BULK_SHARE - streak
@@ -306,20 +291,31 @@ class Gate:
             permits += (streak + max(0, ahead - 1)) // (BULK_SHARE - 1)
         return self._bucket.due(permits)
 
+    def _room(self, lane: Lane) -> int:
+        """Return how many more requests of a lane may be under way."""
+        most, under_way = self._connections, self._under_way
+        room = most[Lane.INTERACTIVE] - sum(under_way.values())
+        return min(room, most[lane] - under_way[lane])
+
+    def _is_ready(self, lane: Lane) -> bool:
+        """Return whether calls of a lane wait for a permit, and not for a connection."""
+        return self.queued(lane) > 0 and self._room(lane) > 0
+
     def _bulk_is_next(self) -> bool:
-        bulk = self._queues[Lane.BULK]
-        return bool(bulk) and self._bucket.interactive_streak >= BULK_SHARE - 1
+        return self._is_ready(Lane.BULK) and self._bucket.interactive_streak >= BULK_SHARE - 1
 
     def _may_go(self, lane: Lane) -> bool:
         """Return whether a new call in this empty lane would be the next of both lanes."""
+        if self._room(lane) <= 0:
+            return False
         if lane is Lane.BULK:
-            return not self._queues[Lane.INTERACTIVE]
+            return not self.queued(Lane.INTERACTIVE)
         return not self._bulk_is_next()
 
     def _next_lane(self) -> Lane | None:
-        if self._queues[Lane.INTERACTIVE] and not self._bulk_is_next():
+        if self._is_ready(Lane.INTERACTIVE) and not self._bulk_is_next():
             return Lane.INTERACTIVE
-        return Lane.BULK if self._queues[Lane.BULK] else None
+        return Lane.BULK if self._is_ready(Lane.BULK) else None
 
     async def _take(self, lane: Lane, wanted: int) -> Offer:
         offer = await self._bucket.take(lane, wanted, reserve=self.reserve, contended=self._contended)
@@ -338,7 +334,8 @@ class Gate:
         try:
             while (lane := self._next_lane()) is not None:
                 self._serving, self._stirred = lane, False
-                offer = await self._take(lane, min(len(self._queues[lane]), MAX_PERMITS_PER_PASS))
+                wanted = min(self.queued(lane), self._room(lane), MAX_PERMITS_PER_PASS)
+                offer = await self._take(lane, wanted)
                 if offer.permits:
                     self._serve(lane, offer)
                 if not self._stirred and self._next_lane() is lane:
@@ -356,7 +353,8 @@ class Gate:
                 self._bucket.give_back(offer.permits - served, probe=offer.probe)
                 break
             waited = now - waiter.since
-            waiter.turn.set_result(Permit(self, waited, probe=offer.probe))
+            self._under_way[lane] += 1
+            waiter.turn.set_result(Permit(self, lane, waited, probe=offer.probe))
             self._emit(Waited(lane=lane, seconds=waited))
 
     async def _sleep(self, seconds: float) -> None:
@@ -374,6 +372,14 @@ class Gate:
         self._stirred = True
         if self._alarm is not None and not self._alarm.done():
             self._alarm.set_result(None)
+
+    def ended(self, lane: Lane) -> None:
+        """Give the request's connection to the next call; for `Permit`."""
+        had_room = self._room(lane) > 0
+        self._under_way[lane] -= 1
+        if not (had_room or self.closed) and any(map(self.queued, Lane)):
+            self._call_pump(lane)  # it has ended if nothing that waits had room
+            self._wake()
 
     def throttled(self, retry_after: float | None, *, probe: bool) -> None:
         """Pass a 429 on to the bucket, and end the waits that have become hopeless; for `Permit`."""
@@ -407,7 +413,8 @@ class Gate:
         """End a wait with `DeadlineExceeded`."""
         self._queues[waiter.lane].discard(waiter)
         if not waiter.turn.done():
-            waiter.turn.set_exception(_too_late(waiter.lane, waiter.limit, self.eta(waiter.lane)))
+            eta = self.eta(waiter.lane, waiter.job)
+            waiter.turn.set_exception(_too_late(waiter.lane, waiter.limit, eta))
 
     def _refuse_late(self) -> None:
         """End the waits that have become hopeless."""
@@ -431,21 +438,20 @@ class Gate:
         self.closed = True
         self._refuse_all(ClientClosed("the client was closed while this call waited for its permit"))
         self._wake()
-        if (
-            self._pump is not None
-        ):  # it ends by itself, and gives back the permits that it may just be getting
+        if self._pump is not None:  # it ends by itself, and gives back what permits it may just be getting
             await asyncio.wait([self._pump])
         await self._bucket.aclose()
 
     def __repr__(self) -> str:
-        waiting = ", ".join(f"{len(queue)} {lane}" for lane, queue in self._queues.items())
+        waiting = ", ".join(f"{self.queued(lane)} {lane}" for lane in Lane)
         state = "closed" if self.closed else f"waiting: {waiting}"
         return f"<Gate of {self._bucket!r}, reserve {self.reserve}, {state}>"
 
 
 def _too_late(lane: Lane, max_wait: float, eta: float) -> DeadlineExceeded:
+    why = f"next permit in {eta:.1f} s" if eta else "no connection is free: answers are slow"
     return DeadlineExceeded(
         f"rate limit: this {lane} call cannot be sent within max_wait={max_wait:.4g} s"
-        f" (next permit in {eta:.1f} s); raise max_wait, send fewer requests, or use kk.bulk()",
+        f" ({why}); raise max_wait, send fewer requests, or use kk.bulk()",
         retry_in=eta,
     )

@@ -12,9 +12,10 @@ import attrs
 
 from kakaclo_async.codec import to_wire_time
 from kakaclo_async.errors import InvalidRequest, NotFound
+from kakaclo_async.models._checks import check_code, each_of
 from kakaclo_async.ratelimit.gate import MOMENT
 from kakaclo_async.sharing.batching import Batcher
-from kakaclo_async.sharing.fan_out import collect_in_order, gather_in_order
+from kakaclo_async.sharing.fan_out import Pace, collect_in_order, gather_in_order
 from kakaclo_async.sharing.single_flight import NO_DEADLINES, Deadlines
 
 if TYPE_CHECKING:
@@ -41,6 +42,16 @@ def chunks(codes: Sequence[str], size: int = CODES_PER_REQUEST) -> Iterator[tupl
     """Cut codes into groups that fit one request each."""
     for start in range(0, len(codes), size):
         yield tuple(codes[start : start + size])
+
+
+async def check_many(codes: Iterable[str], what: str) -> tuple[str, ...]:
+    """Return any number of codes once each, in their order; refuse a bad one."""
+    pace = Pace()
+    found: dict[str, None] = {}
+    for code in each_of(f"{what} codes", codes):
+        found[check_code(code, what)] = None
+        await pace()
+    return tuple(found)
 
 
 def check_number(value: object, what: str, *, at_least: int = 1, at_most: int | None = None) -> int:
@@ -75,12 +86,12 @@ def deadlines(sender: Sender) -> Deadlines:
     max_wait = max(0.0, min(again_by - now, inf if options.wait_limit is None else options.wait_limit))
     return Deadlines(
         # A permit that is free now is waited for, even with max_wait=0: requests leave in a later turn of the loop.
-        permit_by=now + (max_wait if gate.eta(options.lane) else max(max_wait, MOMENT)),
+        permit_by=now + (max_wait if gate.eta(options.lane, sender.job) else max(max_wait, MOMENT)),
         again_by=again_by,
         end_by=end_by,
         max_wait=max_wait,
         total=max(0.0, end_by - now),
-        eta=lambda: gate.eta(options.lane),
+        eta=lambda: gate.eta(options.lane, sender.job),
     )
 
 
@@ -99,7 +110,8 @@ async def share(sender: Sender, cache: Cache[K, V], key: K, request: Request[T],
     async def ask(flight: SharedResult[V]) -> V:
         return read(await shared.send(lambda: flight.start(request), until=flight.until))
 
-    return await cache.get(key, ask, variant=shared.options, deadlines=lambda: deadlines(sender))
+    limits = partial(deadlines, sender)
+    return await cache.get(key, ask, variant=shared.options, job=shared.job, deadlines=limits)
 
 
 async def look_up(sender: Sender, request: Request[T]) -> T:
@@ -144,14 +156,18 @@ class BatchedLookup(Generic[T]):
             found = zip(codes, await collect_in_order(calls, kind=NotFound), strict=True)
             return {code: row for code, row in found if not isinstance(row, NotFound)}
         batches = list(chunks(codes))
-        sender = self.sender.for_fan_out(len(batches))
+        sender = self.sender.for_fan_out(len(batches)).for_call()
         pages = await gather_in_order(partial(sender.send, self.request(batch)) for batch in batches)
-        by_code = {code: row for page in pages for row in page.list for code in self.codes_of(row)}
+        by_code: dict[str, T] = {}
+        pace = Pace()
+        for page in pages:
+            by_code.update((code, row) for row in page.list for code in self.codes_of(row))
+            await pace()
         return {code: by_code[code] for code in codes if code in by_code}
 
     def _batcher(self) -> Batcher[str, T]:
         sender = self.sender.for_sharing()
-        return sender.state.part((self.group, sender.options), lambda: self._new_batcher(sender))
+        return sender.state.part((self.group, sender.options, sender.job), lambda: self._new_batcher(sender))
 
     def _new_batcher(self, sender: Sender) -> Batcher[str, T]:
         async def fetch(batch: Batch[str, T]) -> dict[str, T]:

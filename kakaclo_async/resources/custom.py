@@ -226,7 +226,8 @@ async def send_design(
         return Request(method="POST", path=_ADD, body=body, result=object, writes=True)
 
     async def look() -> list[Design]:
-        return [found for found in await alike(sender.for_call(), design) if str(found.id) not in before]
+        found = await alike(sender.for_call().bulk(urgent=True), design)
+        return [one for one in found if str(one.id) not in before]
 
     call = sender.for_call()
     before = [str(found.id) for found in await alike(call, design)]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Literal, overload
+from itertools import product
+from typing import TYPE_CHECKING, Any, Final, Literal, cast, overload
 
 from kakaclo_async.codec import encode
 from kakaclo_async.errors import InvalidRequest, KakaCloError
-from kakaclo_async.models._checks import as_list_of, check_code, each_of
+from kakaclo_async.models._checks import as_list_of, check_code, check_country, each_of
 from kakaclo_async.models.freight import (
     ChannelsRequest,
     FreightMatrix,
@@ -19,10 +20,10 @@ from kakaclo_async.models.freight import (
 )
 from kakaclo_async.protocol import Request
 from kakaclo_async.resources._lookup import share
-from kakaclo_async.sharing.fan_out import collect_in_order, gather_in_order
+from kakaclo_async.sharing.fan_out import Pace, collect_in_order, gather_in_order
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from kakaclo_async.sending import Sender
 
@@ -44,6 +45,44 @@ def channels_request(
     code = None if warehouse_code is None else check_code(warehouse_code, "warehouse_code")
     body = ChannelsRequest(items, country, code)
     return Request(method="POST", path=path, body=encode(body), result=tuple[LogisticsChannel, ...])
+
+
+def _read_all(requests: Iterable[object]) -> Iterator[FreightRequest | InvalidRequest]:
+    """Yield the canonical cart of each request, or why it is none; its place is named.
+
+    Raises:
+        InvalidRequest: the iterable failed, and what it had left is not known.
+    """
+    given, place = each_of("FreightRequest", requests), -1
+    try:
+        for place, request in enumerate(given):
+            try:
+                yield _canonical(_cart(request))
+            except InvalidRequest as error:
+                yield InvalidRequest(f"requests[{place}]: {error}")
+    except InvalidRequest as error:
+        raise InvalidRequest(
+            f"requests[{place + 1}]: {error}; to have such errors collected, pass (items, country)"
+        ) from None
+
+
+_PAIR: Final = 2
+
+
+def _cart(request: object) -> FreightRequest:
+    kind = type(request).__name__
+    if isinstance(request, FreightRequest):
+        return request
+    if isinstance(request, tuple | list) and len(pair := cast("Sequence[Any]", request)) == _PAIR:
+        return FreightRequest(pair[0], pair[1])
+    raise InvalidRequest(f"pass a FreightRequest or (items, country), not one {kind}")
+
+
+def _row(place: int, cart: Iterable[Item]) -> tuple[Item, ...]:
+    try:
+        return as_list_of("Item", cart, Item)
+    except InvalidRequest as error:
+        raise InvalidRequest(f"carts[{place}]: {error}") from None
 
 
 def _canonical(cart: FreightRequest) -> FreightRequest:
@@ -84,7 +123,7 @@ class Freight:
     @overload
     async def quote_many(
         self,
-        requests: Iterable[FreightRequest],
+        requests: Iterable[FreightRequest | tuple[Iterable[Item], str]],
         on_error: Literal["raise"] = "raise",
         *,
         progress: Callable[[int, int], None] | None = None,
@@ -92,14 +131,14 @@ class Freight:
     @overload
     async def quote_many(
         self,
-        requests: Iterable[FreightRequest],
+        requests: Iterable[FreightRequest | tuple[Iterable[Item], str]],
         on_error: Literal["collect"],
         *,
         progress: Callable[[int, int], None] | None = None,
     ) -> tuple[FreightQuote | KakaCloError, ...]: ...
     async def quote_many(
         self,
-        requests: Iterable[FreightRequest],
+        requests: Iterable[FreightRequest | tuple[Iterable[Item], str]],
         on_error: Literal["raise", "collect"] = "raise",
         *,
         progress: Callable[[int, int], None] | None = None,
@@ -112,15 +151,28 @@ class Freight:
         `POST /v2/order/orders/channel/automationSplit`, once for each different cart
 
         Args:
-            requests: carts with their countries.
-            on_error: "raise" the first error, which cancels the others, or "collect" errors in their places.
+            requests: carts with their countries, each a `FreightRequest` or a pair (items, country).
+            on_error: "raise" the first error, which cancels the others, or "collect" errors in their places, also
+                of what cannot be asked: no items, a country that is no code.
             progress: called with (done, all) after each request.
+
+        Raises:
+            InvalidRequest: with "raise": what cannot be asked, by its place, before a permit is spent.
         """
         if on_error not in {"raise", "collect"}:
             raise InvalidRequest(f"on_error must be 'raise' or 'collect', not {on_error!r}")
-        carts = [_canonical(cart) for cart in as_list_of("FreightRequest", requests, FreightRequest)]
-        different = list(dict.fromkeys(carts))
-        sender = self._sender.for_fan_out(len(different))
+        different: dict[FreightRequest, int] = {}
+        asked: list[int | InvalidRequest] = []
+        pace = Pace()
+        for cart in _read_all(requests):
+            if isinstance(cart, FreightRequest):
+                asked.append(different.setdefault(cart, len(different)))
+            elif on_error == "collect":
+                asked.append(cart)
+            else:
+                raise cart
+            await pace()
+        sender = self._sender.for_fan_out(len(different)).for_call()
         done = 0
 
         def count() -> None:
@@ -129,13 +181,12 @@ class Freight:
             if progress is not None:
                 progress(done, len(different))
 
-        calls = [partial(self._quote, cart, sender) for cart in different]
+        calls = (partial(self._quote, cart, sender) for cart in different)
         if on_error == "raise":
             results: list[FreightQuote | KakaCloError] = [*await gather_in_order(calls, done=count)]
         else:
             results = await collect_in_order(calls, kind=KakaCloError, done=count)
-        by_cart = dict(zip(different, results, strict=True))
-        return tuple(by_cart[cart] for cart in carts)
+        return tuple(results[one] if isinstance(one, int) else one for one in asked)
 
     async def matrix(
         self,
@@ -144,7 +195,7 @@ class Freight:
         *,
         progress: Callable[[int, int], None] | None = None,
     ) -> FreightMatrix:
-        """Return the quotes of every cart to every country; a failed one holds its error.
+        """Return the quotes of every cart to every country; a failed one holds its error, as does an empty cart.
 
         `POST /v2/order/orders/channel/automationSplit`, once for each different pair
 
@@ -152,14 +203,21 @@ class Freight:
             carts: each the items of one cart.
             countries: two-letter codes.
             progress: called with (done, all) after each request.
+
+        Raises:
+            InvalidRequest: a country that is no code, a cart that holds no items, by its place; nothing was sent.
         """
         # Each is read as it comes: a generator of generators changes what the earlier ones refer to.
-        rows = [as_list_of("Item", cart) for cart in each_of("carts", carts)]
-        columns = as_list_of("country codes", countries)
-        requests = [FreightRequest(cart, country) for cart in rows for country in columns]
-        quotes = await self.quote_many(requests, "collect", progress=progress)
-        pairs = [(request.items, request.country) for request in requests]
-        return FreightMatrix(dict(zip(pairs, quotes, strict=True)))
+        rows = [_row(place, cart) for place, cart in enumerate(each_of("carts", carts))]
+        columns = [check_country(code) for code in each_of("country codes", countries)]
+        pairs = list(product(rows, columns))
+        quotes = await self.quote_many(pairs, "collect", progress=progress)
+        pace = Pace()
+        cells: dict[tuple[tuple[Item, ...], str], FreightQuote | KakaCloError] = {}
+        for pair, quote in zip(pairs, quotes, strict=True):
+            cells[pair] = quote
+            await pace()
+        return FreightMatrix(cells)
 
     async def channels(
         self, items: Iterable[Item], country: str, warehouse_code: str | None = None

@@ -11,7 +11,13 @@ from kakaclo_async.models.product import Product, SortBy, SortType
 from kakaclo_async.paging import Knowledge, Pull, Source, checked_window
 from kakaclo_async.paging.listing import Listing
 from kakaclo_async.protocol import Request
-from kakaclo_async.resources._lookup import CODES_PER_REQUEST, BatchedLookup, check_number, time_range
+from kakaclo_async.resources._lookup import (
+    CODES_PER_REQUEST,
+    BatchedLookup,
+    check_many,
+    check_number,
+    time_range,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable
@@ -117,9 +123,9 @@ class Products:
         if (spus is None) == (skus is None):
             raise InvalidRequest("choose exactly one of spus= and skus=")
         if skus is None:
-            by_spu = check_codes(spus or (), "SPU")
+            by_spu = await check_many(spus or (), "SPU")
             return tuple((await self._by_spu.get_many(by_spu)).values())
-        found = await self._by_sku.get_many(check_codes(skus, "SKU"))
+        found = await self._by_sku.get_many(await check_many(skus, "SKU"))
         return tuple({product.spu: product for product in found.values()}.values())
 
     async def page(

@@ -10,7 +10,13 @@ from kakaclo_async.models.common import Page
 from kakaclo_async.models.product import StockLevel
 from kakaclo_async.paging import Knowledge, Pull, Source, checked_window
 from kakaclo_async.protocol import Request
-from kakaclo_async.resources._lookup import CODES_PER_REQUEST, BatchedLookup, check_number, time_range
+from kakaclo_async.resources._lookup import (
+    CODES_PER_REQUEST,
+    BatchedLookup,
+    check_many,
+    check_number,
+    time_range,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -80,7 +86,8 @@ class Stocks:
         Returns:
             The levels found, in the order of the codes; unknown codes are left out.
         """
-        return tuple((await self._lookup(warehouse_code).get_many(check_codes(skus, "SKU"))).values())
+        lookup = self._lookup(warehouse_code)
+        return tuple((await lookup.get_many(await check_many(skus, "SKU"))).values())
 
     async def page(
         self,

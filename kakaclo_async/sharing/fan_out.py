@@ -1,9 +1,11 @@
-"""Fan-out: run many calls at once, with results in order and no task left running."""
+"""Fan-out: run many calls at once, with results in order, no task left running, and no long turn of the event loop."""
 
 from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
+from itertools import islice
+from time import perf_counter
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
@@ -14,6 +16,39 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 E = TypeVar("E", bound=Exception)
+
+MOST_AT_ONCE = 256
+"""Calls of one fan-out that wait or are under way: more than ever have a connection, so no permit stays unused."""
+
+_BEGUN_IN_A_TURN = 32  # calls, each of which may send at once
+
+_LONGEST_TURN = 0.01  # seconds
+
+
+class Pace:
+    """Breaks long work into turns of the event loop: `await pace()` after each piece of it.
+
+    All that share a pace have one turn together.
+
+    Args:
+        clock: tells seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = perf_counter) -> None:
+        self._clock = clock
+        self._until = clock() + _LONGEST_TURN
+        self._is_over = False
+
+    async def __call__(self) -> None:
+        """Let the loop turn if this turn has lasted long enough."""
+        while self._clock() >= self._until:
+            if not self._is_over:
+                self._is_over = True
+                asyncio.get_running_loop().call_soon(self._begin)
+            await asyncio.sleep(0)
+
+    def _begin(self) -> None:
+        self._until, self._is_over = self._clock() + _LONGEST_TURN, False
 
 
 @asynccontextmanager
@@ -30,21 +65,45 @@ async def cancel_on_exit(tasks: Collection[asyncio.Task[T]]) -> AsyncGenerator[N
 async def gather_in_order(
     calls: Iterable[AsyncCall[T]], *, done: Callable[[], None] | None = None
 ) -> list[T]:
-    """Run all calls at once; the first failure cancels the others and is raised as it is.
+    """Run all calls, up to `MOST_AT_ONCE` at once; the first failure cancels the others and is raised as it is.
 
     Args:
-        calls: functions that start a call.
+        calls: functions that start a call; read as the calls before them end.
         done: called after each call that has ended.
     """
-    tasks = [asyncio.create_task(_notify_done(call, done)) for call in calls]
+    left = enumerate(calls)
+    results: dict[int, T] = {}
+    pace = Pace()
+    failed = False
+
+    async def work(following: tuple[int, AsyncCall[T]] | None) -> None:
+        nonlocal failed
+        try:
+            while following is not None:
+                await pace()
+                if failed:
+                    return
+                place, call = following
+                results[place] = await _notify_done(call, done)
+                following = next(left, None)
+        except BaseException:
+            failed = True
+            raise
+
+    tasks: list[asyncio.Task[None]] = []
     async with cancel_on_exit(tasks):
-        return await asyncio.gather(*tasks)
+        for first in islice(left, MOST_AT_ONCE):
+            tasks.append(asyncio.create_task(work(first)))
+            if len(tasks) % _BEGUN_IN_A_TURN == 0:
+                await asyncio.sleep(0)
+        await asyncio.gather(*tasks)
+        return [results[place] for place in range(len(results))]
 
 
 async def collect_in_order(
     calls: Iterable[AsyncCall[T]], *, kind: type[E], done: Callable[[], None] | None = None
 ) -> list[T | E]:
-    """Run all calls at once; a failed call leaves its error in its place.
+    """Run all calls as `gather_in_order` does; a failed call leaves its error in its place.
 
     Args:
         calls: functions that start a call.
@@ -61,7 +120,7 @@ async def collect_in_order(
 
         return run
 
-    return await gather_in_order([caught(call) for call in calls], done=done)
+    return await gather_in_order(map(caught, calls), done=done)
 
 
 async def _notify_done(call: AsyncCall[T], done: Callable[[], None] | None) -> T:

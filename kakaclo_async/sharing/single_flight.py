@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from math import inf
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 import attrs
 
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 K = TypeVar("K", bound="Hashable")
 T = TypeVar("T")
 V = TypeVar("V")
+
+_FlightKey: TypeAlias = "tuple[K, Hashable, Hashable]"
+"""What is asked, how, and for which job."""
 
 
 @attrs.frozen(slots=True, kw_only=True)
@@ -138,6 +141,14 @@ class SharedResult(Generic[V]):
                 waiter.set_exception(copy_error(error))
 
 
+class _Answered(Exception):
+    """Ends a flight whose permit comes when its request is needless."""
+
+    def __init__(self, wait: Callable[[], Awaitable[Any]]) -> None:
+        super().__init__()
+        self.wait = wait
+
+
 class Cache(Generic[K, V]):
     """Keeps results for some time, and lets concurrent equal calls share one request.
 
@@ -159,7 +170,8 @@ class Cache(Generic[K, V]):
         self._ttl = ttl
         self._size = size
         self._kept: OrderedDict[K, tuple[float, V]] = OrderedDict()  # until when, and what
-        self._flights: dict[tuple[K, Hashable], _InFlight[V]] = {}
+        self._flights: dict[_FlightKey[K], _InFlight[K, V]] = {}
+        self._sent: dict[tuple[K, Hashable], _InFlight[K, V]] = {}  # whatever the job
 
     async def get(
         self,
@@ -167,6 +179,7 @@ class Cache(Generic[K, V]):
         make: Callable[[SharedResult[V]], Awaitable[V]],
         *,
         variant: Hashable = None,
+        job: Hashable = None,
         deadlines: Callable[[], Deadlines] = lambda: NO_DEADLINES,
     ) -> V:
         """Return the result for a key.
@@ -178,19 +191,17 @@ class Cache(Generic[K, V]):
                 request is under way.
             variant: how the result is asked for. Only equal variants share a request in flight, so an interactive
                 call never waits for a bulk one. Cached results are shared by all.
+            job: what it is a part of. Equal calls of several jobs wait in each job's turn, so that a small one never
+                waits for the turns of a large one; the first permit serves all.
             deadlines: makes those of this caller, when the result is not kept.
 
         Raises:
             DeadlineExceeded: no permit, or no result, in time for this caller.
         """
-        if key in self._kept:
-            until, value = self._kept[key]
-            if asyncio.get_running_loop().time() < until:
-                self._kept.move_to_end(key)
-                return value
-            del self._kept[key]
+        if (kept := self._find(key)) is not None:
+            return kept[1]
         own = deadlines()
-        flight_key = (key, variant)
+        flight_key = (key, variant, job)
         joins = flight_key in self._flights
         try:
             return await self._fly(flight_key, make, own)
@@ -200,41 +211,76 @@ class Cache(Generic[K, V]):
                 raise
         return await self._fly(flight_key, make, own)
 
+    def _find(self, key: K) -> tuple[float, V] | None:
+        """Return until when a result is kept, and the result."""
+        kept = self._kept.get(key)
+        if kept is None:
+            return None
+        if asyncio.get_running_loop().time() < kept[0]:
+            self._kept.move_to_end(key)
+            return kept
+        del self._kept[key]
+        return None
+
     async def _fly(
         self,
-        flight_key: tuple[K, Hashable],
+        flight_key: _FlightKey[K],
         make: Callable[[SharedResult[V]], Awaitable[V]],
         deadlines: Deadlines,
     ) -> V:
         flight = self._flights.get(flight_key)
         if flight is None:
-            flight = self._flights[flight_key] = _InFlight()
+            flight = self._flights[flight_key] = _InFlight(flight_key, self._begin)
             flight.task = asyncio.create_task(self._run(flight_key, flight, make), name="kakaclo cache")
+        return await self._wait(flight, deadlines)
+
+    async def _wait(self, flight: _InFlight[K, V], deadlines: Deadlines = NO_DEADLINES) -> V:
         try:
             return await flight.wait(deadlines)
         finally:
             if flight.abandoned and flight.task is not None:
-                self._forget(flight_key, flight)
+                self._forget(flight.key, flight)
                 flight.task.cancel()
+
+    def _begin(self, flight: _InFlight[K, V]) -> None:
+        """Note that a flight has its permit.
+
+        Raises:
+            _Answered: its request is needless, for an equal one of another job was earlier.
+        """
+        key, variant, _ = flight.key
+        if (kept := self._find(key)) is not None:
+            value = asyncio.get_running_loop().create_future()
+            value.set_result(kept[1])
+            raise _Answered(lambda: value)
+        other = self._sent.setdefault((key, variant), flight)
+        if other is not flight:
+            raise _Answered(lambda: self._wait(other))
 
     async def _run(
         self,
-        flight_key: tuple[K, Hashable],
-        flight: _InFlight[V],
+        flight_key: _FlightKey[K],
+        flight: _InFlight[K, V],
         make: Callable[[SharedResult[V]], Awaitable[V]],
     ) -> None:
+        is_new = True
         try:
-            value = await make(flight)
+            try:
+                value = await make(flight)
+            except _Answered as needless:
+                is_new, value = False, await needless.wait()
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - the waiters raise whatever it is
             self._forget(flight_key, flight)
             flight.fail(error)
         else:
-            if self._forget(flight_key, flight):
+            if self._forget(flight_key, flight) and is_new:
                 self._keep(flight_key[0], value)
             flight.succeed(value)
 
-    def _forget(self, flight_key: tuple[K, Hashable], flight: _InFlight[V]) -> bool:
-        """Take a flight off the list; return whether it was still there, so that its result may be kept."""
+    def _forget(self, flight_key: _FlightKey[K], flight: _InFlight[K, V]) -> bool:
+        """Take a flight off the lists; return whether it was still there, so that its result may be kept."""
+        if self._sent.get(flight_key[:2]) is flight:
+            del self._sent[flight_key[:2]]
         current = self._flights.get(flight_key) is flight
         if current:
             del self._flights[flight_key]
@@ -253,7 +299,7 @@ class Cache(Generic[K, V]):
             del self._kept[key]
         for flight_key in tuple(self._flights):
             if outdated(flight_key[0]):
-                del self._flights[flight_key]
+                self._forget(flight_key, self._flights[flight_key])
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -262,9 +308,16 @@ class Cache(Generic[K, V]):
         return f"<Cache {len(self._kept)}/{self._size} for {self._ttl:g} s, {len(self._flights)} under way>"
 
 
-class _InFlight(SharedResult[V]):
+class _InFlight(SharedResult[V], Generic[K, V]):
     """A request in flight and its waiters."""
 
-    def __init__(self) -> None:
+    def __init__(self, key: _FlightKey[K], begin: Callable[[_InFlight[K, V]], None]) -> None:
         super().__init__()
+        self.key = key
         self.task: asyncio.Task[None] | None = None
+        self._begin = begin
+
+    def start(self, request: T) -> T:
+        super().start(request)
+        self._begin(self)
+        return request

@@ -80,7 +80,8 @@ class Gate:
     wait: float = 0.0
     closed: bool = False
 
-    async def enter(self, lane, *, max_wait=None, until=None, again=False):
+    async def enter(self, lane, *, job=None, max_wait=None, until=None, again=False):
+        assert job is None  # single calls are no job
         self.entered.append((lane, max_wait, again))
         await asyncio.sleep(self.wait)
         return Permit(self.wait, self.outcomes, self.given_back)

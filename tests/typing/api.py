@@ -103,6 +103,7 @@ async def freight(kk: KakaClo) -> None:
     assert_type(await kk.freight.quote_many(carts), tuple[FreightQuote, ...])
     collected = await kk.freight.quote_many(carts, on_error="collect")
     assert_type(collected, tuple[FreightQuote | KakaCloError, ...])
+    assert_type(await kk.freight.quote_many([([Item("A", 2)], "US")]), tuple[FreightQuote, ...])
     matrix = await kk.freight.matrix([[Item("A", 2)]], ["US", "FR"])
     assert_type(matrix, FreightMatrix)
     assert_type(matrix[[Item("A", 2)], "US"], FreightQuote | KakaCloError)

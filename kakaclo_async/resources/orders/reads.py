@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kakaclo_async.errors import NotFound
-from kakaclo_async.models._checks import as_list_of, check_code
+from kakaclo_async.models._checks import as_list_of, check_code, each_of
 from kakaclo_async.paging.listing import Listing
-from kakaclo_async.resources._lookup import BatchedLookup
+from kakaclo_async.resources._lookup import BatchedLookup, check_many
 from kakaclo_async.resources.orders.requests import (
     ORDERS_PATH,
     PAGE_SIZE,
@@ -51,7 +51,7 @@ class OrderReads:
         Returns:
             The orders found, in the order of the numbers; unknown numbers are left out.
         """
-        numbers = tuple(dict.fromkeys(map(check_order_id, as_list_of("order numbers", ids))))
+        numbers = await check_many(map(str, each_of("order numbers", ids)), "order id")
         return tuple((await self._by_id.get_many(numbers)).values())
 
     async def page(
@@ -128,6 +128,8 @@ class OrderReads:
     ) -> tuple[Order, ...]:
         """Return all orders with this custom order id, for one request may become several orders.
 
+        It tells what became of an order in doubt, and so goes before the other jobs of the bulk lane.
+
         `GET /v2/order/orders`, 250 rows per request
 
         Args:
@@ -137,7 +139,8 @@ class OrderReads:
                 KakaClo promises for products; of orders it says nothing.
         """
         check_code(custom_order_id, "custom_order_id")
-        listing = list_orders(self._sender.for_call(), created_from=created_from, created_to=created_to)
+        urgent = self._sender.for_call().bulk(urgent=True)
+        listing = list_orders(urgent, created_from=created_from, created_to=created_to)
         return tuple([order async for order in listing.rows() if order.custom_order_id == custom_order_id])
 
 

@@ -161,6 +161,8 @@ def _read(request: Request[T], answer: Answer, words: _Words, now: datetime | No
         if not envelope.says_no:
             raise DecodeError("the answer has neither code nor error", where="body")
         raise _error(Rejected, request, words, envelope)
+    if envelope.is_mended and request.writes:
+        raise DecodeError("is damaged", where="body")  # perhaps where it names the order
     return codec.decode(envelope.data, request.result)
 
 

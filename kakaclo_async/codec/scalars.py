@@ -23,6 +23,9 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 write_json: Final = msgspec.json.Encoder(decimal_format="number").encode
+DAMAGED: Final = "\ufffd"
+"""What stands for a character that could not be read."""
+
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -63,6 +66,9 @@ _NUMBER: Final = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 _DATE_DIGITS: Final = len("20220107")
 # Nothing that the API counts, prices or numbers comes near; beyond lies work without end (10 ** 999999999).
 _MOST_DIGITS: Final = 40
+_LONGEST_NUMBER: Final = 1000  # with its fraction: a double that is written out exactly has fewer
+_INTEGERS: Final = range(-(2**63), 2**63)  # what databases hold
+_OUT_OF_BOUNDS: Final = "is a number out of all bounds"
 _KINDS: Final[dict[type, str]] = {
     dict: "an object",
     list: "a list",
@@ -143,14 +149,18 @@ def to_text(value: object) -> str | None:
 
 def read_integer(value: object) -> int | None:
     """Read a whole number, also from a text or with an empty fraction."""
-    if value is None or type(value) is int:
-        return value
-    number = read_decimal(value, wanted="a whole number")
-    if number is None:
-        return None
-    if number != number.to_integral_value():
-        raise InvalidValue("must be a whole number, not one with a fraction")
-    return int(number)
+    if type(value) is int:
+        whole = value
+    else:
+        number = read_decimal(value, wanted="a whole number")
+        if number is None:
+            return None
+        if number != number.to_integral_value():
+            raise InvalidValue("must be a whole number, not one with a fraction")
+        whole = int(number)
+    if whole not in _INTEGERS:
+        raise InvalidValue(_OUT_OF_BOUNDS)
+    return whole
 
 
 def read_decimal(value: object, *, wanted: str = "a number") -> Decimal | None:
@@ -158,7 +168,7 @@ def read_decimal(value: object, *, wanted: str = "a number") -> Decimal | None:
     if value is None or isinstance(value, Decimal):
         return value
     if isinstance(value, int) and not isinstance(value, bool):
-        return Decimal(value)
+        return _whole(value)
     if not isinstance(value, str):
         raise InvalidValue.expected(wanted, value)
     text = value.strip()
@@ -205,11 +215,19 @@ def read_number_member(kind: type[OpenIntEnum], value: object) -> OpenIntEnum | 
 
 
 def _exactly(text: str) -> Decimal:
+    if len(text) > _LONGEST_NUMBER:
+        raise InvalidValue(_OUT_OF_BOUNDS)
     number = Decimal(text)
     if not -_MOST_DIGITS <= number.adjusted() <= _MOST_DIGITS:
-        raise InvalidValue("is a number out of all bounds")
+        raise InvalidValue(_OUT_OF_BOUNDS)
     return number
 
 
+def _whole(value: int) -> Decimal:
+    if abs(value) > 10**_MOST_DIGITS:
+        raise InvalidValue(_OUT_OF_BOUNDS)
+    return Decimal(value)
+
+
 DECIMALS: Final[Memo[str, Decimal]] = Memo(_exactly)  # keyed by the text: 4.6 and 4.60 stay two numbers
-WHOLE_DECIMALS: Final[Memo[int, Decimal]] = Memo(Decimal)
+WHOLE_DECIMALS: Final[Memo[int, Decimal]] = Memo(_whole)

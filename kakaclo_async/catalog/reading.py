@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar, cast
-
-import attrs
+from functools import partial
+from typing import TYPE_CHECKING, Final, cast
 
 from kakaclo_async.codec import Undecodable, encode
 from kakaclo_async.codec.scalars import InvalidValue, read_time
-from kakaclo_async.models.common import Page
+from kakaclo_async.errors import DecodeError, InvalidRequest, KakaCloError, Rejected
+from kakaclo_async.models._checks import check_code
 from kakaclo_async.models.product import Product, StockLevel
 from kakaclo_async.paging import Source
+from kakaclo_async.resources._lookup import chunks, tolerant
 from kakaclo_async.resources.products import products_request
 from kakaclo_async.resources.stocks import stocks_request
+from kakaclo_async.sharing.batching import ask_apart
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
+    from kakaclo_async.models.common import Page
     from kakaclo_async.models.pull import Window
-    from kakaclo_async.protocol import Request
     from kakaclo_async.sending import Sender
-
-
-M = TypeVar("M", Product, StockLevel)
 
 
 def product_source(sender: Sender) -> Source[Product | Undecodable]:
@@ -34,7 +33,7 @@ def product_source(sender: Sender) -> Source[Product | Undecodable]:
 
     async def read(window: Window, page_number: int) -> Page[Product | Undecodable]:
         request = products_request(updated_from=window.start, updated_to=window.end, page_number=page_number)
-        return await sender.send(_tolerant(request, Page[Product | Undecodable]))
+        return await sender.send(tolerant(request))
 
     return Source(name="products", read=read, key=row_key, time=_time)
 
@@ -47,23 +46,75 @@ def stock_source(sender: Sender) -> Source[StockLevel | Undecodable]:
 
     async def read(window: Window, page_number: int) -> Page[StockLevel | Undecodable]:
         request = stocks_request(updated_from=window.start, updated_to=window.end, page_number=page_number)
-        return await sender.send(_tolerant(request, Page[StockLevel | Undecodable]))
+        return await sender.send(tolerant(request))
 
     return Source(name="stock", read=read, key=row_key)
 
 
 async def look_up_products(sender: Sender, spus: Sequence[str]) -> Sequence[Product | Undecodable]:
-    """Ask for at most 30 products by their SPU codes.
+    """Ask for products by their SPU codes.
 
-    `GET /v1/product/products`
+    A code that KakaClo does not answer is not known to be gone where it cannot be asked for, is refused, or where its
+    row cannot be read: an `Undecodable` says so.
+
+    `GET /v1/product/products`, for at most 30 codes per request
+
+    Raises:
+        Rejected: KakaClo refuses them all.
+        DecodeError: no answer can be read.
     """
-    return (await sender.send(_tolerant(products_request(spus=spus), Page[Product | Undecodable]))).list
+    found: list[Product | Undecodable] = []
+    codes: list[str] = []
+    for spu in spus:
+        try:
+            codes.append(check_code(spu, "SPU"))
+        except InvalidRequest as error:
+            found.append(_unknown(spu, str(error)))
+    for batch in chunks(codes):
+        try:
+            answers = await _look_up(sender, batch)
+        except _BLAMED as error:
+            answers = await ask_apart(partial(_look_up, sender), batch, error, blames=_BLAMED)
+        failures = [answer for answer in answers.values() if isinstance(answer, KakaCloError)]
+        for failure in failures:
+            if not isinstance(failure, _BLAMED) or 1 < len(batch) == len(failures):
+                raise failure
+        found += [
+            _unknown(spu, str(answer)) if isinstance(answer, KakaCloError) else answer
+            for spu, answer in answers.items()
+        ]
+    return found
 
 
-def _tolerant(
-    request: Request[Page[M]], result: type[Page[M | Undecodable]]
-) -> Request[Page[M | Undecodable]]:
-    return cast("Request[Page[M | Undecodable]]", attrs.evolve(request, result=cast("type[Page[M]]", result)))
+_BLAMED: Final = (Rejected, DecodeError)
+
+
+async def _look_up(
+    sender: Sender, spus: tuple[str, ...]
+) -> Mapping[str, Product | Undecodable | KakaCloError]:
+    """Ask for products with one request; those that are not answered are gone."""
+    rows = (await sender.send(tolerant(products_request(spus=spus)))).list
+    found: dict[str, Product | Undecodable | KakaCloError] = {row_key(row): row for row in rows}
+    unanswered = [spu for spu in spus if spu not in found]
+    for key, row in list(found.items()) if unanswered else ():
+        if key in spus:
+            continue
+        alike = [spu for spu in unanswered if spu.strip().casefold() == key.strip().casefold()]
+        if isinstance(row, Product):
+            found |= {spu: _unknown(spu, f"KakaClo answers it with {key!r}") for spu in alike}
+        elif isinstance(row, Undecodable):
+            if len(unanswered) > 1 and not alike:
+                raise DecodeError("it cannot be told which product a row is about", where="data.list")
+            del found[key]
+            found |= {
+                spu: Undecodable({"spu": spu, "row": row.document}, row.problem)
+                for spu in alike or unanswered
+            }
+    return found
+
+
+def _unknown(spu: str, problem: str) -> Undecodable:
+    return Undecodable({"spu": spu}, problem)
 
 
 def row_key(row: Product | StockLevel | Undecodable) -> str:

@@ -6,7 +6,7 @@ one, for documents without surprises; both give equal records.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from decimal import Decimal
 from types import GenericAlias, UnionType
@@ -88,6 +88,18 @@ class Undecodable:
 
     document: object = attrs.field(repr=False)
     problem: str
+
+    def texts(self) -> Iterator[str]:
+        """Iterate over the texts and numbers in the row: the codes that it is about are among them."""
+        left: list[object] = [self.document]
+        while left:
+            held = left.pop()
+            if isinstance(held, dict):
+                left += cast("dict[str, object]", held).values()
+            elif isinstance(held, list):
+                left += cast("list[object]", held)
+            else:
+                yield str(held)
 
 
 @attrs.frozen

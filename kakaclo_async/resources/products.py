@@ -11,7 +11,7 @@ from kakaclo_async.models.product import Product, SortBy, SortType
 from kakaclo_async.paging import Pull, Source, checked_window
 from kakaclo_async.paging.listing import Listing
 from kakaclo_async.protocol import Request
-from kakaclo_async.resources._lookup import CODES_PER_REQUEST, BatchedLookup, check_number, time_range
+from kakaclo_async.resources._lookup import BatchedLookup, check_number, joined, time_range
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable
@@ -38,9 +38,9 @@ def products_request(
     """Build a `GET /v1/product/products`; exactly one selector is taken."""
     query: list[tuple[str, str]] = []
     if spus is not None:
-        query.append(("spus", ",".join(check_codes(spus, "SPU", at_most=CODES_PER_REQUEST))))
+        query.append(("spus", joined(spus, "SPU")))
     if skus is not None:
-        query.append(("skus", ",".join(check_codes(skus, "SKU", at_most=CODES_PER_REQUEST))))
+        query.append(("skus", joined(skus, "SKU")))
     if category_id is not None:
         query.append(("categoryId", str(check_number(category_id, "category_id", at_least=0))))
     window = time_range(updated_from, updated_to, "updated")

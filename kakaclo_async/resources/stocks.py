@@ -10,7 +10,7 @@ from kakaclo_async.models.common import Page
 from kakaclo_async.models.product import StockLevel
 from kakaclo_async.paging import Pull, Source, checked_window
 from kakaclo_async.protocol import Request
-from kakaclo_async.resources._lookup import CODES_PER_REQUEST, BatchedLookup, check_number, time_range
+from kakaclo_async.resources._lookup import BatchedLookup, check_number, joined, time_range
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,7 +34,7 @@ def stocks_request(
     """Build a `GET /v1/product/stocks`; exactly one selector is taken."""
     query: list[tuple[str, str]] = []
     if skus is not None:
-        query.append(("skus", ",".join(check_codes(skus, "SKU", at_most=CODES_PER_REQUEST))))
+        query.append(("skus", joined(skus, "SKU")))
     window = time_range(updated_from, updated_to, "updated")
     if (skus is None) == (window is None):
         raise InvalidRequest("choose exactly one of skus= and updated_from= with updated_to=")

@@ -15,7 +15,7 @@ from kakaclo_async.models.order_check import OrderCheck
 from kakaclo_async.resources.freight import Freight
 from kakaclo_async.resources.orders.check import judge, read_order
 from kakaclo_async.resources.orders.placing import drop_quotes, place, with_custom_order_id
-from kakaclo_async.resources.orders.reads import OrderReads, by_number, list_orders
+from kakaclo_async.resources.orders.reads import OrderReads, by_number, list_orders, orders_by_number
 from kakaclo_async.resources.orders.requests import check_order_id, made_at
 from kakaclo_async.resources.orders.watch import STAGES, OrderWatch, Stage
 from kakaclo_async.resources.products import Products
@@ -203,7 +203,9 @@ class Orders(OrderReads):
         if until not in STAGES:
             raise InvalidRequest(f"until must be one of {', '.join(STAGES)}, not {until!r}")
         bulk = self._sender.bulk()
-        watch = bulk.state.part(("order watch", bulk.options), lambda: OrderWatch(Orders(bulk).get_many))
+        watch = bulk.state.part(
+            ("order watch", bulk.options), lambda: OrderWatch(orders_by_number(bulk).get_each)
+        )
         return await watch.wait(check_order_id(order_id), until, timeout)
 
 

@@ -31,7 +31,7 @@ class OrderReads:
 
     def __init__(self, sender: Sender) -> None:
         self._sender = sender
-        self._by_id = BatchedLookup(sender, "order", _of_ids, _ids, _no_order)
+        self._by_id = orders_by_number(sender)
 
     async def get(self, order_id: str) -> Order:
         """Return one order by its number; concurrent calls share requests of 30 numbers.
@@ -168,6 +168,14 @@ def list_orders(
     return Listing("orders", read, _id)
 
 
+def orders_by_number(sender: Sender) -> BatchedLookup[Order]:
+    """Look orders up by their numbers.
+
+    `GET /v2/order/orders?ids=`
+    """
+    return BatchedLookup(sender, "order", _of_ids, lambda order: (order.id,), _no_order)
+
+
 def by_number(order: Order) -> tuple[int, str]:
     """Sort orders by their numbers, which grow: KakaClo answers with the first of a family."""
     return (len(order.id), order.id)
@@ -175,10 +183,6 @@ def by_number(order: Order) -> tuple[int, str]:
 
 def _id(order: Order) -> str:
     return order.id
-
-
-def _ids(order: Order) -> tuple[str, ...]:
-    return (order.id,)
 
 
 def _of_ids(ids: tuple[str, ...]) -> Request[Page[Order]]:

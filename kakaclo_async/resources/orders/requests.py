@@ -7,11 +7,11 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from kakaclo_async.codec import to_wire_time
-from kakaclo_async.models._checks import as_list_of, check_code, check_codes
+from kakaclo_async.models._checks import as_list_of, check_code
 from kakaclo_async.models.common import Page
 from kakaclo_async.models.order import Order
 from kakaclo_async.protocol import Request
-from kakaclo_async.resources._lookup import check_number, time_range
+from kakaclo_async.resources._lookup import check_number, joined, time_range
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -70,7 +70,7 @@ def orders_query(
     query: list[tuple[str, str]] = []
     if ids is not None:
         numbers = map(check_order_id, as_list_of("order numbers", ids))
-        query.append(("ids", ",".join(check_codes(numbers, "order id", at_most=PAGE_SIZE))))
+        query.append(("ids", joined(numbers, "order id", at_most=PAGE_SIZE)))
     for start, end, what, wire in (
         (created_from, created_to, "created", "create"),
         (updated_from, updated_to, "updated", "update"),

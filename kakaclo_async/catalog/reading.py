@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 from kakaclo_async.codec import Undecodable, encode
 from kakaclo_async.codec.scalars import InvalidValue, read_time
@@ -123,7 +123,7 @@ def row_key(row: Product | StockLevel | Undecodable) -> str:
         return row.spu
     if isinstance(row, StockLevel):
         return row.sku
-    fields = _fields(row)
+    fields = row.fields
     return str(fields.get("spu") or fields.get("sku") or raw_json(row))
 
 
@@ -136,11 +136,6 @@ def _time(row: Product | Undecodable) -> datetime | None:
     if isinstance(row, Product):
         return row.update_time
     try:
-        return read_time(_fields(row).get("updateTime"))
+        return read_time(row.fields.get("updateTime"))
     except InvalidValue:
         return None
-
-
-def _fields(row: Undecodable) -> dict[str, object]:
-    document = row.document
-    return cast("dict[str, object]", document) if isinstance(document, dict) else {}

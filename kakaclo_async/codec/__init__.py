@@ -16,4 +16,8 @@ from kakaclo_async.codec.envelope import (
     read_envelope as read_envelope,
 )
 from kakaclo_async.codec.outgoing import to_json as to_json
-from kakaclo_async.codec.scalars import to_millis as to_millis, to_wire_time as to_wire_time
+from kakaclo_async.codec.scalars import (
+    DAMAGED as DAMAGED,
+    to_millis as to_millis,
+    to_wire_time as to_wire_time,
+)

@@ -89,6 +89,12 @@ class Undecodable:
     document: object = attrs.field(repr=False)
     problem: str
 
+    @property
+    def fields(self) -> dict[str, object]:
+        """The fields of the row, none if it is no object."""
+        document = self.document
+        return cast("dict[str, object]", document) if isinstance(document, dict) else {}
+
     def texts(self) -> Iterator[str]:
         """Iterate over the texts and numbers in the row: the codes that it is about are among them."""
         left: list[object] = [self.document]

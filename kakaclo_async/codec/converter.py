@@ -6,7 +6,7 @@ one, for documents without surprises; both give equal records.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from decimal import Decimal
 from types import GenericAlias, UnionType
@@ -19,6 +19,7 @@ from kakaclo_async.codec.embedded import read_attributes, read_balance, read_opt
 from kakaclo_async.codec.scalars import (
     DAMAGED,
     InvalidValue,
+    Undecodable,
     read_decimal,
     read_integer,
     read_number_member,
@@ -75,37 +76,6 @@ class UnknownFields:
 
 
 UNKNOWN_FIELDS: Final = UnknownFields()
-
-
-@attrs.frozen
-class Undecodable:
-    """The stand-in for a row that cannot be decoded: `Page[Product | Undecodable]` keeps the other rows.
-
-    Attributes:
-        document: the row as it was parsed.
-        problem: what is wrong, with the path inside the row and without the value.
-    """
-
-    document: object = attrs.field(repr=False)
-    problem: str
-
-    @property
-    def fields(self) -> dict[str, object]:
-        """The fields of the row, none if it is no object."""
-        document = self.document
-        return cast("dict[str, object]", document) if isinstance(document, dict) else {}
-
-    def texts(self) -> Iterator[str]:
-        """Iterate over the texts and numbers in the row: the codes that it is about are among them."""
-        left: list[object] = [self.document]
-        while left:
-            held = left.pop()
-            if isinstance(held, dict):
-                left += cast("dict[str, object]", held).values()
-            elif isinstance(held, list):
-                left += cast("list[object]", held)
-            else:
-                yield str(held)
 
 
 @attrs.frozen

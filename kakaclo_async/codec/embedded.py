@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 # Every number with a fraction becomes a Decimal straight from its text, never by way of a binary float.
-parse_sound: Final = msgspec.json.Decoder(object, float_hook=DECIMALS.__getitem__).decode
+parse: Final = msgspec.json.Decoder(object, float_hook=DECIMALS.__getitem__).decode
 # ValueError: msgspec's errors too.
 UNPARSABLE: Final = (InvalidValue, ValueError, ArithmeticError, RecursionError)
 _BALANCE_NAMES: Final = ("balance", "availableBalance", "amount", "availableAmount")
@@ -36,14 +36,6 @@ _NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?P<part>(?:\.[0-9]+)?(?:[eE][+
 _LOST: Final = re.compile(r"[^\t\n\r -\U0010ffff]")
 _LITERALS: Final = {"true", "false", "null"}
 _MOST_DIGITS: Final = 1000  # what a parser takes at least
-
-
-def parse(document: bytes | msgspec.Raw | str) -> object:
-    """Parse JSON, also what is damaged in single texts and numbers."""
-    try:
-        return parse_sound(document)
-    except UNPARSABLE:
-        return parse_sound(mend(document))
 
 
 def mend(document: bytes | msgspec.Raw | str) -> str:
@@ -164,7 +156,7 @@ def _open(value: object) -> tuple[str, object] | None:
     if not isinstance(value, str):  # the API sends texts; the object itself is as good
         return write_json(value).decode(), value
     try:
-        return value, parse_sound(value)
+        return value, parse(value)
     except UNPARSABLE:
         return value, None
 

@@ -151,4 +151,8 @@ def _parse(data: bytes | msgspec.Raw | None, where: str) -> object:
         return parse(data)
     except UNPARSABLE:
         pass
+    try:
+        return parse(mend(data))
+    except UNPARSABLE:
+        pass
     raise DecodeError("is no JSON that can be read", where=where)

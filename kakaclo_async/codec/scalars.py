@@ -7,11 +7,12 @@ text makes no sense), and raises `InvalidValue` for what means something else. N
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeVar, cast
 
+import attrs
 import msgspec
 
 from kakaclo_async.errors import InvalidRequest
@@ -102,6 +103,37 @@ class InvalidValue(Exception):
         """Write the path below `root`: `data.list[3].skuDetails[0].price`."""
         parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in reversed(self.path))
         return root + "".join(parts)
+
+
+@attrs.frozen
+class Undecodable:
+    """The stand-in for a row that cannot be decoded: `Page[Product | Undecodable]` keeps the other rows.
+
+    Attributes:
+        document: the row as it was parsed.
+        problem: what is wrong, with the path inside the row and without the value.
+    """
+
+    document: object = attrs.field(repr=False)
+    problem: str
+
+    @property
+    def fields(self) -> dict[str, object]:
+        """The fields of the row, none if it is no object."""
+        document = self.document
+        return cast("dict[str, object]", document) if isinstance(document, dict) else {}
+
+    def texts(self) -> Iterator[str]:
+        """Iterate over the texts and numbers in the row: the codes that it is about are among them."""
+        left: list[object] = [self.document]
+        while left:
+            held = left.pop()
+            if isinstance(held, dict):
+                left += cast("dict[str, object]", held).values()
+            elif isinstance(held, list):
+                left += cast("list[object]", held)
+            else:
+                yield str(held)
 
 
 class Memo(dict[K, V], Generic[K, V]):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar, cast
 
-from kakaclo_async.codec import Undecodable, encode
+import attrs
+
+from kakaclo_async.codec import Undecodable, encode, to_json, to_wire_time
 from kakaclo_async.codec.scalars import InvalidValue, read_time
 from kakaclo_async.errors import DecodeError, InvalidRequest, KakaCloError, Rejected
 from kakaclo_async.models._checks import check_code
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
     from kakaclo_async.sending import Sender
 
 
+R = TypeVar("R", Product, StockLevel)
+
+
 def product_source(sender: Sender) -> Source[Product | Undecodable]:
     """Return where a mirror's products come from.
 
@@ -33,7 +38,7 @@ def product_source(sender: Sender) -> Source[Product | Undecodable]:
 
     async def read(window: Window, page_number: int) -> Page[Product | Undecodable]:
         request = products_request(updated_from=window.start, updated_to=window.end, page_number=page_number)
-        return await sender.send(tolerant(request))
+        return _storable(await sender.send(tolerant(request)))
 
     return Source(name="products", read=read, key=row_key, time=_time)
 
@@ -46,7 +51,7 @@ def stock_source(sender: Sender) -> Source[StockLevel | Undecodable]:
 
     async def read(window: Window, page_number: int) -> Page[StockLevel | Undecodable]:
         request = stocks_request(updated_from=window.start, updated_to=window.end, page_number=page_number)
-        return await sender.send(tolerant(request))
+        return _storable(await sender.send(tolerant(request)))
 
     return Source(name="stock", read=read, key=row_key)
 
@@ -93,7 +98,7 @@ async def _look_up(
     sender: Sender, spus: tuple[str, ...]
 ) -> Mapping[str, Product | Undecodable | KakaCloError]:
     """Ask for products with one request; those that are not answered are gone."""
-    rows = (await sender.send(tolerant(products_request(spus=spus)))).list
+    rows = _storable(await sender.send(tolerant(products_request(spus=spus))))
     found: dict[str, Product | Undecodable | KakaCloError] = {row_key(row): row for row in rows}
     unanswered = [spu for spu in spus if spu not in found]
     for key, row in list(found.items()) if unanswered else ():
@@ -115,6 +120,42 @@ async def _look_up(
 
 def _unknown(spu: str, problem: str) -> Undecodable:
     return Undecodable({"spu": spu}, problem)
+
+
+_MOST_PIECES: Final = 10**15  # databases add them up, in 64 bits
+_LONGEST_CODE: Final = 256  # PostgreSQL has no room for much longer ones in an index
+
+
+def _storable(page: Page[R | Undecodable]) -> Page[R | Undecodable]:
+    """Set rows aside that were read, and that no database can hold or add up."""
+    problems = {place: problem for place, row in enumerate(page) if (problem := _problem(row))}
+    if not problems:
+        return page
+    rows: list[R | Undecodable] = list(page)
+    for place, problem in problems.items():
+        row = cast("Product | StockLevel", rows[place])
+        document = cast("dict[str, object]", to_json(row))
+        if isinstance(row, Product) and row.update_time is not None:
+            document["updateTime"] = to_wire_time(row.update_time)
+        rows[place] = Undecodable(document, problem)
+    return attrs.evolve(page, list=tuple(rows))
+
+
+def _problem(row: Product | StockLevel | Undecodable) -> str | None:
+    match row:
+        case Product():
+            codes = [row.spu, *(sku.sku for sku in row.sku_details)]
+            counts = [sku.stock for sku in row.sku_details]
+        case StockLevel():
+            codes = [row.sku, *(at.warehouse_code or "" for at in row.warehouses)]
+            counts = [at.qty for at in row.warehouses]
+        case _:
+            return None
+    if any(len(code) > _LONGEST_CODE for code in codes):
+        return f"{type(row).__name__} has a code of more than {_LONGEST_CODE} characters"
+    if any(abs(count or 0) > _MOST_PIECES for count in counts):
+        return f"{type(row).__name__} has a stock that is a number out of all bounds"
+    return None
 
 
 def row_key(row: Product | StockLevel | Undecodable) -> str:

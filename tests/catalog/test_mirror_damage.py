@@ -11,7 +11,7 @@ import pytest
 
 from kakaclo_async import Rejected
 from kakaclo_async.sandbox import Fault
-from kakaclo_async.sandbox.http import routing
+from kakaclo_async.sandbox.http import products as sandbox_products, routing
 from kakaclo_async.sandbox.world.view import View
 
 PRODUCTS = "/v1/product/products"
@@ -87,6 +87,41 @@ async def test_a_field_that_is_new_and_damaged_costs_nothing(shop, db, mirror_of
     answer({spu: {"newField": "HERE"}})
     damage(lambda body: body.replace(b'"HERE"', b"1e400"))
     assert (await mirror_of(sandbox, kk).run()).products == 60
+
+
+@pytest.mark.parametrize("most", [2**63 - 1, -(2**63), 10**16])
+async def test_numbers_whose_sum_no_column_holds_set_their_row_aside_alone(
+    shop, db, mirror_of, answer, monkeypatch, most
+):
+    sandbox, kk = shop
+    product = next(sandbox.catalog.products())
+    skus = [{**sku, "stock": most} for sku in product["skuDetails"]]
+    answer({product["spu"]: {"skuDetails": [*skus, {"sku": "MORE", "stock": most}]}})
+    stock_of = sandbox_products._stock_of
+    full = {"warehouseStockList": [{"warehouseCode": code, "qty": most} for code in "AB"]}
+
+    def too_much(view, row, warehouse):
+        found = stock_of(view, row, warehouse)
+        return {**found, **full} if found["sku"] == skus[0]["sku"] else found
+
+    monkeypatch.setattr(sandbox_products, "_stock_of", too_much)
+
+    report = await mirror_of(sandbox, kk).run()
+
+    assert (report.products, report.undecodable, report.complete) == (59, 2, True)
+    assert set(db.rows("SELECT endpoint, key FROM mirror_undecodable")) == {
+        ("products", product["spu"]),
+        ("stock", skus[0]["sku"]),
+    }
+
+
+async def test_a_code_too_long_for_an_index_sets_its_row_aside_alone(shop, db, mirror_of, answer):
+    sandbox, kk = shop
+    spu = next(sandbox.catalog.spus())
+    answer({spu: {"skuDetails": [{"sku": "x" * 3000}]}})
+    report = await mirror_of(sandbox, kk).run()
+    assert (report.products, report.undecodable) == (59, 1)
+    assert db.one("SELECT key FROM mirror_undecodable") == spu
 
 
 async def test_a_code_that_is_damaged_makes_no_product_of_its_own(shop, db, mirror_of, damage):

@@ -13,7 +13,8 @@ from kakaclo_async.errors import DecodeError, InvalidRequest, KakaCloError, Reje
 from kakaclo_async.models._checks import check_code
 from kakaclo_async.models.product import Product, StockLevel
 from kakaclo_async.paging import Source
-from kakaclo_async.resources._lookup import chunks, tolerant
+from kakaclo_async.protocol import tolerant
+from kakaclo_async.resources._lookup import chunks
 from kakaclo_async.resources.products import products_request
 from kakaclo_async.resources.stocks import stocks_request
 from kakaclo_async.sharing.batching import ask_apart
@@ -128,10 +129,10 @@ _LONGEST_CODE: Final = 256  # PostgreSQL has no room for much longer ones in an 
 
 def _storable(page: Page[R | Undecodable]) -> Page[R | Undecodable]:
     """Set rows aside that were read, and that no database can hold or add up."""
-    problems = {place: problem for place, row in enumerate(page) if (problem := _problem(row))}
+    problems = {place: problem for place, row in enumerate(page.list) if (problem := _problem(row))}
     if not problems:
         return page
-    rows: list[R | Undecodable] = list(page)
+    rows: list[R | Undecodable] = list(page.list)
     for place, problem in problems.items():
         row = cast("Product | StockLevel", rows[place])
         document = cast("dict[str, object]", to_json(row))

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Hashable
 from functools import partial
 from math import inf
-from typing import TYPE_CHECKING, Final, Generic, TypeVar, cast, get_args
+from typing import TYPE_CHECKING, Final, Generic, TypeVar, cast
 from urllib.parse import quote
 
 import attrs
@@ -18,7 +18,7 @@ import attrs
 from kakaclo_async.codec import Undecodable, to_wire_time
 from kakaclo_async.errors import DecodeError, InvalidRequest, KakaCloError, NotFound, Rejected
 from kakaclo_async.models._checks import check_codes
-from kakaclo_async.models.common import Page
+from kakaclo_async.protocol import tolerant
 from kakaclo_async.ratelimit.gate import MOMENT
 from kakaclo_async.sharing.batching import Batcher, ask_apart
 from kakaclo_async.sharing.fan_out import collect_in_order, gather_in_order
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from datetime import datetime
 
+    from kakaclo_async.models.common import Page
     from kakaclo_async.protocol import Request
     from kakaclo_async.sending import Sender
     from kakaclo_async.sharing.batching import Batch
@@ -82,13 +83,6 @@ def joined(codes: Iterable[str], what: str, *, at_most: int = CODES_PER_REQUEST)
             f" {CODES_BYTES}: ask for fewer at once"
         )
     return ",".join(found)
-
-
-def tolerant(request: Request[Page[T]]) -> Request[Page[T | Undecodable]]:
-    """Let a request for a page keep rows that cannot be read, in the place of an error."""
-    row = cast("type[T]", get_args(request.result)[0])
-    result = cast("object", Page[row | Undecodable])  # type: ignore[valid-type] # made at run time
-    return cast("Request[Page[T | Undecodable]]", attrs.evolve(request, result=cast("type[Page[T]]", result)))
 
 
 def check_number(value: object, what: str, *, at_least: int = 1, at_most: int | None = None) -> int:

@@ -13,7 +13,8 @@ from kakaclo_async.models._checks import as_list_of, check_code
 from kakaclo_async.models.order import Order
 from kakaclo_async.models.pull import Certificate
 from kakaclo_async.paging.listing import Listing, RowStream
-from kakaclo_async.resources._lookup import BatchedLookup, tolerant
+from kakaclo_async.protocol import tolerant
+from kakaclo_async.resources._lookup import BatchedLookup
 from kakaclo_async.resources.orders.requests import (
     ORDERS_PATH,
     PAGE_SIZE,

@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from math import isfinite
-from typing import TYPE_CHECKING, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeVar, cast, get_args
 from urllib.parse import quote
 
 import attrs
 
 from kakaclo_async import codec
+from kakaclo_async.codec import Undecodable
 from kakaclo_async.config import API_SETTINGS_URL
 from kakaclo_async.errors import (
     APIError,
@@ -23,6 +24,7 @@ from kakaclo_async.errors import (
     ServerError,
     Unauthorized,
 )
+from kakaclo_async.models.common import Page
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -80,6 +82,13 @@ class Request(Generic[T_co]):
     order_id: str | None = None
     again: bool = attrs.field(default=False, eq=False)
     scrub: Callable[[str], str] = attrs.field(default=_as_it_is, repr=False, eq=False)
+
+
+def tolerant(request: Request[Page[T]]) -> Request[Page[T | Undecodable]]:
+    """Let a request for a page keep rows that cannot be read, in the place of an error."""
+    row = cast("type[T]", get_args(request.result)[0])
+    result = cast("object", Page[row | Undecodable])  # type: ignore[valid-type] # made at run time
+    return cast("Request[Page[T | Undecodable]]", attrs.evolve(request, result=cast("type[Page[T]]", result)))
 
 
 @attrs.frozen(slots=True)
@@ -164,6 +173,8 @@ def _read(request: Request[T], answer: Answer, words: _Words, now: datetime | No
         if not envelope.says_no:
             raise DecodeError("the answer has neither code nor error", where="body")
         raise _error(Rejected, request, words, envelope)
+    if envelope.is_mended and request.writes:
+        raise DecodeError("is damaged", where="body")  # perhaps where it names the order
     return codec.decode(envelope.data, request.result)
 
 

@@ -3,30 +3,33 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 import attrs
 
-from kakaclo_async.codec import Undecodable, encode
+from kakaclo_async.codec import Undecodable, encode, to_json, to_wire_time
 from kakaclo_async.codec.scalars import InvalidValue, read_time
-from kakaclo_async.models.common import Page
+from kakaclo_async.errors import DecodeError, InvalidRequest, KakaCloError, Rejected
+from kakaclo_async.models._checks import check_code
 from kakaclo_async.models.product import Product, StockLevel
 from kakaclo_async.paging import Source
+from kakaclo_async.protocol import tolerant
 from kakaclo_async.resources._lookup import chunks
 from kakaclo_async.resources.products import products_request
 from kakaclo_async.resources.stocks import stocks_request
+from kakaclo_async.sharing.batching import ask_apart
 from kakaclo_async.sharing.fan_out import gather_in_order
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
+    from kakaclo_async.models.common import Page
     from kakaclo_async.models.pull import Window
-    from kakaclo_async.protocol import Request
     from kakaclo_async.sending import Sender
 
 
-M = TypeVar("M", Product, StockLevel)
+R = TypeVar("R", Product, StockLevel)
 
 
 def product_source(sender: Sender) -> Source[Product | Undecodable]:
@@ -37,7 +40,7 @@ def product_source(sender: Sender) -> Source[Product | Undecodable]:
 
     async def read(window: Window, page_number: int) -> Page[Product | Undecodable]:
         request = products_request(updated_from=window.start, updated_to=window.end, page_number=page_number)
-        return await sender.send(_tolerant(request, Page[Product | Undecodable]))
+        return _storable(await sender.send(tolerant(request)))
 
     return Source(name="products", read=read, key=row_key, time=_time)
 
@@ -50,35 +53,139 @@ def stock_source(sender: Sender) -> Source[StockLevel | Undecodable]:
 
     async def read(window: Window, page_number: int) -> Page[StockLevel | Undecodable]:
         request = stocks_request(updated_from=window.start, updated_to=window.end, page_number=page_number)
-        return await sender.send(_tolerant(request, Page[StockLevel | Undecodable]))
+        return _storable(await sender.send(tolerant(request)))
 
     return Source(name="stock", read=read, key=row_key)
 
 
 async def look_up_products(sender: Sender, spus: Sequence[str]) -> Sequence[Product | Undecodable]:
-    """Ask for at most 30 products by their SPU codes.
+    """Ask for products by their SPU codes.
 
-    `GET /v1/product/products`
+    A code that KakaClo does not answer is not known to be gone where it cannot be asked for, is refused, or where its
+    row cannot be read: an `Undecodable` says so.
+
+    `GET /v1/product/products`, for at most 30 codes per request
+
+    Raises:
+        Rejected: KakaClo refuses them all.
+        DecodeError: no answer can be read.
     """
-    return (await sender.send(_tolerant(products_request(spus=spus), Page[Product | Undecodable]))).list
+    found: list[Product | Undecodable] = []
+    codes: list[str] = []
+    for spu in spus:
+        try:
+            codes.append(check_code(spu, "SPU"))
+        except InvalidRequest as error:
+            found.append(_unknown(spu, str(error)))
+    for batch in chunks(codes):
+        try:
+            answers = await _look_up(sender, batch)
+        except _BLAMED as error:
+            answers = await ask_apart(partial(_look_up, sender), batch, error, blames=_BLAMED)
+        failures = [answer for answer in answers.values() if isinstance(answer, KakaCloError)]
+        for failure in failures:
+            if not isinstance(failure, _BLAMED) or 1 < len(batch) == len(failures):
+                raise failure
+        found += [
+            _unknown(spu, str(answer)) if isinstance(answer, KakaCloError) else answer
+            for spu, answer in answers.items()
+        ]
+    return found
 
 
 async def look_up_stock(sender: Sender, skus: Sequence[str]) -> Sequence[StockLevel | Undecodable]:
-    """Ask for stock by SKU codes, 30 per request.
+    """Ask for stock by SKU codes; an `Undecodable` stands for what is counted and not shown.
 
-    `GET /v1/product/stocks`
+    `GET /v1/product/stocks`, for at most 30 codes per request
     """
-    pages = await gather_in_order(
-        partial(sender.send, _tolerant(stocks_request(skus=codes), Page[StockLevel | Undecodable]))
-        for codes in chunks(skus)
-    )
-    return [row for page in pages for row in page.list]
+
+    async def ask(codes: tuple[str, ...]) -> list[StockLevel | Undecodable]:
+        page = _storable(await sender.send(tolerant(stocks_request(skus=codes))))
+        hidden = [Undecodable({}, _HIDDEN)] if _hides_rows(page) else []
+        return [*page.list, *hidden]
+
+    found = await gather_in_order(partial(ask, codes) for codes in chunks(skus))
+    return [row for rows in found for row in rows]
 
 
-def _tolerant(
-    request: Request[Page[M]], result: type[Page[M | Undecodable]]
-) -> Request[Page[M | Undecodable]]:
-    return cast("Request[Page[M | Undecodable]]", attrs.evolve(request, result=cast("type[Page[M]]", result)))
+_HIDDEN: Final = "KakaClo counts it and does not show it"
+
+
+def _hides_rows(page: Page[R | Undecodable]) -> bool:
+    """Tell whether an answer shows fewer rows than it counts: what it does not show may be there."""
+    return page.total is not None and page.total > len({row_key(row) for row in page.list})
+
+
+_BLAMED: Final = (Rejected, DecodeError)
+
+
+async def _look_up(
+    sender: Sender, spus: tuple[str, ...]
+) -> Mapping[str, Product | Undecodable | KakaCloError]:
+    """Ask for products with one request; those that are not answered are gone."""
+    rows = _storable(await sender.send(tolerant(products_request(spus=spus))))
+    if _hides_rows(rows):
+        if len(spus) == 1:
+            return {spus[0]: _unknown(spus[0], _HIDDEN)}
+        halves = spus[: len(spus) // 2], spus[len(spus) // 2 :]
+        return {spu: row for half in halves for spu, row in (await _look_up(sender, half)).items()}
+    found: dict[str, Product | Undecodable | KakaCloError] = {row_key(row): row for row in rows}
+    unanswered = [spu for spu in spus if spu not in found]
+    for key, row in list(found.items()) if unanswered else ():
+        if key in spus:
+            continue
+        alike = [spu for spu in unanswered if spu.strip().casefold() == key.strip().casefold()]
+        if isinstance(row, Product):
+            found |= {spu: _unknown(spu, f"KakaClo answers it with {key!r}") for spu in alike}
+        elif isinstance(row, Undecodable):
+            if len(unanswered) > 1 and not alike:
+                raise DecodeError("it cannot be told which product a row is about", where="data.list")
+            del found[key]
+            found |= {
+                spu: Undecodable({"spu": spu, "row": row.document}, row.problem)
+                for spu in alike or unanswered
+            }
+    return found
+
+
+def _unknown(spu: str, problem: str) -> Undecodable:
+    return Undecodable({"spu": spu}, problem)
+
+
+_MOST_PIECES: Final = 10**15  # databases add them up, in 64 bits
+_LONGEST_CODE: Final = 256  # PostgreSQL has no room for much longer ones in an index
+
+
+def _storable(page: Page[R | Undecodable]) -> Page[R | Undecodable]:
+    """Set rows aside that were read, and that no database can hold or add up."""
+    problems = {place: problem for place, row in enumerate(page.list) if (problem := _problem(row))}
+    if not problems:
+        return page
+    rows: list[R | Undecodable] = list(page.list)
+    for place, problem in problems.items():
+        row = cast("Product | StockLevel", rows[place])
+        document = cast("dict[str, object]", to_json(row))
+        if isinstance(row, Product) and row.update_time is not None:
+            document["updateTime"] = to_wire_time(row.update_time)
+        rows[place] = Undecodable(document, problem)
+    return attrs.evolve(page, list=tuple(rows))
+
+
+def _problem(row: Product | StockLevel | Undecodable) -> str | None:
+    match row:
+        case Product():
+            codes = [row.spu, *(sku.sku for sku in row.sku_details)]
+            counts = [sku.stock for sku in row.sku_details]
+        case StockLevel():
+            codes = [row.sku, *(at.warehouse_code or "" for at in row.warehouses)]
+            counts = [at.qty for at in row.warehouses]
+        case _:
+            return None
+    if any(len(code) > _LONGEST_CODE for code in codes):
+        return f"{type(row).__name__} has a code of more than {_LONGEST_CODE} characters"
+    if any(abs(count or 0) > _MOST_PIECES for count in counts):
+        return f"{type(row).__name__} has a stock that is a number out of all bounds"
+    return None
 
 
 def row_key(row: Product | StockLevel | Undecodable) -> str:
@@ -87,7 +194,7 @@ def row_key(row: Product | StockLevel | Undecodable) -> str:
         return row.spu
     if isinstance(row, StockLevel):
         return row.sku
-    fields = _fields(row)
+    fields = row.fields
     return str(fields.get("spu") or fields.get("sku") or raw_json(row))
 
 
@@ -100,11 +207,6 @@ def _time(row: Product | Undecodable) -> datetime | None:
     if isinstance(row, Product):
         return row.update_time
     try:
-        return read_time(_fields(row).get("updateTime"))
+        return read_time(row.fields.get("updateTime"))
     except InvalidValue:
         return None
-
-
-def _fields(row: Undecodable) -> dict[str, object]:
-    document = row.document
-    return cast("dict[str, object]", document) if isinstance(document, dict) else {}

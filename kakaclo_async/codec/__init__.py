@@ -8,7 +8,7 @@ are None; "NULL" is no status. Unknown statuses and unknown fields are kept. Wha
 (3.7 pieces, a price of true, a time without its zone) is a `DecodeError` with its path.
 """
 
-from kakaclo_async.codec.converter import Undecodable as Undecodable, converter as converter, encode as encode
+from kakaclo_async.codec.converter import converter as converter, encode as encode
 from kakaclo_async.codec.envelope import (
     Envelope as Envelope,
     decode as decode,
@@ -17,8 +17,10 @@ from kakaclo_async.codec.envelope import (
 )
 from kakaclo_async.codec.outgoing import to_json as to_json
 from kakaclo_async.codec.scalars import (
+    DAMAGED as DAMAGED,
     OrderNumber as OrderNumber,
     RefundNumber as RefundNumber,
+    Undecodable as Undecodable,
     to_millis as to_millis,
     to_wire_time as to_wire_time,
 )

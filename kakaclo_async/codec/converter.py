@@ -23,12 +23,14 @@ from kakaclo_async.codec.embedded import (
     read_size_content,
 )
 from kakaclo_async.codec.scalars import (
+    DAMAGED,
     LOOSE_KINDS,
     InvalidValue,
     LooseText,
     LooseTime,
     OrderNumber,
     RefundNumber,
+    Undecodable,
     read_decimal,
     read_integer,
     read_loose_text,
@@ -89,19 +91,6 @@ class UnknownFields:
 
 
 UNKNOWN_FIELDS: Final = UnknownFields()
-
-
-@attrs.frozen
-class Undecodable:
-    """The stand-in for a row that cannot be decoded: `Page[Product | Undecodable]` keeps the other rows.
-
-    Attributes:
-        document: the row as it was parsed.
-        problem: what is wrong, with the path inside the row and without the value.
-    """
-
-    document: object = attrs.field(repr=False)
-    problem: str
 
 
 @attrs.frozen
@@ -175,7 +164,7 @@ def _is(base: type) -> Callable[[object], bool]:
 def _record_hook(kind: object) -> Hook:
     """Make the function that reads a record."""
     make = cast("type[Record]", type_of(kind))
-    fields = [(field, type_of(field.kind), hook_of(field.kind)) for field in wire_fields(kind)]
+    fields = [(field, _taken_as_it_is(field), hook_of(field.kind)) for field in wire_fields(kind)]
     known = {name for field, _, _ in fields for name in field.wire_names}
 
     def read(document: object, _: object) -> object:
@@ -192,11 +181,19 @@ def _record_hook(kind: object) -> Hook:
             elif (found := _read_field(row, field, hook)) is not None:
                 values[field.name] = found
         if extra := {name: held for name, held in row.items() if name not in known}:
+            if any(DAMAGED in name for name in extra):
+                raise InvalidValue("has a field whose name is damaged")  # it may be one that is known
             values["extra"] = FrozenMapping(extra)
             UNKNOWN_FIELDS.add(make, extra)
         return cast("Callable[..., object]", make)(**values)
 
     return read
+
+
+def _taken_as_it_is(field: WireField) -> type | None:
+    """Return the type whose values a field takes as they are; integers have bounds, and codes must be whole."""
+    kind = type_of(field.kind)
+    return None if kind is int or field.default is attrs.NOTHING else kind
 
 
 def _read_field(row: dict[str, object], field: WireField, hook: Hook) -> object:
@@ -214,6 +211,10 @@ def _read_field(row: dict[str, object], field: WireField, hook: Hook) -> object:
         missing = InvalidValue("is missing")
         missing.path.append(name)
         raise missing
+    if field.default is attrs.NOTHING and DAMAGED in cast("str", found):
+        damaged = InvalidValue("is damaged: a character of it could not be read")
+        damaged.path.append(name)
+        raise damaged
     return found
 
 

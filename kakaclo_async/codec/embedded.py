@@ -1,12 +1,14 @@
-"""JSON that travels inside strings, and the balance, whose answer is not documented."""
+"""JSON that was damaged, JSON that travels inside strings, and the balance, whose answer is not documented."""
 
 from __future__ import annotations
 
+import json
+import re
 from typing import TYPE_CHECKING, Final, cast
 
 import msgspec
 
-from kakaclo_async.codec.scalars import DECIMALS, InvalidValue, read_decimal, to_text, write_json
+from kakaclo_async.codec.scalars import DAMAGED, DECIMALS, InvalidValue, read_decimal, to_text, write_json
 from kakaclo_async.models.common import Attributes, Option
 from kakaclo_async.models.product import SizeContent, SizeRow, SizeSheet, SizeValue
 from kakaclo_async.models.reference import Balance
@@ -21,6 +23,70 @@ parse: Final = msgspec.json.Decoder(object, float_hook=DECIMALS.__getitem__).dec
 # ValueError: msgspec's errors too.
 UNPARSABLE: Final = (InvalidValue, ValueError, ArithmeticError, RecursionError)
 _BALANCE_NAMES: Final = ("balance", "availableBalance", "amount", "availableAmount")
+
+
+_TOKEN: Final = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[^\s",:\[\]{}]+', re.DOTALL)
+_ODD: Final = re.compile(
+    r"""(?P<sound>\\u(?:d[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2}|(?!d[89a-f])[0-9a-f]{4})|\\["\\/bfnrt])
+    |(?P<half>\\u[0-9a-f]{0,4})|(?P<rest>\\?[\x00-\x1f]|\\.)""",
+    re.DOTALL | re.IGNORECASE | re.ASCII | re.VERBOSE,
+)
+_CONTROL: Final = re.compile(r"[\x00-\x1f]")
+_NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?P<part>(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)")
+_LOST: Final = re.compile(r"[^\t\n\r -\U0010ffff]")
+_LITERALS: Final = {"true", "false", "null"}
+_MOST_DIGITS: Final = 1000  # what a parser takes at least
+
+
+def mend(document: bytes | msgspec.Raw | str) -> str:
+    """Return JSON in which what broke one text or number breaks nothing else.
+
+    Bytes that are no UTF-8, halves of characters and raw control characters become U+FFFD; tabs, line breaks and wrong
+    escapes in a text stay what they are. Numbers that are none, or out of all bounds, become texts, for their fields
+    to refuse. Where the document itself is broken it stays so.
+
+    Raises:
+        ValueError: no object and no list: a single value is all there is.
+    """
+    if not isinstance(document, str):
+        held = bytes(document)
+        document = held.decode(json.detect_encoding(held), errors="replace")
+    document = document.strip("\ufeff\0 \t\r\n")
+    if not document.startswith(("{", "[")):
+        raise ValueError("a single value")
+    return _TOKEN.sub(_mended, document)
+
+
+def _mended(token: re.Match[str]) -> str:
+    text = token.group()
+    if text.startswith('"'):
+        if "\\" not in text and text.isprintable():
+            return text
+        is_name = token.string[token.end() : token.end() + 9].lstrip().startswith(":")
+        # A name that is damaged may be a known one: whoever reads it must see that.
+        return _ODD.sub(_escaped, _CONTROL.sub(DAMAGED, text) if is_name else text)
+    if text in _LITERALS:
+        return text
+    number = _NUMBER.fullmatch(text)
+    if number is not None and len(text) <= _MOST_DIGITS:
+        try:
+            if number["part"]:
+                DECIMALS.__getitem__(text)
+        except UNPARSABLE:
+            pass
+        else:
+            return text
+    return write_json(text).decode()
+
+
+def _escaped(odd: re.Match[str]) -> str:
+    match odd.lastgroup:
+        case "sound":
+            return odd.group()
+        case "half":
+            return DAMAGED
+        case _:
+            return write_json(_LOST.sub(DAMAGED, odd.group())).decode()[1:-1]
 
 
 class _OptionDocument(msgspec.Struct):

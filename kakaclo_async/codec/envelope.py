@@ -8,7 +8,7 @@ import attrs
 import msgspec
 
 from kakaclo_async.codec.converter import converter, type_of
-from kakaclo_async.codec.embedded import UNPARSABLE, parse
+from kakaclo_async.codec.embedded import UNPARSABLE, mend, parse
 from kakaclo_async.codec.scalars import DECIMALS, InvalidValue, read_integer, to_text
 from kakaclo_async.codec.strict import strict_body_decoder, strict_decoder
 from kakaclo_async.errors import DecodeError
@@ -26,12 +26,14 @@ class Envelope:
         message: what KakaClo says, which may be anything, under success too.
         data: the JSON text of the data, not yet parsed; None when the answer has no data.
         error: what documents of the form `{"error": "Invalid request"}` say; None for false, 0 and what is empty.
+        is_mended: whether the answer was damaged.
     """
 
     code: int | str | None
     message: str
     data: msgspec.Raw | None = attrs.field(repr=False)
     error: str | None
+    is_mended: bool = False
 
     @property
     def says_no(self) -> bool:
@@ -50,7 +52,7 @@ _open: Final = msgspec.json.Decoder(_Document, float_hook=DECIMALS.__getitem__).
 
 
 def read_envelope(body: bytes) -> Envelope:
-    """Read the envelope of an answer and leave its data alone.
+    """Read the envelope of an answer and leave its data alone; of a damaged one, what can be read.
 
     Raises:
         DecodeError: the body is no JSON object: empty, an HTML page, cut off; `where` is "body".
@@ -58,19 +60,29 @@ def read_envelope(body: bytes) -> Envelope:
     problem = "is empty"
     if body.strip():
         try:
-            document = _open(body)
+            return _envelope(body)
         except msgspec.ValidationError:
             problem = "must be a JSON object"
         except UNPARSABLE:
             problem = "is no JSON, or was cut off"
-        else:
-            return Envelope(
-                code=_code(document.code),
-                message=to_text(document.message) or "",
-                data=document.data or None,
-                error=to_text(document.error) if document.error else None,
-            )
+        try:
+            mended = attrs.evolve(_envelope(mend(body)), is_mended=True)
+        except UNPARSABLE:
+            mended = None
+        # A code that is damaged may have been that of success.
+        if mended is not None and not isinstance(mended.code, str):
+            return mended
     raise DecodeError(problem, where="body")  # not in the handler: a parser's error holds the whole body
+
+
+def _envelope(body: bytes | str) -> Envelope:
+    document = _open(body)
+    return Envelope(
+        code=_code(document.code),
+        message=to_text(document.message) or "",
+        data=document.data or None,
+        error=to_text(document.error) if document.error else None,
+    )
 
 
 def _code(value: object) -> int | str | None:
@@ -137,6 +149,10 @@ def _parse(data: bytes | msgspec.Raw | None, where: str) -> object:
         return None
     try:
         return parse(data)
+    except UNPARSABLE:
+        pass
+    try:
+        return parse(mend(data))
     except UNPARSABLE:
         pass
     raise DecodeError("is no JSON that can be read", where=where)

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, ClassVar, Final, Generic, TypeVar, cast
 
+import attrs
 import msgspec
 
 from kakaclo_async.errors import InvalidRequest
@@ -25,6 +26,9 @@ V = TypeVar("V")
 N = TypeVar("N", "OrderNumber", "RefundNumber")
 
 write_json: Final = msgspec.json.Encoder(decimal_format="number").encode
+DAMAGED: Final = "\ufffd"
+"""What stands for a character that could not be read."""
+
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -65,6 +69,9 @@ _NUMBER: Final = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 _DATE_DIGITS: Final = len("20220107")
 # Nothing that the API counts, prices or numbers comes near; beyond lies work without end (10 ** 999999999).
 _MOST_DIGITS: Final = 40
+_LONGEST_NUMBER: Final = 1000  # with its fraction: a double that is written out exactly has fewer
+_INTEGERS: Final = range(-(2**63), 2**63)  # what databases hold
+_OUT_OF_BOUNDS: Final = "is a number out of all bounds"
 _KINDS: Final[dict[type, str]] = {
     dict: "an object",
     list: "a list",
@@ -98,6 +105,37 @@ class InvalidValue(Exception):
         """Write the path below `root`: `data.list[3].skuDetails[0].price`."""
         parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in reversed(self.path))
         return root + "".join(parts)
+
+
+@attrs.frozen
+class Undecodable:
+    """The stand-in for a row that cannot be decoded: `Page[Product | Undecodable]` keeps the other rows.
+
+    Attributes:
+        document: the row as it was parsed.
+        problem: what is wrong, with the path inside the row and without the value.
+    """
+
+    document: object = attrs.field(repr=False)
+    problem: str
+
+    @property
+    def fields(self) -> dict[str, object]:
+        """The fields of the row, none if it is no object."""
+        document = self.document
+        return cast("dict[str, object]", document) if isinstance(document, dict) else {}
+
+    def texts(self) -> Iterator[str]:
+        """Iterate over the texts and numbers in the row: the codes that it is about are among them."""
+        left: list[object] = [self.document]
+        while left:
+            held = left.pop()
+            if isinstance(held, dict):
+                left += cast("dict[str, object]", held).values()
+            elif isinstance(held, list):
+                left += cast("list[object]", held)
+            else:
+                yield str(held)
 
 
 class Memo(dict[K, V], Generic[K, V]):
@@ -145,14 +183,18 @@ def to_text(value: object) -> str | None:
 
 def read_integer(value: object) -> int | None:
     """Read a whole number, also from a text or with an empty fraction."""
-    if value is None or type(value) is int:
-        return value
-    number = read_decimal(value, wanted="a whole number")
-    if number is None:
-        return None
-    if number != number.to_integral_value():
-        raise InvalidValue("must be a whole number, not one with a fraction")
-    return int(number)
+    if type(value) is int:
+        whole = value
+    else:
+        number = read_decimal(value, wanted="a whole number")
+        if number is None:
+            return None
+        if number != number.to_integral_value():
+            raise InvalidValue("must be a whole number, not one with a fraction")
+        whole = int(number)
+    if whole not in _INTEGERS:
+        raise InvalidValue(_OUT_OF_BOUNDS)
+    return whole
 
 
 def read_decimal(value: object, *, wanted: str = "a number") -> Decimal | None:
@@ -160,7 +202,7 @@ def read_decimal(value: object, *, wanted: str = "a number") -> Decimal | None:
     if value is None or isinstance(value, Decimal):
         return value
     if isinstance(value, int) and not isinstance(value, bool):
-        return Decimal(value)
+        return _whole(value)
     if not isinstance(value, str):
         raise InvalidValue.expected(wanted, value)
     text = value.strip()
@@ -287,11 +329,19 @@ def read_number_member(kind: type[OpenIntEnum], value: object) -> OpenIntEnum | 
 
 
 def _exactly(text: str) -> Decimal:
+    if len(text) > _LONGEST_NUMBER:
+        raise InvalidValue(_OUT_OF_BOUNDS)
     number = Decimal(text)
     if not -_MOST_DIGITS <= number.adjusted() <= _MOST_DIGITS:
-        raise InvalidValue("is a number out of all bounds")
+        raise InvalidValue(_OUT_OF_BOUNDS)
     return number
 
 
+def _whole(value: int) -> Decimal:
+    if abs(value) > 10**_MOST_DIGITS:
+        raise InvalidValue(_OUT_OF_BOUNDS)
+    return Decimal(value)
+
+
 DECIMALS: Final[Memo[str, Decimal]] = Memo(_exactly)  # keyed by the text: 4.6 and 4.60 stay two numbers
-WHOLE_DECIMALS: Final[Memo[int, Decimal]] = Memo(Decimal)
+WHOLE_DECIMALS: Final[Memo[int, Decimal]] = Memo(_whole)

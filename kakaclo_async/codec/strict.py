@@ -36,8 +36,15 @@ from zlib import crc32
 import attrs
 import msgspec
 
-from kakaclo_async.codec.converter import UNKNOWN_FIELDS, WireField, hook_of, row_type, type_of, wire_fields
-from kakaclo_async.codec.scalars import DECIMALS, WHOLE_DECIMALS, Memo
+from kakaclo_async.codec.converter import (
+    UNKNOWN_FIELDS,
+    WireField,
+    hook_of,
+    row_type,
+    type_of,
+    wire_fields,
+)
+from kakaclo_async.codec.scalars import DAMAGED, DECIMALS, WHOLE_DECIMALS, Memo
 from kakaclo_async.models.common import (
     NO_EXTRA,
     Attributes,
@@ -136,6 +143,8 @@ def _struct_and_builder(kind: object, outer: tuple[object, ...]) -> tuple[type[m
         way = _way(field.kind, (*outer, kind))
         names[f"tool_{field.name}"] = way.tool
         first, *others = struct.add(field, way.seen)
+        if field.default is attrs.NOTHING:
+            lines.append(f"if {DAMAGED!r} in row.{first}: raise ValueError('damaged')")
         if way == _AS_IT_IS and not others:
             lines.append(f"record.{field.name} = row.{first}")
             continue
@@ -235,7 +244,8 @@ def _way(kind: object, outer: tuple[object, ...]) -> _Way:
         return hook(value, kind)
 
     if kind is int:
-        return _Way(object, "value if type(value) is int else tool(value)", tool=read)
+        in_bounds = f"type(value) is int and {-(2**63)} <= value < {2**63}"
+        return _Way(object, f"value if {in_bounds} else tool(value)", tool=read)
     if kind is Decimal:
         whole = "wholes[value] if type(value) is int else tool(value)"
         return _Way(object, f"value if type(value) is Decimal else {whole}", tool=read)

@@ -1,20 +1,26 @@
-"""Look-ups that share requests: codes wait together for one of up to 30, and equal questions are one."""
+"""Look-ups that share requests: codes wait together for one of up to 30, and equal questions are one.
+
+Only the caller of a code hears that it is refused, or that its row cannot be read.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Hashable
 from functools import partial
 from math import inf
-from typing import TYPE_CHECKING, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Final, Generic, TypeVar, cast
+from urllib.parse import quote
 
 import attrs
 
-from kakaclo_async.codec import to_wire_time
-from kakaclo_async.errors import InvalidRequest, NotFound
-from kakaclo_async.models._checks import check_code, each_of
+from kakaclo_async.codec import Undecodable, to_wire_time
+from kakaclo_async.errors import DecodeError, InvalidRequest, KakaCloError, NotFound, Rejected
+from kakaclo_async.models._checks import check_code, check_codes, each_of
+from kakaclo_async.protocol import tolerant
 from kakaclo_async.ratelimit.gate import MOMENT
-from kakaclo_async.sharing.batching import Batcher
+from kakaclo_async.sharing.batching import Batcher, ask_apart
 from kakaclo_async.sharing.fan_out import Pace, collect_in_order, gather_in_order
 from kakaclo_async.sharing.single_flight import NO_DEADLINES, Deadlines
 
@@ -22,7 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from datetime import datetime
 
-    from kakaclo_async.errors import KakaCloError
     from kakaclo_async.models.common import Page
     from kakaclo_async.protocol import Request
     from kakaclo_async.sending import Sender
@@ -37,11 +42,47 @@ V = TypeVar("V")
 CODES_PER_REQUEST = 30
 """The most SPU or SKU codes that one product or stock request takes."""
 
+CODES_BYTES: Final = 6000
+"""The most bytes that codes may take in a URL: servers refuse a request line above 8,190, and some above less."""
 
-def chunks(codes: Sequence[str], size: int = CODES_PER_REQUEST) -> Iterator[tuple[str, ...]]:
+CAUSED_BY_ONE_CODE: Final[tuple[type[KakaCloError], ...]] = (Rejected, NotFound, DecodeError)
+"""What a whole request may fail with because of one of its codes, or of one row of its answer."""
+
+_MOST_NAMED: Final = 5
+
+
+def weight(code: str) -> int:
+    """Return the room that a code takes in a request, of `CODES_BYTES`; 30 codes fill it, however short."""
+    return max(CODES_BYTES // CODES_PER_REQUEST, _bytes_of(code))
+
+
+def _bytes_of(code: str) -> int:
+    return len(quote(code, safe="")) + len("%2C")
+
+
+def chunks(codes: Sequence[str]) -> Iterator[tuple[str, ...]]:
     """Cut codes into groups that fit one request each."""
-    for start in range(0, len(codes), size):
-        yield tuple(codes[start : start + size])
+    group: list[str] = []
+    load = 0
+    for code in codes:
+        load += weight(code)
+        if group and load > CODES_BYTES:
+            yield tuple(group)
+            group, load = [], weight(code)
+        group.append(code)
+    if group:
+        yield tuple(group)
+
+
+def joined(codes: Iterable[str], what: str, *, at_most: int = CODES_PER_REQUEST) -> str:
+    """Return codes as one parameter of a URL; refuse a bad one, none at all, or more than fit."""
+    found = check_codes(codes, what, at_most=at_most)
+    if (size := sum(map(_bytes_of, found))) > CODES_BYTES:
+        raise InvalidRequest(
+            f"these {len(found)} {what} codes take {size} bytes in a URL, and one request has room for"
+            f" {CODES_BYTES}: ask for fewer at once"
+        )
+    return ",".join(found)
 
 
 async def check_many(codes: Iterable[str], what: str) -> tuple[str, ...]:
@@ -142,6 +183,7 @@ class BatchedLookup(Generic[T]):
 
         Raises:
             KakaCloError: what `missing` made.
+            DecodeError: its row cannot be read.
         """
         return await self._batcher().get(code, deadlines(self.sender))
 
@@ -149,29 +191,124 @@ class BatchedLookup(Generic[T]):
         """Return the rows of any number of codes, in their order; a code without a row is left out.
 
         What fits in one request is one call, with the deadlines of one.
+
+        Raises:
+            DecodeError: a row cannot be read. It names the code, without which the others can.
+            Rejected: KakaClo refuses a code; likewise.
         """
+        found = await self.get_each(codes)
+        wrong = {code: row for code, row in found.items() if isinstance(row, KakaCloError)}
+        failures = [code for code, error in wrong.items() if not isinstance(error, NotFound)]
+        if failures:
+            error = wrong[failures[0]]
+            if len(failures) > 1:
+                _add(error, f"and so is it with {', '.join(map(repr, failures[1:_MOST_NAMED]))}")
+            raise error
+        return {code: row for code, row in found.items() if not isinstance(row, KakaCloError)}
+
+    async def get_each(self, codes: tuple[str, ...]) -> dict[str, T | KakaCloError]:
+        """Return the row of each code, in their order, or the error that is about that code."""
         if len(codes) <= CODES_PER_REQUEST:
             batcher, limits = self._batcher(), deadlines(self.sender)
             calls = [partial(batcher.get, code, limits) for code in codes]
-            found = zip(codes, await collect_in_order(calls, kind=NotFound), strict=True)
-            return {code: row for code, row in found if not isinstance(row, NotFound)}
+            each: list[T | KakaCloError] = []
+            each += await collect_in_order(calls, kind=CAUSED_BY_ONE_CODE)
+            return dict(zip(codes, each, strict=True))
         batches = list(chunks(codes))
         sender = self.sender.for_fan_out(len(batches)).for_call()
-        pages = await gather_in_order(partial(sender.send, self.request(batch)) for batch in batches)
-        by_code: dict[str, T] = {}
+        found = await gather_in_order(partial(self._ask_for, sender, batch) for batch in batches)
+        by_code: dict[str, T | KakaCloError] = {}
         pace = Pace()
-        for page in pages:
-            by_code.update((code, row) for row in page.list for code in self.codes_of(row))
+        for rows in found:
+            by_code.update(rows)
             await pace()
-        return {code: by_code[code] for code in codes if code in by_code}
+        return by_code
 
     def _batcher(self) -> Batcher[str, T]:
         sender = self.sender.for_sharing()
         return sender.state.part((self.group, sender.options, sender.job), lambda: self._new_batcher(sender))
 
     def _new_batcher(self, sender: Sender) -> Batcher[str, T]:
-        async def fetch(batch: Batch[str, T]) -> dict[str, T]:
-            page = await sender.send(lambda: self.request(batch.take()), until=batch.until)
-            return {code: row for row in page.list for code in self.codes_of(row)}
+        async def fetch(batch: Batch[str, T]) -> dict[str, T | KakaCloError]:
+            async def ask_again(codes: tuple[str, ...]) -> dict[str, T | KakaCloError]:
+                if not batch.still_wanted(codes):
+                    return {}
+                found = await self._ask(sender, lambda: batch.still_wanted(codes) or codes, batch.until)
+                batch.settle(found)  # those that are found out about do not wait for the others
+                return found
 
-        return Batcher(fetch, missing=self.missing, size=CODES_PER_REQUEST)
+            try:
+                return await self._ask(sender, batch.take, batch.until)
+            except CAUSED_BY_ONE_CODE as error:
+                return await ask_apart(ask_again, batch.take(), error, blames=CAUSED_BY_ONE_CODE)
+
+        return Batcher(fetch, missing=self.missing, size=CODES_BYTES, weight=weight)
+
+    async def _ask_for(self, sender: Sender, codes: tuple[str, ...]) -> dict[str, T | KakaCloError]:
+        async def ask(codes: tuple[str, ...]) -> dict[str, T | KakaCloError]:
+            return await self._ask(sender, lambda: codes)
+
+        try:
+            return await ask(codes)
+        except CAUSED_BY_ONE_CODE as error:
+            return await ask_apart(ask, codes, error, blames=CAUSED_BY_ONE_CODE)
+
+    async def _ask(
+        self, sender: Sender, take: Callable[[], tuple[str, ...]], until: Callable[[], float] | None = None
+    ) -> dict[str, T | KakaCloError]:
+        """Send one request for the codes that `take` returns once it may leave."""
+        codes: tuple[str, ...] = ()
+
+        def build() -> Request[Page[T | Undecodable]]:
+            nonlocal codes
+            codes = take()
+            return tolerant(self.request(codes))
+
+        try:
+            page = await sender.send(build, until=until)
+            return self._answers(codes, page.list)
+        except CAUSED_BY_ONE_CODE as error:
+            if len(codes) == 1:
+                _add(error, f"asked for {codes[0]!r} alone")
+            raise
+
+    def _answers(
+        self, codes: tuple[str, ...], rows: Sequence[T | Undecodable]
+    ) -> dict[str, T | KakaCloError]:
+        """Tell which row answers which code.
+
+        KakaClo's database may ignore letter case and blanks: then a row that nobody else asked for is the answer.
+
+        Raises:
+            DecodeError: a row cannot be read, nor which of several codes it is about.
+        """
+        by_code = {
+            code: row for row in rows if not isinstance(row, Undecodable) for code in self.codes_of(row)
+        }
+        found: dict[str, T | KakaCloError] = {code: by_code[code] for code in codes if code in by_code}
+        spellings = defaultdict[str, list[str]](list)
+        for code in by_code.keys() - found.keys():
+            spellings[_plain(code)].append(code)
+        for code in codes:
+            if code not in found and len(alike := spellings[_plain(code)]) == 1:
+                found[code] = by_code[alike[0]]
+        unanswered = [code for code in codes if code not in found]
+        for row in rows if unanswered else ():
+            if isinstance(row, Undecodable):
+                named = set(map(_plain, row.texts()))
+                concerned = [code for code in unanswered if _plain(code) in named] or unanswered
+                where, _, reason = row.problem.partition(" ")
+                if len(concerned) > 1 and concerned is unanswered:
+                    raise DecodeError(f"{reason}: whose row it is cannot be told", where=where)
+                found |= {
+                    code: DecodeError(f"{reason}: the row of {code!r}", where=where) for code in concerned
+                }
+        return {code: found[code] if code in found else self.missing(code) for code in codes}
+
+
+def _plain(code: str) -> str:
+    return code.strip().casefold()
+
+
+def _add(error: KakaCloError, note: str) -> None:
+    error.args = (f"{error} ({note})",)

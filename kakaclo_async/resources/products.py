@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kakaclo_async.errors import InvalidRequest, NotFound
-from kakaclo_async.models._checks import check_code, check_codes
+from kakaclo_async.models._checks import check_code
 from kakaclo_async.models.common import Page
 from kakaclo_async.models.product import Product, SortBy, SortType
 from kakaclo_async.paging import Knowledge, Pull, Source, checked_window
 from kakaclo_async.paging.listing import Listing
 from kakaclo_async.protocol import Request
 from kakaclo_async.resources._lookup import (
-    CODES_PER_REQUEST,
     BatchedLookup,
     check_many,
     check_number,
+    joined,
     time_range,
 )
 
@@ -44,9 +44,9 @@ def products_request(
     """Build a `GET /v1/product/products`; exactly one selector is taken."""
     query: list[tuple[str, str]] = []
     if spus is not None:
-        query.append(("spus", ",".join(check_codes(spus, "SPU", at_most=CODES_PER_REQUEST))))
+        query.append(("spus", joined(spus, "SPU")))
     if skus is not None:
-        query.append(("skus", ",".join(check_codes(skus, "SKU", at_most=CODES_PER_REQUEST))))
+        query.append(("skus", joined(skus, "SKU")))
     if category_id is not None:
         query.append(("categoryId", str(check_number(category_id, "category_id", at_least=0))))
     window = time_range(updated_from, updated_to, "updated")

@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kakaclo_async.errors import InvalidRequest, NotFound
-from kakaclo_async.models._checks import check_code, check_codes, check_warehouse
+from kakaclo_async.models._checks import check_code, check_warehouse
 from kakaclo_async.models.common import Page
 from kakaclo_async.models.product import StockLevel
 from kakaclo_async.paging import Knowledge, Pull, Source, checked_window
 from kakaclo_async.protocol import Request
 from kakaclo_async.resources._lookup import (
-    CODES_PER_REQUEST,
     BatchedLookup,
     check_many,
     check_number,
+    joined,
     time_range,
 )
 
@@ -40,7 +40,7 @@ def stocks_request(
     """Build a `GET /v1/product/stocks`; a range of times may stand beside SKUs."""
     query: list[tuple[str, str]] = []
     if skus is not None:
-        query.append(("skus", ",".join(check_codes(skus, "SKU", at_most=CODES_PER_REQUEST))))
+        query.append(("skus", joined(skus, "SKU")))
     window = time_range(updated_from, updated_to, "updated")
     if skus is None and window is None:
         raise InvalidRequest("choose one of skus= and updated_from= with updated_to=")

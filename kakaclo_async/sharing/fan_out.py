@@ -101,7 +101,10 @@ async def gather_in_order(
 
 
 async def collect_in_order(
-    calls: Iterable[AsyncCall[T]], *, kind: type[E], done: Callable[[], None] | None = None
+    calls: Iterable[AsyncCall[T]],
+    *,
+    kind: type[E] | tuple[type[E], ...],
+    done: Callable[[], None] | None = None,
 ) -> list[T | E]:
     """Run all calls as `gather_in_order` does; a failed call leaves its error in its place.
 

@@ -69,7 +69,8 @@ async def open_windows(url, until):
     whole = Window(BEGINNING, until)
     async with MirrorDatabase(url).reading() as connection:
         plans = [
-            (await connection.run_sync(PullState.load, name)).plan(whole, whole.end) for name in ("products", "stock")
+            (await connection.run_sync(PullState.load, name)).plan(whole, whole.end)
+            for name in ("products", "stock")
         ]
     return sum(max(CONCURRENCY, len(plan)) for plan in plans)
 

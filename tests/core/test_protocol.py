@@ -6,6 +6,7 @@ import pickle
 from datetime import UTC, datetime
 from pathlib import Path
 
+import attrs
 import pytest
 from hypothesis import given, strategies as st
 
@@ -20,6 +21,7 @@ from kakaclo_async.errors import (
     Unauthorized,
 )
 from kakaclo_async.protocol import LONGEST_RETRY_AFTER, Answer, Request, path, read_answer, retry_after
+from kakaclo_async.retry import surely_not_executed
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 REQUEST = Request(method="POST", path="/v2/order/orders", result=str, body=b'{"phone":"555"}')
@@ -162,6 +164,33 @@ def test_a_success_that_is_no_document_of_the_api_cannot_be_read(body):
     with pytest.raises(DecodeError) as caught:
         read(200, body, content_type="text/html")
     assert caught.value.where == "body"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"code":10000,"message":"ok\xff","data":"12\xff"}',
+        b'{"code":10000,"message":"ok","data":"12\xff"}',
+        b'{"code":10000,"message":"ok\xff","data":"12"}',
+        b'{"code":10000,"message":"ok","data":12\xff}',
+        b'{"code":10000,"message":"ok","data":NaN}',
+        b'{"code":1000\xff,"message":"ok","data":"12"}',
+        b'{"c\xffde":10000,"message":"ok","data":"12"}',
+    ],
+)
+def test_a_write_whose_answer_is_damaged_has_no_number_and_was_not_declined(body):
+    write = attrs.evolve(REQUEST, writes=True)
+    with pytest.raises(DecodeError) as caught:
+        read_answer(write, Answer(200, {}, body), now=NOW)
+    assert not surely_not_executed(caught.value)
+
+
+def test_a_refusal_in_damaged_words_is_a_refusal_with_words_that_can_be_printed():
+    body = b'{"code":40005,"message":"no stock of \xf0\x9f\x98 \\ud83d","data":null}'
+    with pytest.raises(Rejected, match="code 40005.*: no stock of \ufffd \ufffd") as caught:
+        read(200, body)
+    assert caught.value.declined
+    str(caught.value).encode()
 
 
 def test_a_wrong_field_is_named_by_its_path():

@@ -106,7 +106,7 @@ async def test_a_wait_survives_an_outage(kk, sandbox, order):
 
 
 async def test_a_refusal_ends_all_waits(kk, sandbox, order):
-    sandbox.faults.add(Fault("rejected", path=PATH))
+    sandbox.faults.add(Fault("rejected", path=PATH, times=None))
 
     heard = await asyncio.gather(kk.orders.wait("1"), kk.orders.wait("2"), return_exceptions=True)
 

@@ -6,10 +6,11 @@ import traceback
 
 import attrs
 import pytest
+from hypothesis import given, strategies as st
 
-from kakaclo_async.errors import DeadlineExceeded, NotFound, ServerError
+from kakaclo_async.errors import DeadlineExceeded, NotFound, Rejected, ServerError
 from kakaclo_async.events import Lane
-from kakaclo_async.sharing.batching import Batcher
+from kakaclo_async.sharing.batching import Batcher, ask_apart
 from kakaclo_async.sharing.single_flight import Deadlines
 from kakaclo_async.testing import SteppedLoop
 
@@ -255,3 +256,78 @@ def test_when_the_loop_shuts_down_the_callers_end_as_well():
     with asyncio.Runner(loop_factory=SteppedLoop) as runner:
         outcomes = runner.run(main())
     assert [type(outcome) for outcome in outcomes] == [asyncio.CancelledError] * 2
+
+
+async def test_a_code_that_weighs_more_leaves_less_room_for_others(lookups, gate, drain):
+    lookups.batcher = Batcher(lookups.fetch, missing=nothing, size=10, weight=len)
+    await drain(gate)
+    keys = ["a" * 6, "b" * 6, "c" * 6, "d", "e", "f" * 25, "g"]
+    assert await lookups.gather(keys) == rows(keys)
+    assert lookups.sent == [("a" * 6,), ("b" * 6,), ("c" * 6, "d", "e"), ("f" * 25,), ("g",)]
+    assert gate.queued(LANE) == 0
+
+
+@given(st.lists(st.integers(1, 9), max_size=40), st.data())
+def test_codes_of_any_weight_are_all_answered_and_the_cancelled_harm_nobody(weights, data):
+    victims = data.draw(st.sets(st.sampled_from(range(len(weights))))) if weights else set()
+    sent = []
+
+    async def fetch(batch):
+        await asyncio.sleep(0.1)
+        keys = batch.take()
+        sent.append(keys)
+        await asyncio.sleep(0.1)
+        return {key: key for key in keys}
+
+    async def main():
+        batcher = Batcher(fetch, missing=nothing, size=10, weight=lambda key: weights[key])
+        calls = [asyncio.create_task(batcher.get(key)) for key in range(len(weights))]
+        await asyncio.sleep(0.05)
+        for victim in victims:
+            calls[victim].cancel()
+        return await asyncio.gather(*calls, return_exceptions=True)
+
+    with asyncio.Runner(loop_factory=SteppedLoop) as runner:
+        outcomes = runner.run(main())
+    assert [n for n, outcome in enumerate(outcomes) if outcome == n] == [
+        n for n in range(len(weights)) if n not in victims
+    ]
+    assert all(sum(weights[key] for key in keys) <= 10 for keys in sent)
+
+
+@given(st.integers(2, 60), st.data())
+def test_codes_that_make_a_request_fail_are_found_with_few_requests(count, data):
+    odd = data.draw(st.sets(st.sampled_from(range(count)), min_size=1, max_size=3))
+    asked = []
+
+    async def ask(keys):
+        asked.append(keys)
+        if odd & {*keys}:
+            raise Rejected(f"odd among {len(keys)}", status=400)
+        return {key: f"row of {key}" for key in keys}
+
+    whole = Rejected("odd", status=400)
+    found = asyncio.run(ask_apart(ask, tuple(range(count)), whole, blames=(Rejected,)))
+
+    assert sorted(found) == list(range(count))
+    assert {key for key, row in found.items() if isinstance(row, Rejected)} == odd
+    assert all(str(found[key]) in ("odd among 1", "odd") for key in odd)
+    assert len(asked) <= 2 * len(odd) * (count - 1).bit_length()  # as few as can be
+
+
+@pytest.mark.parametrize(
+    ("error", "requests"), [(Rejected("no", status=400), 12), (ServerError("down", status=502), 2)]
+)
+async def test_a_failure_of_all_codes_ends_the_search_soon(error, requests):
+    asked = []
+
+    async def ask(keys):
+        asked.append(keys)
+        raise error
+
+    whole = Rejected("no", status=400)
+    found = await ask_apart(ask, tuple(range(30)), whole, blames=(Rejected,))
+
+    assert len(asked) == requests
+    assert sorted(found) == list(range(30))
+    assert {type(row) for row in found.values()} == {type(error)}

@@ -82,12 +82,22 @@ async def test_each_look_up_has_its_own_not_found(kk, sandbox):
 
 
 async def test_a_failed_request_fails_just_its_callers(kk, sandbox):
-    sandbox.faults.add(Fault("rejected", path=STOCKS, message="not these"))
-    ends = await asyncio.gather(*map(kk.stocks.get, skus(sandbox, 60)), return_exceptions=True)
+    sandbox.faults.add(Fault("server_error", path=STOCKS))
+    hasty = kk.with_options(max_attempts=1)
+    ends = await asyncio.gather(*map(hasty.stocks.get, skus(sandbox, 60)), return_exceptions=True)
     kinds = [type(end) for end in ends]
-    assert kinds.count(Rejected) == 30
-    failures = [end for end in ends if isinstance(end, Rejected)]
+    assert kinds.count(ServerError) == 30
+    failures = [end for end in ends if isinstance(end, ServerError)]
     assert len({id(failure) for failure in failures}) == 30
+    assert sandbox.requests[STOCKS] == 2
+
+
+async def test_a_refusal_of_everything_is_not_asked_apart_without_end(kk, sandbox):
+    sandbox.faults.add(Fault("rejected", path=STOCKS, times=None, message="not these"))
+    ends = await asyncio.gather(*map(kk.stocks.get, skus(sandbox, 30)), return_exceptions=True)
+    assert {type(end) for end in ends} == {Rejected}
+    assert len({id(end) for end in ends}) == 30
+    assert sandbox.requests[STOCKS] == 1 + 12
 
 
 async def test_selectors_do_not_mix(kk, sandbox):

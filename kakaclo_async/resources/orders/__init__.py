@@ -16,7 +16,7 @@ from kakaclo_async.models.order_check import OrderCheck
 from kakaclo_async.resources.freight import Freight
 from kakaclo_async.resources.orders.check import judge, read_order
 from kakaclo_async.resources.orders.placing import drop_quotes, place, with_custom_order_id
-from kakaclo_async.resources.orders.reads import OrderReads, by_number, list_orders
+from kakaclo_async.resources.orders.reads import OrderReads, by_number, find_orders, orders_by_number
 from kakaclo_async.resources.orders.requests import check_order_id, made_at
 from kakaclo_async.resources.orders.watch import STAGES, OrderWatch, Stage
 from kakaclo_async.resources.products import Products
@@ -162,6 +162,9 @@ class Orders(OrderReads):
         Returns:
             The family; `problems` says what is missing. We assume that orders show up within 5 minutes of being
             made, as products do.
+
+        Raises:
+            DecodeError: an order that has this custom order id, or may have it, cannot be read.
         """
         check_code(custom_order_id, "custom_order_id")
         wanted = None if asked is None else as_list_of("Item", asked, Item)
@@ -169,11 +172,7 @@ class Orders(OrderReads):
         if wanted is None and known is not None:
             wanted = known.items
         start = created_from or _no_later(custom_order_id, None if known is None else known.sent_from)
-        orders = [
-            order
-            async for order in list_orders(self._sender.for_call(), created_from=start).rows()
-            if order.custom_order_id == custom_order_id
-        ]
+        orders = await find_orders(self._sender.for_call(), custom_order_id, created_from=start)
         return Family(
             custom_order_id=custom_order_id,
             orders=tuple(sorted(orders, key=by_number)),
@@ -206,7 +205,9 @@ class Orders(OrderReads):
         if until not in STAGES:
             raise InvalidRequest(f"until must be one of {', '.join(STAGES)}, not {until!r}")
         bulk = self._sender.bulk()
-        watch = bulk.state.part(("order watch", bulk.options), lambda: OrderWatch(Orders(bulk).get_many))
+        watch = bulk.state.part(
+            ("order watch", bulk.options), lambda: OrderWatch(orders_by_number(bulk).get_each)
+        )
         return await watch.wait(check_order_id(order_id), until, timeout)
 
 

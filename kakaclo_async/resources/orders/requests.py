@@ -1,21 +1,24 @@
-"""Custom order ids and queries of the order area, in either version of the API."""
+"""Custom order ids and queries of the order area, in either version of the API; and orders that cannot be read."""
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
-from kakaclo_async.codec import to_wire_time
-from kakaclo_async.errors import InvalidRequest
-from kakaclo_async.models._checks import as_list_of, check_code, check_codes
+import attrs
+
+from kakaclo_async.codec import DAMAGED, Undecodable, converter, to_wire_time
+from kakaclo_async.errors import DecodeError, InvalidRequest
+from kakaclo_async.models._checks import as_list_of, check_code
 from kakaclo_async.models.common import Page
-from kakaclo_async.models.order import Order
+from kakaclo_async.models.order import Order, ShippingAddress
 from kakaclo_async.protocol import Request
-from kakaclo_async.resources._lookup import check_number
+from kakaclo_async.resources._lookup import check_number, joined
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from datetime import datetime
 
 
@@ -70,7 +73,7 @@ def orders_query(
     query: list[tuple[str, str]] = []
     if ids is not None:
         numbers = map(check_order_id, as_list_of("order numbers", ids))
-        query.append(("ids", ",".join(check_codes(numbers, "order id", at_most=PAGE_SIZE))))
+        query.append(("ids", joined(numbers, "order id", at_most=PAGE_SIZE)))
     query += [
         *_time_range("create", created_from, created_to),
         *_time_range("update", updated_from, updated_to),
@@ -96,3 +99,88 @@ def page_request(query: tuple[tuple[str, str], ...]) -> Request[Page[Order]]:
 def check_order_id(order_id: str | int) -> str:
     """Return an order number as a text that can stand in a comma-separated list, or refuse it."""
     return check_code(str(order_id), "order id")
+
+
+_FIELDS: Final = {"customOrderId": "custom_order_id", "status": "status", "id": "id"}
+_TELLING: Final = ("customOrderId", "createDate", "shippingAddress", "orderItems")
+_MOST_NAMED: Final = 5
+
+
+def field_of(row: Order | Undecodable, name: str) -> object:
+    """Return a field of an order by its wire name, as it was read or as it came."""
+    return cast("object", getattr(row, _FIELDS[name])) if isinstance(row, Order) else row.fields.get(name)
+
+
+def may_mean(name: object, custom_order_id: str) -> bool:
+    """Tell whether a custom order id, as it came, may be this one."""
+    if name is None or isinstance(name, (str, int)):
+        parts = str(name or "").split(DAMAGED)
+        return re.fullmatch(".*".join(map(re.escape, parts)), custom_order_id) is not None
+    return True
+
+
+def recognizable(row: Order | Undecodable) -> Order | None:
+    """Return an order as far as it can be told from others; None when nobody can tell whose it is.
+
+    What is damaged says nothing: a custom order id that is not whole is none, and so is a part of an address.
+    """
+    order = row if isinstance(row, Order) else _legible(row)
+    if order is None:
+        return None
+    if (order.custom_order_id or "").strip():
+        if _is_damaged(order.custom_order_id):
+            return recognizable(attrs.evolve(order, custom_order_id=None))
+    elif any(_is_damaged(item.sku_code) for item in order.order_items):
+        return None
+    address = order.shipping_address
+    lost = [name for name in _ADDRESS if DAMAGED in (cast("str | None", getattr(address, name, None)) or "")]
+    if not lost:
+        return order
+    without = cast("Callable[..., ShippingAddress]", attrs.evolve)(address, **dict.fromkeys(lost))
+    return attrs.evolve(order, shipping_address=without)
+
+
+_ADDRESS: Final = [field.name for field in attrs.fields(ShippingAddress) if field.name != "extra"]
+
+
+def _is_damaged(code: str | None) -> bool:
+    return code is not None and (DAMAGED in code or not code.isprintable())
+
+
+def _legible(row: Undecodable) -> Order | None:
+    """Return what can be read of what an order is recognized by."""
+    number, kept = row.fields.get("id"), dict[str, object]()
+    for name in _TELLING:
+        value = row.fields.get(name)
+        if name == "orderItems" and isinstance(value, list):
+            value = [_piece(item) for item in cast("list[object]", value)]
+        if isinstance(_read({"id": number, name: value}), Order):
+            kept[name] = value
+    order = _read({"id": number, **kept})
+    if not isinstance(order, Order):
+        return None
+    return order if (order.custom_order_id or "").strip() or kept.get("orderItems") else None
+
+
+def _piece(item: object) -> object:
+    if not isinstance(item, dict):
+        return item
+    fields = cast("dict[str, object]", item)
+    return {name: fields.get(name) for name in ("skuCode", "productNum")}
+
+
+def _read(document: dict[str, object]) -> Order | Undecodable:
+    return converter.structure(document, cast("type[Order]", Order | Undecodable))
+
+
+def named(rows: Sequence[Order | Undecodable]) -> str:
+    """Name orders by their numbers, as far as there are any."""
+    numbers = [str(number) for row in rows if isinstance(number := field_of(row, "id"), (str, int))]
+    return f"order {', '.join(numbers[:_MOST_NAMED])}" if numbers else "an order"
+
+
+def unreadable(rows: Sequence[Order | Undecodable]) -> DecodeError:
+    """Make the error for orders that cannot be read."""
+    row = rows[0]
+    why = row.problem if isinstance(row, Undecodable) else "its custom order id is damaged"
+    return DecodeError(f"cannot be read ({why}); all others can", where=named(rows))

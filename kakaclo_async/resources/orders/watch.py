@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import attrs
 
-from kakaclo_async.errors import DeadlineExceeded, KakaCloError, copy_error
+from kakaclo_async.errors import DeadlineExceeded, KakaCloError, NotFound, copy_error
 from kakaclo_async.models.order import FinancialStatus, FulfillmentStatus, OrderStatus
 from kakaclo_async.retry import Pauses, may_pass
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from kakaclo_async.models.order import Order
 
@@ -54,10 +54,12 @@ class OrderWatch:
     """Polls orders for all callers; orders that are due at about the same time share requests.
 
     Args:
-        look: returns the orders with these numbers, as far as there are any.
+        look: returns the orders with these numbers, or what is wrong with each.
     """
 
-    def __init__(self, look: Callable[[Iterable[str]], Awaitable[tuple[Order, ...]]]) -> None:
+    def __init__(
+        self, look: Callable[[tuple[str, ...]], Awaitable[Mapping[str, Order | KakaCloError]]]
+    ) -> None:
         self._look = look
         self._waiters: set[_Waiter] = set()
         self._task: asyncio.Task[None] | None = None
@@ -112,19 +114,28 @@ class OrderWatch:
                 waiter.looks += 1
 
     async def _poll(self, due: list[_Waiter]) -> None:
+        numbers = tuple(dict.fromkeys(waiter.order_id for waiter in due))
+        found: Mapping[str, Order | Exception]
         try:
-            found = {order.id: order for order in await self._look(dict.fromkeys(w.order_id for w in due))}
+            found = await self._look(numbers)
         except Exception as error:  # noqa: BLE001 - it is raised in every caller, which would wait for ever otherwise
-            if isinstance(error, KakaCloError) and may_pass(error):
-                return
-            for waiter in due:
-                if not waiter.done.done():
-                    waiter.done.set_exception(copy_error(error))
-            return
+            found = dict.fromkeys(numbers, error)
         for waiter in due:
-            waiter.seen = found.get(waiter.order_id, waiter.seen)
-            if waiter.seen is not None and has_reached(waiter.seen, waiter.stage) and not waiter.done.done():
-                waiter.done.set_result(waiter.seen)
+            seen = found[waiter.order_id]
+            if waiter.done.done():
+                continue
+            if not isinstance(seen, Exception):
+                waiter.seen = seen
+                if has_reached(seen, waiter.stage):
+                    waiter.done.set_result(seen)
+            elif not _may_show_up(seen):
+                waiter.done.set_exception(copy_error(seen))
+
+
+def _may_show_up(error: Exception) -> bool:
+    """Tell whether a later look may see the order: the index does not know it yet, or KakaClo is down."""
+    unlisted = isinstance(error, NotFound) and error.status == 200
+    return unlisted or (isinstance(error, KakaCloError) and may_pass(error))
 
 
 def _progress(order: Order | None) -> str:

@@ -76,6 +76,8 @@ from kakaclo_async.models.freight import (
     FreightRequest as FreightRequest,
     Item as Item,
     LogisticsChannel as LogisticsChannel,
+    OrderCheck as OrderCheck,
+    OrderProblem as OrderProblem,
 )
 from kakaclo_async.models.order import (
     Address as Address,
@@ -94,10 +96,6 @@ from kakaclo_async.models.order import (
     ShippingAddress as ShippingAddress,
     StockStatus as StockStatus,
     TrackingInfo as TrackingInfo,
-)
-from kakaclo_async.models.order_check import (
-    OrderCheck as OrderCheck,
-    OrderProblem as OrderProblem,
 )
 from kakaclo_async.models.order_v1 import (
     FulfillmentV1 as FulfillmentV1,

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Final, Self
 
+import attrs
+
 from kakaclo_async.catalog.database import MirrorDatabase, last_change
 from kakaclo_async.catalog.follow import Follower
-from kakaclo_async.catalog.run import Run, TrueClock
+from kakaclo_async.catalog.run import Run
 from kakaclo_async.catalog.store import drop_changes
 from kakaclo_async.errors import InvalidRequest, Rejected
 from kakaclo_async.paging import checked_window, complete_until
@@ -23,13 +26,43 @@ if TYPE_CHECKING:
     from kakaclo_async.catalog.report import Change, MirrorReport, MirrorStatus
     from kakaclo_async.client import KakaClo
     from kakaclo_async.models.pull import Window
+    from kakaclo_async.protocol import ServerClock
 
 
 BEGINNING: Final = datetime(2015, 1, 1, tzinfo=UTC)
 """Where a mirror of everything starts: before KakaClo's first product."""
 
 _CLOCKS_DIFFER: Final = timedelta(minutes=1)
-"""By how much a window's end moves, at least, when KakaClo's clock shows that the own one was ahead."""
+"""From where on two clocks do not agree."""
+
+
+@attrs.define(eq=False)
+class _TrueClock:
+    """Tells the time by KakaClo's clock, as the `Date` of its answers shows it; the own one may be wrong.
+
+    Attributes:
+        own: the own clock, aware.
+        server: KakaClo's.
+    """
+
+    own: Callable[[], datetime]
+    server: ServerClock
+    _ahead: timedelta = attrs.field(default=timedelta(0), init=False)
+
+    def __call__(self) -> datetime:
+        """Return the own time, put right by the last comparison; KakaClo's, as far as it is known, if that is later."""
+        own, shown = self.own() - self._ahead, self._shown()
+        return own if shown is None or shown - own < _CLOCKS_DIFFER else shown
+
+    def compare(self) -> None:
+        """Note by how much the own clock is ahead, right after an answer."""
+        if (shown := self._shown()) is not None:
+            ahead = self.own() - shown
+            self._ahead = ahead if abs(ahead) > _CLOCKS_DIFFER else timedelta(0)
+
+    def _shown(self) -> datetime | None:
+        seconds = self.server.now(loop_time=asyncio.get_running_loop().time(), wall_time=time.time())
+        return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
 
 
 class Mirror:
@@ -71,7 +104,7 @@ class Mirror:
         self._concurrency = concurrency
         self._keep_changes = keep_changes
         self._most_gone = most_gone
-        self._clock = TrueClock(now, sender_of(kk).state.server_clock)
+        self._clock = _TrueClock(now, sender_of(kk).state.server_clock)
         self._turn = asyncio.Lock()
         self._sleep = sleep
         self._follower: Follower | None = None
@@ -218,6 +251,7 @@ class Mirror:
                 sender=sender_of(self._kk).bulk(),
                 concurrency=self._concurrency,
                 clock=self._clock,
+                compare_clocks=self._clock.compare,
                 progress=self._progress,
                 most_gone=self._most_gone,
                 verifying=verifying,

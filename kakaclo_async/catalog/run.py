@@ -4,29 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections import Counter
 from contextlib import aclosing
-from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import attrs
-from sqlalchemy import bindparam, delete, insert, select
 
 from kakaclo_async.catalog import store
 from kakaclo_async.catalog.reading import (
     look_up_products,
     look_up_stock,
     product_source,
-    raw_json,
     row_key,
     stock_source,
 )
 from kakaclo_async.catalog.report import Gap, MirrorReport
-from kakaclo_async.catalog.rows import Row, run_for_each
-from kakaclo_async.catalog.schema import mirror_undecodable
-from kakaclo_async.catalog.state import PullState
+from kakaclo_async.catalog.state import PullState, SetAside
 from kakaclo_async.codec import Undecodable
 from kakaclo_async.events import PageDone
 from kakaclo_async.models.product import Product, StockLevel
@@ -36,13 +30,13 @@ from kakaclo_async.sharing.fan_out import gather_in_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence, Set as AbstractSet
+    from datetime import datetime
 
     from sqlalchemy.engine import Connection
 
     from kakaclo_async.catalog.database import MirrorDatabase
     from kakaclo_async.models.pull import Certificate, Window
     from kakaclo_async.paging import Progress, Source
-    from kakaclo_async.protocol import ServerClock
     from kakaclo_async.sending import Sender
 
 
@@ -51,16 +45,7 @@ M = TypeVar("M", Product, StockLevel)
 _Counts: TypeAlias = dict[str, int]
 """What a transaction adds to the report's numbers, by their names."""
 
-_UNDECODABLE = select(mirror_undecodable.c.key).where(mirror_undecodable.c.endpoint == bindparam("of"))
-_FORGET_UNDECODABLE = delete(mirror_undecodable).where(
-    mirror_undecodable.c.endpoint == bindparam("of"),
-    mirror_undecodable.c.key.in_(bindparam("met", expanding=True)),
-)
-
 _log = logging.getLogger("kakaclo.mirror")
-
-_CLOCKS_DIFFER = timedelta(minutes=1)
-"""From where on two clocks do not agree."""
 
 _LOOKED_THROUGH = 1000
 """Codes that a verification reads at a time from the database."""
@@ -73,35 +58,6 @@ _BELIEVED = 5
 
 _MOST_PAGES = {"products": 3, "stock": 16}
 """Pages stored in one transaction, when they come faster than they are stored: about as long a turn for both."""
-
-
-@attrs.define(eq=False)
-class TrueClock:
-    """Tells the time by KakaClo's clock, as the `Date` of its answers shows it; the own one may be wrong.
-
-    Attributes:
-        own: the own clock, aware.
-        server: KakaClo's.
-    """
-
-    own: Callable[[], datetime]
-    server: ServerClock
-    _ahead: timedelta = attrs.field(default=timedelta(0), init=False)
-
-    def __call__(self) -> datetime:
-        """Return the own time, put right by the last comparison; KakaClo's, as far as it is known, if that is later."""
-        own, shown = self.own() - self._ahead, self._shown()
-        return own if shown is None or shown - own < _CLOCKS_DIFFER else shown
-
-    def compare(self) -> None:
-        """Note by how much the own clock is ahead, right after an answer."""
-        if (shown := self._shown()) is not None:
-            ahead = self.own() - shown
-            self._ahead = ahead if abs(ahead) > _CLOCKS_DIFFER else timedelta(0)
-
-    def _shown(self) -> datetime | None:
-        seconds = self.server.now(loop_time=asyncio.get_running_loop().time(), wall_time=time.time())
-        return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
 
 
 @attrs.frozen
@@ -121,6 +77,7 @@ class Run:
         sender: sends the requests, whose rows no resource would return.
         concurrency: windows read at once; None: by latency and rate.
         clock: tells the time, by KakaClo's clock once an answer has shown it.
+        compare_clocks: called right after an answer.
         progress: called after each page, and at the end.
         most_gone: the share of products that may be gone at once.
         verifying: until when what is stored is put right by what comes; None for an ordinary run.
@@ -130,7 +87,8 @@ class Run:
     database: MirrorDatabase
     sender: Sender
     concurrency: int | None
-    clock: TrueClock
+    clock: Callable[[], datetime]
+    compare_clocks: Callable[[], None]
     progress: Callable[[MirrorReport], object] | None
     most_gone: float
     verifying: datetime | None = None
@@ -139,7 +97,7 @@ class Run:
         factory=dict[str, "Callable[[], Certificate]"], init=False
     )
     _rows_left: dict[str, int] = attrs.field(factory=dict[str, int], init=False)
-    _undecodable: dict[str, set[str]] = attrs.field(factory=dict[str, set[str]], init=False)
+    _set_aside: dict[str, SetAside] = attrs.field(factory=dict[str, SetAside], init=False)
     _met: AbstractSet[str] = attrs.field(default=frozenset[str](), init=False)
     _filled: tuple[Window, ...] = attrs.field(default=(), init=False)
     _look_ups: int = attrs.field(default=0, init=False)
@@ -236,7 +194,7 @@ class Run:
         changes = store.put_products(connection, products, seen_at=seen_at, newer=self._newer(seen_at))
         return {
             "changes": changes,
-            "undecodable": self._keep_undecodable(connection, "products", found, seen_at),
+            "undecodable": self._set_aside["products"].keep(connection, found, seen_at),
         }
 
     def _newer(self, now: datetime) -> store.Newer:
@@ -289,7 +247,7 @@ class Run:
             connection: Connection,
         ) -> _Counts:
             counts = put(connection, [row for row in rows if not isinstance(row, Undecodable)], seen_at)
-            undecodable = self._keep_undecodable(connection, source.name, rows, seen_at)
+            undecodable = self._set_aside[source.name].keep(connection, rows, seen_at)
             if self.verifying is None:
                 state.record(connection, pages, complete_until(seen_at))
             return counts | {"undecodable": undecodable}
@@ -297,7 +255,7 @@ class Run:
         done = 0
         async with aclosing(pull.batches(_MOST_PAGES[source.name])) as batches:
             async for pages in batches:
-                self.clock.compare()
+                self.compare_clocks()
                 rows = [row for page in pages for row in page.rows]
                 self._add(await self.database.write(partial(store_pages, pages, rows, self.clock())))
                 done += len(rows)
@@ -309,29 +267,8 @@ class Run:
         return _Pulled(pull.certificate, pull.given)
 
     def _load(self, endpoint: str, connection: Connection) -> PullState:
-        self._undecodable[endpoint] = {str(key) for key in connection.scalars(_UNDECODABLE, {"of": endpoint})}
+        self._set_aside[endpoint] = SetAside.load(connection, endpoint)
         return PullState.load(connection, endpoint)
-
-    def _keep_undecodable(
-        self,
-        connection: Connection,
-        endpoint: str,
-        rows: Sequence[Product | StockLevel | Undecodable],
-        seen_at: datetime,
-    ) -> int:
-        """Keep undecodable rows, each once, and forget those that can be decoded by now."""
-        known = self._undecodable[endpoint]
-        if known and (met := known.intersection(map(row_key, rows))):
-            connection.execute(_FORGET_UNDECODABLE, {"of": endpoint, "met": sorted(met)})
-            known.difference_update(met)
-        undecodable = {row_key(row): row for row in rows if isinstance(row, Undecodable)}
-        kept = [
-            Row(endpoint=endpoint, key=key, reason=row.problem, raw=raw_json(row), seen_at=seen_at)
-            for key, row in undecodable.items()
-        ]
-        run_for_each(connection, insert(mirror_undecodable), kept)
-        known.update(undecodable)
-        return len(undecodable)
 
     def _add(self, counts: _Counts) -> None:
         sums = {name: getattr(self.report, name) + count for name, count in counts.items()}

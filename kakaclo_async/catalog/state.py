@@ -1,4 +1,4 @@
-"""What a mirror has pulled already: closed intervals of update times, and the windows under way."""
+"""What a mirror has pulled already: closed intervals of update times, windows under way, and rows set aside."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import attrs
 from sqlalchemy import bindparam, delete, insert, select
 
+from kakaclo_async.catalog.reading import raw_json, row_key
 from kakaclo_async.catalog.rows import Row, run_for_each
-from kakaclo_async.catalog.schema import mirror_done, mirror_open
+from kakaclo_async.catalog.schema import mirror_done, mirror_open, mirror_undecodable
+from kakaclo_async.codec import Undecodable
 from kakaclo_async.models.pull import Window
 from kakaclo_async.paging import Checkpoint, merged, subtract
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Delete, Table
     from sqlalchemy.engine import Connection
 
+    from kakaclo_async.models.product import Product, StockLevel
     from kakaclo_async.paging import Progress
 
 
@@ -167,3 +170,44 @@ class PullState:
             "first_page_total": checkpoint.first_page_total,
             "distinct_rows": checkpoint.distinct,
         }
+
+
+_UNDECODABLE = select(mirror_undecodable.c.key).where(mirror_undecodable.c.endpoint == bindparam("of"))
+_FORGET_UNDECODABLE = delete(mirror_undecodable).where(
+    mirror_undecodable.c.endpoint == bindparam("of"),
+    mirror_undecodable.c.key.in_(bindparam("met", expanding=True)),
+)
+
+
+@attrs.define
+class SetAside:
+    """Rows that cannot be decoded, kept as they came until they can be.
+
+    Attributes:
+        endpoint: "products" or "stock".
+        known: the codes of those that are kept.
+    """
+
+    endpoint: str
+    known: set[str]
+
+    @classmethod
+    def load(cls, connection: Connection, endpoint: str) -> SetAside:
+        """Read which are kept."""
+        return cls(endpoint, {str(key) for key in connection.scalars(_UNDECODABLE, {"of": endpoint})})
+
+    def keep(
+        self, connection: Connection, rows: Sequence[Product | StockLevel | Undecodable], seen_at: datetime
+    ) -> int:
+        """Keep the undecodable ones, each once, and forget those that can be decoded by now; return how many there are."""
+        if self.known and (met := self.known.intersection(map(row_key, rows))):
+            connection.execute(_FORGET_UNDECODABLE, {"of": self.endpoint, "met": sorted(met)})
+            self.known.difference_update(met)
+        undecodable = {row_key(row): row for row in rows if isinstance(row, Undecodable)}
+        kept = [
+            Row(endpoint=self.endpoint, key=key, reason=row.problem, raw=raw_json(row), seen_at=seen_at)
+            for key, row in undecodable.items()
+        ]
+        run_for_each(connection, insert(mirror_undecodable), kept)
+        self.known.update(undecodable)
+        return len(undecodable)

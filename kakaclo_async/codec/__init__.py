@@ -15,12 +15,14 @@ from kakaclo_async.codec.envelope import (
     decode_body as decode_body,
     read_envelope as read_envelope,
 )
-from kakaclo_async.codec.outgoing import to_json as to_json
+from kakaclo_async.codec.outgoing import (
+    to_json as to_json,
+    to_millis as to_millis,
+    to_wire_time as to_wire_time,
+)
 from kakaclo_async.codec.scalars import (
     DAMAGED as DAMAGED,
     OrderNumber as OrderNumber,
     RefundNumber as RefundNumber,
     Undecodable as Undecodable,
-    to_millis as to_millis,
-    to_wire_time as to_wire_time,
 )

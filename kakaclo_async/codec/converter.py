@@ -22,6 +22,7 @@ from kakaclo_async.codec.embedded import (
     read_option,
     read_size_content,
 )
+from kakaclo_async.codec.outgoing import to_wire_time
 from kakaclo_async.codec.scalars import (
     DAMAGED,
     LOOSE_KINDS,
@@ -40,7 +41,6 @@ from kakaclo_async.codec.scalars import (
     read_text,
     read_text_member,
     read_time,
-    to_wire_time,
     write_json,
 )
 from kakaclo_async.errors import InvalidRequest

@@ -80,10 +80,11 @@ async def gather_in_order(
         nonlocal failed
         try:
             while following is not None:
-                await pace()
+                place, call = following
+                if place >= _BEGUN_IN_A_TURN:  # those before begin together, so that they may share requests
+                    await pace()
                 if failed:
                     return
-                place, call = following
                 results[place] = await _notify_done(call, done)
                 following = next(left, None)
         except BaseException:

@@ -160,7 +160,7 @@ async def test_calls_that_never_wait_let_other_tasks_have_their_turns(longest_tu
 
     await gather_in_order(kept for _ in range(3000))
     assert clock.now == pytest.approx(3)
-    assert longest[0] <= 0.02
+    assert longest[0] <= 0.05  # 32 calls begin together
 
 
 @pytest.mark.parametrize("workers", [1, 300])

@@ -10,9 +10,8 @@ from kakaclo_async.errors import InvalidRequest, Rejected
 from kakaclo_async.models._checks import as_list_of, check_code
 from kakaclo_async.models.common import Number
 from kakaclo_async.models.family import Family
-from kakaclo_async.models.freight import Item
+from kakaclo_async.models.freight import Item, OrderCheck
 from kakaclo_async.models.order import CreatedOrder, NewOrder
-from kakaclo_async.models.order_check import OrderCheck
 from kakaclo_async.resources.freight import Freight
 from kakaclo_async.resources.orders.check import judge, read_order
 from kakaclo_async.resources.orders.placing import drop_quotes, place, with_custom_order_id

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, cast
 import attrs
 
 from kakaclo_async.errors import InvalidRequest
-from kakaclo_async.models.freight import ChannelType, Item
+from kakaclo_async.models.freight import ChannelType, Item, OrderCheck, OrderProblem
 from kakaclo_async.models.order import Address, NewOrder
-from kakaclo_async.models.order_check import OrderCheck, OrderProblem
 from kakaclo_async.models.product import ProductStatus
 
 if TYPE_CHECKING:

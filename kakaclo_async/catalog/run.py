@@ -24,7 +24,7 @@ from kakaclo_async.catalog.state import PullState, SetAside
 from kakaclo_async.codec import Undecodable
 from kakaclo_async.events import PageDone
 from kakaclo_async.models.product import Product, StockLevel
-from kakaclo_async.paging import INDEX_LAG, TOO_DEEP, Checkpoint, Knowledge, Pull, complete_until
+from kakaclo_async.paging import INDEX_LAG, TOO_DEEP, Checkpoint, Knowledge, Windows, complete_until
 from kakaclo_async.resources._lookup import CODES_PER_REQUEST, chunks
 from kakaclo_async.sharing.fan_out import gather_in_order
 
@@ -237,8 +237,8 @@ class Run:
         limit = complete_until(self.clock())
         plan = [Checkpoint(window=window)] if self.verifying else state.plan(window, limit)
         known = client.learned.setdefault(source.name, Knowledge())
-        pull = Pull(source, plan, concurrency=self.concurrency, rate=client.rate, known=known)
-        self._certificates[pull.name] = lambda: pull.certificate
+        pull = Windows(source, plan, concurrency=self.concurrency, rate=client.rate, known=known)
+        self._certificates[source.name] = lambda: pull.certificate
 
         def store_pages(
             pages: Sequence[Progress[M | Undecodable]],
@@ -259,9 +259,9 @@ class Run:
                 rows = [row for page in pages for row in page.rows]
                 self._add(await self.database.write(partial(store_pages, pages, rows, self.clock())))
                 done += len(rows)
-                self._rows_left[pull.name] = left = pages[-1].rows_left
+                self._rows_left[source.name] = left = pages[-1].rows_left
                 self._count()
-                event = PageDone(what=pull.name, rows=len(rows), rows_done=done, rows_total=done + left)
+                event = PageDone(what=source.name, rows=len(rows), rows_done=done, rows_total=done + left)
                 client.emit(event)
                 self._show()
         return _Pulled(pull.certificate, pull.given)

@@ -199,7 +199,7 @@ class SetAside:
     def keep(
         self, connection: Connection, rows: Sequence[Product | StockLevel | Undecodable], seen_at: datetime
     ) -> int:
-        """Keep the undecodable ones, each once, and forget those that can be decoded by now; return how many there are."""
+        """Keep the undecodable ones, each once, and forget those that can be decoded by now; return their number."""
         if self.known and (met := self.known.intersection(map(row_key, rows))):
             connection.execute(_FORGET_UNDECODABLE, {"of": self.endpoint, "met": sorted(met)})
             self.known.difference_update(met)

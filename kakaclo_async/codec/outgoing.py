@@ -1,10 +1,10 @@
-"""From models to what others read: times as the API takes them, plain JSON data, and pictures in other sizes."""
+"""From models to what other programs read: plain JSON data, and pictures in other sizes."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from enum import Enum
 from typing import Final, cast
@@ -12,8 +12,6 @@ from typing import Final, cast
 import attrs
 
 from kakaclo_async.errors import InvalidRequest
-
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def to_json(value: object) -> object:
@@ -89,36 +87,3 @@ def resized_image(url: str, width: int, height: int, format: str = "webp") -> st
 
 def _shown(value: object) -> str:
     return f"{value!r:.40}" if isinstance(value, (str, int, float)) else type(value).__name__
-
-
-def to_wire_time(moment: datetime) -> str:
-    """Write a moment as the API does, in UTC and to the second: "2022-01-07T03:29:18Z".
-
-    Args:
-        moment: an aware datetime of any zone; parts of a second are cut off.
-
-    Raises:
-        InvalidRequest: a naive datetime.
-    """
-    return _aware(moment).astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
-
-
-def to_millis(moment: datetime) -> int:
-    """Write a moment as milliseconds since 1970, as the custom-product area does.
-
-    Args:
-        moment: an aware datetime of any zone; parts of a millisecond are cut off.
-
-    Raises:
-        InvalidRequest: a naive datetime.
-    """
-    return (_aware(moment) - _EPOCH) // timedelta(milliseconds=1)
-
-
-def _aware(moment: datetime) -> datetime:
-    if moment.utcoffset() is None:
-        raise InvalidRequest(
-            "a datetime without a time zone does not say which moment it means: "
-            "use datetime.now(UTC), or .replace(tzinfo=...) with the zone it was taken in"
-        )
-    return moment

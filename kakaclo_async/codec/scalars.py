@@ -10,19 +10,18 @@ import re
 from collections.abc import Callable, Hashable, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, ClassVar, Final, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Final, Generic, TypeVar, cast
 
 import attrs
 import msgspec
 
-from kakaclo_async.models.common import Number
+from kakaclo_async.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from kakaclo_async.models.common import OpenIntEnum, OpenStrEnum
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
-N = TypeVar("N", "OrderNumber", "RefundNumber")
 
 write_json: Final = msgspec.json.Encoder(decimal_format="number").encode
 DAMAGED: Final = "\ufffd"
@@ -47,6 +46,39 @@ _KINDS: Final[dict[type, str]] = {
     Decimal: "a number",
     type(None): "null",
 }
+
+
+def to_wire_time(moment: datetime) -> str:
+    """Write a moment as the API does, in UTC and to the second: "2022-01-07T03:29:18Z".
+
+    Args:
+        moment: an aware datetime of any zone; parts of a second are cut off.
+
+    Raises:
+        InvalidRequest: a naive datetime.
+    """
+    return _aware(moment).astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
+
+
+def to_millis(moment: datetime) -> int:
+    """Write a moment as milliseconds since 1970, as the custom-product area does.
+
+    Args:
+        moment: an aware datetime of any zone; parts of a millisecond are cut off.
+
+    Raises:
+        InvalidRequest: a naive datetime.
+    """
+    return (_aware(moment) - _EPOCH) // timedelta(milliseconds=1)
+
+
+def _aware(moment: datetime) -> datetime:
+    if moment.utcoffset() is None:
+        raise InvalidRequest(
+            "a datetime without a time zone does not say which moment it means: "
+            "use datetime.now(UTC), or .replace(tzinfo=...) with the zone it was taken in"
+        )
+    return moment
 
 
 class InvalidValue(Exception):
@@ -228,56 +260,6 @@ def _in_utc(moment: datetime) -> datetime:
     if moment.tzinfo is None:
         raise InvalidValue("is a time without its offset from UTC")
     return moment.astimezone(UTC)
-
-
-_CODES: Final = re.compile(r"(?=.*[0-9])[A-Za-z0-9_-]{1,64}|")  # or nothing: a sentence is no number
-
-
-class OrderNumber(Number):
-    """What the answer to a new order is read as."""
-
-    __slots__ = ()
-
-    names: ClassVar = ("kkorderids", "kkorderid", "orderids", "orderid", "ids", "id")
-
-
-class RefundNumber(Number):
-    """What the answer to a new refund is read as; the order's number may stand beside it."""
-
-    __slots__ = ()
-
-    names: ClassVar = ("refundnos", "refundno", "refundids", "refundid", "ids", "id")
-
-
-def read_number(kind: type[N], value: object) -> N | None:
-    """Read the number of what was made: a number, a text, an object that names it, or a list of these.
-
-    An answer without any is empty; one that holds something else is refused: it does not say what it means.
-    """
-    if value is None or (isinstance(value, str) and "," not in value):
-        return None if value is None else kind(value.strip())  # documented as a text, of whatever form
-    return kind(*(dict.fromkeys(_numbers(value, kind.names)) or [""]))
-
-
-def _numbers(value: object, names: tuple[str, ...]) -> Iterator[str]:
-    match value:
-        case None:
-            pass
-        case str() if all(map(_CODES.fullmatch, parts := [part.strip() for part in value.split(",")])):
-            yield from filter(None, parts)
-        case list():
-            for element in cast("list[object]", value):
-                yield from _numbers(element, names)
-        case dict():
-            fields = {name.casefold(): held for name, held in cast("dict[str, object]", value).items()}
-            held = next((fields[name] for name in names if fields.get(name) not in (None, "", [])), None)
-            if held is None and fields:
-                raise InvalidValue("names no number")
-            yield from _numbers(held, names)
-        case int() | Decimal() if not isinstance(value, bool) and value == value // 1:
-            yield str(int(value))
-        case _:
-            raise InvalidValue.expected("a whole number", value)
 
 
 def read_text_member(kind: type[OpenStrEnum], value: object) -> OpenStrEnum | None:

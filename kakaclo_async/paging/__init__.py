@@ -12,3 +12,4 @@ from kakaclo_async.paging.jobs import (
     complete_until as complete_until,
 )
 from kakaclo_async.paging.pull import Pull as Pull
+from kakaclo_async.paging.windows import Windows as Windows

@@ -13,10 +13,10 @@ from kakaclo_async.paging.listing import RowStream
 from kakaclo_async.paging.windows import MAX_CONCURRENCY, Windows
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Set as AbstractSet
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 
     from kakaclo_async.models.pull import Certificate
-    from kakaclo_async.paging.jobs import Progress, Source
+    from kakaclo_async.paging.jobs import Source
 
 
 T = TypeVar("T")
@@ -94,26 +94,16 @@ class Pull(RowStream[T]):
         """What was learned about the server."""
         return self._windows.known
 
-    @property
-    def given(self) -> AbstractSet[str]:
-        """The keys of the rows that were given out so far."""
-        return self._windows.given
-
-    def __repr__(self) -> str:
-        return f"<Pull of {self.name}: {self.certificate}>"
-
     def batches(self, most: int) -> AsyncGenerator[tuple[Progress[T], ...], None]:
-        """Iterate over the pages that have arrived since the last batch, never two of one window.
-
-        Pages are gathered for as long as the consumer took for the last batch, so that a slow one gets larger batches.
-
-        A window's next page is asked for once the consumer comes back for more, so a consumer that stores a batch
-        before that has at most one page per window to lose. Gaps raise nothing here: they are in the certificate.
+        """Iterate over the pages that have arrived since the last batch; see `Windows.batches`.
 
         Args:
             most: pages in a batch.
         """
-        return RowStream(self._windows.batches(most))
+        return RowStream(_one_by_one(self._windows.batches(most)))
+
+    def __repr__(self) -> str:
+        return f"<Pull of {self.name}: {self.certificate}>"
 
 
 async def _pages(windows: Windows[T]) -> AsyncGenerator[tuple[T, ...], None]:
@@ -123,7 +113,7 @@ async def _pages(windows: Windows[T]) -> AsyncGenerator[tuple[T, ...], None]:
         IncompletePull: after the last page: some ranges could not be certified.
     """
     async with aclosing(windows.batches(1)) as batches:
-        async for ((page,),) in batches:
+        async for (page,) in batches:
             yield page.rows
     if gaps := windows.certificate.gaps:
         more = f" and {len(gaps) - _GAPS_SHOWN} more" if len(gaps) > _GAPS_SHOWN else ""
@@ -133,3 +123,11 @@ async def _pages(windows: Windows[T]) -> AsyncGenerator[tuple[T, ...], None]:
             f" pull those ranges again later ({windows.certificate.reasons[0]})",
             certificate=windows.certificate,
         )
+
+
+async def _one_by_one(
+    batches: AsyncGenerator[tuple[Progress[T], ...], None],
+) -> AsyncGenerator[tuple[tuple[Progress[T], ...]], None]:
+    async with aclosing(batches):
+        async for batch in batches:
+            yield (batch,)

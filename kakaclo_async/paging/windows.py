@@ -74,12 +74,12 @@ class Windows(Generic[T]):
 
     source: Source[T]
     checkpoints: Iterable[Checkpoint]
-    concurrency: int | None
-    rate: float
-    coarse: bool
-    sleep: Callable[[float], Awaitable[object]]
-    clock: Callable[[], float] | None
-    known: Knowledge
+    concurrency: int | None = None
+    rate: float = 2.0
+    coarse: bool = False
+    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
+    clock: Callable[[], float] | None = None
+    known: Knowledge = attrs.field(factory=Knowledge)
     certificate: Certificate = Certificate()  # noqa: RUF009 - frozen
     given: set[str] = attrs.field(factory=set[str])
     _total: int | None = None
@@ -93,8 +93,17 @@ class Windows(Generic[T]):
         self._ends = {day for job in self._ready for day in (job.window.start, job.window.end)}
         self._doubtful: list[Job[T]] = []
 
-    async def batches(self, most: int) -> AsyncGenerator[tuple[tuple[Progress[T], ...]], None]:
-        """Yield batches, each in a tuple of one; see `Pull.batches`."""
+    async def batches(self, most: int) -> AsyncGenerator[tuple[Progress[T], ...], None]:
+        """Yield the pages that have arrived since the last batch, never two of one window.
+
+        Pages are gathered for as long as the consumer took for the last batch, so that a slow one gets larger batches.
+
+        A window's next page is asked for once the consumer comes back for more, so a consumer that stores a batch
+        before that has at most one page per window to lose. Gaps raise nothing here: they are in the certificate.
+
+        Args:
+            most: pages in a batch.
+        """
         clock = self.clock or asyncio.get_running_loop().time
         running: dict[asyncio.Task[_Advance[T]], Job[T]] = {}
         arrived: set[asyncio.Task[_Advance[T]]] = set()
@@ -108,7 +117,7 @@ class Windows(Generic[T]):
                     arrived = await gather_arrived(running, most, patience=min(took, _LONGEST_GATHERING))
                 batch = tuple(self._finish(arrived.pop(), running) for _ in range(min(most, len(arrived))))
                 began = clock()
-                yield (batch,)
+                yield batch
                 took = clock() - began
                 self._ready.extend(job for page in batch for job in page.left)
         finally:

@@ -13,7 +13,7 @@ from support.moving_window import SCENARIOS, START, MovingWindow, Row, Scenario
 from kakaclo_async.errors import ConnectionFailed, DecodeError, IncompletePull, InvalidRequest, Rejected
 from kakaclo_async.models.common import Page
 from kakaclo_async.models.pull import Window
-from kakaclo_async.paging import Pull, Source
+from kakaclo_async.paging import Checkpoint, Pull, Source, Windows
 
 CALM = SCENARIOS["calm"]
 
@@ -254,7 +254,8 @@ async def test_a_pull_goes_on_from_its_checkpoints_and_rereads_at_most_a_page_pe
     timed, after, without_pauses
 ):
     server = MovingWindow(2, CALM, rows=3000)
-    first = Pull(server.source(timed=timed), server.window, concurrency=4, sleep=without_pauses)
+    whole = [Checkpoint(window=server.window)]
+    first = Windows(server.source(timed=timed), whole, concurrency=4, sleep=without_pauses)
     open_windows = {server.window.start: (server.window, None)}
     keys = set()
     async with aclosing(first.batches(1)) as batches:

@@ -7,6 +7,7 @@ import contextlib
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 
 import pytest
@@ -20,9 +21,11 @@ def running(port, *options):
     binary = shutil.which("redis-server")
     if binary is None:
         pytest.skip("redis-server is not installed")
+    folder = tempfile.TemporaryDirectory()  # where a replica writes
     server = subprocess.Popen(
         [binary, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", *options],
         stdout=subprocess.DEVNULL,
+        cwd=folder.name,
     )
     try:
         with redis.Redis(port=port, retry=Retry(NoBackoff(), 0)) as client:
@@ -32,6 +35,7 @@ def running(port, *options):
         server.send_signal(signal.SIGCONT)  # a test may have stopped it
         server.terminate()
         server.wait()
+        folder.cleanup()
 
 
 def wait_for(client, patience=10.0):

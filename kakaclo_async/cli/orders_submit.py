@@ -4,6 +4,7 @@ import asyncio
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -165,8 +166,10 @@ async def _journal(kk: KakaClo, given: str | None, quiet_time: float, *, make: b
     from kakaclo_async.ordering import Journal
 
     if given is None:
-        folder = user_data_path("kakaclo", appauthor=False) / "journals"
-        if not folder.is_absolute():
+        folder = None
+        with suppress(RuntimeError):
+            folder = user_data_path("kakaclo", appauthor=False) / "journals"
+        if folder is None or not folder.is_absolute():
             raise ConfigurationError(
                 "you have no home folder for the journal: give --journal, or set KAKACLO_JOURNAL"
             )

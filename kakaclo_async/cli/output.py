@@ -261,8 +261,8 @@ class ResultFile:
         try:
             rows = list(csv.reader(io.StringIO(written.decode("utf-8-sig"), newline=""), strict=True))
         except (ValueError, csv.Error):
-            rows = [[""]]
-        if rows and len(rows[-1]) < len(_HEADINGS) and not written.endswith(b"\n"):
+            rows = []
+        if rows[:1] == [_HEADINGS] and len(rows[-1]) < len(_HEADINGS) and not written.endswith(b"\n"):
             del rows[-1]  # a run that was killed left half a line
             written = written[: written.rfind(b"\n") + 1]
         if written and rows[:1] != [_HEADINGS]:

@@ -17,10 +17,6 @@ _EXTRA = frozenset({"typer", "rich", "platformdirs"})
 """What the extra `cli` installs; anything else that is missing is a broken installation."""
 
 
-class StdoutError(OSError):
-    """Stdout takes nothing: it is closed, or its disk is full."""
-
-
 class _Stdout(FileIO):
     def write(self, data: ReadableBuffer, /) -> int:
         try:
@@ -29,7 +25,7 @@ class _Stdout(FileIO):
             raise
         except OSError as error:
             reason = "it is closed" if error.errno == errno.EBADF else error.strerror
-            raise StdoutError(error.errno, reason) from None
+            raise OSError(error.errno, reason, "stdout") from None
 
 
 class _Stderr(FileIO):
@@ -52,12 +48,13 @@ def _open_closed() -> None:
 
 
 def _text(stream: TextIO | None, number: int, kind: type[FileIO]) -> TextIO:
+    given = stream
     old = cast("TextIOWrapper[BinaryIO]", stream) if isinstance(stream, TextIOWrapper) else None
     buffer: object = None if old is None else old.buffer
-    if stream is not None and type(getattr(buffer, "raw", buffer)) is not FileIO:
+    if given is not None and type(getattr(buffer, "raw", buffer)) is not FileIO:
         if old is not None:
             old.reconfigure(errors="backslashreplace")
-        return cast("TextIO", stream)  # a console of Windows, or somebody's own
+        return given  # a console of Windows, or somebody's own
     text = TextIOWrapper(
         BufferedWriter(kind(number, "w", closefd=False)),
         encoding="utf-8" if old is None else old.encoding,

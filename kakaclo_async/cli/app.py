@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from kakaclo_async import KakaCloError, __version__
-from kakaclo_async.cli import StdoutError, catalog, orders, orders_submit
+from kakaclo_async.cli import catalog, orders, orders_submit
 from kakaclo_async.cli.command import EXIT_CODES, FAILED, USAGE, as_command, exit_code, fault, say, sentence
 from kakaclo_async.cli.export import changes, export
 from kakaclo_async.cli.mirror import mirror, status
@@ -70,15 +70,15 @@ def run(arguments: Sequence[str]) -> int:
         if isinstance(error, KakaCloError):
             say(sentence(error))
         return exit_code(error)
-    except StdoutError as error:
-        drop_stdout()
-        say(f"stdout cannot be written: {error.strerror}")
-        return FAILED
     except BrokenPipeError:
         drop_stdout()  # the reader has what it wanted
         return FAILED
     except OSError as error:
-        say(f"{error.filename or 'a file'}: {error.strerror or error}")
+        verb = "used"
+        if error.filename == "stdout":
+            drop_stdout()
+            verb = "written"
+        say(f"{error.filename or 'a file'} cannot be {verb}: {error.strerror or error}")
         return FAILED
     except Exception as error:  # noqa: BLE001 - the user sees where it happened, never a traceback
         say(fault(error))

@@ -13,7 +13,7 @@ from decimal import Decimal
 from enum import StrEnum
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, Literal, TypeAlias
 from uuid import uuid4
 
 import msgspec
@@ -23,10 +23,11 @@ from kakaclo_async.catalog import schema
 from kakaclo_async.catalog.database import MirrorDatabase
 from kakaclo_async.catalog.types import ExactDecimal, UtcTime
 from kakaclo_async.database.engines import run_to_completion
+from kakaclo_async.database.url import DatabaseUrl, is_file_of
 from kakaclo_async.errors import ConfigurationError, InvalidRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Awaitable, Callable, Generator, Sequence
     from contextlib import AbstractContextManager
 
     from sqlalchemy import Column, Table
@@ -80,7 +81,7 @@ async def export(
         The rows written.
 
     Raises:
-        InvalidRequest: no such table or format.
+        InvalidRequest: no such table or format, or the file is the mirror's own.
         ConfigurationError: there is no mirror, or the file cannot be written.
     """
     if table not in EXPORTED:
@@ -90,25 +91,41 @@ async def export(
     if kind not in set(ExportFormat):
         raise InvalidRequest(f"format must be one of {', '.join(ExportFormat)}, not {kind!r}")
     make = _WRITERS[ExportFormat(kind)]
+
+    async def copy(file: BinaryIO) -> int:
+        return await _copy(url, EXPORTED[table], file, make)
+
     if target is None:
         assert not isinstance(path, (str, Path))  # noqa: S101 - tells the type checkers
-        return await _copy(url, EXPORTED[table], path, make)
-    if target.is_dir():
-        raise ConfigurationError(f"{target} is a folder, not a file")
-    partial = target.with_name(f".{target.name}.{uuid4().hex}.part")
+        return await copy(path)
+    where = DatabaseUrl.parse(url, holds="mirror", example="catalog.db")
     try:
+        if target.is_dir():
+            raise ConfigurationError(f"{target} is a folder, not a file")
+        if where.is_sqlite and is_file_of(where.path(), target):
+            raise InvalidRequest(f"{target} belongs to the mirror {where} itself: export to another file")
+        if target.exists() and not target.is_file():  # a pipe or a device takes the rows, and is not replaced
+            return await _fill(target, "wb", copy)
+        target = target.resolve()  # a link stays one
+        partial = target.with_name(f".{target.name}.{uuid4().hex}.part")
         try:
-            file = await asyncio.to_thread(partial.open, "xb")
-            try:
-                count = await _copy(url, EXPORTED[table], file, make)
-                await run_to_completion(asyncio.to_thread(os.fsync, file.fileno()))
-            finally:
-                await run_to_completion(asyncio.to_thread(file.close))
+            count = await _fill(partial, "xb", copy)
             await asyncio.to_thread(partial.replace, target)
         finally:
             await run_to_completion(asyncio.to_thread(partial.unlink, missing_ok=True))
     except OSError as error:
         raise ConfigurationError(f"{target} cannot be written: {error.strerror or error}") from error
+    return count
+
+
+async def _fill(path: Path, mode: Literal["wb", "xb"], copy: Callable[[BinaryIO], Awaitable[int]]) -> int:
+    file = await asyncio.to_thread(path.open, mode)
+    try:
+        count = await copy(file)
+        if mode == "xb":
+            await run_to_completion(asyncio.to_thread(os.fsync, file.fileno()))
+    finally:
+        await run_to_completion(asyncio.to_thread(file.close))
     return count
 
 

@@ -12,7 +12,7 @@ from kakaclo_async.cli import catalog, orders, orders_submit
 from kakaclo_async.cli.command import EXIT_CODES, FAILED, USAGE, as_command, exit_code, fault, say, sentence
 from kakaclo_async.cli.export import changes, export
 from kakaclo_async.cli.mirror import mirror, status
-from kakaclo_async.cli.output import one_line
+from kakaclo_async.cli.output import drop_stdout, one_line
 from kakaclo_async.cli.sandbox import demo, sandbox
 
 _EPILOG = "\n".join(["Exit codes:", *(f"{code:>5}  {meaning}" for code, meaning in EXIT_CODES.items())])
@@ -61,7 +61,8 @@ def run(arguments: Sequence[str]) -> int:
         arguments: the words after `kakaclo`; none: `--help`.
     """
     try:
-        return app(arguments or ["--help"], prog_name="kakaclo", standalone_mode=False) or 0
+        code = app(arguments or ["--help"], prog_name="kakaclo", standalone_mode=False) or 0
+        sys.stdout.flush()  # raises here what would else be raised at the end of the process
     except typer.TyperException as error:
         say(f"{one_line(error.format_message())} See kakaclo --help.")
         return USAGE
@@ -69,6 +70,17 @@ def run(arguments: Sequence[str]) -> int:
         if isinstance(error, KakaCloError):
             say(sentence(error))
         return exit_code(error)
+    except BrokenPipeError:
+        drop_stdout()  # the reader has what it wanted
+        return FAILED
+    except OSError as error:
+        verb = "used"
+        if error.filename == "stdout":
+            drop_stdout()
+            verb = "written"
+        say(f"{error.filename or 'a file'} cannot be {verb}: {error.strerror or error}")
+        return FAILED
     except Exception as error:  # noqa: BLE001 - the user sees where it happened, never a traceback
         say(fault(error))
         return FAILED
+    return code

@@ -74,7 +74,11 @@ def export(
             raise InvalidRequest("--out - takes one --what, as csv or jsonl")
         run_async(_write([(sys.stdout.buffer, wanted[0])], db, format or "csv"))
         return
-    rows = run_async(_write(_files(wanted, format, out).items(), db, format))
+    try:
+        files = _files(wanted, format, out)
+    except OSError as error:
+        raise InvalidRequest(f"--out cannot be written: {error.strerror}") from None
+    rows = run_async(_write(files.items(), db, format))
     table = Table(("File", "Rows"), rows.items())
     show(Result(data=rows, tables=(table,)), as_json=as_json)
 
@@ -83,12 +87,53 @@ def _files(wanted: list[What], kind: str | None, out: Path | None) -> dict[Path,
     from kakaclo_async.catalog import ExportFormat
 
     if out is None or out.is_dir():
-        return {(out or Path()) / f"{each}.{kind or 'csv'}": each for each in wanted}
+        files = {(out or Path()) / f"{each}.{kind or 'csv'}": each for each in wanted}
+        for file in files:
+            refuse_database(file)
+        return files
     if len(wanted) > 1:
         raise InvalidRequest(f"--out {out} is not a folder: give one --what, or a folder that exists")
     if kind is None and out.suffix.removeprefix(".").lower() not in set(ExportFormat):
         raise InvalidRequest(f"--out {out} does not say which format: give --format")
+    refuse_database(out)
     return {out: wanted[0]}
+
+
+def refuse_database(path: Path) -> None:
+    """Keep a database from being overwritten, and what SQLite keeps beside one.
+
+    Raises:
+        InvalidRequest: it is one.
+    """
+    from kakaclo_async.database.url import SQLITE_FILES
+
+    names = (path.name, *(path.name.removesuffix(ending) for ending in SQLITE_FILES))
+    for name in dict.fromkeys(names):
+        with suppress(OSError):
+            file = path.with_name(name)
+            with file.open("rb") if file.is_file() else nullcontext() as opened:
+                if opened is not None and opened.read(16) == b"SQLite format 3\0":
+                    raise InvalidRequest(f"{path} belongs to a database: give another file")
+
+
+def refuse_other_files(results: Path, orders: Path, journal: str | None) -> None:
+    """Keep the results of `orders submit` from its other files, before anything is read or made.
+
+    Raises:
+        InvalidRequest: they would be written into another file of the run, or into a database.
+    """
+    from kakaclo_async.database.url import DatabaseUrl, is_file_of
+
+    try:
+        if results.exists() and orders.exists() and results.samefile(orders):
+            raise InvalidRequest(f"--results {results} is the file of orders itself: name another file")
+        if journal is not None:
+            where = DatabaseUrl.parse(journal, holds="journal", example="orders.db")
+            if where.is_sqlite and is_file_of(where.path(), results):
+                raise InvalidRequest(f"--results {results} belongs to the journal: name another file")
+    except OSError as error:
+        raise InvalidRequest(f"--results {results} cannot be written: {error.strerror}") from None
+    refuse_database(results)
 
 
 async def _write(

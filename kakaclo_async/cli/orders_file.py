@@ -116,7 +116,9 @@ def read_json(text: str) -> object:
         ValueError: it is not one.
     """
     try:
-        return json.loads(text, object_pairs_hook=_object, parse_constant=_refuse_constant)
+        return json.loads(
+            text, object_pairs_hook=_object, parse_constant=_refuse_constant, parse_int=_whole_number
+        )
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
 
@@ -128,6 +130,12 @@ def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
             raise ValueError(f"the name {name!r} stands twice in one object")
         found[name] = value
     return found
+
+
+def _whole_number(text: str) -> int:
+    if not WHOLE_NUMBER.fullmatch(text.removeprefix("-")):
+        raise ValueError(f"a number of {len(text)} digits is too long")
+    return int(text)
 
 
 def _refuse_constant(name: str) -> object:
@@ -246,8 +254,13 @@ def _add_item(
             text = f"{name} differs from the order's first row, line {draft.line}"
             draft.problems.append(OrderProblem(f"items[{len(items)}]", text))
     item: dict[str, object] = {name: given[name] for name in ("sku", "quantity") if name in given}
-    if WHOLE_NUMBER.fullmatch(given.get("quantity", "")):
-        item["quantity"] = int(given["quantity"])
+    quantity = given.get("quantity", "")
+    if WHOLE_NUMBER.fullmatch(quantity):
+        item["quantity"] = int(quantity)
+    elif quantity.isdecimal():
+        draft.problems.append(
+            OrderProblem(f"items[{len(items)}].quantity", f"a number of {len(quantity)} digits is too long")
+        )
     items.append(item)
     draft.item_lines.append(line)
 

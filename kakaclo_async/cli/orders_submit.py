@@ -4,6 +4,7 @@ import asyncio
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -26,6 +27,7 @@ from kakaclo_async import (
 )
 from kakaclo_async.cli.catalog import dry_run as check_all
 from kakaclo_async.cli.command import fault, say, sentence
+from kakaclo_async.cli.export import refuse_other_files
 from kakaclo_async.cli.orders_file import FileOrder, read_orders
 from kakaclo_async.cli.output import Result, ResultFile, ResultLine, Table
 from kakaclo_async.cli.progress import progress
@@ -88,19 +90,36 @@ async def submit(
     The journal records what was placed, by custom_order_id: keep it. It holds the addresses of orders until they are
     placed.
     """
+    target = ResultFile(results or file.with_name(f"{file.stem}.results.csv"))
+    if not dry_run:
+        refuse_other_files(target.path, file, None if journal is None else _url(journal))
+        target.check()
     found = read_orders(file)
     if dry_run:
         return await check_all(kk, found)
     if problems := [entry.describe(problem) for entry in found for problem in entry.problems]:
         # Nothing of it is placed: what is wrong with one row may be wrong with others, unnoticed.
         return Result(data={"problems": problems}, tables=(), errors=tuple(map(InvalidRequest, problems)))
-    target = results or file.with_name(f"{file.stem}.results.csv")
-    if target.exists() and target.samefile(file):
-        raise InvalidRequest(f"--results {target} is the file of orders itself")
     book = await _journal(kk, journal, quiet_time, make=True)
-    with ResultFile(target) as result_file:
+    with target as result_file:
         lines, trouble = await _place(kk, found, book, result_file)
     return _submitted(lines, trouble, result_file)
+
+
+def _url(journal: str) -> str:
+    """Return the URL of a journal, which may be given as a file.
+
+    Raises:
+        ConfigurationError: it lies in the home of nobody, or in a folder that is gone.
+    """
+    from kakaclo_async.database.url import sqlite_url
+
+    try:
+        return sqlite_url(journal)
+    except (OSError, RuntimeError):
+        raise ConfigurationError(
+            "the journal's folder is not there: give --journal with its whole path"
+        ) from None
 
 
 def _submitted(lines: Sequence[ResultLine], trouble: Exception | None, file: ResultFile) -> Result:
@@ -143,11 +162,17 @@ async def _journal(kk: KakaClo, given: str | None, quiet_time: float, *, make: b
     Raises:
         ConfigurationError: it cannot be opened; or it would be new, and another may know this shop's orders.
     """
-    from kakaclo_async.database.url import DatabaseUrl, prepare_shop_file, shop_file, sqlite_url
+    from kakaclo_async.database.url import DatabaseUrl, prepare_shop_file, shop_file
     from kakaclo_async.ordering import Journal
 
     if given is None:
-        folder = user_data_path("kakaclo", appauthor=False) / "journals"
+        folder = None
+        with suppress(RuntimeError):
+            folder = user_data_path("kakaclo", appauthor=False) / "journals"
+        if folder is None or not folder.is_absolute():
+            raise ConfigurationError(
+                "you have no home folder for the journal: give --journal, or set KAKACLO_JOURNAL"
+            )
         token = await sender_of(kk).state.token.read()
         url = kk._base_url  # noqa: SLF001 - packages share privates
         name = environment_name(url)
@@ -156,7 +181,7 @@ async def _journal(kk: KakaClo, given: str | None, quiet_time: float, *, make: b
         if not prepare_shop_file(path, make=make):
             raise ConfigurationError(f"there is no journal in {path}: submit orders first, or give --journal")
         given = str(path)
-    url = sqlite_url(given)
+    url = _url(given)
     book = Journal(url, quiet_time=quiet_time)
     try:
         await book.pending()

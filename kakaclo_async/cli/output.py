@@ -227,8 +227,13 @@ class ResultLine:
     reason: str | None = None
 
 
+_HEADINGS = [field.name for field in attrs.fields(ResultLine)]
+
+
 class ResultFile:
     """A file that takes each result when it comes, and is whole after each of them.
+
+    What earlier runs wrote stays. The last line of an order counts, and one that it has already is not written again.
 
     Attributes:
         trouble: why it takes no more results; None while it does. Placing orders goes on without it: the journal knows
@@ -240,11 +245,44 @@ class ResultFile:
         self.trouble: str | None = None
         self._file: FileIO | None = None
         self._whole = 0
+        self._is_cut = False
+        self._last: dict[str, list[str]] = {}
+
+    def check(self) -> None:
+        """Read what is in it.
+
+        Raises:
+            InvalidRequest: it holds something else than results, or cannot be read.
+        """
+        try:
+            written = self.path.read_bytes() if self.path.is_file() else b""
+        except OSError as error:
+            raise InvalidRequest(f"{self.path} cannot be read: {error.strerror}") from None
+        try:
+            rows = list(csv.reader(io.StringIO(written.decode("utf-8-sig"), newline=""), strict=True))
+        except (ValueError, csv.Error):
+            rows = []
+        if rows[:1] == [_HEADINGS] and len(rows[-1]) < len(_HEADINGS) and not written.endswith(b"\n"):
+            del rows[-1]  # a run that was killed left half a line
+            written = written[: written.rfind(b"\n") + 1]
+        if written and rows[:1] != [_HEADINGS]:
+            raise InvalidRequest(
+                f"{self.path} exists and holds no results of orders: name another file with --results"
+            )
+        self._whole = len(written)
+        self._is_cut = bool(written) and not written.endswith(b"\n")
+        self._last = {row[0]: row for row in rows[1:] if row}
 
     def __enter__(self) -> Self:
+        self.check()
         try:
-            self._file = self.path.open("wb", buffering=0)
-            self._append([field.name for field in attrs.fields(ResultLine)])
+            self._file = self.path.open("ab", buffering=0)
+            if self.path.is_file():
+                self._file.truncate(self._whole)
+            if self._is_cut:
+                self._whole += self._file.write(b"\r\n") or 0
+            if not self._whole:
+                self._append(_HEADINGS)
         except OSError as error:
             self.__exit__()
             raise InvalidRequest(f"{self.path} cannot be written: {error.strerror}") from None
@@ -252,9 +290,10 @@ class ResultFile:
 
     def write(self, line: ResultLine) -> None:
         """Add a result, unless there was trouble."""
-        if self.trouble is None:
+        row = ["" if value is None else str(value) for value in attrs.astuple(line)]
+        if self.trouble is None and self._last.get(row[0]) != row:
             try:
-                self._append(attrs.astuple(line))
+                self._append(row)
             except OSError as error:
                 self.trouble = error.strerror or str(error)
 
@@ -264,6 +303,7 @@ class ResultFile:
         file, rest = self._file, text.getvalue().encode("utf-8", "backslashreplace")
         if file is None:
             return
+        whole = self._whole + len(rest)
         try:
             while rest:
                 rest = rest[file.write(rest) :]
@@ -271,7 +311,7 @@ class ResultFile:
             with suppress(OSError):  # what it has of this row would look like another result
                 file.truncate(self._whole)
             raise
-        self._whole = file.tell()
+        self._whole = whole
 
     def __exit__(self, *_: object) -> None:
         if self._file is not None:

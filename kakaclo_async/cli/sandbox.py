@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from kakaclo_async.sandbox import Sandbox
 
 
+_MOST = 1_000_000  # products: they are made in memory
 _COUNTRIES = ("US", "FR", "GB")
 _PIECES = 3
 _PATIENCE = 60.0  # seconds for what takes a few
@@ -56,7 +57,7 @@ _A_SKU_OF_EACH_COUNTRY = """
 
 
 def sandbox(
-    products: Annotated[int, typer.Option(help="Products in its catalog.", min=0)] = 500,
+    products: Annotated[int, typer.Option(help="Products in its catalog.", min=0, max=_MOST)] = 500,
     port: Annotated[int, typer.Option(help="Port on loopback; 0: any free one.", min=0, max=65535)] = 8700,
     speed: Annotated[float, typer.Option(help="Times real speed: rate limit, orders, refunds.")] = 1.0,
     seed: Annotated[int, typer.Option(help="The same seed makes the same catalog.")] = 1,
@@ -108,7 +109,7 @@ def _sandbox(options: dict[str, Any], settings: list[str]) -> "Sandbox":
 
 
 def demo(
-    products: Annotated[int, typer.Option(help="Products in the local KakaClo.", min=50)] = 500,
+    products: Annotated[int, typer.Option(help="Products in the local KakaClo.", min=50, max=_MOST)] = 500,
     db: Annotated[
         Path, typer.Option(help="The SQLite file to write; only one of an earlier demo is replaced.")
     ] = Path("demo.db"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
@@ -189,3 +190,17 @@ def prepare_shop_file(path: Path, *, make: bool) -> bool:
             " KAKACLO_JOURNAL"
         ) from None
     return make
+
+
+SQLITE_FILES = ("-journal", "-wal", "-shm", ".lock")
+"""How the files are called that are kept beside an SQLite database."""
+
+
+def is_file_of(database: Path, path: Path) -> bool:
+    """Tell whether a file is an SQLite database, under whatever name, or one that is kept beside it."""
+    target = Path(os.path.realpath(path))
+    for ending in ("", *SQLITE_FILES):
+        kept = database.with_name(database.name + ending)
+        if target == kept or (kept.exists() and target.exists() and target.samefile(kept)):
+            return True
+    return False

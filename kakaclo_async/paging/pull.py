@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 
     from kakaclo_async.models.pull import Certificate
-    from kakaclo_async.paging.jobs import Source
+    from kakaclo_async.paging.jobs import Progress, Source
 
 
 T = TypeVar("T")

@@ -3,27 +3,45 @@
 -- KEYS: the bucket (a hash), and for each lane, interactive and bulk, a sorted set of the processes that wait,
 --       by the time at which they will ask again.
 -- ARGV: burst, permits per second, longest pause, smallest share, permits to recover, bulk share, seconds that a
---       probe is waited for; then the operation and its arguments.
+--       probe is waited for, seconds since the process last asked; then the operation and its arguments.
 --
 -- A process that gets less than it wants learns when to ask again, and its permit stays claimed for a while after
 -- that. No permit is taken before it is due, so a process that never asks again costs nothing.
+--
+-- After a 429 the bucket is *paused* (`hold_until`), then *due* for a probe, then *probing* (`probe_until`), and from
+-- there clear, paused or due again: when the probe passed, met a 429, or was lost or overdue. Probes are numbered, so
+-- that a report which comes late, or twice, ends no other probe than its own.
+--
+-- The clock may be set, and another server may take over with its own: what passed is never negative, and never more
+-- than the asking process counted by its own clock.
 
 local bucket, interactive, bulk = KEYS[1], KEYS[2], KEYS[3]
 local burst, rate = tonumber(ARGV[1]), tonumber(ARGV[2])
 local longest_pause, smallest_share = tonumber(ARGV[3]), tonumber(ARGV[4])
 local recovery, bulk_share, lease = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
-local operation = ARGV[8]
+local since_asked = tonumber(ARGV[8])
+local operation = ARGV[9]
 
 local time = redis.call('TIME')
 local now = tonumber(time[1]) + tonumber(time[2]) / 1e6
 
-local fields = {'level', 'at', 'share', 'refusals', 'hold_until', 'probe_until', 'interactive_streak'}
-local stored = redis.call('HMGET', bucket, unpack(fields))
+local fields = {'level', 'at', 'share', 'refusals', 'hold_until', 'probe_until', 'interactive_streak', 'probes'}
 local s = {
-  level = 0, at = now, share = 1, refusals = 0, hold_until = 0, probe_until = 0, interactive_streak = 0
+  level = 0, at = now, share = 1, refusals = 0, hold_until = 0, probe_until = 0, interactive_streak = 0, probes = 0
 }
-for i, name in ipairs(fields) do
-  s[name] = tonumber(stored[i] or s[name])
+local stored = redis.call('HGETALL', bucket)
+local is_new = #stored == 0
+local me = operation == 'take' and 'process ' .. ARGV[11] or ''
+local processes, gone = 1, {}  -- those that asked in the last minute
+for i = 1, #stored, 2 do
+  local name, number = stored[i], tonumber(stored[i + 1])
+  if s[name] then
+    s[name] = number
+  elseif math.abs(now - number) > 60 then
+    gone[#gone + 1] = name
+  elseif name ~= me then
+    processes = processes + 1
+  end
 end
 
 -- The share of the leak that we count on grows evenly with time, up to all of it: see `Leak` in local.py.
@@ -44,9 +62,16 @@ local function seconds_for(permits)
   return 2 * at_full_rate / (s.share + math.sqrt(s.share ^ 2 + 2 * growth * at_full_rate))
 end
 
-local passed = math.max(0, now - s.at)
+if now < s.at then
+  local set_back = s.at - now
+  s.hold_until, s.probe_until = s.hold_until - set_back, s.probe_until - set_back
+  redis.call('DEL', interactive, bulk)
+end
+s.hold_until = math.min(s.hold_until, now + longest_pause)
+s.probe_until = math.min(s.probe_until, now + lease)
+local passed = math.max(0, math.min(now - s.at, since_asked))
 s.at = now
-s.level = math.max(0, s.level - leaked(passed))
+s.level = math.max(0, math.min(burst, s.level) - leaked(passed))
 s.share = math.min(1, s.share + passed * growth)
 
 local function claimed(lane)  -- permits that other processes are due to ask for by now
@@ -95,6 +120,7 @@ local function take(lane, me, wanted, reserve, contended)
     end
     if s.refusals > 0 then
       s.probe_until = now + lease
+      s.probes = s.probes + 1
     end
   end
 
@@ -106,6 +132,10 @@ local function take(lane, me, wanted, reserve, contended)
     redis.call('ZADD', lane, now + wait, me)
   end
   return granted, wait
+end
+
+local function is_out(probe)  -- nil: the process knows no number
+  return probe == nil or probe == s.probes and s.probe_until > 0
 end
 
 local function refused(retry_after, probe, jitter)
@@ -124,23 +154,34 @@ end
 
 local granted, wait = 0, 0
 if operation == 'take' then
-  local lane = ARGV[9] == 'bulk' and bulk or interactive
-  granted, wait = take(lane, ARGV[10], tonumber(ARGV[11]), tonumber(ARGV[12]), ARGV[13] == '1')
+  local lane = ARGV[10] == 'bulk' and bulk or interactive
+  local known, alone = tonumber(ARGV[15] or 0), tonumber(ARGV[16] or 0)
+  -- A Redis that forgot is told what the process last heard, and each what the process took while it was alone.
+  s.level = math.max(0, math.min(burst, s.level + (is_new and known or 0) + alone))
+  granted, wait = take(lane, ARGV[11], tonumber(ARGV[12]), tonumber(ARGV[13]), ARGV[14] == '1')
 elseif operation == 'refused' then
-  refused(tonumber(ARGV[9]), ARGV[10] == '1', tonumber(ARGV[11]))
-elseif operation == 'probed' then
+  local probe = ARGV[11] == '1' and is_out(tonumber(ARGV[13]))
+  refused(tonumber(ARGV[10]), probe, tonumber(ARGV[12]))
+elseif operation == 'probed' and is_out(tonumber(ARGV[11])) then
   s.probe_until = 0
-  if ARGV[9] == '1' then
+  if ARGV[10] == '1' then
     s.refusals = 0
   end
 elseif operation == 'give_back' then
-  s.level = math.max(0, s.level - tonumber(ARGV[9]))
+  s.level = math.max(0, s.level - tonumber(ARGV[10]))
 end
 
 local flat = {}
 for _, name in ipairs(fields) do
   flat[#flat + 1] = name
   flat[#flat + 1] = string.format('%.6f', s[name])
+end
+if me ~= '' then
+  flat[#flat + 1] = me
+  flat[#flat + 1] = math.floor(now)
+end
+if #gone > 0 then
+  redis.call('HDEL', bucket, unpack(gone))
 end
 redis.call('HSET', bucket, unpack(flat))
 for _, key in ipairs(KEYS) do
@@ -149,7 +190,9 @@ end
 
 local hold = s.refusals > 0 and math.max(0, s.hold_until - now) or 0
 local probe = granted > 0 and s.refusals > 0 and 1 or 0
-local answer = {granted, wait, probe, s.level, rate * s.share, hold, s.interactive_streak}
+local answer = {
+  granted, wait, probe, s.level, rate * s.share, hold, s.interactive_streak, s.refusals, s.probes, processes
+}
 for i, number in ipairs(answer) do
   answer[i] = string.format('%.6f', number)
 end

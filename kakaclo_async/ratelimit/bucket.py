@@ -71,11 +71,13 @@ class Offer:
         permits: how many are granted now.
         wait: seconds until asking again for this lane makes sense, if nothing is reported before.
         probe: the one permit granted finds out whether a full bucket has room again.
+        source: the bucket to tell what becomes of these permits, if another one than was asked granted them.
     """
 
     permits: int = 0
     wait: float = 0.0
     probe: bool = False
+    source: Bucket | None = None
 
 
 class Bucket(Protocol):

@@ -45,13 +45,14 @@ class Permit:
         probe: whether, after a 429, all other calls wait for what becomes of this request.
     """
 
-    __slots__ = ("_ended", "_gate", "_reported", "lane", "probe", "waited")
+    __slots__ = ("_ended", "_gate", "_reported", "_source", "lane", "probe", "waited")
 
-    def __init__(self, gate: Gate, lane: Lane, waited: float, *, probe: bool) -> None:
+    def __init__(self, gate: Gate, lane: Lane, waited: float, offer: Offer) -> None:
         self.lane = lane
         self.waited = waited
-        self.probe = probe
+        self.probe = offer.probe
         self._gate = gate
+        self._source = offer.source
         self._reported = self._ended = False
 
     def throttled(self, retry_after: float | None) -> None:
@@ -61,13 +62,13 @@ class Permit:
             retry_after: seconds that the server asked to wait, or None.
         """
         self._reported = True
-        self._gate.throttled(retry_after, probe=self.probe)
+        self._gate.throttled(retry_after, probe=self.probe, source=self._source)
 
     def give_back(self) -> None:
         """Tell the gate that the request never left."""
         if not self._reported:
             self._reported = True
-            self._gate.give_back(probe=self.probe)
+            self._gate.give_back(probe=self.probe, source=self._source)
         self._end()
 
     def _end(self) -> None:
@@ -102,7 +103,7 @@ class Permit:
             self.give_back()
         elif self.probe:
             answered = error is None or isinstance(error, (APIError, DecodeError))
-            self._gate.probed(passed=answered)
+            self._gate.probed(passed=answered, source=self._source)
 
 
 @attrs.define(slots=True, eq=False)
@@ -231,7 +232,7 @@ class Gate:
                     self._wake()  # the pump sleeps until the reserve is full again, and the turn comes before
                 self._under_way[lane] += 1
                 self._emit(Waited(lane=lane, seconds=0.0))
-                return Permit(self, lane, 0.0, probe=offer.probe)
+                return Permit(self, lane, 0.0, offer)
         waiter = Waiter(lane, job, again, loop.time(), max_wait, until, loop.create_future())
         patience = waiter.limit
         if patience < inf:
@@ -350,11 +351,11 @@ class Gate:
         for served in range(offer.permits):
             waiter = self._queues[lane].pop()
             if waiter is None:
-                self._bucket.give_back(offer.permits - served, probe=offer.probe)
+                (offer.source or self._bucket).give_back(offer.permits - served, probe=offer.probe)
                 break
             waited = now - waiter.since
             self._under_way[lane] += 1
-            waiter.turn.set_result(Permit(self, lane, waited, probe=offer.probe))
+            waiter.turn.set_result(Permit(self, lane, waited, offer))
             self._emit(Waited(lane=lane, seconds=waited))
 
     async def _sleep(self, seconds: float) -> None:
@@ -381,23 +382,23 @@ class Gate:
             self._call_pump(lane)  # it has ended if nothing that waits had room
             self._wake()
 
-    def throttled(self, retry_after: float | None, *, probe: bool) -> None:
+    def throttled(self, retry_after: float | None, *, probe: bool, source: Bucket | None = None) -> None:
         """Pass a 429 on to the bucket, and end the waits that have become hopeless; for `Permit`."""
         if not self.closed:
-            self._bucket.throttled(retry_after, probe=probe)
+            (source or self._bucket).throttled(retry_after, probe=probe)
             self._refuse_late()
             self._wake()
 
-    def probed(self, *, passed: bool) -> None:
+    def probed(self, *, passed: bool, source: Bucket | None = None) -> None:
         """Pass the end of a probe on to the bucket; for `Permit`."""
         if not self.closed:
-            self._bucket.probed(passed=passed)
+            (source or self._bucket).probed(passed=passed)
             self._wake()
 
-    def give_back(self, *, probe: bool) -> None:
+    def give_back(self, *, probe: bool, source: Bucket | None = None) -> None:
         """Pass a permit whose request never left on to the next call; for `Permit`."""
         if not self.closed:
-            self._bucket.give_back(1, probe=probe)
+            (source or self._bucket).give_back(1, probe=probe)
             self._wake()
 
     def _expire(self, waiter: Waiter) -> None:

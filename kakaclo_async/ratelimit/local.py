@@ -72,6 +72,33 @@ class Leak:
         return 2 * at_full_rate / (self.share + sqrt(self.share**2 + 2 * self._growth * at_full_rate))
 
 
+@attrs.frozen(slots=True)
+class View:
+    """What was last heard of a bucket.
+
+    Attributes:
+        at: the loop's time when it was heard.
+        level: permits in it.
+        leak: how it leaks from then on.
+        hold: seconds that all calls hold after a 429.
+        holding: whether a 429 came, and no probe has passed since.
+        interactive_streak: see `Bucket.interactive_streak`.
+        processes: how many share it.
+    """
+
+    at: float
+    level: float
+    leak: Leak
+    hold: float = 0.0
+    holding: bool = False
+    interactive_streak: int = 0
+    processes: int = 1
+
+    def level_at(self, now: float) -> float:
+        """Return the permits in it at a time of the loop."""
+        return max(0.0, self.level - self.leak.permits(now - self.at))
+
+
 class Throttle:
     """The state between a 429 and the first answer that is not one.
 
@@ -111,6 +138,11 @@ class Throttle:
         """Return how the bucket is believed to leak for us from now on."""
         self._leak, self._leak_at = self._leak.after(now - self._leak_at), now
         return self._leak
+
+    def start(self, now: float, share: float, hold: float | None) -> None:
+        """Begin with this share of the leak, and with a pause of so many seconds unless it is None."""
+        self._leak, self._leak_at = Leak(self._per_second, share), now
+        self._refusals, self._until = (0, 0.0) if hold is None else (1, now + hold)
 
     def probe(self, now: float) -> None:
         """Note that the permit just granted is the probe."""
@@ -169,6 +201,25 @@ class LocalBucket:
         """Permits in the bucket now; 0: all are free."""
         return self._limiter.level_at(self._now())
 
+    @property
+    def hold(self) -> float | None:
+        """Seconds until the next probe may go after a 429; None: all clear."""
+        return self._throttle.pause(self._now()) if self._throttle.holding else None
+
+    def start(self, level: float, share: float, hold: float | None) -> None:
+        """Begin with what is known of the shop's bucket, in a running event loop.
+
+        Args:
+            level: permits in it.
+            share: the share of its leak to count on.
+            hold: seconds of a pause after a 429; None: there was none.
+        """
+        self._loop = asyncio.get_running_loop()
+        now = self._now()
+        self._throttle.start(now, share, hold)
+        self._limiter.settle(now, self._throttle.leak(now))
+        self._limiter.fill(level)
+
     async def take(self, lane: Lane, wanted: int, *, reserve: int, contended: bool) -> Offer:
         """Take up to `wanted` permits; see `Bucket.take`."""
         if self._loop is None:
@@ -212,7 +263,7 @@ class LocalBucket:
         now = self._now()
         if self._throttle.refused(now, retry_after, probe=probe):
             self._limiter.settle(now, self._throttle.leak(now))
-            self._limiter.fill()
+            self._limiter.fill(self.rate.burst)
 
     def probed(self, *, passed: bool) -> None:
         """Note the probe's end."""
@@ -265,5 +316,5 @@ class _Limiter(AsyncLimiter):
     def give_back(self, permits: int) -> None:
         self._level = max(0.0, self._level - permits)
 
-    def fill(self) -> None:
-        self._level = self.max_rate
+    def fill(self, level: float) -> None:
+        self._level = level

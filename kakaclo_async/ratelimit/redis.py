@@ -8,104 +8,60 @@ import random
 import uuid
 from collections import deque
 from functools import partial
-from importlib.resources import files
-from typing import TYPE_CHECKING, Literal, Protocol, cast
+from typing import TYPE_CHECKING, Literal
 
 import attrs
 
 from kakaclo_async.errors import ConfigurationError, ConnectionFailed, KakaCloError
-from kakaclo_async.events import Lane
-from kakaclo_async.ratelimit.bucket import BULK_SHARE, TIMER_SLACK, Offer, RateLimit
-from kakaclo_async.ratelimit.local import (
-    LONGEST_PAUSE,
-    PERMITS_TO_RECOVER,
-    PROBE_LEASE,
-    SMALLEST_SHARE,
-    Leak,
-    LocalBucket,
-)
+from kakaclo_async.ratelimit import Remote
+from kakaclo_async.ratelimit.bucket import TIMER_SLACK, Offer, RateLimit
+from kakaclo_async.ratelimit.local import LONGEST_PAUSE, Leak, LocalBucket, View
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
+
+    from kakaclo_async.events import Lane
 
 
-_TIMEOUT = 5.0
-"""Seconds for an answer of Redis: it is near, so a longer wait means trouble."""
+_ALONE = 1.0
+"""Seconds between two looks whether Redis is back, while calls come."""
+
+_Report = tuple[float, tuple[str | float, ...]]
 
 
-class _Script(Protocol):
-    async def __call__(self, keys: Sequence[str], args: Sequence[str | float]) -> Sequence[bytes]: ...
+class _Alone(LocalBucket):
+    """The bucket of one process while Redis is away: its part of what was left of the shared one."""
 
+    def __init__(
+        self,
+        view: View,
+        rate: RateLimit,
+        random: Callable[[], float],
+        tell: Callable[[LocalBucket, float | None], None],
+    ) -> None:
+        super().__init__(rate, random=random)
+        self._tell = tell
+        self.was_throttled = False
+        now, share = asyncio.get_running_loop().time(), 1 / view.processes
+        leak = view.leak.after(now - view.at)
+        self._began = View(
+            now,
+            rate.burst - (rate.burst - view.level_at(now)) * share,
+            Leak(rate.per_second, leak.share * share),
+        )
+        hold = max(0.0, view.hold - (now - view.at)) if view.holding else None
+        self.start(self._began.level, self._began.leak.share, hold)
 
-class Remote:
-    """The script, run on the Redis server.
+    @property
+    def spent(self) -> float:
+        """Permits that are in the bucket because this process took them alone."""
+        return self.level - self._began.level_at(self._now())
 
-    Args:
-        url: of the Redis server.
-        key: the name of the bucket.
-        rate: the shop's limit.
-
-    Raises:
-        ConfigurationError: redis-py is not installed, or the address cannot be read.
-    """
-
-    def __init__(self, url: str, key: str, rate: RateLimit) -> None:
-        try:
-            from redis import asyncio as redis, exceptions  # noqa: PLC0415 - an extra
-            from redis.asyncio.retry import Retry  # noqa: PLC0415 - an extra
-            from redis.backoff import NoBackoff  # noqa: PLC0415 - an extra
-        except ImportError:
-            raise ConfigurationError("RedisBucket needs redis-py: pip install 'kakaclo[redis]'") from None
-        try:
-            self._client = redis.Redis.from_url(  # pyright: ignore[reportUnknownMemberType] - its **kwargs are untyped
-                url, socket_timeout=_TIMEOUT, socket_connect_timeout=_TIMEOUT, retry=Retry(NoBackoff(), 1)
-            )
-        except ValueError:
-            raise ConfigurationError(
-                "the address of Redis must look like redis://host:6379/0, rediss:// or unix://"
-            ) from None
-        text = files("kakaclo_async.ratelimit").joinpath("bucket.lua").read_text(encoding="utf-8")
-        self._script = cast("_Script", self._client.register_script(text))
-        # One hash tag, so that a Redis cluster keeps them together.
-        self._keys = [f"{{{key}}}:bucket", *(f"{{{key}}}:{lane}" for lane in Lane)]
-        self._settings: list[str | float] = [
-            rate.burst,
-            rate.per_second,
-            LONGEST_PAUSE,
-            SMALLEST_SHARE,
-            PERMITS_TO_RECOVER,
-            BULK_SHARE,
-            PROBE_LEASE,
-        ]
-        self._refusals = (exceptions.AuthenticationError, exceptions.ResponseError)
-        self._trouble = (exceptions.RedisError, OSError)
-
-    async def run(self, *operation: str | float) -> list[float]:
-        """Run the script with an operation and its arguments, and return its numbers.
-
-        Raises:
-            ConnectionFailed: Redis cannot be reached.
-            ConfigurationError: Redis refuses the script: a wrong password, a read-only replica.
-        """
-        try:
-            answer = await self._script(self._keys, [*self._settings, *operation])
-        except self._refusals as error:
-            raise ConfigurationError(f"Redis refuses to keep the bucket ({type(error).__name__})") from error
-        except self._trouble as error:
-            raise ConnectionFailed(
-                f"the bucket in Redis cannot be reached ({type(error).__name__}): start Redis, or choose"
-                ' RedisBucket(..., fallback="local")',
-                sent=False,
-            ) from error
-        return [float(number) for number in answer]
-
-    async def aclose(self) -> None:
-        """Close the connections."""
-        await self._client.aclose()
-
-
-_ALONE = 5.0
-"""Seconds to go on alone before Redis is tried again."""
+    def throttled(self, retry_after: float | None, *, probe: bool) -> None:
+        """Note a 429, which is news for the bucket that is in use by now as well."""
+        self.was_throttled = True
+        super().throttled(retry_after, probe=probe)
+        self._tell(self, retry_after)
 
 
 class RedisBucket:
@@ -116,15 +72,18 @@ class RedisBucket:
     about one script call each.
 
     Args:
-        url: of the Redis server: `redis://`, `rediss://` or `unix://`.
+        url: of the Redis server, or a name that follows the primary: `redis://`, `rediss://` or `unix://`. No Redis
+            Cluster, no Sentinel. `?socket_timeout=` takes the seconds to wait for an answer, 1 unless it is there.
         key: the name of the bucket; one for each token.
         rate_limit: the shop's limit, the same in all processes.
-        fallback: what happens while Redis cannot be reached: "error" raises `ConnectionFailed`; "local" lets
-            this process go on with a bucket of its own, so that several of them together may meet 429s.
+        fallback: what happens while Redis is away, hangs, loads or was demoted: "error" raises
+            `ConnectionFailed`; "local" lets this process go on with its part of what was left, so that several
+            of them together may meet 429s after a while.
         random: gives [0, 1), for the jitter of pauses after a 429.
 
     Raises:
-        ConfigurationError: redis-py is not installed, or the address cannot be read.
+        ConfigurationError: redis-py is not installed, or the address cannot be read or is one of a Redis
+            Cluster or Sentinel.
     """
 
     instant = False
@@ -144,15 +103,19 @@ class RedisBucket:
             RedisBucket, url, key=key, rate_limit=rate_limit, fallback=fallback, random=random
         )
         self._remote = Remote(url, key, rate_limit)
-        self._local = LocalBucket(rate_limit, random=random) if fallback == "local" else None
-        self._alone_until: float | None = None
+        self._falls_back = fallback == "local"
+        self._alone: _Alone | None = None
+        self._spent_alone = 0.0
         self.rate = rate_limit
         self._random = random
         self._name = uuid.uuid4().hex
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._view = _View(0.0, Leak(rate_limit.per_second), hold=0.0, interactive_streak=0, at=0.0)
-        self._reports: deque[tuple[str | float, ...]] = deque()
-        self._reporting: asyncio.Task[None] | None = None
+        self._view = View(0.0, 0.0, Leak(rate_limit.per_second))
+        self._probe = 0
+        self._reports: deque[_Report] = deque()
+        self._errand: asyncio.Task[None] | None = None
+        self._asked_alone = False
+        self._closed = asyncio.Event()
         self._turn = asyncio.Lock()
 
     @property
@@ -165,40 +128,51 @@ class RedisBucket:
         """Permits in the bucket now, as last heard; 0: all are free."""
         return self._view.level_at(self._now()) if self._alone is None else self._alone.level
 
-    @property
-    def _alone(self) -> LocalBucket | None:
-        """The bucket of our own, while we go on alone."""
-        return None if self._alone_until is None else self._local
-
     async def take(self, lane: Lane, wanted: int, *, reserve: int, contended: bool) -> Offer:
         """Take up to `wanted` permits; see `Bucket.take`.
 
         Raises:
-            ConnectionFailed: Redis cannot be reached, and there is no fallback.
-            ConfigurationError: Redis refuses the script: a wrong password, a read-only replica.
+            ConnectionFailed: Redis cannot be used now, and there is no fallback.
+            ConfigurationError: Redis refused the very first call: a wrong password, a user without rights.
         """
-        if self._loop is None:
-            self._loop = asyncio.get_running_loop()
-        now = self._now()
-        if self._alone_until is None or now >= self._alone_until:
+        self._loop = asyncio.get_running_loop()
+        if self._alone is None:
             try:
                 return await self._ask(lane, wanted, reserve, contended=contended)
             except ConnectionFailed:
-                if self._local is None:
+                if not self._falls_back:
                     raise
-                self._alone_until = now + _ALONE
-        bucket = cast("LocalBucket", self._local)
-        return await bucket.take(lane, wanted, reserve=reserve, contended=contended)
+                self._alone = _Alone(self._view, self.rate, self._random, self._throttled_alone)
+        self._asked_alone = True
+        self._run_errands()
+        alone = self._alone
+        offer = await alone.take(lane, wanted, reserve=reserve, contended=contended)
+        # Whoever waits asks again soon: Redis may be back, and know better.
+        return attrs.evolve(offer, wait=min(offer.wait, _ALONE), source=alone)
 
     async def _ask(self, lane: Lane, wanted: int, reserve: int, *, contended: bool) -> Offer:
         async with self._turn:
             await self._send_reports()
-            granted, wait, probe, level, leak, hold, interactive_streak = await self._remote.run(
-                "take", lane, self._name, wanted, reserve, int(contended)
+            known = max(0.0, self._view.level_at(self._now()) - self._spent_alone)
+            (
+                granted,
+                wait,
+                probe,
+                level,
+                leak,
+                hold,
+                streak,
+                refusals,
+                probes,
+                processes,
+            ) = await self._remote.run(
+                "take", lane, self._name, wanted, reserve, int(contended), known, self._spent_alone
             )
-        self._alone_until = None
+            self._spent_alone = 0.0
         leaking = Leak(self.rate.per_second, min(1.0, leak / self.rate.per_second))
-        self._view = _View(level, leaking, hold, int(interactive_streak), self._now())
+        self._view = View(self._now(), level, leaking, hold, refusals > 0, int(streak), int(processes))
+        if probe:
+            self._probe = int(probes)
         return Offer(int(granted), wait + TIMER_SLACK, bool(probe))
 
     def due(self, permits: float) -> float:
@@ -210,86 +184,103 @@ class RedisBucket:
         wait = view.leak.after(now - view.at).seconds(needed) if needed > 0 else 0.0
         return max(wait, view.hold - (now - view.at))
 
+    # What becomes of a permit is told to the bucket that granted it: here, to the one in Redis.
+
     def give_back(self, permits: int, *, probe: bool) -> None:
         """Return permits that were not used."""
-        if self._alone is not None:
-            self._alone.give_back(permits, probe=probe)
-            return
         self._report("give_back", permits)
         if probe:
-            self._report("probed", 0)
+            self.probed(passed=False)
 
     def throttled(self, retry_after: float | None, *, probe: bool) -> None:
         """Note a 429: the bucket counts as full, for all processes."""
-        if self._alone is not None:
-            self._alone.throttled(retry_after, probe=probe)
-            return
         asked = min(retry_after or 0.0, LONGEST_PAUSE)
         leaking = self._view.leak.after(self._now() - self._view.at)
-        self._view = attrs.evolve(self._view, level=self.rate.burst, leak=leaking, hold=asked, at=self._now())
-        self._report(
-            "refused", "" if retry_after is None else retry_after, int(probe), 0.5 + self._random() / 2
+        self._view = attrs.evolve(
+            self._view, at=self._now(), level=self.rate.burst, leak=leaking, hold=asked, holding=True
         )
+        asks = "" if retry_after is None else retry_after
+        self._report("refused", asks, int(probe), 0.5 + self._random() / 2, self._probe)
+        if self._alone is not None:
+            LocalBucket.throttled(self._alone, retry_after, probe=False)
 
     def probed(self, *, passed: bool) -> None:
         """Note the probe's end."""
-        if self._alone is not None:
-            self._alone.probed(passed=passed)
-        else:
-            self._report("probed", int(passed))
+        self._report("probed", int(passed), self._probe)
+
+    def _throttled_alone(self, source: LocalBucket, retry_after: float | None) -> None:
+        if self._alone is None:
+            self.throttled(retry_after, probe=False)
+        elif self._alone is not source:
+            LocalBucket.throttled(self._alone, retry_after, probe=False)
 
     def _now(self) -> float:
         # Before the first permit there is no loop, and nothing has happened.
         return 0.0 if self._loop is None else self._loop.time()
 
-    def _report(self, *report: str | float) -> None:
-        self._reports.append(report)
-        if self._reporting is None:
-            self._reporting = asyncio.create_task(self._send_reports_alone(), name="kakaclo bucket report")
+    def _report(self, *operation: str | float) -> None:
+        self._reports.append((self._now(), operation))
+        self._run_errands()
 
-    async def _send_reports_alone(self) -> None:
-        with contextlib.suppress(KakaCloError):  # the next `take` reports the trouble
-            async with self._turn:
-                await self._send_reports()
-        self._reporting = None
+    def _run_errands(self) -> None:
+        if self._errand is None and not self._closed.is_set():
+            self._errand = asyncio.create_task(self._errands(), name="kakaclo bucket report")
+
+    async def _errands(self) -> None:
+        """Send reports, and while this process is alone and calls come, look whether Redis is back."""
+        try:
+            while self._reports or self._asked_alone:
+                self._asked_alone = False
+                try:
+                    async with self._turn:
+                        await self._send_reports()
+                        if self._alone is not None:
+                            await self._remote.run("look")
+                            self._come_back(self._alone)
+                except ConnectionFailed:
+                    if self._closed.is_set():
+                        return
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(self._closed.wait(), _ALONE)
+        except KakaCloError:
+            self._alone = None  # the next `take` meets the same, and raises it
+        finally:
+            self._errand = None
+
+    def _come_back(self, alone: _Alone) -> None:
+        now, self._alone, self._spent_alone = self._now(), None, alone.spent
+        level = min(self.rate.burst, self._view.level_at(now) + alone.spent)
+        leak = self._view.leak.after(now - self._view.at)
+        self._view = attrs.evolve(self._view, at=now, level=level, leak=leak, hold=0.0)
+        if alone.was_throttled and alone.hold is not None:
+            self.throttled(alone.hold, probe=False)
 
     async def _send_reports(self) -> None:
+        """Send what is left to report: a permit given back once at most, the news of a 429 until it is heard."""
         while self._reports:
-            await self._remote.run(*self._reports.popleft())
+            at, (kind, *rest) = self._reports[0]
+            age = self._now() - at
+            if kind == "give_back":
+                self._reports.popleft()
+            if kind == "refused" and rest[0] != "":
+                rest[0] = max(0.0, float(rest[0]) - age)
+            if age <= LONGEST_PAUSE:
+                await self._remote.run(kind, *rest)
+            if kind != "give_back":
+                self._reports.popleft()
 
     def renewed(self) -> RedisBucket:
         """Return the same bucket with no connections yet; see `Bucket.renewed`."""
         return self._renew()
 
     async def aclose(self) -> None:
-        """Send the reports that are left, and close the connection."""
-        if self._reporting is not None:
-            await self._reporting
+        """Send the reports that are left, unless Redis is away, and close the connection."""
+        self._closed.set()
+        if self._errand is not None:
+            await self._errand
         await self._remote.aclose()
 
     def __repr__(self) -> str:
         rate = self.rate
         state = "" if self._alone is None else " (alone)"
         return f"<RedisBucket {self.level:.1f}/{rate.burst} leaking {rate.per_second:g}/s{state}>"
-
-
-@attrs.frozen(slots=True)
-class _View:
-    """What was last heard of the bucket.
-
-    Attributes:
-        level: permits in it.
-        leak: how it leaks from then on.
-        hold: seconds that all calls hold after a 429.
-        interactive_streak: see `Bucket.interactive_streak`.
-        at: the loop's time when it was heard.
-    """
-
-    level: float
-    leak: Leak
-    hold: float
-    interactive_streak: int
-    at: float
-
-    def level_at(self, now: float) -> float:
-        return max(0.0, self.level - self.leak.permits(now - self.at))

@@ -38,6 +38,7 @@ class Shared:
     client: redis.Redis
     rate: RateLimit = attrs.field(factory=RateLimit)
     calls: int = 0
+    set_by: float = 0.0  # the clock is set: it differs from `now` by this
 
     def __attrs_post_init__(self):
         self.client.flushdb()
@@ -45,10 +46,14 @@ class Shared:
         self.keys, self.settings = remote._keys, remote._settings
         self.script = self.client.register_script(STEPPED)
         self.now = 0.0
+        self.asked = None
 
     def run(self, *operation):
-        self.client.mset({"seconds": int(self.now), "microseconds": round(self.now % 1 * 1e6)})
+        clock = self.now + self.set_by
+        self.client.mset({"seconds": int(clock), "microseconds": int(clock % 1 * 1e6)})
         self.calls += 1
+        self.settings[-1] = 1e9 if self.asked is None else self.now - self.asked + 1
+        self.asked = self.now
         return [float(number) for number in self.script(self.keys, [*self.settings, *operation])]
 
     def take(self, lane, wanted=1, *, me="a", reserve=20, contended=False):
@@ -245,3 +250,75 @@ def test_the_bucket_is_forgotten_when_nobody_asks_for_a_day(bucket):
     keys = list(bucket.client.scan_iter("{test}:*"))
     assert len(keys) == 2
     assert all(0 < bucket.client.ttl(key) <= 86400 for key in keys)
+
+
+@pytest.fixture(params=[-3600.0, 3600.0], ids=["back", "forward"])
+def set_by(request, bucket):
+    bucket.now = 10_000.0
+    return request.param
+
+
+def test_a_clock_that_is_set_makes_the_bucket_neither_fuller_nor_emptier(bucket, set_by):
+    bucket.take(INTERACTIVE, 118)
+    bucket.now += 5
+    bucket.take(INTERACTIVE, 10)
+    for change in (set_by, -set_by):
+        bucket.set_by += change
+        bucket.now += 1
+        assert bucket.take(INTERACTIVE, 118)[0] <= 4  # what leaked in that second, and a second's doubt
+        bucket.now += 10
+        granted, wait, _ = bucket.take(INTERACTIVE, 118)
+        assert granted == pytest.approx(20, abs=2)
+        assert wait <= 1
+
+
+def test_a_clock_that_is_set_neither_ends_nor_lengthens_a_pause_for_long(bucket, set_by):
+    bucket.take(INTERACTIVE)
+    bucket.refused(30.0)
+    bucket.now += 1
+    bucket.set_by += set_by
+    granted, wait, probe = bucket.take(INTERACTIVE)
+    assert probe if granted else wait <= 30  # set forward: it may be over
+    bucket.now += 31
+    bucket.run("probed", 1)
+    assert bucket.take(INTERACTIVE)[0] == 1
+
+
+def test_a_probe_that_is_out_when_the_clock_is_set_back_is_waited_for_no_longer_than_any(bucket):
+    bucket.now = 10_000.0
+    bucket.refused(0)
+    bucket.now += 1
+    assert bucket.take(INTERACTIVE)[2]
+    bucket.set_by = -3600.0
+    bucket.now += 10.1
+    assert not bucket.take(INTERACTIVE)[0]
+    bucket.now += 10.1
+    assert bucket.take(INTERACTIVE)[2]
+
+
+def test_those_who_waited_when_the_clock_was_set_back_and_died_cost_the_others_nothing(bucket):
+    bucket.now = 10_000.0
+    bucket.take(INTERACTIVE, 118)
+    for me in ("x", "y", "z"):
+        bucket.take(INTERACTIVE, 10, me=me)
+    bucket.set_by = -3600.0
+    bucket.now += 1
+    bucket.take(INTERACTIVE, 10)
+    assert bucket.take(INTERACTIVE, 10)[1] <= 0.5
+
+
+@pytest.mark.parametrize("field", ["hold_until", "probe_until"])
+def test_a_pause_that_someone_else_wrote_is_no_longer_than_ours(bucket, field):
+    bucket.refused(1.0)
+    bucket.client.hset(bucket.keys[0], field, 1e9)
+    bucket.now += 2
+    bucket.take(INTERACTIVE)
+    bucket.now += 61
+    assert bucket.take(INTERACTIVE)[2]
+
+
+def test_a_level_above_the_capacity_leaks_from_the_capacity(bucket):
+    bucket.take(INTERACTIVE)
+    bucket.client.hset(bucket.keys[0], "level", 1e6)
+    bucket.now += 10
+    assert bucket.take(INTERACTIVE, 118)[0] == 20

@@ -1,0 +1,293 @@
+"""What a command writes never takes the place of what it, or another command, reads; earlier results stay."""
+
+from __future__ import annotations
+
+import csv
+import os
+import sqlite3
+import threading
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from kakaclo_async.catalog import export
+from kakaclo_async.cli.output import ResultFile, ResultLine
+from kakaclo_async.errors import InvalidRequest
+
+HEADER = "custom_order_id,sku,quantity,country,recipient,phone,province\n"
+RESULTS = "custom_order_id,result,order_id,reason\r\n"
+
+
+@pytest.fixture
+def orders(kakaclo, sku):
+    """Write a file of orders."""
+
+    def write(name, *ids, quantity=1):
+        Path(name).write_text(HEADER + "".join(f"{each},{sku},{quantity},US,A,1,CA\n" for each in ids))
+        return name
+
+    return write
+
+
+def json_lines(path, key, sku, quantity):
+    item = f'{{"sku": "{sku}", "quantity": {quantity}}}'
+    address = '{"country": "US", "recipient": "A", "phone": "1", "province": "CA"}'
+    Path(path).write_text(f'{{"custom_order_id": "{key}", "items": [{item}], "address": {address}}}\n')
+
+
+def rows(path):
+    return [tuple(row) for row in csv.reader(Path(path).read_text().splitlines())][1:]
+
+
+def count_placed(hosted):
+    return hosted.call(lambda: len(list(hosted.sandbox.journal)))
+
+
+def symlink(path):
+    Path("other").symlink_to(path)
+
+
+def hardlink(path):
+    Path("other").hardlink_to(path)
+
+
+SPELLINGS = {
+    "itself": lambda path: path,
+    "relative": lambda path: f"./../{Path.cwd().name}/{path}",
+    "absolute": lambda path: str(Path.cwd() / path),
+    "symlink": lambda path: symlink(path) or "other",
+    "hard link": lambda path: hardlink(path) or "other",
+}
+
+
+@pytest.fixture(params=SPELLINGS)
+def spelled(request):
+    return SPELLINGS[request.param]
+
+
+def test_results_are_not_written_onto_the_orders(kakaclo, hosted, orders, spelled):
+    before = Path(orders("orders.csv", "A")).read_text()
+    outcome = kakaclo("orders", "submit", "orders.csv", "--results", spelled("orders.csv"))
+    assert (outcome.code, outcome.out) == (2, "")
+    assert "name another file" in outcome.err
+    assert Path("orders.csv").read_text() == before
+    assert count_placed(hosted) == 0
+
+
+def test_results_are_not_written_onto_what_holds_something_else(kakaclo, hosted, orders):
+    orders("orders.csv", "A")
+    before = Path(orders("others.csv", "B")).read_text()
+    outcome = kakaclo("orders", "submit", "orders.csv", "--results", "others.csv")
+    assert outcome.code == 2
+    assert "others.csv exists and holds no results of orders: name another file" in outcome.err
+    assert Path("others.csv").read_text() == before
+    assert count_placed(hosted) == 0
+
+
+@pytest.mark.parametrize("ending", ["", "-journal", "-wal", "-shm", ".lock"])
+def test_results_are_not_written_onto_the_journal_that_is_there_or_will_be(kakaclo, orders, hosted, ending):
+    orders("orders.csv", "A")
+    command = ("orders", "submit", "orders.csv", "--journal", "./j.db", "--results", f"j.db{ending}")
+    outcome = kakaclo(*command)
+    assert outcome.code == 2
+    assert "belongs to the journal: name another file" in outcome.err
+    assert not Path("j.db").exists()
+    assert kakaclo("orders", "submit", "orders.csv", "--journal", "j.db").code == 0
+    before = Path("j.db").read_bytes()
+    assert kakaclo(*command).code == 2
+    assert Path("j.db").read_bytes() == before
+    assert count_placed(hosted) == 1
+
+
+def test_results_of_another_file_of_orders_stay(kakaclo, orders):
+    for name in "AB":
+        assert kakaclo("orders", "submit", orders(f"{name}.csv", name), "--results", "results.csv").code == 0
+    assert [row[:2] for row in rows("results.csv")] == [("A", "placed"), ("B", "placed")]
+
+
+def test_orders_in_csv_and_json_lines_of_one_name_share_their_results(kakaclo, orders, sku):
+    assert kakaclo("orders", "submit", orders("orders.csv", "A")).code == 0
+    json_lines("orders.jsonl", "B", sku, 1)
+    assert kakaclo("orders", "submit", "orders.jsonl").code == 0
+    assert [row[0] for row in rows("orders.results.csv")] == ["A", "B"]
+
+
+def test_a_second_run_writes_nothing_twice(kakaclo, orders):
+    orders("orders.csv", "A", "B")
+    kakaclo("orders", "submit", "orders.csv")
+    before = Path("orders.results.csv").read_bytes()
+    assert kakaclo("orders", "submit", "orders.csv").code == 0
+    assert Path("orders.results.csv").read_bytes() == before
+
+
+def test_a_refused_second_run_leaves_the_results_of_the_first(kakaclo, orders, settings):
+    kakaclo("orders", "submit", orders("orders.csv", "A"))
+    before = Path("orders.results.csv").read_bytes()
+    settings.setenv("KAKACLO_TOKEN", "wrong")
+    assert kakaclo("orders", "submit", orders("orders.csv", "B"), "--journal", "j.db").code == 4
+    assert Path("orders.results.csv").read_bytes().startswith(before)
+
+
+def write(path, *results):
+    with ResultFile(path) as file:
+        for key, result, number in results:
+            file.write(ResultLine(custom_order_id=key, result=result, order_id=number))
+
+
+def test_the_last_line_of_an_order_counts_and_earlier_ones_stay(tmp_path):
+    path = tmp_path / "results.csv"
+    write(path, ("A", "placed", "1"), ("B", "unknown", None))
+    write(path, ("A", "placed", "1"), ("B", "placed", "2"))
+    assert [row[:3] for row in rows(path)] == [
+        ("A", "placed", "1"),
+        ("B", "unknown", ""),
+        ("B", "placed", "2"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("left", "kept"),
+    [
+        ("A,placed,1,\r\nB,pla", ["A"]),
+        ("A,placed,1,\r\nB,placed,2", ["A"]),
+        ("A,placed,1,\r\nB,placed,2,", ["A", "B"]),
+        ("A,placed,1,\r\nB,placed,2,\r", ["A", "B"]),
+        ("A,placed,1,\n", ["A"]),
+        ("", []),
+    ],
+)
+def test_half_a_line_that_a_killed_run_left_is_no_result(tmp_path, left, kept):
+    path = tmp_path / "results.csv"
+    path.write_bytes(f"{RESULTS}{left}".encode())
+    write(path, ("C", "placed", "3"))
+    assert [row[0] for row in rows(path) if row] == [*kept, "C"]
+
+
+@pytest.mark.parametrize("held", ["notes\n", "notes", "\0\xff", 'a,"b', "custom_order_id\n"])
+def test_what_holds_no_results_is_left_alone(tmp_path, held):
+    path = tmp_path / "results.csv"
+    path.write_bytes(held.encode("latin-1"))
+    with pytest.raises(InvalidRequest, match="holds no results of orders"):
+        write(path, ("A", "placed", "1"))
+    assert path.read_bytes() == held.encode("latin-1")
+
+
+@pytest.fixture
+def mirrored(kakaclo):
+    assert kakaclo("mirror", "--rate", "200").code == 0
+
+
+def is_whole(path):
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_a_mirror_is_not_exported_onto_itself(mirrored, kakaclo, spelled):
+    target = spelled("catalog.db")
+    outcome = kakaclo("export", "--what", "skus", "--format", "csv", "--out", target)
+    assert outcome.code == 2
+    assert "another file" in outcome.err
+    assert is_whole("catalog.db")
+
+
+async def test_nor_from_python(mirrored, spelled):
+    with pytest.raises(InvalidRequest, match="belongs to the mirror .* itself: export to another file"):
+        await export("sqlite:///catalog.db", "sku", spelled("catalog.db"), format="csv")
+    assert is_whole("catalog.db")
+
+
+@pytest.mark.parametrize("ending", ["-journal", "-wal", "-shm", ".lock"])
+def test_nor_onto_the_files_beside_it(mirrored, kakaclo, ending):
+    outcome = kakaclo("export", "--what", "skus", "--format", "csv", "--out", f"catalog.db{ending}")
+    assert outcome.code == 2
+
+
+@pytest.mark.parametrize("ending", ["-journal", "-wal", "-shm", ".lock"])
+async def test_nor_onto_those_from_python(mirrored, ending):
+    with pytest.raises(InvalidRequest, match="belongs to the mirror"):
+        await export("sqlite:///catalog.db", "sku", f"catalog.db{ending}", format="csv")
+
+
+def test_nor_does_a_folder_hide_it(mirrored, kakaclo):
+    Path("catalog.db").rename("skus.csv")
+    outcome = kakaclo("export", "--db", "sqlite:///skus.csv")
+    assert outcome.code == 2
+    assert is_whole("skus.csv")
+    assert not Path("products.csv").exists()
+
+
+def test_an_export_does_not_take_the_place_of_a_journal(mirrored, kakaclo, orders):
+    assert kakaclo("orders", "submit", orders("orders.csv", "A"), "--journal", "j.db").code == 0
+    outcome = kakaclo("export", "--what", "skus", "--format", "csv", "--out", "j.db")
+    assert outcome.code == 2
+    assert "j.db belongs to a database: give another file" in outcome.err
+    assert is_whole("j.db")
+
+
+def test_a_pipe_takes_an_export_and_stays_a_pipe(mirrored, kakaclo):
+    os.mkfifo("pipe")
+    read = []
+    reader = threading.Thread(target=lambda: read.append(Path("pipe").read_text()))
+    reader.start()
+    outcome = kakaclo("export", "--what", "skus", "--format", "csv", "--out", "pipe")
+    reader.join(30)
+    assert outcome.code == 0
+    assert Path("pipe").is_fifo()
+    assert read[0].startswith("sku,")
+
+
+def test_a_link_that_an_export_follows_stays_a_link(mirrored, kakaclo):
+    Path("folder").mkdir()
+    Path("skus.csv").symlink_to("folder/today.csv")
+    assert kakaclo("export", "--what", "skus").code == 0
+    assert Path("skus.csv").is_symlink()
+    assert Path("folder/today.csv").read_text().startswith("sku,")
+
+
+@pytest.mark.parametrize("number", ["9" * 20, "9" * 5000])
+def test_a_number_that_is_too_long_is_refused_before_anything_is_sent(kakaclo, hosted, orders, sku, number):
+    orders("orders.csv", "A", quantity=number)
+    json_lines("orders.jsonl", "A", sku, number)
+    for command in (
+        ("submit", "orders.csv"),
+        ("submit", "orders.jsonl"),
+        ("create", "--yes", "--file", "orders.jsonl"),
+    ):
+        outcome = kakaclo("orders", *command)
+        assert outcome.code == 2
+        assert f"a number of {len(number)} digits is too long" in outcome.err
+    assert hosted.sandbox.requests.total() == 0
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("sandbox", "--products", "9" * 20),
+        ("sandbox", "--port", "9" * 20),
+        ("demo", "--products", "9" * 20),
+        ("changes", "--after", "9" * 20),
+        ("mirror", "--since", "9" * 20),
+        ("export", "--what", "skus", "--out", "n" * 300 + ".csv"),
+        ("orders", "submit", "orders.csv", "--results", "n" * 300 + ".csv"),
+        ("orders", "submit", "n" * 300 + ".csv"),
+        ("orders", "pending", "--journal", "~nobody-here/orders.db"),
+    ],
+)
+def test_what_fits_nowhere_is_refused_in_a_sentence(kakaclo, hosted, orders, command):
+    orders("orders.csv", "A")
+    outcome = kakaclo(*command)
+    assert outcome.code == 2
+    assert outcome.err.startswith("error: ")
+    assert "please report it" not in outcome.err
+    assert hosted.sandbox.requests.total() == 0
+
+
+def test_without_a_home_the_journal_does_not_depend_on_the_folder(kakaclo, hosted, orders, settings):
+    orders("orders.csv", "A")
+    settings.delenv("XDG_DATA_HOME")
+    settings.setattr("os.path.expanduser", lambda path: path)  # as where no user has this number
+    outcome = kakaclo("orders", "submit", "orders.csv")
+    assert outcome.code == 2
+    assert "you have no home folder for the journal: give --journal" in outcome.err
+    assert count_placed(hosted) == 0

@@ -9,7 +9,6 @@ are None; "NULL" is no status. Unknown statuses and unknown fields are kept. Wha
 """
 
 from kakaclo_async.codec.converter import converter as converter, encode as encode
-from kakaclo_async.codec.embedded import OrderNumber as OrderNumber, RefundNumber as RefundNumber
 from kakaclo_async.codec.envelope import (
     Envelope as Envelope,
     decode as decode,
@@ -19,6 +18,8 @@ from kakaclo_async.codec.envelope import (
 from kakaclo_async.codec.outgoing import to_json as to_json
 from kakaclo_async.codec.scalars import (
     DAMAGED as DAMAGED,
+    OrderNumber as OrderNumber,
+    RefundNumber as RefundNumber,
     Undecodable as Undecodable,
     to_millis as to_millis,
     to_wire_time as to_wire_time,

@@ -17,25 +17,25 @@ import attrs
 from cattrs import Converter
 
 from kakaclo_async.codec.embedded import (
-    OrderNumber,
-    RefundNumber,
+    LOOSE_KINDS,
+    LooseText,
+    LooseTime,
     read_attributes,
     read_balance,
-    read_number,
+    read_loose_text,
+    read_loose_time,
     read_option,
     read_size_content,
 )
 from kakaclo_async.codec.scalars import (
     DAMAGED,
-    LOOSE_KINDS,
     InvalidValue,
-    LooseText,
-    LooseTime,
+    OrderNumber,
+    RefundNumber,
     Undecodable,
     read_decimal,
     read_integer,
-    read_loose_text,
-    read_loose_time,
+    read_number,
     read_number_member,
     read_text,
     read_text_member,

@@ -1,21 +1,31 @@
-"""JSON that was damaged, JSON inside strings, and answers of many forms: the balance, the number of what was made."""
+"""JSON that was damaged, JSON inside strings, and values without a form: the balance, the custom area."""
 
 from __future__ import annotations
 
 import json
 import re
-from decimal import Decimal
-from typing import TYPE_CHECKING, ClassVar, Final, TypeVar, cast
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final, cast
 
 import msgspec
 
-from kakaclo_async.codec.scalars import DAMAGED, DECIMALS, InvalidValue, read_decimal, to_text, write_json
-from kakaclo_async.models.common import Attributes, Number, Option
+from kakaclo_async.codec.scalars import (
+    DAMAGED,
+    DECIMALS,
+    InvalidValue,
+    read_decimal,
+    read_text,
+    read_time,
+    to_text,
+    write_json,
+)
+from kakaclo_async.models.common import Attributes, Option
 from kakaclo_async.models.product import SizeContent, SizeRow, SizeSheet, SizeValue
 from kakaclo_async.models.reference import Balance
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from decimal import Decimal
 
 
 # Every number with a fraction becomes a Decimal straight from its text, never by way of a binary float.
@@ -190,53 +200,31 @@ def _cell(data: dict[str, object]) -> SizeValue:
     return SizeValue(to_text(data.get("name")), to_text(measure) if number is None else number)
 
 
-N = TypeVar("N", "OrderNumber", "RefundNumber")
-
-_CODES: Final = re.compile(r"(?=.*[0-9])[A-Za-z0-9_-]{1,64}|")  # or nothing: a sentence is no number
-
-
-class OrderNumber(Number):
-    """What the answer to a new order is read as."""
-
-    __slots__ = ()
-
-    names: ClassVar = ("kkorderids", "kkorderid", "orderids", "orderid", "ids", "id")
+class LooseTime:
+    """The type that a time is read as where nothing about its form can be counted on, as in the custom-product area."""
 
 
-class RefundNumber(Number):
-    """What the answer to a new refund is read as; the order's number may stand beside it."""
-
-    __slots__ = ()
-
-    names: ClassVar = ("refundnos", "refundno", "refundids", "refundid", "ids", "id")
+class LooseText:
+    """The same for a text, which may come as a number."""
 
 
-def read_number(kind: type[N], value: object) -> N | None:
-    """Read the number of what was made: a number, a text, an object that names it, or a list of these.
-
-    An answer without any is empty; one that holds something else is refused: it does not say what it means.
-    """
-    if value is None or (isinstance(value, str) and "," not in value):
-        return None if value is None else kind(value.strip())  # documented as a text, of whatever form
-    return kind(*(dict.fromkeys(_numbers(value, kind.names)) or [""]))
+LOOSE_KINDS: Final[dict[type, type]] = {datetime: LooseTime, str: LooseText}
 
 
-def _numbers(value: object, names: tuple[str, ...]) -> Iterator[str]:
-    match value:
-        case None:
-            pass
-        case str() if all(map(_CODES.fullmatch, parts := [part.strip() for part in value.split(",")])):
-            yield from filter(None, parts)
-        case list():
-            for element in cast("list[object]", value):
-                yield from _numbers(element, names)
-        case dict():
-            fields = {name.casefold(): held for name, held in cast("dict[str, object]", value).items()}
-            held = next((fields[name] for name in names if fields.get(name) not in (None, "", [])), None)
-            if held is None and fields:
-                raise InvalidValue("names no number")
-            yield from _numbers(held, names)
-        case int() | Decimal() if not isinstance(value, bool) and value == value // 1:
-            yield str(int(value))
-        case _:
-            raise InvalidValue.expected("a whole number", value)
+def read_loose_text(value: object) -> str | None:
+    """Read a text or a number; None for anything else."""
+    try:
+        return read_text(value)
+    except InvalidValue:
+        return None
+
+
+def read_loose_time(value: object) -> datetime | None:
+    """Read a moment however it is written, without a zone as UTC; None when that cannot be done."""
+    try:
+        if isinstance(value, str) and not value.strip().isdecimal():
+            moment = datetime.fromisoformat(value.strip())
+            return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        return read_time(value)
+    except (InvalidValue, ValueError, OverflowError):
+        return None

@@ -10,18 +10,20 @@ import re
 from collections.abc import Callable, Hashable, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Final, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, ClassVar, Final, Generic, TypeVar, cast
 
 import attrs
 import msgspec
 
 from kakaclo_async.errors import InvalidRequest
+from kakaclo_async.models.common import Number
 
 if TYPE_CHECKING:
     from kakaclo_async.models.common import OpenIntEnum, OpenStrEnum
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
+N = TypeVar("N", "OrderNumber", "RefundNumber")
 
 write_json: Final = msgspec.json.Encoder(decimal_format="number").encode
 DAMAGED: Final = "\ufffd"
@@ -224,36 +226,6 @@ def read_time(value: object) -> datetime | None:
         raise InvalidValue("is no time that a calendar knows") from None
 
 
-class LooseTime:
-    """The type that a time is read as where nothing about its form can be counted on, as in the custom-product area."""
-
-
-class LooseText:
-    """The same for a text, which may come as a number."""
-
-
-LOOSE_KINDS: Final[dict[type, type]] = {datetime: LooseTime, str: LooseText}
-
-
-def read_loose_text(value: object) -> str | None:
-    """Read a text or a number; None for anything else."""
-    try:
-        return read_text(value)
-    except InvalidValue:
-        return None
-
-
-def read_loose_time(value: object) -> datetime | None:
-    """Read a moment however it is written, without a zone as UTC; None when that cannot be done."""
-    try:
-        if isinstance(value, str) and not value.strip().isdecimal():
-            moment = datetime.fromisoformat(value.strip())
-            return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-        return read_time(value)
-    except (InvalidValue, ValueError, OverflowError):
-        return None
-
-
 def _in_utc(moment: datetime) -> datetime:
     if moment.tzinfo is UTC:
         return moment
@@ -293,3 +265,53 @@ def _whole(value: int) -> Decimal:
 
 DECIMALS: Final[Memo[str, Decimal]] = Memo(_exactly)  # keyed by the text: 4.6 and 4.60 stay two numbers
 WHOLE_DECIMALS: Final[Memo[int, Decimal]] = Memo(_whole)
+
+
+_CODES: Final = re.compile(r"(?=.*[0-9])[A-Za-z0-9_-]{1,64}|")  # or nothing: a sentence is no number
+
+
+class OrderNumber(Number):
+    """What the answer to a new order is read as."""
+
+    __slots__ = ()
+
+    names: ClassVar = ("kkorderids", "kkorderid", "orderids", "orderid", "ids", "id")
+
+
+class RefundNumber(Number):
+    """What the answer to a new refund is read as; the order's number may stand beside it."""
+
+    __slots__ = ()
+
+    names: ClassVar = ("refundnos", "refundno", "refundids", "refundid", "ids", "id")
+
+
+def read_number(kind: type[N], value: object) -> N | None:
+    """Read the number of what was made: a number, a text, an object that names it, or a list of these.
+
+    An answer without any is empty; one that holds something else is refused: it does not say what it means.
+    """
+    if value is None or (isinstance(value, str) and "," not in value):
+        return None if value is None else kind(value.strip())  # documented as a text, of whatever form
+    return kind(*(dict.fromkeys(_numbers(value, kind.names)) or [""]))
+
+
+def _numbers(value: object, names: tuple[str, ...]) -> Iterator[str]:
+    match value:
+        case None:
+            pass
+        case str() if all(map(_CODES.fullmatch, parts := [part.strip() for part in value.split(",")])):
+            yield from filter(None, parts)
+        case list():
+            for element in cast("list[object]", value):
+                yield from _numbers(element, names)
+        case dict():
+            fields = {name.casefold(): held for name, held in cast("dict[str, object]", value).items()}
+            held = next((fields[name] for name in names if fields.get(name) not in (None, "", [])), None)
+            if held is None and fields:
+                raise InvalidValue("names no number")
+            yield from _numbers(held, names)
+        case int() | Decimal() if not isinstance(value, bool) and value == value // 1:
+            yield str(int(value))
+        case _:
+            raise InvalidValue.expected("a whole number", value)

@@ -38,6 +38,9 @@ _MAX_READINGS = 5
 _MAX_BACKTRACKS = 8
 """Times that a reading may go back, besides once for each page; after that it goes on to its end."""
 
+_MAX_ASKS = 3
+"""Times that a page is asked for in one reading, while it shows fewer rows than its place in the total calls for."""
+
 _MAX_REPEATS = 8
 """Pages in a row that bring nothing new, after which the server is taken to ignore page numbers."""
 
@@ -133,11 +136,22 @@ async def _next_page(pages: AsyncGenerator[Iterable[T], None]) -> Iterable[T] | 
 
 @attrs.define(slots=True)
 class _Reading:
-    """One reading of the list: the keys it has seen, and the total of its last page."""
+    """One reading of the list: the keys it has seen, and the total of its last page.
+
+    A page that shows fewer rows than are due leaves the reading open: rows that left since may hide those it lacked.
+    """
 
     seen: set[object] = attrs.field(factory=set[object])
     total: int | None = None
+    page_size: int = 0
     met_empty_page: bool = False
+    met_short_page: bool = False
+
+    def due(self, number: int) -> int:
+        """Return how many rows a page must show; 0 where that is not known."""
+        if not (self.is_counted and self.page_size):
+            return 0
+        return min(self.page_size, max(0, (self.total or 0) - (number - 1) * self.page_size))
 
     @property
     def is_counted(self) -> bool:
@@ -147,7 +161,7 @@ class _Reading:
     @property
     def is_complete(self) -> bool:
         """Whether all rows were seen."""
-        if len(self.seen) < (self.total or 0):
+        if len(self.seen) < (self.total or 0) or self.met_short_page:
             return False
         # Rows that end exactly there may be all that the index pages through.
         return self.is_counted or (self.met_empty_page and len(self.seen) != EXACT_TOTALS)
@@ -240,8 +254,17 @@ class Listing(Generic[T]):
             number = min(number, page_count(total, size))
 
     async def _read(self, number: int, reading: _Reading) -> Page[T]:
-        page = await self.read(number)
-        self._requests += 1
-        reading.seen.update(map(self.key, page))
-        reading.total = page.total
-        return page
+        rows: dict[object, T] = {}
+        for ask in range(_MAX_ASKS):
+            page = await self.read(number)
+            self._requests += 1
+            shown = {self.key(row): row for row in page}
+            rows |= shown
+            reading.total = page.total
+            if number == 1 and not reading.page_size:
+                reading.page_size = len(page) if (page.total or 0) > len(page) else 0
+            if len(shown) >= max(reading.due(number), len(page)):
+                break
+            reading.met_short_page = ask == _MAX_ASKS - 1
+        reading.seen.update(rows)
+        return attrs.evolve(page, list=tuple(rows.values()))

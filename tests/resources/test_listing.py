@@ -142,3 +142,40 @@ async def test_a_list_that_never_rests_ends_with_a_clear_error_after_what_was_fo
             found.append(row)  # noqa: PERF401 - the rows before the error count, too
     assert not caught.value.certificate.complete
     assert set(range(50)) <= set(found)
+
+
+@pytest.mark.parametrize("seed", range(20))
+async def test_pages_that_lack_rows_lose_none_while_others_leave(seed):
+    """A row that leaves makes the total smaller, and must not make up for one that a page did not show."""
+    chance = random.Random(seed)
+    server = MovingList(list(range(100)), move=lambda rows: rows and chance.random() < 0.3 and rows.pop(0))
+    whole = server.read
+
+    async def read(number):
+        page = await whole(number)
+        rows = list(page.list)
+        if rows and chance.random() < 0.2:
+            rows.pop(chance.randrange(len(rows)))
+        elif len(rows) > 1 and chance.random() < 0.2:
+            rows[1] = rows[0]
+        return attrs.evolve(page, list=tuple(rows))
+
+    server.read = read
+    try:
+        found = set(await rows_of(server))
+    except IncompletePull:
+        return
+    assert set(server.rows) <= found
+
+
+async def test_a_page_that_stays_short_makes_the_list_incomplete():
+    server = MovingList(list(range(100)))
+    whole = server.read
+
+    async def read(number):
+        page = await whole(number)
+        return attrs.evolve(page, list=tuple(row for row in page.list if row != 55))
+
+    server.read = read
+    with pytest.raises(IncompletePull):
+        await rows_of(server)

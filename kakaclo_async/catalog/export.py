@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import csv
 import io
 import os
@@ -22,7 +21,7 @@ from sqlalchemy import BigInteger, Boolean, Integer, select
 from kakaclo_async.catalog import schema
 from kakaclo_async.catalog.database import MirrorDatabase
 from kakaclo_async.catalog.types import ExactDecimal, UtcTime
-from kakaclo_async.database.engines import run_to_completion
+from kakaclo_async.database import in_thread
 from kakaclo_async.errors import ConfigurationError, InvalidRequest
 
 if TYPE_CHECKING:
@@ -98,15 +97,15 @@ async def export(
     partial = target.with_name(f".{target.name}.{uuid4().hex}.part")
     try:
         try:
-            file = await asyncio.to_thread(partial.open, "xb")
+            file = await in_thread(lambda: partial.open("xb"))
             try:
                 count = await _copy(url, EXPORTED[table], file, make)
-                await run_to_completion(asyncio.to_thread(os.fsync, file.fileno()))
+                await in_thread(os.fsync, file.fileno())
             finally:
-                await run_to_completion(asyncio.to_thread(file.close))
-            await asyncio.to_thread(partial.replace, target)
+                await in_thread(file.close)
+            await in_thread(partial.replace, target)
         finally:
-            await run_to_completion(asyncio.to_thread(partial.unlink, missing_ok=True))
+            await in_thread(partial.unlink, True)  # missing is fine
     except OSError as error:
         raise ConfigurationError(f"{target} cannot be written: {error.strerror or error}") from error
     return count
@@ -117,14 +116,14 @@ async def _copy(url: str, source: Table, file: BinaryIO, make: Callable[[BinaryI
     async with MirrorDatabase(url).reading() as connection:
         # Each step in a thread ends before a cancellation goes on: a file must not be closed under its writer.
         writer = make(file, source)
-        write = await run_to_completion(asyncio.to_thread(writer.__enter__))
+        write = await in_thread(writer.__enter__)
         try:
             found = await connection.stream(select(source).order_by(*source.primary_key))
             async for batch in found.mappings().partitions(_BATCH):
-                await run_to_completion(asyncio.to_thread(write, [dict(row) for row in batch]))
+                await in_thread(write, [dict(row) for row in batch])
                 count += len(batch)
         finally:
-            await run_to_completion(asyncio.to_thread(writer.__exit__, None, None, None))
+            await in_thread(writer.__exit__, None, None, None)
     return count
 
 

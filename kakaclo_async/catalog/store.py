@@ -25,42 +25,39 @@ from kakaclo_async.catalog.rows import (
     stock_change,
     stock_rows,
 )
+from kakaclo_async.database.engines import among
 from kakaclo_async.resources._lookup import CODES_PER_REQUEST
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
-    from sqlalchemy import Column, ColumnElement, Executable, Table
+    from sqlalchemy import Executable, Table
     from sqlalchemy.engine import Connection
 
     from kakaclo_async.models.product import Product, StockLevel
 
 
-def _among(column: Column[str], codes: str) -> ColumnElement[bool]:
-    return column.in_(bindparam(codes, expanding=True))
-
-
 _product, _sku, _stock = schema.product.c, schema.sku.c, schema.stock.c
 
 _PRODUCTS_BEFORE = select(_product.spu, _product.spu_status, _product.update_time, _product.gone_since).where(
-    _among(_product.spu, "spus")
+    among(_product.spu, "spus")
 )
 _SKUS_BEFORE = select(
     _sku.sku, _sku.spu, _sku.price, _sku.cost, _sku.stock, _sku.sku_status, _sku.gone_since
-).where(_among(_sku.spu, "spus"))
-_SKU_STOCKS_BEFORE = select(_sku.sku, _sku.spu, _sku.stock).where(_among(_sku.sku, "skus"))
+).where(among(_sku.spu, "spus"))
+_SKU_STOCKS_BEFORE = select(_sku.sku, _sku.spu, _sku.stock).where(among(_sku.sku, "skus"))
 _STOCK_BEFORE = select(_stock.sku, _stock.warehouse_code, _stock.as_of > bindparam("as_of")).where(
-    _among(_stock.sku, "skus")
+    among(_stock.sku, "skus")
 )
-_STOCK_SUMS = select(_stock.sku, func.sum(_stock.qty)).where(_among(_stock.sku, "skus")).group_by(_stock.sku)
+_STOCK_SUMS = select(_stock.sku, func.sum(_stock.qty)).where(among(_stock.sku, "skus")).group_by(_stock.sku)
 _DROP_WAREHOUSE = delete(schema.stock).where(
     _stock.sku == bindparam("of_sku"), _stock.warehouse_code == bindparam("at")
 )
 _SET_SKU_STOCK = update(schema.sku).where(_sku.sku == bindparam("of_sku")).values(stock=bindparam("qty"))
 _SUM_PRODUCT_STOCK = (
     update(schema.product)
-    .where(_among(_product.spu, "spus"))
+    .where(among(_product.spu, "spus"))
     .values(
         stock=select(func.coalesce(func.sum(_sku.stock), 0))
         .where(_sku.spu == _product.spu, _sku.gone_since.is_(None))
@@ -70,10 +67,10 @@ _SUM_PRODUCT_STOCK = (
 _MARK_SKU_GONE = (
     update(schema.sku).where(_sku.sku == bindparam("of_sku")).values(gone_since=bindparam("since"))
 )
-_MARK_GONE = update(schema.product).where(_among(_product.spu, "spus")).values(gone_since=bindparam("since"))
+_MARK_GONE = update(schema.product).where(among(_product.spu, "spus")).values(gone_since=bindparam("since"))
 _MARK_ITS_SKUS_GONE = (
     update(schema.sku)
-    .where(_among(_sku.spu, "spus"), _sku.gone_since.is_(None))
+    .where(among(_sku.spu, "spus"), _sku.gone_since.is_(None))
     .values(gone_since=bindparam("since"))
 )
 _NOT_SEEN = (

@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
 
-_MIGRATING: Final = text(f"SELECT pg_advisory_xact_lock({0x6B616B61})")
-"""Workers that meet an empty or older PostgreSQL database at once take their turns."""
+MIGRATING: Final = text(
+    "SELECT pg_advisory_xact_lock(hashtextextended('kakaclo ' || coalesce(current_schema(), ''), 0))"
+)
+"""Workers that meet an empty or older schema of PostgreSQL at once take their turns."""
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -58,7 +60,7 @@ class Migrations:
                 are none and `make` is false.
         """
         if connection.dialect.name == "postgresql":
-            connection.execute(_MIGRATING)
+            connection.execute(MIGRATING)
         self.refuse_foreign(connection)
         if make and not inspect(connection).has_table(self.version.name):
             self.metadata.create_all(connection)

@@ -212,9 +212,9 @@ async def test_a_table_that_another_program_keeps_locked_is_one_error(shop, mirr
 async def test_a_writer_that_lost_its_connection_takes_the_lock_again_before_it_writes(
     shop, mirror_of, pg, monkeypatch
 ):
-    monkeypatch.setattr(lock, "ADVISORY_LOCK_TIMEOUT", 0.2)
+    monkeypatch.setattr(lock, "GRACE", 0.2)
     sandbox, kk = shop
-    cut = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted"
+    cut = "SELECT pg_terminate_backend(backend) FROM mirror_writer"
     async with mirror_of(sandbox, kk, pg.url) as mirror:
         await mirror.run()
         await pg.rows(cut)

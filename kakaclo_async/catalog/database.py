@@ -14,6 +14,7 @@ from kakaclo_async.catalog.report import Change, Gap, MirrorStatus
 from kakaclo_async.catalog.state import PullState
 from kakaclo_async.database import in_thread, lock, run_to_completion
 from kakaclo_async.database.engines import (
+    Reader,
     Transactions,
     load_driver,
     postgresql_engine,
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Table
     from sqlalchemy.engine import Connection
-    from sqlalchemy.ext.asyncio import AsyncConnection
 
 
 T = TypeVar("T")
@@ -94,6 +94,8 @@ class MirrorDatabase:
                 except BaseException:
                     await self._release()
                     raise
+            elif self._claim is not None:
+                await self.write(self._claim.take)  # it may have lost it to a mirror that has ended since
             self._users += 1
 
     async def _open(self) -> None:
@@ -208,7 +210,7 @@ class MirrorDatabase:
                 return await self._writer.run(partial(_claimed, self._claim, work))
 
     @asynccontextmanager
-    async def reading(self) -> AsyncGenerator[AsyncConnection, None]:
+    async def reading(self) -> AsyncGenerator[Reader, None]:
         """Give a connection for reading; a mirror may be writing meanwhile.
 
         Raises:
@@ -224,21 +226,18 @@ class MirrorDatabase:
                 yield connection
 
     @asynccontextmanager
-    async def _connection(self) -> AsyncGenerator[AsyncConnection, None]:
+    async def _connection(self) -> AsyncGenerator[Reader, None]:
         url = self._url
         if url.server is None:
             engine = sqlite_reader(await in_thread(url.path))
         else:
             engine = postgresql_engine(url, url.server, keep_open=False)
-        connection = engine.connect()
+        reader = Reader(engine.connect())
         try:
-            # What an interrupted driver has not closed goes on to hold the database.
-            await run_to_completion(connection.start())
-            yield connection
+            await reader.start()
+            yield reader
         finally:
-            if connection.sync_connection is not None:
-                await run_to_completion(connection.close())
-            await run_to_completion(engine.dispose())
+            await reader.close()
 
     def changes(self, after: int = 0) -> AsyncGenerator[Change, None]:
         """Iterate over the changes with a higher id, in order; none of them holds the database while it is handled.
@@ -279,7 +278,7 @@ class MirrorDatabase:
 
 
 def _claimed(claim: lock.WriterClaim | None, work: Callable[[Connection], T], connection: Connection) -> T:
-    if claim is not None:
+    if claim is not None and work != claim.take:
         claim.hold(connection)
     return work(connection)
 
@@ -289,7 +288,7 @@ def last_change(connection: Connection) -> int:
     return connection.scalar(select(func.max(schema.change.c.id))) or 0
 
 
-async def _count(connection: AsyncConnection, table: Table) -> int:
+async def _count(connection: Reader, table: Table) -> int:
     return await connection.scalar(select(func.count()).select_from(table)) or 0
 
 

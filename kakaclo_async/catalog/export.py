@@ -118,9 +118,8 @@ async def _copy(url: str, source: Table, file: BinaryIO, make: Callable[[BinaryI
         writer = make(file, source)
         write = await in_thread(writer.__enter__)
         try:
-            found = await connection.stream(select(source).order_by(*source.primary_key))
-            async for batch in found.mappings().partitions(_BATCH):
-                await in_thread(write, [dict(row) for row in batch])
+            async for batch in connection.batches(select(source).order_by(*source.primary_key), _BATCH):
+                await in_thread(write, batch)
                 count += len(batch)
         finally:
             await in_thread(writer.__exit__, None, None, None)

@@ -25,7 +25,7 @@ from kakaclo_async.catalog.rows import (
     stock_change,
     stock_rows,
 )
-from kakaclo_async.database.engines import among
+from kakaclo_async.database.migrations import among
 from kakaclo_async.resources._lookup import CODES_PER_REQUEST
 
 if TYPE_CHECKING:

@@ -7,35 +7,29 @@ its transaction.
 
 from __future__ import annotations
 
-import json
 import re
 from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from sqlalchemy import Boolean, Engine, Text, bindparam, create_engine, event
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.pool import NullPool
-from sqlalchemy.sql.functions import FunctionElement
-from sqlalchemy.types import TypeDecorator
 
-from kakaclo_async.database import in_thread
+from kakaclo_async.database import in_thread, run_to_completion
 from kakaclo_async.database.url import passing
 from kakaclo_async.errors import ConfigurationError, DatabaseAway
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import AsyncGenerator, Callable, Mapping
     from pathlib import Path
 
-    from sqlalchemy import BindParameter, ColumnElement, Dialect
-    from sqlalchemy.engine import Connection
+    from sqlalchemy import Executable
+    from sqlalchemy.engine import Connection, Result
     from sqlalchemy.engine.interfaces import DBAPIConnection
+    from sqlalchemy.ext.asyncio import AsyncConnection
     from sqlalchemy.pool import ConnectionPoolEntry
-    from sqlalchemy.sql.compiler import SQLCompiler
-    from sqlalchemy.types import TypeEngine
 
     from kakaclo_async.database.url import DatabaseUrl, Server
 
@@ -49,9 +43,6 @@ _REFUSED_BY_A_POOLER: Final = re.compile("unsupported startup|no such |config|re
 """PgBouncer has one code for all its errors: these do not pass."""
 
 _UNWRITABLE: Final = {8, 14}  # SQLITE_READONLY, SQLITE_CANTOPEN: what a WAL needs cannot be made
-
-_STAND_IN: Final = "\ufdd0"
-"""For a NUL, where SQLite's JSON has no room for one; no text contains it."""
 
 
 def load_driver(name: str, extra: str) -> Any:
@@ -272,46 +263,42 @@ class Transactions:
             engine.dispose()
 
 
-class _Codes(TypeDecorator["Collection[str]"]):
-    """Many texts as one parameter: databases limit the number of parameters."""
-
-    impl = Text
-    cache_ok = True
-
-    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        return dialect.type_descriptor(ARRAY(Text()) if dialect.name == "postgresql" else Text())
-
-    def process_bind_param(self, value: Collection[str] | None, dialect: Dialect) -> object:
-        stand_in = "\ufffd" if dialect.name == "postgresql" else _STAND_IN
-        codes = [code.replace("\0", stand_in) if "\0" in code else code for code in value or ()]
-        return codes if dialect.name == "postgresql" else json.dumps(codes)
-
-
-class _Among(FunctionElement[bool]):
-    type = Boolean()
-    inherit_cache = True
-
-
-@compiles(_Among, "postgresql")
-def _among_array(element: _Among, compiler: SQLCompiler, **options: Any) -> str:  # pyright: ignore[reportUnusedFunction]
-    column, codes = (compiler.process(part, **options) for part in element.clauses)
-    return f"{column} = ANY ({codes})"
-
-
-@compiles(_Among, "sqlite")
-def _among_json(element: _Among, compiler: SQLCompiler, **options: Any) -> str:  # pyright: ignore[reportUnusedFunction]
-    column, codes = (compiler.process(part, **options) for part in element.clauses)
-    values = f"SELECT replace(value, char({ord(_STAND_IN)}), char(0)) FROM json_each({codes})"  # noqa: S608 - compiled
-    return f"{column} IN ({values})"
-
-
-def among(column: ColumnElement[Any], codes: str | Collection[str]) -> ColumnElement[bool]:
-    """Return the condition that a column is one of any number of texts.
+class Reader:
+    """A connection that reads. Each of its calls ends before a cancellation goes on: what a driver forgets holds on.
 
     Args:
-        column: of texts.
-        codes: the texts, or the name of the parameter that will hold them.
+        connection: one that was not started.
     """
-    named: BindParameter[Any]
-    named = bindparam(codes, type_=_Codes()) if isinstance(codes, str) else bindparam(None, codes, _Codes())
-    return _Among(column, named)
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def start(self) -> None:
+        """Connect."""
+        await run_to_completion(self._connection.start())
+
+    async def close(self) -> None:
+        """Give the connection back."""
+        if self._connection.sync_connection is not None:
+            await run_to_completion(self._connection.close())
+        await run_to_completion(self._connection.engine.dispose())
+
+    async def run_sync(self, work: Callable[..., T], *arguments: object) -> T:
+        """Run a function that takes a blocking connection."""
+        return await run_to_completion(self._connection.run_sync(work, *arguments))
+
+    async def execute(self, statement: Executable, values: Mapping[str, object] | None = None) -> Result[Any]:
+        """Read all rows."""
+        return await run_to_completion(self._connection.execute(statement, values))
+
+    async def scalar(self, statement: Executable) -> Any:
+        """Read one value."""
+        return await run_to_completion(self._connection.scalar(statement))
+
+    async def batches(self, statement: Executable, size: int) -> AsyncGenerator[list[dict[str, Any]], None]:
+        """Read rows as they are asked for, so many at a time."""
+        found = await run_to_completion(self._connection.stream(statement))
+        partitions = found.mappings().partitions(size)
+        with suppress(StopAsyncIteration):
+            while True:
+                yield [dict(row) for row in await run_to_completion(anext(partitions))]

@@ -133,7 +133,10 @@ _FREE = text(
     " (backend IS NOT NULL AND NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.pid = backend"
     " AND (a.backend_start IS NULL OR a.backend_start = mirror_writer.backend_start))) FOR UPDATE SKIP LOCKED"
 )
-_TAKE = text("UPDATE mirror_writer SET holder = :me, who = :who, since = clock_timestamp()")
+_TAKE = text(
+    "UPDATE mirror_writer SET since = CASE WHEN holder = :me THEN since ELSE clock_timestamp() END,"
+    " holder = :me, who = :who"
+)
 _PROLONG = text(
     "UPDATE mirror_writer SET until = clock_timestamp() + make_interval(secs => :seconds),"
     " backend = own.pid, backend_start = own.backend_start"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import and_, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from kakaclo_async.database.engines import among
+from kakaclo_async.database.migrations import among
 from kakaclo_async.ordering.database import write
 from kakaclo_async.ordering.writes import Entry, Moment, Witness, WriteStatus, field_marks, witnesses
 

@@ -6,6 +6,8 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, TypeVar
 
+from kakaclo_async.database import run_to_completion
+
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterable
 
@@ -24,7 +26,7 @@ async def cancel_on_exit(tasks: Collection[asyncio.Task[T]]) -> AsyncGenerator[N
     finally:
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await run_to_completion(asyncio.gather(*tasks, return_exceptions=True))
 
 
 async def gather_in_order(

@@ -7,29 +7,17 @@ import os
 import signal
 import sqlite3
 import sys
-from contextlib import asynccontextmanager, closing
+from contextlib import closing
 
 import asyncpg
 import pytest
+from support.killed_mirror import HOLD, a_mirror_elsewhere
 from support.postgresql import needs_postgresql
 
 from kakaclo_async import ClientClosed, ConfigurationError
 from kakaclo_async.catalog import database
 from kakaclo_async.database import engines, lock
 from kakaclo_async.errors import DatabaseAway
-
-HOLD = """
-import asyncio, sys
-from kakaclo_async import KakaClo
-from kakaclo_async.catalog import Mirror
-
-async def hold():
-    async with Mirror(KakaClo("t"), sys.argv[1]):
-        print("open", flush=True)
-        await asyncio.sleep(600)
-
-asyncio.run(hold())
-"""
 
 FORKING = HOLD.replace("import asyncio, sys", "import asyncio, os, sys, time").replace(
     'print("open", flush=True)',
@@ -45,21 +33,6 @@ import sqlite3, sys
 connection = sqlite3.connect(sys.argv[1], timeout=0)
 print(connection.execute("PRAGMA journal_mode = DELETE").fetchone()[0])
 """
-
-
-@asynccontextmanager
-async def a_mirror_elsewhere(url, script=HOLD):
-    """A mirror in another process that has the database open."""
-    holder = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", script, url, stdout=asyncio.subprocess.PIPE
-    )
-    try:
-        assert await holder.stdout.readline() == b"open\n"
-        yield holder
-    finally:
-        if holder.returncode is None:
-            holder.kill()
-        await holder.wait()
 
 
 async def test_a_second_mirror_is_refused_before_a_request_while_the_first_one_lives(shop, mirror_of, url):

@@ -97,12 +97,14 @@ async def export(
     partial = target.with_name(f".{target.name}.{uuid4().hex}.part")
     try:
         try:
-            file = await in_thread(lambda: partial.open("xb"))
+            files: list[BinaryIO] = []
             try:
-                count = await _copy(url, EXPORTED[table], file, make)
-                await in_thread(os.fsync, file.fileno())
+                await in_thread(lambda: files.append(partial.open("xb")))
+                count = await _copy(url, EXPORTED[table], files[0], make)
+                await in_thread(os.fsync, files[0].fileno())
             finally:
-                await in_thread(file.close)
+                for file in files:
+                    await in_thread(file.close)
             await in_thread(partial.replace, target)
         finally:
             await in_thread(partial.unlink, True)  # missing is fine
@@ -116,8 +118,8 @@ async def _copy(url: str, source: Table, file: BinaryIO, make: Callable[[BinaryI
     async with MirrorDatabase(url).reading() as connection:
         # Each step in a thread ends before a cancellation goes on: a file must not be closed under its writer.
         writer = make(file, source)
-        write = await in_thread(writer.__enter__)
         try:
+            write = await in_thread(writer.__enter__)
             async for batch in connection.batches(select(source).order_by(*source.primary_key), _BATCH):
                 await in_thread(write, batch)
                 count += len(batch)

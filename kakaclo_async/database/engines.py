@@ -279,9 +279,12 @@ class Reader:
 
     async def close(self) -> None:
         """Give the connection back."""
+        await run_to_completion(self._close())
+
+    async def _close(self) -> None:
         if self._connection.sync_connection is not None:
-            await run_to_completion(self._connection.close())
-        await run_to_completion(self._connection.engine.dispose())
+            await self._connection.close()
+        await self._connection.engine.dispose()
 
     async def run_sync(self, work: Callable[..., T], *arguments: object) -> T:
         """Run a function that takes a blocking connection."""

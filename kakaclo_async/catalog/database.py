@@ -12,7 +12,7 @@ from sqlalchemy import bindparam, func, select, update
 from kakaclo_async.catalog import schema
 from kakaclo_async.catalog.report import Change, Gap, MirrorStatus
 from kakaclo_async.catalog.state import PullState
-from kakaclo_async.database import in_thread, lock, run_to_completion
+from kakaclo_async.database import SameFile, in_thread, lock, run_to_completion
 from kakaclo_async.database.engines import (
     Reader,
     Transactions,
@@ -109,7 +109,7 @@ class MirrorDatabase:
                 self._lock = lock.WriterLock(self._url, path)
                 await self._lock.take()
                 engine = sqlite_engine(path, *_WRITER_PRAGMAS, keep_open=True, make=True)
-                file = lock.SameFile(
+                file = SameFile(
                     path, "the mirror's file", "put it back, or start again with what is there now"
                 )
                 self._writer = Transactions(engine, file.check)

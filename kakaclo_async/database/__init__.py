@@ -7,19 +7,23 @@ import os
 import sys
 import threading
 from concurrent.futures import Executor, Future
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, TypeVar
 
-from kakaclo_async.errors import DatabaseAway
+from kakaclo_async.errors import ConfigurationError, DatabaseAway
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Generator
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
 
 T = TypeVar("T")
+
+
+_Job: TypeAlias = "tuple[Future[Any], Callable[[], Any]]"
 
 
 class Threads(Executor):
@@ -36,7 +40,7 @@ class Threads(Executor):
 
     def _reset(self) -> None:
         self._lock = threading.Lock()
-        self._jobs: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._jobs: SimpleQueue[_Job] = SimpleQueue()
         self._started = 0
         self._free = 0  # threads that wait, less the work that waits for one
 
@@ -51,7 +55,7 @@ class Threads(Executor):
             if self._free <= 0:
                 self._start()
             self._free -= 1
-        self._jobs.put(partial(_run, future, partial(fn, *args, **kwargs)))
+        self._jobs.put((future, partial(fn, *args, **kwargs)))
         return future
 
     def _start(self) -> None:
@@ -65,22 +69,24 @@ class Threads(Executor):
             self._started += 1
             self._free += 1
 
-    def _work(self, jobs: SimpleQueue[Callable[[], None]]) -> None:
+    def _work(self, jobs: SimpleQueue[_Job]) -> None:
         while True:
-            jobs.get()()
+            future, work = jobs.get()
+            is_wanted = future.set_running_or_notify_cancel()
+            result, failure = None, None
+            try:
+                result = work() if is_wanted else None
+            except BaseException as error:  # noqa: BLE001 - whoever waits gets it
+                failure = error
             with self._lock:
-                self._free += 1
-
-
-def _run(future: Future[T], work: Callable[[], T]) -> None:
-    if not future.set_running_or_notify_cancel():
-        return
-    try:
-        result = work()
-    except BaseException as error:  # noqa: BLE001 - whoever waits gets it
-        future.set_exception(error)
-    else:
-        future.set_result(result)
+                self._free += 1  # before anybody learns of the end, and asks for the next thing
+            if not is_wanted:
+                pass
+            elif failure is None:
+                future.set_result(result)
+            else:
+                future.set_exception(failure)
+            del future, work, result, failure  # not until the next job
 
 
 THREADS: Final = Threads()
@@ -130,3 +136,57 @@ def _shielded_from_anyio() -> AbstractContextManager[object]:
     # Whoever has scopes has loaded it.
     scope: Any = getattr(sys.modules.get("anyio"), "CancelScope", None)
     return nullcontext() if scope is None else scope(shield=True)
+
+
+class SameFile:
+    """Tells whether an SQLite file is still the one that it was: SQLite itself would go on in one that was unlinked.
+
+    Args:
+        path: the file.
+        what: the file, for errors: "the mirror's file".
+        advice: what to do when it is gone.
+    """
+
+    def __init__(self, path: Path, what: str, advice: str) -> None:
+        self._path = path
+        self._what = what
+        self._advice = advice
+        self._known: tuple[int, int] | None = None
+
+    def remember(self) -> None:
+        """Take what is there now for the file from now on."""
+        self._known = self._look()
+
+    def check(self) -> None:
+        """Raise `ConfigurationError` if the file that was remembered is not there."""
+        if self._known is not None and self._look() != self._known:
+            raise ConfigurationError(
+                f"{self._what} {self._path} was moved, deleted or replaced while it was in use: {self._advice}"
+            )
+
+    def _look(self) -> tuple[int, int] | None:
+        try:
+            found = self._path.stat()
+        except FileNotFoundError:
+            return None
+        return (found.st_dev, found.st_ino)
+
+
+class Translates(Protocol):
+    """A database that knows what its driver's errors mean."""
+
+    def known(self, error: Exception, also: tuple[type[Exception], ...]) -> ConfigurationError | None:
+        """Return the error to raise in place of one, if it is the database's."""
+
+
+@contextmanager
+def errors_of(where: Translates, *also: type[Exception]) -> Generator[None, None, None]:
+    """Turn a driver's errors into this package's: see `DatabaseUrl.errors`."""
+    try:
+        yield
+    except Exception as error:
+        known = where.known(error, also)
+        if known is None:
+            raise
+        # `from None` keeps rows and SQL out of tracebacks, which loggers print.
+        raise known from None

@@ -38,40 +38,6 @@ class Claimed(DatabaseAway):
     """Another mirror is writing."""
 
 
-class SameFile:
-    """Tells whether an SQLite file is still the one that it was: SQLite itself would go on in one that was unlinked.
-
-    Args:
-        path: the file.
-        what: the file, for errors: "the mirror's file".
-        advice: what to do when it is gone.
-    """
-
-    def __init__(self, path: Path, what: str, advice: str) -> None:
-        self._path = path
-        self._what = what
-        self._advice = advice
-        self._known: tuple[int, int] | None = None
-
-    def remember(self) -> None:
-        """Take what is there now for the file from now on."""
-        self._known = self._look()
-
-    def check(self) -> None:
-        """Raise `ConfigurationError` if the file that was remembered is not there."""
-        if self._known is not None and self._look() != self._known:
-            raise ConfigurationError(
-                f"{self._what} {self._path} was moved, deleted or replaced while it was in use: {self._advice}"
-            )
-
-    def _look(self) -> tuple[int, int] | None:
-        try:
-            found = self._path.stat()
-        except FileNotFoundError:
-            return None
-        return (found.st_dev, found.st_ino)
-
-
 class WriterLock:
     """The lock of an SQLite database: a file beside it, so that its readers are not held.
 

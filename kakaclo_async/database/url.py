@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -12,10 +11,12 @@ from urllib.parse import parse_qsl, unquote, urlencode
 import attrs
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError, StatementError
 
+from kakaclo_async.database import errors_of
 from kakaclo_async.errors import ConfigurationError, DatabaseAway
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable
+    from collections.abc import Iterable
+    from contextlib import AbstractContextManager
 
 
 CONNECT_TIMEOUT: Final = 30.0
@@ -198,31 +199,29 @@ class DatabaseUrl:
             raise ConfigurationError(f"the folder {path.parent} does not exist")
         return path.resolve()
 
-    @contextmanager
-    def errors(self, *also: type[Exception]) -> Generator[None, None, None]:
+    def errors(self, *also: type[Exception]) -> AbstractContextManager[None]:
         """Turn a driver's error into a `ConfigurationError` of one line, without SQL, rows or addresses.
 
         Args:
             also: further errors that can only be the database's, where no caller's code runs.
 
         Raises:
-            DatabaseAway: it is locked, or the connection was lost.
+            DatabaseAway: it is locked, the connection was lost, or it may be back soon for another reason.
             ConfigurationError: any other error of the database.
         """
-        kinds: tuple[type[Exception], ...] = (SQLAlchemyError, *also)
-        try:
-            yield
-        except DBAPIError as error:
-            passes = error.connection_invalidated or passing(error.orig)
-            kind = DatabaseAway if passes else ConfigurationError
-            # SQLAlchemy's own text shows the SQL, and further lines of the driver's may quote a row. `from None`
-            # keeps both out of tracebacks, which loggers print.
-            reason = _without_rows(error, str(error.orig))
-            raise kind(f"the database {self} refused: {reason}") from None
-        except kinds as error:
+        return errors_of(self, *also)
+
+    def known(self, error: Exception, also: tuple[type[Exception], ...]) -> ConfigurationError | None:
+        """Return the error to raise in place of a driver's; None if it is not one."""
+        if isinstance(error, DBAPIError):
+            kind = DatabaseAway if error.connection_invalidated or passing(error.orig) else ConfigurationError
+            # SQLAlchemy's own text shows the SQL, and further lines of the driver's may quote a row.
+            return kind(f"the database {self} refused: {_without_rows(error, str(error.orig))}")
+        if isinstance(error, (SQLAlchemyError, *also)):
             kind = DatabaseAway if passing(error) else ConfigurationError
             reason = _without_rows(error, str(error)) or type(error).__name__
-            raise kind(f"the database {self} cannot be used: {reason}") from None
+            return kind(f"the database {self} cannot be used: {reason}")
+        return None
 
 
 def passing(error: BaseException | None) -> bool:

@@ -28,9 +28,8 @@ from sqlalchemy import (
     TypeDecorator,
 )
 
-from kakaclo_async.database import in_thread, run_to_completion
+from kakaclo_async.database import SameFile, errors_of, in_thread, run_to_completion
 from kakaclo_async.database.engines import Transactions, postgresql_engine, sqlite_engine
-from kakaclo_async.database.lock import SameFile
 from kakaclo_async.database.migrations import Migrations
 from kakaclo_async.database.url import DatabaseUrl
 from kakaclo_async.errors import ConfigurationError
@@ -151,12 +150,16 @@ class Database:
     Args:
         url: `sqlite:///orders.db` or `postgresql://user:password@host/name`.
 
+    Attributes:
+        place: tells journals apart, also those in two schemas of one database; not to be shown.
+
     Raises:
         ConfigurationError: another kind of database, or SQLite in memory.
     """
 
     def __init__(self, url: str) -> None:
         self._url = DatabaseUrl.parse(url, holds="journal", example="orders.db")
+        self.place = self._url.place
         self._transactions: Transactions | None = None
         self._file: SameFile | None = None
         self._is_ready = False
@@ -171,11 +174,6 @@ class Database:
 
     def __str__(self) -> str:
         return str(self._url)
-
-    @property
-    def place(self) -> str:
-        """Tell journals apart, also those in two schemas of one database; not to be shown."""
-        return self._url.place
 
     async def run(self, work: Callable[[Connection], T], *, make: bool = True) -> T:
         """Do some work in one transaction; what was begun is finished, even when the caller is cancelled.
@@ -195,7 +193,7 @@ class Database:
                 MIGRATIONS.migrate(connection, make=make)
             return work(connection)
 
-        with self._url.errors(OSError, OverflowError, UnicodeError):
+        with errors_of(self._url, OSError, OverflowError, UnicodeError):
             if self._transactions is None:
                 self._transactions = self._connect()  # threads that come first together may make one each
             if self._file is not None and not self._is_ready:

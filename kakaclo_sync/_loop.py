@@ -307,5 +307,6 @@ def _with_our_threads(kind: Any) -> asyncio.AbstractEventLoop:
     def run_in_executor(loop: Any, executor: Any, function: Any, *arguments: Any) -> Any:
         return kind.run_in_executor(loop, executor or THREADS, function, *arguments)
 
-    made: asyncio.AbstractEventLoop = type("Loop", (kind,), {"run_in_executor": run_in_executor})()
+    members = {"__module__": kind.__module__, "run_in_executor": run_in_executor}
+    made: asyncio.AbstractEventLoop = type(kind.__name__, (kind,), members)()
     return made

@@ -7,17 +7,20 @@ closing, it would not be known whether the write arrived, and an order would be 
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from contextlib import contextmanager, nullcontext
 from copy import copy
+from functools import partial
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import aiohttp
 from aiohttp.tracing import Trace
 from yarl import URL
 
 from kakaclo_async.config import __version__
+from kakaclo_async.database import THREADS
 from kakaclo_async.errors import ClientClosed, ConfigurationError, ConnectionFailed, DecodeError
 from kakaclo_async.protocol import Answer, Request
 
@@ -215,9 +218,23 @@ def _may_have_left(error: BaseException, body: _Body | None) -> bool:
     return not isinstance(error, _NEVER_LEFT) if body is None else body.left
 
 
+class _Names:
+    """What a resolver asks an event loop for, in threads that wait for nobody: the loop's own may all wait for us."""
+
+    async def getaddrinfo(self, *where: Any, **options: Any) -> object:
+        look_up = partial(socket.getaddrinfo, *where, **options)
+        return await asyncio.get_running_loop().run_in_executor(THREADS, look_up)
+
+    async def getnameinfo(self, *where: Any) -> object:
+        return await asyncio.get_running_loop().run_in_executor(THREADS, socket.getnameinfo, *where)
+
+
 def _new_session(*, force_close: bool) -> aiohttp.ClientSession:
+    resolver = aiohttp.ThreadedResolver(cast("asyncio.AbstractEventLoop", _Names()))
     session = aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, force_close=force_close),  # see `connections`
+        connector=aiohttp.TCPConnector(
+            limit=0, force_close=force_close, resolver=resolver
+        ),  # see `connections`
         cookie_jar=aiohttp.DummyCookieJar(),
         # The caller's budget is the only clock; aiohttp's own five minutes would cut it short.
         timeout=aiohttp.ClientTimeout(total=None),

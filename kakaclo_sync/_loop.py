@@ -17,6 +17,7 @@ from importlib import import_module
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from kakaclo_async.database import THREADS
 from kakaclo_async.errors import ClientClosed, OutcomeUnknown
 from kakaclo_async.state import CallWrites, call_writes
 
@@ -296,5 +297,16 @@ def new_loop() -> asyncio.AbstractEventLoop:
         import uvloop  # noqa: PLC0415 - an extra, loaded by the first call
     except ImportError:
         # Not `new_event_loop`: whatever policy the process has, it is not about this loop.
-        return asyncio.SelectorEventLoop()
-    return uvloop.new_event_loop()
+        return _with_our_threads(asyncio.SelectorEventLoop)
+    return _with_our_threads(uvloop.Loop)
+
+
+def _with_our_threads(kind: Any) -> asyncio.AbstractEventLoop:
+    """Make a loop that looks up names in threads which go on when the main thread has ended, as this loop does."""
+
+    def run_in_executor(loop: Any, executor: Any, function: Any, *arguments: Any) -> Any:
+        return kind.run_in_executor(loop, executor or THREADS, function, *arguments)
+
+    members = {"__module__": kind.__module__, "run_in_executor": run_in_executor}
+    made: asyncio.AbstractEventLoop = type(kind.__name__, (kind,), members)()
+    return made

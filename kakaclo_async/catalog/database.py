@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -13,15 +12,15 @@ from sqlalchemy import bindparam, func, select, update
 from kakaclo_async.catalog import schema
 from kakaclo_async.catalog.report import Change, Gap, MirrorStatus
 from kakaclo_async.catalog.state import PullState
+from kakaclo_async.database import SameFile, in_thread, lock, run_to_completion
 from kakaclo_async.database.engines import (
+    Reader,
     Transactions,
     load_driver,
     postgresql_engine,
-    run_to_completion,
     sqlite_engine,
     sqlite_reader,
 )
-from kakaclo_async.database.lock import WriterLock, take_advisory_lock
 from kakaclo_async.database.url import DatabaseUrl
 from kakaclo_async.errors import ClientClosed, ConfigurationError, InvalidRequest
 from kakaclo_async.paging.listing import RowStream
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Table
     from sqlalchemy.engine import Connection
-    from sqlalchemy.ext.asyncio import AsyncConnection
 
 
 T = TypeVar("T")
@@ -69,7 +67,9 @@ class MirrorDatabase:
         self._users = 0
         self._door = asyncio.Lock()
         self._writer: Transactions | None = None
-        self._lock: WriterLock | None = None
+        self._lock: lock.WriterLock | None = None
+        self._claim: lock.WriterClaim | None = None
+        self._keeper: asyncio.Task[None] | None = None
         self._turn = asyncio.Lock()
 
     def __str__(self) -> str:
@@ -79,37 +79,83 @@ class MirrorDatabase:
         """Connect, become the only writer, and make or migrate the tables; or share what is open already.
 
         Raises:
-            ConfigurationError: the database cannot be reached or written, holds other tables, is newer than this
-                package, or another mirror writes to it.
+            DatabaseAway: another mirror writes to it, or it is away.
+            ConfigurationError: the database cannot be reached or written, holds other tables, or is newer than this
+                package.
         """
+        joining = asyncio.create_task(self._join())
+        try:
+            await run_to_completion(joining)
+        except asyncio.CancelledError:
+            if not joining.cancelled() and joining.exception() is None:
+                await self.close()  # it was opened, for nobody
+            raise
+
+    async def _join(self) -> None:
         async with self._door:
             if self._writer is None:
                 try:
                     await self._open()
                 except BaseException:
-                    await run_to_completion(self._release())
+                    await self._release()
                     raise
+            elif self._claim is not None:
+                await self.write(self._claim.take)  # it may have lost it to a mirror that has ended since
             self._users += 1
 
     async def _open(self) -> None:
         with self._url.errors(OSError):
-            if self._url.is_sqlite:
+            if self._url.server is None:
                 load_driver("aiosqlite", "catalog")  # for reading; found missing before a run, not after
-                path = await asyncio.to_thread(self._url.path)
+                path = await in_thread(self._url.path)
                 if path.is_file():  # before a lock file appears beside another program's file
                     async with self._connection() as connection:
                         await connection.run_sync(schema.MIGRATIONS.refuse_foreign)
-                self._lock = WriterLock(self._url, path)
+                self._lock = lock.WriterLock(self._url, path)
                 await self._lock.take()
-                engine = sqlite_engine(self._url, *_WRITER_PRAGMAS, keep_open=True)
-                # A thread of its own: the loop's may all be busy with a user's work.
-                self._writer = Transactions(engine, ThreadPoolExecutor(1, "kakaclo-mirror"))
-            else:
-                on_connect = partial(take_advisory_lock, self._url)
-                self._writer = Transactions(
-                    postgresql_engine(self._url, keep_open=True, on_connect=on_connect)
+                engine = sqlite_engine(path, *_WRITER_PRAGMAS, keep_open=True, make=True)
+                file = SameFile(
+                    path, "the mirror's file", "put it back, or start again with what is there now"
                 )
-        await self.write(_prepare)
+                self._writer = Transactions(engine, file.check)
+                await self.write(_prepare)
+                await in_thread(file.remember)
+            else:
+                self._writer = Transactions(
+                    postgresql_engine(
+                        self._url, self._url.server, keep_open=True, settings=lock.writer_settings()
+                    )
+                )
+                await self._take(lock.WriterClaim(self._url))
+                await self.write(_prepare)
+
+    async def _take(self, claim: lock.WriterClaim) -> None:
+        """Become the only writer; one that was killed a moment ago may seem to write still."""
+
+        def take(connection: Connection) -> None:
+            schema.MIGRATIONS.refuse_foreign(connection)
+            claim.take(connection)
+
+        clock = asyncio.get_running_loop().time
+        end = clock() + lock.GRACE
+        while True:
+            try:
+                await self.write(take)
+            except lock.Claimed:
+                if clock() >= end:
+                    raise
+                await asyncio.sleep(lock.GRACE / 20)
+            else:
+                break
+        self._claim = claim
+        self._keeper = asyncio.create_task(self._keep(claim), name="kakaclo mirror's claim")
+
+    async def _keep(self, claim: lock.WriterClaim) -> None:
+        """Prolong the claim while nothing is written."""
+        while True:
+            await asyncio.sleep(lock.CLAIM / 3)
+            with suppress(ConfigurationError):  # the next transaction meets it, too
+                await self.write(claim.hold)
 
     async def close(self, *, for_all: bool = False) -> None:
         """Close the connections when the last user closes them, even if the caller is cancelled meanwhile.
@@ -126,13 +172,26 @@ class MirrorDatabase:
                 await self._release()
 
     async def _release(self) -> None:
+        keeper, self._keeper = self._keeper, None
+        if keeper is not None:
+            keeper.cancel()
+            await asyncio.wait((keeper,))
         async with self._turn:  # not under a transaction: its connection would be left over
             writer, self._writer = self._writer, None
-            lock, self._lock = self._lock, None
-            if writer is not None:
-                await writer.close()
-            if lock is not None:
-                await lock.release()
+            file_lock, self._lock = self._lock, None
+            claim, self._claim = self._claim, None
+            try:
+                if writer is not None and claim is not None:
+                    with (
+                        suppress(ConfigurationError),
+                        self._url.errors(OSError),
+                    ):  # it is away, and the claim runs out
+                        await writer.run(claim.release)
+                if writer is not None:
+                    await writer.close()
+            finally:
+                if file_lock is not None:
+                    await file_lock.release()
 
     async def write(self, work: Callable[[Connection], T]) -> T:
         """Run `work` in a transaction: stored as a whole or not at all, one at a time.
@@ -140,7 +199,8 @@ class MirrorDatabase:
         It ends before a cancellation goes on: a driver that is interrupted may keep its lock.
 
         Raises:
-            ConfigurationError: the database cannot be written any more.
+            DatabaseAway: it cannot be written at the moment, or another mirror has become its writer.
+            ConfigurationError: it cannot be written any more.
             ClientClosed: it was closed meanwhile.
         """
         return await run_to_completion(self._write(work))
@@ -150,12 +210,12 @@ class MirrorDatabase:
         async with self._turn:
             if self._writer is None:
                 raise ClientClosed("the mirror was closed")
-            # SQLite's driver raises OverflowError for numbers beyond 64 bits.
-            with self._url.errors(OSError, OverflowError):
-                return await self._writer.run(work)
+            # SQLite's driver raises OverflowError for numbers beyond 64 bits, and UnicodeError for half a character.
+            with self._url.errors(OSError, OverflowError, UnicodeError):
+                return await self._writer.run(partial(_claimed, self._claim, work))
 
     @asynccontextmanager
-    async def reading(self) -> AsyncGenerator[AsyncConnection, None]:
+    async def reading(self) -> AsyncGenerator[Reader, None]:
         """Give a connection for reading; a mirror may be writing meanwhile.
 
         Raises:
@@ -163,7 +223,7 @@ class MirrorDatabase:
         """
         with self._url.errors():
             if self._url.is_sqlite:
-                path = await asyncio.to_thread(self._url.path)
+                path = await in_thread(self._url.path)
                 if not path.is_file() or not path.stat().st_size:
                     raise ConfigurationError(f"there is no mirror in {path} yet: run one first")
             async with self._connection() as connection:
@@ -171,14 +231,18 @@ class MirrorDatabase:
                 yield connection
 
     @asynccontextmanager
-    async def _connection(self) -> AsyncGenerator[AsyncConnection, None]:
+    async def _connection(self) -> AsyncGenerator[Reader, None]:
         url = self._url
-        engine = sqlite_reader(url) if url.is_sqlite else postgresql_engine(url, keep_open=False)
+        if url.server is None:
+            engine = sqlite_reader(await in_thread(url.path))
+        else:
+            engine = postgresql_engine(url, url.server, keep_open=False)
+        reader = Reader(engine.connect())
         try:
-            async with engine.connect() as connection:
-                yield connection
+            await reader.start()
+            yield reader
         finally:
-            await engine.dispose()
+            await reader.close()
 
     def changes(self, after: int = 0) -> AsyncGenerator[Change, None]:
         """Iterate over the changes with a higher id, in order; none of them holds the database while it is handled.
@@ -226,12 +290,18 @@ class MirrorDatabase:
             )
 
 
+def _claimed(claim: lock.WriterClaim | None, work: Callable[[Connection], T], connection: Connection) -> T:
+    if claim is not None and work != claim.take:
+        claim.hold(connection)
+    return work(connection)
+
+
 def last_change(connection: Connection) -> int:
     """Return the newest id, 0 when nothing has changed yet."""
     return connection.scalar(select(func.max(schema.change.c.id))) or 0
 
 
-async def _count(connection: AsyncConnection, table: Table) -> int:
+async def _count(connection: Reader, table: Table) -> int:
     return await connection.scalar(select(func.count()).select_from(table)) or 0
 
 

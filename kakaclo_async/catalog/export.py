@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import csv
 import io
 import os
@@ -22,8 +21,9 @@ from sqlalchemy import BigInteger, Boolean, Integer, select
 from kakaclo_async.catalog import schema
 from kakaclo_async.catalog.database import MirrorDatabase
 from kakaclo_async.catalog.types import ExactDecimal, UtcTime
-from kakaclo_async.database.engines import run_to_completion
-from kakaclo_async.database.url import DatabaseUrl, is_file_of
+from kakaclo_async.database import in_thread
+from kakaclo_async.database.lock import is_file_of
+from kakaclo_async.database.url import DatabaseUrl
 from kakaclo_async.errors import ConfigurationError, InvalidRequest
 
 if TYPE_CHECKING:
@@ -110,22 +110,24 @@ async def export(
         partial = target.with_name(f".{target.name}.{uuid4().hex}.part")
         try:
             count = await _fill(partial, "xb", copy)
-            await asyncio.to_thread(partial.replace, target)
+            await in_thread(partial.replace, target)
         finally:
-            await run_to_completion(asyncio.to_thread(partial.unlink, missing_ok=True))
+            await in_thread(partial.unlink, True)  # missing is fine
     except OSError as error:
         raise ConfigurationError(f"{target} cannot be written: {error.strerror or error}") from error
     return count
 
 
 async def _fill(path: Path, mode: Literal["wb", "xb"], copy: Callable[[BinaryIO], Awaitable[int]]) -> int:
-    file = await asyncio.to_thread(path.open, mode)
+    files: list[BinaryIO] = []  # known at once, should the wait for it be cancelled
     try:
-        count = await copy(file)
+        await in_thread(lambda: files.append(path.open(mode)))
+        count = await copy(files[0])
         if mode == "xb":
-            await run_to_completion(asyncio.to_thread(os.fsync, file.fileno()))
+            await in_thread(os.fsync, files[0].fileno())
     finally:
-        await run_to_completion(asyncio.to_thread(file.close))
+        for file in files:
+            await in_thread(file.close)
     return count
 
 
@@ -134,14 +136,13 @@ async def _copy(url: str, source: Table, file: BinaryIO, make: Callable[[BinaryI
     async with MirrorDatabase(url).reading() as connection:
         # Each step in a thread ends before a cancellation goes on: a file must not be closed under its writer.
         writer = make(file, source)
-        write = await run_to_completion(asyncio.to_thread(writer.__enter__))
         try:
-            found = await connection.stream(select(source).order_by(*source.primary_key))
-            async for batch in found.mappings().partitions(_BATCH):
-                await run_to_completion(asyncio.to_thread(write, [dict(row) for row in batch]))
+            write = await in_thread(writer.__enter__)
+            async for batch in connection.batches(select(source).order_by(*source.primary_key), _BATCH):
+                await in_thread(write, batch)
                 count += len(batch)
         finally:
-            await run_to_completion(asyncio.to_thread(writer.__exit__, None, None, None))
+            await in_thread(writer.__exit__, None, None, None)
     return count
 
 

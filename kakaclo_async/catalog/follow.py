@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
+from kakaclo_async.database import run_to_completion
 from kakaclo_async.errors import (
     ConnectionFailed,
     DatabaseAway,
@@ -82,7 +83,7 @@ class Follower:
         finally:
             if not task.done():  # this call itself was cancelled: end in order
                 task.cancel()
-                await asyncio.wait((task,))
+                await run_to_completion(asyncio.wait((task,)))
         if not (task.cancelled() and self._stopping):
             task.result()
 

@@ -12,6 +12,7 @@ from kakaclo_async.catalog.reading import raw_json, row_key
 from kakaclo_async.catalog.rows import Row, run_for_each
 from kakaclo_async.catalog.schema import mirror_done, mirror_open, mirror_undecodable
 from kakaclo_async.codec import Undecodable
+from kakaclo_async.database.migrations import among
 from kakaclo_async.models.pull import Window
 from kakaclo_async.paging import Checkpoint, merged, subtract
 
@@ -175,7 +176,7 @@ class PullState:
 _UNDECODABLE = select(mirror_undecodable.c.key).where(mirror_undecodable.c.endpoint == bindparam("of"))
 _FORGET_UNDECODABLE = delete(mirror_undecodable).where(
     mirror_undecodable.c.endpoint == bindparam("of"),
-    mirror_undecodable.c.key.in_(bindparam("met", expanding=True)),
+    among(mirror_undecodable.c.key, "met"),
 )
 
 

@@ -27,35 +27,32 @@ from kakaclo_async.catalog.rows import (
     stock_change,
     stock_rows,
 )
+from kakaclo_async.database.migrations import among
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from sqlalchemy import Column, ColumnElement, Executable, Table
+    from sqlalchemy import Executable, Table
     from sqlalchemy.engine import Connection
 
     from kakaclo_async.models.product import Product, StockLevel
 
 
-def _among(column: Column[str], codes: str) -> ColumnElement[bool]:
-    return column.in_(bindparam(codes, expanding=True))
-
-
 _product, _sku, _stock, _change = schema.product.c, schema.sku.c, schema.stock.c, schema.change.c
 
-_PRODUCTS_BEFORE = select(schema.product).where(_among(_product.spu, "spus"))
-_SKUS_BEFORE = select(schema.sku).where(_among(_sku.spu, "spus"))
-_SKU_STOCKS_BEFORE = select(_sku.sku, _sku.spu, _sku.stock).where(_among(_sku.sku, "skus"))
-_STOCK_BEFORE = select(schema.stock).where(_among(_stock.sku, "skus"))
-_STOCK_SUMS = select(_stock.sku, func.sum(_stock.qty)).where(_among(_stock.sku, "skus")).group_by(_stock.sku)
+_PRODUCTS_BEFORE = select(schema.product).where(among(_product.spu, "spus"))
+_SKUS_BEFORE = select(schema.sku).where(among(_sku.spu, "spus"))
+_SKU_STOCKS_BEFORE = select(_sku.sku, _sku.spu, _sku.stock).where(among(_sku.sku, "skus"))
+_STOCK_BEFORE = select(schema.stock).where(among(_stock.sku, "skus"))
+_STOCK_SUMS = select(_stock.sku, func.sum(_stock.qty)).where(among(_stock.sku, "skus")).group_by(_stock.sku)
 _DROP_WAREHOUSE = delete(schema.stock).where(
     _stock.sku == bindparam("of_sku"), _stock.warehouse_code == bindparam("at")
 )
 _SET_SKU_STOCK = update(schema.sku).where(_sku.sku == bindparam("of_sku")).values(stock=bindparam("qty"))
 _SUM_PRODUCT_STOCK = (
     update(schema.product)
-    .where(_among(_product.spu, "spus"))
+    .where(among(_product.spu, "spus"))
     .values(
         stock=select(func.coalesce(func.sum(_sku.stock), 0))
         .where(_sku.spu == _product.spu, _sku.gone_since.is_(None))
@@ -65,10 +62,10 @@ _SUM_PRODUCT_STOCK = (
 _MARK_SKU_GONE = (
     update(schema.sku).where(_sku.sku == bindparam("of_sku")).values(gone_since=bindparam("since"))
 )
-_MARK_GONE = update(schema.product).where(_among(_product.spu, "spus")).values(gone_since=bindparam("since"))
+_MARK_GONE = update(schema.product).where(among(_product.spu, "spus")).values(gone_since=bindparam("since"))
 _MARK_ITS_SKUS_GONE = (
     update(schema.sku)
-    .where(_among(_sku.spu, "spus"), _sku.gone_since.is_(None))
+    .where(among(_sku.spu, "spus"), _sku.gone_since.is_(None))
     .values(gone_since=bindparam("since"))
 )
 _SPUS = (
@@ -83,7 +80,7 @@ _MISSING = select(_product.spu).where(
 _LIVE = select(func.count()).select_from(schema.product).where(_product.gone_since.is_(None))
 _MARK_MISSING = (
     update(schema.product)
-    .where(_among(_product.spu, "spus"), _product.missing_since.is_(None))
+    .where(among(_product.spu, "spus"), _product.missing_since.is_(None))
     .values(missing_since=bindparam("since"))
 )
 _WITHOUT_STOCK = (

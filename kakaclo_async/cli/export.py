@@ -105,7 +105,7 @@ def refuse_database(path: Path) -> None:
     Raises:
         InvalidRequest: it is one.
     """
-    from kakaclo_async.database.url import SQLITE_FILES
+    from kakaclo_async.database.lock import SQLITE_FILES
 
     names = (path.name, *(path.name.removesuffix(ending) for ending in SQLITE_FILES))
     for name in dict.fromkeys(names):
@@ -122,7 +122,8 @@ def refuse_other_files(results: Path, orders: Path, journal: str | None) -> None
     Raises:
         InvalidRequest: they would be written into another file of the run, or into a database.
     """
-    from kakaclo_async.database.url import DatabaseUrl, is_file_of
+    from kakaclo_async.database.lock import is_file_of
+    from kakaclo_async.database.url import DatabaseUrl
 
     try:
         if results.exists() and orders.exists() and results.samefile(orders):

@@ -162,8 +162,9 @@ async def _journal(kk: KakaClo, given: str | None, quiet_time: float, *, make: b
     Raises:
         ConfigurationError: it cannot be opened; or it would be new, and another may know this shop's orders.
     """
-    from kakaclo_async.database.url import DatabaseUrl, prepare_shop_file, shop_file
+    from kakaclo_async.database.url import DatabaseUrl, shop_file
     from kakaclo_async.ordering import Journal
+    from kakaclo_async.ordering.database import prepare_shop_file
 
     if given is None:
         folder = None

@@ -1,27 +1,37 @@
-"""Connect to SQLite and PostgreSQL, and run whole transactions: in a thread, or on the event loop."""
+"""Connect to SQLite and PostgreSQL, and run whole transactions: in a thread, or on the event loop.
+
+PostgreSQL may be behind a pooler, which gives each transaction another connection, and each connection to other
+programs in between. So nothing lives in a connection: no prepared statement has a name, and no setting or lock outlasts
+its transaction.
+"""
 
 from __future__ import annotations
 
-import asyncio
+import re
 from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
+from kakaclo_async.database import in_thread, run_to_completion
+from kakaclo_async.database.url import passing
 from kakaclo_async.errors import ConfigurationError, DatabaseAway
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Mapping
-    from concurrent.futures import Executor
+    from collections.abc import AsyncGenerator, Callable, Mapping
+    from pathlib import Path
 
-    from sqlalchemy.engine import Connection
+    from sqlalchemy import Executable
+    from sqlalchemy.engine import Connection, Result
     from sqlalchemy.engine.interfaces import DBAPIConnection
+    from sqlalchemy.ext.asyncio import AsyncConnection
     from sqlalchemy.pool import ConnectionPoolEntry
 
-    from kakaclo_async.database.url import DatabaseUrl
+    from kakaclo_async.database.url import DatabaseUrl, Server
 
 
 T = TypeVar("T")
@@ -29,7 +39,10 @@ T = TypeVar("T")
 LOCK_TIMEOUT: Final = 30.0
 """Seconds to wait for what another transaction or program has locked."""
 
-CONNECT_TIMEOUT: Final = 30.0
+_REFUSED_BY_A_POOLER: Final = re.compile("unsupported startup|no such |config|required|allowed|password")
+"""PgBouncer has one code for all its errors: these do not pass."""
+
+_UNWRITABLE: Final = {8, 14}  # SQLITE_READONLY, SQLITE_CANTOPEN: what a WAL needs cannot be made
 
 
 def load_driver(name: str, extra: str) -> Any:
@@ -47,31 +60,52 @@ def load_driver(name: str, extra: str) -> Any:
         ) from None
 
 
-def sqlite_engine(where: DatabaseUrl, *pragmas: str, keep_open: bool) -> Engine:
+def sqlite_engine(path: Path, *pragmas: str, keep_open: bool, make: bool) -> Engine:
     """Make an engine for an SQLite file, whose transactions take the write lock when they begin.
 
     Args:
-        where: the database.
+        path: the file.
         pragmas: settings of each connection.
         keep_open: whether connections are pooled; otherwise each transaction opens its own.
+        make: whether SQLite makes the file where there is none, for all to read.
     """
+    sqlite3 = import_module("sqlite3")
+    where, timeout = f"{path.as_uri()}?mode={'rwc' if make else 'rw'}", LOCK_TIMEOUT
     engine = create_engine(
-        where.url,
+        URL.create("sqlite", database=str(path)),
+        creator=lambda: sqlite3.connect(where, uri=True, timeout=timeout, check_same_thread=False),
         poolclass=None if keep_open else NullPool,
         hide_parameters=True,
-        connect_args={"timeout": LOCK_TIMEOUT},
     )
     _set_up_sqlite(engine, "BEGIN IMMEDIATE", *pragmas)
     return engine
 
 
-def sqlite_reader(where: DatabaseUrl) -> AsyncEngine:
-    """Make an engine that reads an SQLite file; a writer may be at work meanwhile."""
+def sqlite_reader(path: Path) -> AsyncEngine:
+    """Make an engine that reads an SQLite file; a writer may be at work meanwhile, and the disk be read-only."""
     load_driver("aiosqlite", "catalog")
+
+    def connect(mode: str = "mode=rw") -> Any:
+        dbapi: Any = engine.dialect.dbapi
+        connection = dbapi.connect(f"{path.as_uri()}?{mode}", uri=True, timeout=LOCK_TIMEOUT)
+        try:
+            connection.cursor().execute("PRAGMA schema_version")  # opens the file
+        except dbapi.Error as error:
+            connection.close()
+            code = getattr(getattr(error, "orig", error), "sqlite_errorcode", 0)
+            if code & 0xFF not in _UNWRITABLE or mode != "mode=rw":
+                raise
+            log = path.with_name(f"{path.name}-wal")
+            if log.exists() and log.stat().st_size:
+                raise ConfigurationError(
+                    f"{path} was left by a mirror that did not end: run the mirror once more, or read it as a user who"
+                    " may write to its folder"
+                ) from None
+            return connect("immutable=1")  # whoever writes to it has such a log
+        return connection
+
     engine = create_async_engine(
-        where.url.set(drivername="sqlite+aiosqlite"),
-        hide_parameters=True,
-        connect_args={"timeout": LOCK_TIMEOUT},
+        URL.create("sqlite+aiosqlite", database=str(path)), creator=connect, hide_parameters=True
     )
     _set_up_sqlite(engine.sync_engine, "BEGIN")
     return engine
@@ -97,52 +131,93 @@ def _set_up_sqlite(engine: Engine, begin: str, *pragmas: str) -> None:
         connection.exec_driver_sql(begin)
 
 
+def leave_one_file(engine: Engine) -> None:
+    """Put all into the SQLite file itself, unless others are reading: what has a log cannot be read without writing."""
+    with suppress(
+        engine.dialect.loaded_dbapi.Error
+    ):  # it stays as it is, and the last reader's end empties the log
+        connection = engine.raw_connection()
+        try:
+            cursor = connection.cursor()
+            cursor.execute("PRAGMA busy_timeout = 0")
+            cursor.execute("PRAGMA journal_mode = DELETE")
+        finally:
+            connection.invalidate()
+
+
 def postgresql_engine(
-    where: DatabaseUrl,
-    *,
-    keep_open: bool,
-    settings: Mapping[str, str] | None = None,
-    on_connect: Callable[[Any], Awaitable[None]] | None = None,
+    where: DatabaseUrl, server: Server, *, keep_open: bool, settings: Mapping[str, str] | None = None
 ) -> AsyncEngine:
     """Make an engine for a PostgreSQL database.
 
     Args:
-        where: the database.
+        where: the database, for errors.
+        server: how to connect to it.
         keep_open: whether one connection is kept, and replaced when it was lost; otherwise each transaction opens its
             own, on whatever event loop it runs.
-        settings: the server's settings for each connection.
-        on_connect: called with each new connection of asyncpg.
+        settings: the server's settings for each transaction.
     """
     asyncpg = load_driver("asyncpg", "postgres")
 
+    async def leave_types(*_: object, **__: object) -> None:
+        """Do not look up JSON's, as SQLAlchemy would have it: outside a transaction."""
+
     async def connect() -> Any:
         try:
-            connection = await asyncpg.connect(
-                where.dsn, server_settings=dict(settings or {}), timeout=CONNECT_TIMEOUT
+            return await asyncpg.connect(
+                **server.arguments(),
+                server_settings=dict(server.settings),
+                statement_cache_size=0,
+                connection_class=type("Connection", (asyncpg.Connection,), {"set_type_codec": leave_types}),
             )
-        except (asyncpg.CannotConnectNowError, asyncpg.TooManyConnectionsError, OSError) as error:
+        except (OSError, asyncpg.InternalClientError) as error:
             raise DatabaseAway(_unreachable(where, error)) from None
         except (asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
-            raise ConfigurationError(_unreachable(where, error)) from None
-        if on_connect is not None:
-            await on_connect(connection)
-        return connection
+            passes = passing(error) and not _REFUSED_BY_A_POOLER.search(str(error))
+            raise (DatabaseAway if passes else ConfigurationError)(_unreachable(where, error)) from None
 
     pool: dict[str, Any] = (
         {"pool_pre_ping": True, "pool_size": 1, "max_overflow": 0} if keep_open else {"poolclass": NullPool}
     )
-    return create_async_engine(
-        where.url.set(query={}),
-        async_creator=connect,
+
+    def adapted() -> Any:
+        dbapi: Any = engine.dialect.dbapi
+        without_names = {"prepared_statement_cache_size": 0, "prepared_statement_name_func": str}
+        return dbapi.connect(async_creator_fn=connect, **without_names)
+
+    engine: AsyncEngine = create_async_engine(
+        "postgresql+asyncpg://",
+        creator=adapted,
         hide_parameters=True,
         # Rows are locked before they are judged: under a stricter level others' commits would be errors.
         isolation_level="READ COMMITTED",
         **pool,
     )
+    # Only one schema's tables are ours, whatever else the role's path shows.
+    schema = "current_schema()" if server.schema is None else _quoted(server.schema)
+    path = f"coalesce(quote_ident({schema}), current_setting('search_path'))"
+    local = [f"set_config('search_path', {path}, true)"]
+    local += [
+        f"set_config({_quoted(name)}, {_quoted(value)}, true)" for name, value in (settings or {}).items()
+    ]
+    set_up = f"SELECT {', '.join(local)}"
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def start(connection: Connection) -> None:  # pyright: ignore[reportUnusedFunction]
+        connection.exec_driver_sql(set_up)
+
+    return engine
+
+
+def _quoted(text: str) -> str:
+    return "'{}'".format(text.replace("'", "''"))
 
 
 def _unreachable(where: DatabaseUrl, error: Exception) -> str:
-    return f"the database {where} cannot be reached: {str(error) or type(error).__name__}"
+    what = f"the database {where} cannot be reached: {str(error) or type(error).__name__}"
+    if "unsupported startup parameter" in str(error):
+        what += ": a pooler takes no server settings; leave options out, and choose a schema by ?schema=NAME"
+    return what.partition("\n")[0]
 
 
 class Transactions:
@@ -153,47 +228,80 @@ class Transactions:
 
     Args:
         engine: connects.
-        threads: where SQLite's transactions run; None: the event loop's own threads.
+        before: called before each of SQLite's transactions, in its thread.
     """
 
-    def __init__(self, engine: Engine | AsyncEngine, threads: Executor | None = None) -> None:
+    def __init__(self, engine: Engine | AsyncEngine, before: Callable[[], object] = lambda: None) -> None:
         self._engine = engine
-        self._threads = threads
+        self._before = before
 
     async def run(self, work: Callable[[Connection], T]) -> T:
         """Run `work` in a transaction; it is rolled back when `work` raises."""
         if isinstance(self._engine, AsyncEngine):
             async with self._engine.begin() as connection:
                 return await connection.run_sync(work)
-        return await asyncio.get_running_loop().run_in_executor(
-            self._threads, _in_transaction, self._engine, work
-        )
+        return await in_thread(self._run, self._engine, work)
+
+    def _run(self, engine: Engine, work: Callable[[Connection], T]) -> T:
+        self._before()
+        with engine.begin() as connection:
+            return work(connection)
 
     async def close(self) -> None:
-        """Close the connections; no work is under way."""
+        """Close the connections; no work is under way. SQLite is left as one file, if it is still there."""
         if isinstance(self._engine, AsyncEngine):
             await self._engine.dispose()
-            return
-        await asyncio.get_running_loop().run_in_executor(self._threads, self._engine.dispose)
-        if self._threads is not None:
-            self._threads.shutdown()
+        else:
+            await in_thread(self._close, self._engine)
+
+    def _close(self, engine: Engine) -> None:
+        try:
+            with suppress(ConfigurationError, OSError):  # it was moved away: what is there now is not ours
+                self._before()
+                leave_one_file(engine)
+        finally:
+            engine.dispose()
 
 
-def _in_transaction(engine: Engine, work: Callable[[Connection], T]) -> T:
-    with engine.begin() as connection:
-        return work(connection)
+class Reader:
+    """A connection that reads. Each of its calls ends before a cancellation goes on: what a driver forgets holds on.
 
+    Args:
+        connection: one that was not started.
+    """
 
-async def run_to_completion(work: Coroutine[object, object, T]) -> T:
-    """Await `work`; a cancellation goes on only once it has ended."""
-    task = asyncio.create_task(work)
-    try:
-        await asyncio.wait((task,))
-    finally:
-        while not task.done():  # cancelled
-            with suppress(asyncio.CancelledError):
-                await asyncio.wait((task,))
-        failure = task.exception()
-    if failure is not None:
-        raise failure
-    return task.result()
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def start(self) -> None:
+        """Connect."""
+        await run_to_completion(self._connection.start())
+
+    async def close(self) -> None:
+        """Give the connection back."""
+        await run_to_completion(self._close())
+
+    async def _close(self) -> None:
+        if self._connection.sync_connection is not None:
+            await self._connection.close()
+        await self._connection.engine.dispose()
+
+    async def run_sync(self, work: Callable[..., T], *arguments: object) -> T:
+        """Run a function that takes a blocking connection."""
+        return await run_to_completion(self._connection.run_sync(work, *arguments))
+
+    async def execute(self, statement: Executable, values: Mapping[str, object] | None = None) -> Result[Any]:
+        """Read all rows."""
+        return await run_to_completion(self._connection.execute(statement, values))
+
+    async def scalar(self, statement: Executable) -> Any:
+        """Read one value."""
+        return await run_to_completion(self._connection.scalar(statement))
+
+    async def batches(self, statement: Executable, size: int) -> AsyncGenerator[list[dict[str, Any]], None]:
+        """Read rows as they are asked for, so many at a time."""
+        found = await run_to_completion(self._connection.stream(statement))
+        partitions = found.mappings().partitions(size)
+        with suppress(StopAsyncIteration):
+            while True:
+                yield [dict(row) for row in await run_to_completion(anext(partitions))]

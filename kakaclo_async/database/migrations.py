@@ -1,23 +1,36 @@
-"""Bring a database's tables to this package's version."""
+"""Bring a database's tables to this package's version; and a condition that both kinds of database understand."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+import json
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
-from sqlalchemy import insert, inspect, select, text, update
+from sqlalchemy import Boolean, Text, bindparam, insert, inspect, select, text, update
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import TypeDecorator
 
 from kakaclo_async.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
-    from sqlalchemy import MetaData, Table
+    from sqlalchemy import BindParameter, ColumnElement, Dialect, MetaData, Table
     from sqlalchemy.engine import Connection
+    from sqlalchemy.sql.compiler import SQLCompiler
+    from sqlalchemy.types import TypeEngine
 
 
-_MIGRATING: Final = text(f"SELECT pg_advisory_xact_lock({0x6B616B61})")
-"""Workers that meet an empty or older PostgreSQL database at once take their turns."""
+MIGRATING: Final = text(
+    "SELECT pg_advisory_xact_lock(hashtextextended('kakaclo ' || coalesce(current_schema(), ''), 0))"
+)
+"""Workers that meet an empty or older schema of PostgreSQL at once take their turns."""
+
+
+_STAND_IN: Final = "\ufdd0"
+"""For a NUL, where SQLite's JSON has no room for one; no text contains it."""
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -58,7 +71,7 @@ class Migrations:
                 are none and `make` is false.
         """
         if connection.dialect.name == "postgresql":
-            connection.execute(_MIGRATING)
+            connection.execute(MIGRATING)
         self.refuse_foreign(connection)
         if make and not inspect(connection).has_table(self.version.name):
             self.metadata.create_all(connection)
@@ -111,3 +124,48 @@ class Migrations:
                 f"the {self.holds} is of version {found}; this package knows up to {self.newest}: update kakaclo"
             )
         return found
+
+
+class _Codes(TypeDecorator["Collection[str]"]):
+    """Many texts as one parameter: databases limit the number of parameters."""
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(ARRAY(Text()) if dialect.name == "postgresql" else Text())
+
+    def process_bind_param(self, value: Collection[str] | None, dialect: Dialect) -> object:
+        stand_in = "\ufffd" if dialect.name == "postgresql" else _STAND_IN
+        codes = [code.replace("\0", stand_in) if "\0" in code else code for code in value or ()]
+        return codes if dialect.name == "postgresql" else json.dumps(codes)
+
+
+class _Among(FunctionElement[bool]):
+    type = Boolean()
+    inherit_cache = True
+
+
+@compiles(_Among, "postgresql")
+def _among_array(element: _Among, compiler: SQLCompiler, **options: Any) -> str:  # pyright: ignore[reportUnusedFunction]
+    column, codes = (compiler.process(part, **options) for part in element.clauses)
+    return f"{column} = ANY ({codes})"
+
+
+@compiles(_Among, "sqlite")
+def _among_json(element: _Among, compiler: SQLCompiler, **options: Any) -> str:  # pyright: ignore[reportUnusedFunction]
+    column, codes = (compiler.process(part, **options) for part in element.clauses)
+    values = f"SELECT replace(value, char({ord(_STAND_IN)}), char(0)) FROM json_each({codes})"  # noqa: S608 - compiled
+    return f"{column} IN ({values})"
+
+
+def among(column: ColumnElement[Any], codes: str | Collection[str]) -> ColumnElement[bool]:
+    """Return the condition that a column is one of any number of texts.
+
+    Args:
+        column: of texts.
+        codes: the texts, or the name of the parameter that will hold them.
+    """
+    named: BindParameter[Any]
+    named = bindparam(codes, type_=_Codes()) if isinstance(codes, str) else bindparam(None, codes, _Codes())
+    return _Among(column, named)

@@ -10,6 +10,8 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from sqlalchemy import (
@@ -26,12 +28,8 @@ from sqlalchemy import (
     TypeDecorator,
 )
 
-from kakaclo_async.database.engines import (
-    Transactions,
-    postgresql_engine,
-    run_to_completion,
-    sqlite_engine,
-)
+from kakaclo_async.database import SameFile, errors_of, in_thread, run_to_completion
+from kakaclo_async.database.engines import Transactions, postgresql_engine, sqlite_engine
 from kakaclo_async.database.migrations import Migrations
 from kakaclo_async.database.url import DatabaseUrl
 from kakaclo_async.errors import ConfigurationError
@@ -133,10 +131,17 @@ MAX_CONNECTIONS: Final = 10
 _turns_of: Final[dict[str, PerLoop[asyncio.Semaphore]]] = {}
 """By URL: all journals of a process share them."""
 
+_files: Final[dict[Path, SameFile]] = {}
+"""The SQLite files that journals of this process have used: none of them is made anew."""
+
+_GONE: Final = (
+    "put it back, for it knows which orders were placed; a program that is started anew would begin another, which"
+    " knows none"
+)
 
 # EXTRA also makes the end of a transaction durable; secure_delete wipes the addresses that are dropped.
 _PRAGMAS = ("synchronous = EXTRA", "secure_delete = ON")
-_SETTINGS = {"synchronous_commit": "on", "application_name": "kakaclo journal"}
+_SETTINGS = {"synchronous_commit": "on"}
 
 
 class Database:
@@ -145,19 +150,24 @@ class Database:
     Args:
         url: `sqlite:///orders.db` or `postgresql://user:password@host/name`.
 
+    Attributes:
+        place: tells journals apart, also those in two schemas of one database; not to be shown.
+
     Raises:
         ConfigurationError: another kind of database, or SQLite in memory.
     """
 
     def __init__(self, url: str) -> None:
         self._url = DatabaseUrl.parse(url, holds="journal", example="orders.db")
+        self.place = self._url.place
         self._transactions: Transactions | None = None
+        self._file: SameFile | None = None
         self._is_ready = False
         # SQLite lets others in one by one anyway, but wakes them in no order, and late.
         self._turn: PerLoop[asyncio.Lock] | PerLoop[asyncio.Semaphore] = PerLoop(asyncio.Lock)
-        if not self._url.is_sqlite:
+        if self._url.server is not None:
             turns = PerLoop(lambda: asyncio.Semaphore(MAX_CONNECTIONS))
-            self._turn = _turns_of.setdefault(self._url.dsn, turns)
+            self._turn = _turns_of.setdefault(self.place, turns)
 
     def __repr__(self) -> str:
         return f"<Database {self}>"
@@ -183,26 +193,64 @@ class Database:
                 MIGRATIONS.migrate(connection, make=make)
             return work(connection)
 
-        with self._url.errors(OSError):
+        with errors_of(self._url, OSError, OverflowError, UnicodeError):
             if self._transactions is None:
                 self._transactions = self._connect()  # threads that come first together may make one each
-            if self._url.is_sqlite and not self._is_ready:
-                self._check_file(make=make)
+            if self._file is not None and not self._is_ready:
+                await in_thread(self._check_file, self._file, make)
             async with self._turn.get():
                 result = await self._transactions.run(prepared)
+            if self._file is not None and not self._is_ready:
+                await in_thread(self._file.remember)
         self._is_ready = True
         return result
 
     def _connect(self) -> Transactions:
-        if self._url.is_sqlite:
-            return Transactions(sqlite_engine(self._url, *_PRAGMAS, keep_open=False))
-        return Transactions(postgresql_engine(self._url, keep_open=False, settings=_SETTINGS))
+        if self._url.server is None:
+            path = self._url.path()
+            file = self._file = _files.setdefault(path, SameFile(path, "the journal", _GONE))
+            # Never made by SQLite: a journal that is gone must not be forgotten, and is not for all to read.
+            engine = sqlite_engine(path, *_PRAGMAS, keep_open=False, make=False)
+            return Transactions(engine, file.check)
+        return Transactions(
+            postgresql_engine(self._url, self._url.server, keep_open=False, settings=_SETTINGS)
+        )
 
-    def _check_file(self, *, make: bool) -> None:
+    def _check_file(self, file: SameFile, make: bool) -> None:
+        file.check()
         path = self._url.path()
-        if path.exists():
-            return
-        if not make:
-            raise ConfigurationError(f"there is no journal in {path}")
-        # It holds addresses: only for its owner, unless the owner decides otherwise.
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        if not path.exists():
+            if not make:
+                raise ConfigurationError(f"there is no journal in {path}")
+            # It holds addresses: only for its owner, unless the owner decides otherwise.
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+
+
+def prepare_shop_file(path: Path, *, make: bool) -> bool:
+    """Tell whether a shop's journal is there, or can be: with `make`, its folder is made for its owner only.
+
+    Raises:
+        ConfigurationError: it is not there, and another journal may know this shop's orders; or no folder can be made.
+    """
+    if path.exists():
+        return True
+    # A refreshed token gives a shop another name, and earlier versions kept `orders.db` in whatever folder. Both know
+    # orders that a new journal would place, and pay for, once more.
+    name, earlier = path.name.rpartition("-")[0], Path("orders.db")
+    others = [] if name.startswith("local") else sorted(path.parent.glob(f"{name}-*.db"))
+    with suppress(OSError):
+        others += [earlier.absolute()] if b"kakaclo_write" in earlier.read_bytes() else []
+    if others:
+        raise ConfigurationError(
+            f"this token has no journal yet, and {others[0]} may be the one of this shop: give --journal {others[0]}"
+            f" to go on with it, or --journal {path} to begin another, which knows none of its orders"
+        )
+    try:
+        for folder in reversed([path.parent, *path.parent.parents]) if make else ():
+            folder.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(
+            f"the journal's folder {path.parent} cannot be made ({error.strerror}): give --journal, or set"
+            " KAKACLO_JOURNAL"
+        ) from None
+    return make

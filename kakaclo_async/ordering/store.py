@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import and_, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from kakaclo_async.database.migrations import among
 from kakaclo_async.models.common import Number
 from kakaclo_async.ordering.database import write
 from kakaclo_async.ordering.writes import Entry, Moment, Witness, WriteStatus, field_marks, witnesses
@@ -114,7 +115,7 @@ class Store:
 
     async def renew(self, tokens: Iterable[str], until: float) -> set[str]:
         """Prolong leases, and return those that still hold."""
-        held = write.c.holder.in_(list(tokens))
+        held = among(write.c.holder, list(tokens))
 
         def work(connection: Connection) -> set[str]:
             locked = select(write.c.holder).where(held).order_by(write.c.key).with_for_update()
@@ -171,7 +172,7 @@ class Store:
             now = self._seconds()
             sent = and_(write.c.kind == kind, write.c.state == _SENT)
             # Lock rows in key order so that concurrent reconciliations cannot deadlock.
-            seen = and_(sent, write.c.key.in_([*found, *unclear, *gone, *clocks]))
+            seen = and_(sent, among(write.c.key, [*found, *unclear, *gone, *clocks]))
             connection.execute(select(write.c.key).where(seen).order_by(write.c.key).with_for_update())
 
             def change(key: str, values: Mapping[str, object], attempts: int | None = None) -> None:
@@ -226,7 +227,7 @@ class Store:
         wanted = list(names)
 
         def work(connection: Connection) -> set[str]:
-            known = or_(write.c.key.in_(wanted), write.c.outcome.in_(wanted))
+            known = or_(among(write.c.key, wanted), among(write.c.outcome, wanted))
             rows = connection.execute(select(write.c.key, write.c.outcome).where(write.c.kind == kind, known))
             return {name for row in rows for name in row if name is not None}
 
@@ -237,7 +238,7 @@ class Store:
         witnesses.pop(self._name(kind, key), None)
 
     def _name(self, kind: str, key: str) -> tuple[str, str, str]:
-        return str(self._database), kind, key
+        return self._database.place, kind, key
 
     async def _update(self, which: ColumnElement[bool], **values: object) -> None:
         await self._database.run(

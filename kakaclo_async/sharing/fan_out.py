@@ -8,6 +8,8 @@ from itertools import islice
 from time import perf_counter
 from typing import TYPE_CHECKING, TypeVar
 
+from kakaclo_async.database import run_to_completion
+
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterable
 
@@ -59,7 +61,7 @@ async def cancel_on_exit(tasks: Collection[asyncio.Task[T]]) -> AsyncGenerator[N
     finally:
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await run_to_completion(asyncio.gather(*tasks, return_exceptions=True))
 
 
 async def gather_in_order(

@@ -12,6 +12,7 @@ from support.postgresql import GUARDED, needs_postgresql
 
 from kakaclo_async import ConfigurationError, KakaClo
 from kakaclo_async.catalog import Mirror
+from kakaclo_async.database.url import DatabaseUrl
 
 
 @pytest.mark.parametrize(
@@ -219,3 +220,50 @@ async def test_an_error_of_the_database_shows_no_row(shop, mirror_of, db):
             await mirror.run()
 
     assert "INSERT" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("postgres://u:p@h/d", {"user": "u", "password": "p", "host": ["h"], "port": None, "database": "d"}),
+        ("postgresql://u:p%40%2F@h:6543/d?sslmode=require&channel_binding=require", {"password": "p@/"}),
+        ("postgresql://u:a/b?c#d@h/d", {"password": "a/b?c#d", "database": "d"}),
+        ("postgresql://u@h1:5432,h2:5433/d?target_session_attrs=read-write", {"host": ["h1", "h2"], "port": [5432, 5433]}),
+        ("postgresql://u@[::1]:5433/d", {"host": ["::1"], "port": [5433]}),
+        ("postgresql:///d?host=/run/postgresql", {"host": None, "dsn": "postgresql://?host=%2Frun%2Fpostgresql"}),
+        ("postgresql://h/d?pgbouncer=true&connection_limit=1&connect_timeout=10", {"timeout": 10.0, "dsn": None}),
+        ("postgresql://h/d?ssl=true", {"dsn": "postgresql://?sslmode=require"}),
+    ],
+)  # fmt: skip
+def test_a_hosters_url_is_read_as_it_is_pasted(url, expected):
+    server = DatabaseUrl.parse(url, holds="mirror", example="x.db").server
+
+    arguments = server.arguments()
+    assert {name: arguments[name] for name in expected} == expected
+
+
+def test_settings_of_the_server_are_sent_to_it_and_those_of_others_are_not():
+    url = "postgresql://h/d?options=endpoint%3Dep-1&application_name=shop&keepalives_idle=5&schema=x&gssencmode=disable"
+
+    server = DatabaseUrl.parse(url, holds="mirror", example="x.db").server
+
+    assert dict(server.settings) == {"options": "endpoint=ep-1", "application_name": "shop"}
+    assert (server.schema, server.name) == ("x", None)
+
+
+@pytest.mark.parametrize(
+    ("url", "names"),
+    [
+        ("postgresql://u:secret@h/d?jit=off&colour=secret", r"\(colour, jit\)"),
+        ("sqlite:///catalog.db?timeout=secret", r"\(timeout\)"),
+        ("postgresql://u:p@secret@h/d", "write @ as %40"),
+        ("postgresql://h:port/secret", "cannot be read"),
+        ("postgresql://h/d?connect_timeout=secret", "connect_timeout"),
+    ],
+)
+def test_settings_that_are_not_known_are_refused_by_name_without_their_values(url, names):
+    with pytest.raises(ConfigurationError, match=names) as caught:
+        Mirror(KakaClo("t"), url)
+
+    assert "secret" not in str(caught.value)
+    assert "\n" not in str(caught.value)

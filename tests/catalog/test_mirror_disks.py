@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import sqlite3
 import subprocess
 import tempfile
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -179,3 +181,65 @@ async def test_a_postgresql_database_that_may_only_be_read_is_one_error_before_a
     await pg.rows(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
 
     await refused(shop, mirror_of, pg.url, "in a read-only transaction")
+
+
+def is_one_file(path):
+    """Whether an SQLite database is a file that can be read without writing anything beside it."""
+    names = {each.name for each in path.parent.iterdir()} - {f"{path.name}.lock"}
+    return names == {path.name} and path.read_bytes()[18] == 1  # 2: it has a log of its own
+
+
+async def test_a_mirror_that_has_ended_is_one_file_that_anybody_can_read(shop, mirror_of, somebody):
+    sandbox, kk = shop
+    path = somebody / "catalog.db"
+    async with mirror_of(sandbox, kk, f"sqlite:///{path}") as mirror:
+        await mirror.run()
+        await mirror.run()
+    somebody.chmod(0o555)
+
+    assert is_one_file(path)
+    assert path.stat().st_mode & 0o044 == 0o044
+    assert (await mirror.status()).products == 60
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT count(*) FROM product").fetchone() == (60,)
+
+
+async def test_one_that_others_read_while_it_ends_stays_as_it_is_until_the_next_one(shop, mirror_of, db):
+    sandbox, kk = shop
+    await mirror_of(sandbox, kk).run()
+    with closing(sqlite3.connect(db.path, isolation_level=None)) as reader:
+        async with mirror_of(sandbox, kk) as mirror:
+            reader.execute("BEGIN")
+            assert reader.execute("SELECT count(*) FROM product").fetchone() == (60,)
+            await mirror.run()
+        assert reader.execute("SELECT count(*) FROM product").fetchone() == (60,)
+    assert (await mirror_of(sandbox, kk).status()).products == 60
+
+    assert (await mirror_of(sandbox, kk).run()).complete
+
+    assert is_one_file(db.path)
+
+
+async def test_a_file_with_a_log_of_its_own_can_be_read_from_a_disk_that_cannot_be_written(
+    shop, mirror_of, somebody
+):
+    """As a mirror of an earlier version has left it, or one that was copied while it was open."""
+    sandbox, kk = shop
+    path = somebody / "catalog.db"
+    mirror = mirror_of(sandbox, kk, f"sqlite:///{path}")
+    await mirror.run()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+    assert not is_one_file(path)
+    somebody.chmod(0o555)
+
+    assert (await mirror.status()).products == 60
+    assert len([change async for change in mirror.changes()]) == 60
+
+    somebody.chmod(0o755)
+    path.with_name("catalog.db-wal").write_bytes(b"what a killed mirror has left")
+    somebody.chmod(0o555)
+    with pytest.raises(
+        ConfigurationError, match="left by a mirror that did not end: run the mirror once more"
+    ):
+        await mirror.status()

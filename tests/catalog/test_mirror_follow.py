@@ -11,13 +11,22 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from sqlalchemy.exc import DBAPIError
 from support.postgresql import needs_postgresql
 from support.serving import served
 
-from kakaclo_async import ConnectionFailed, InvalidRequest, Rejected, Unauthorized
+from kakaclo_async import (
+    ConfigurationError,
+    ConnectionFailed,
+    DatabaseAway,
+    InvalidRequest,
+    Rejected,
+    Unauthorized,
+)
 from kakaclo_async.catalog import ChangeKind
 from kakaclo_async.catalog.follow import Follower
 from kakaclo_async.database import engines
+from kakaclo_async.database.url import DatabaseUrl
 from kakaclo_async.sandbox import Fault
 
 
@@ -186,6 +195,93 @@ async def test_a_server_that_restarts_is_waited_for(shop, mirror_of, pg, server)
         await mirror_of(sandbox, kk, pg.url, sleep=night).follow(on_change=seen.append, after=60)
 
     assert [(change.kind, change.sku) for change in seen] == [(ChangeKind.PRICE_CHANGED, sku)]
+
+
+READ_ONLY = "ALTER DATABASE {} SET default_transaction_read_only = on"
+NO_TIME = "ALTER DATABASE {} SET statement_timeout = 1"
+
+
+@needs_postgresql()
+@pytest.mark.parametrize("trouble", [READ_ONLY, NO_TIME], ids=["a failover", "a statement timeout"])
+async def test_what_a_server_refuses_for_a_while_is_waited_for(trouble, shop, mirror_of, pg, server):
+    sandbox, kk = shop
+    sku = next(sandbox.catalog.skus())
+    name = pg.url.rpartition("/")[2]
+    elsewhere = type(pg)(f"{server}/postgres")
+    seen = []
+
+    async def settle(*statements):
+        for statement in statements:
+            await elsewhere.rows(statement.format(name))
+        ended = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1"
+        await elsewhere.rows(ended, name)
+
+    night = Night(
+        sandbox,
+        lambda: settle(trouble),
+        lambda: sandbox.catalog.set_price(sku, Decimal("55.55")),
+        lambda: settle("ALTER DATABASE {} RESET ALL"),
+        lambda: None,
+        lambda: None,
+    )
+
+    with pytest.raises(asyncio.CancelledError):
+        await mirror_of(sandbox, kk, pg.url, sleep=night).follow(on_change=seen.append, after=60)
+
+    assert [(change.kind, change.sku) for change in seen] == [(ChangeKind.PRICE_CHANGED, sku)]
+    assert night.pauses[1] > 60
+
+
+class ServerError(Exception):
+    def __init__(self, sqlstate):
+        super().__init__("the server said so")
+        self.sqlstate = sqlstate
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        ("57014", DatabaseAway),  # canceled by a timeout
+        ("25006", DatabaseAway),  # read-only, as after a failover
+        ("25P03", DatabaseAway),  # idle in a transaction for too long
+        ("57P01", DatabaseAway),  # ended by its administrator
+        ("57P03", DatabaseAway),  # in recovery mode
+        ("53300", DatabaseAway),  # too many connections
+        ("40001", DatabaseAway),  # a serialization failure
+        ("40P01", DatabaseAway),  # a deadlock
+        ("08006", DatabaseAway),  # a lost connection
+        ("53100", ConfigurationError),  # a full disk
+        ("42501", ConfigurationError),  # no privilege
+        ("22003", ConfigurationError),  # a number out of range
+    ],
+)
+def test_an_error_that_may_pass_is_an_outage_and_any_other_is_not(code, kind):
+    where = DatabaseUrl.parse("postgresql://shop:secret@h/d", holds="mirror", example="x.db")
+    with pytest.raises(ConfigurationError) as caught, where.errors():
+        raise DBAPIError("SELECT", {}, ServerError(code))
+
+    assert type(caught.value) is kind
+
+
+@pytest.mark.parametrize("fate", ["moved", "deleted", "replaced"])
+async def test_a_file_that_is_moved_away_meanwhile_ends_it_with_one_error(
+    fate, shop, mirror_of, db, tmp_path
+):
+    sandbox, kk = shop
+
+    def befall():
+        if fate == "deleted":
+            db.path.unlink()
+        else:
+            db.path.rename(tmp_path / "elsewhere.db")
+        if fate == "replaced":
+            db.path.write_bytes((tmp_path / "elsewhere.db").read_bytes())
+
+    with pytest.raises(ConfigurationError, match="catalog.db was moved, deleted or replaced") as caught:
+        await mirror_of(sandbox, kk, sleep=Night(sandbox, befall, lambda: None)).follow()
+
+    assert not isinstance(caught.value, DatabaseAway)
+    assert db.path.exists() is (fate == "replaced")
 
 
 async def test_a_refusal_ends_it_unless_a_cycle_has_worked(shop, mirror_of):

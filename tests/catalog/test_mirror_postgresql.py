@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
+from support.killed_mirror import a_mirror_elsewhere
 from support.postgresql import needs_postgresql
 
-from kakaclo_async import ConfigurationError
+from kakaclo_async import ConfigurationError, DatabaseAway
 from kakaclo_async.catalog import ChangeKind
 
 pytestmark = needs_postgresql()
@@ -102,3 +103,39 @@ async def test_verify_marks_what_is_gone(shop, mirror_of, pg):
     assert (await mirror.verify()).gone == 1
 
     assert await pg.rows("SELECT spu FROM product WHERE gone_since IS NOT NULL") == [(spu,)]
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        ("?options=-csearch_path%3Da", "?options=-csearch_path%3Db"),
+        ("?options=-csearch_path%3Da,b,public", "?schema=b"),
+    ],
+)
+async def test_mirrors_in_two_schemas_of_a_database_do_not_know_each_other(a, b, shop, mirror_of, pg):
+    sandbox, kk = shop
+    for name in ("a", "b"):
+        await pg.rows(f"CREATE SCHEMA {name}")
+
+    async with mirror_of(sandbox, kk, pg.url + b) as second, mirror_of(sandbox, kk, pg.url + a) as first:
+        assert (await second.run()).products == 60
+        assert (await first.run()).products == 60
+        with pytest.raises(ConfigurationError, match="another mirror is writing"):
+            await mirror_of(sandbox, kk, pg.url + a).run()
+
+    assert await pg.rows("SELECT (SELECT count(*) FROM a.product), (SELECT count(*) FROM b.product)") == [
+        (60, 60)
+    ]
+    assert await pg.rows("SELECT 1 FROM pg_tables WHERE schemaname = 'public'") == []
+
+
+async def test_a_mirror_that_is_killed_gives_way_at_once(shop, mirror_of, pg):
+    """Without a pooler the server knows that it has gone."""
+    sandbox, kk = shop
+    async with a_mirror_elsewhere(pg.url) as holder:
+        with pytest.raises(DatabaseAway, match=rf"process {holder.pid} on .*; stop that one first$"):
+            await mirror_of(sandbox, kk, pg.url).run()
+        holder.kill()
+        await holder.wait()
+
+        assert (await mirror_of(sandbox, kk, pg.url).run()).complete

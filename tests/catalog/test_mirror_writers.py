@@ -7,29 +7,20 @@ import os
 import signal
 import sqlite3
 import sys
-from contextlib import asynccontextmanager, closing
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import asyncpg
 import pytest
+from support.cancelling import cancelled_at
+from support.killed_mirror import HOLD, a_mirror_elsewhere
 from support.postgresql import needs_postgresql
 
 from kakaclo_async import ClientClosed, ConfigurationError
-from kakaclo_async.catalog import database
+from kakaclo_async.catalog import database, export
 from kakaclo_async.database import engines, lock
 from kakaclo_async.errors import DatabaseAway
-
-HOLD = """
-import asyncio, sys
-from kakaclo_async import KakaClo
-from kakaclo_async.catalog import Mirror
-
-async def hold():
-    async with Mirror(KakaClo("t"), sys.argv[1]):
-        print("open", flush=True)
-        await asyncio.sleep(600)
-
-asyncio.run(hold())
-"""
 
 FORKING = HOLD.replace("import asyncio, sys", "import asyncio, os, sys, time").replace(
     'print("open", flush=True)',
@@ -45,21 +36,6 @@ import sqlite3, sys
 connection = sqlite3.connect(sys.argv[1], timeout=0)
 print(connection.execute("PRAGMA journal_mode = DELETE").fetchone()[0])
 """
-
-
-@asynccontextmanager
-async def a_mirror_elsewhere(url, script=HOLD):
-    """A mirror in another process that has the database open."""
-    holder = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", script, url, stdout=asyncio.subprocess.PIPE
-    )
-    try:
-        assert await holder.stdout.readline() == b"open\n"
-        yield holder
-    finally:
-        if holder.returncode is None:
-            holder.kill()
-        await holder.wait()
 
 
 async def test_a_second_mirror_is_refused_before_a_request_while_the_first_one_lives(shop, mirror_of, url):
@@ -212,9 +188,9 @@ async def test_a_table_that_another_program_keeps_locked_is_one_error(shop, mirr
 async def test_a_writer_that_lost_its_connection_takes_the_lock_again_before_it_writes(
     shop, mirror_of, pg, monkeypatch
 ):
-    monkeypatch.setattr(lock, "ADVISORY_LOCK_TIMEOUT", 0.2)
+    monkeypatch.setattr(lock, "GRACE", 0.2)
     sandbox, kk = shop
-    cut = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted"
+    cut = "SELECT pg_terminate_backend(backend) FROM mirror_writer"
     async with mirror_of(sandbox, kk, pg.url) as mirror:
         await mirror.run()
         await pg.rows(cut)
@@ -224,3 +200,89 @@ async def test_a_writer_that_lost_its_connection_takes_the_lock_again_before_it_
         async with mirror_of(sandbox, kk, pg.url):
             with pytest.raises(ConfigurationError, match="another mirror is writing"):
                 await mirror.run()
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["once", "again and again"])
+@pytest.mark.parametrize("what", ["run", "follow", "status", "export"])
+async def test_a_call_that_is_cancelled_at_any_step_leaves_the_database_free(
+    what, again, shop, mirror_of, url, tmp_path
+):
+    sandbox, kk = shop
+    await mirror_of(sandbox, kk, url).run()
+    step, waited = 0, True
+    while waited:
+        step += 1
+        mirror = mirror_of(sandbox, kk, url)
+        calls = {
+            "run": mirror.run,
+            "status": mirror.status,
+            "follow": mirror.follow,
+            "export": lambda: export(url, "sku", tmp_path / "sku.csv"),
+        }
+        waited = await cancelled_at(step, calls[what](), again=again)
+
+        async with mirror_of(sandbox, kk, url):
+            pass
+        if what == "follow" and step == 3:  # the last: it waits for what it follows
+            return
+    assert step > 2
+
+
+async def test_a_scope_of_anyio_that_is_cancelled_waits_for_a_transaction_without_turning_the_loop(
+    mirror_of, shop, db
+):
+    anyio = pytest.importorskip("anyio")
+    sandbox, kk = shop
+    turns = 0
+
+    async with mirror_of(sandbox, kk) as mirror:
+        begun, end = threading.Event(), threading.Event()
+
+        def wait(_connection):
+            begun.set()
+            end.wait(10)
+
+        async def cancel_in_the_middle():
+            nonlocal turns
+            while not begun.is_set():
+                await asyncio.sleep(0.001)
+            scope.cancel()
+            loop = asyncio.get_running_loop()
+            select, turns = loop._selector.select, 0
+
+            def counting(timeout=None):
+                nonlocal turns
+                turns += 1
+                return select(timeout)
+
+            loop._selector.select = counting
+            await asyncio.sleep(0.2)
+            loop._selector.select = select
+            end.set()
+
+        cancelling = asyncio.create_task(cancel_in_the_middle())
+        with anyio.CancelScope() as scope:
+            await mirror._database.write(wait)
+            await asyncio.sleep(10)
+        await cancelling
+
+    assert scope.cancelled_caught
+    assert turns < 20
+
+
+async def test_threads_of_the_event_loop_that_all_wait_for_a_mirror_do_not_keep_it_waiting(
+    shop, mirror_of, url, tmp_path
+):
+    sandbox, kk = shop
+    loop = asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(1))
+
+    async def work():
+        report = await mirror_of(sandbox, kk, url).run()
+        await export(url, "sku", tmp_path / "sku.csv")
+        return report.complete, (await mirror_of(sandbox, kk, url).status()).products
+
+    def wait_for_it():
+        return asyncio.run_coroutine_threadsafe(work(), loop).result(60)
+
+    assert await asyncio.to_thread(wait_for_it) == (True, 60)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from contextlib import asynccontextmanager
 
 CONCURRENCY = 2
 
@@ -48,3 +49,32 @@ async def run_and_kill(sandbox, database, until, random):
         mirror.kill()
     await ended
     return killed
+
+
+HOLD = """
+import asyncio, sys
+from kakaclo_async import KakaClo
+from kakaclo_async.catalog import Mirror
+
+async def hold():
+    async with Mirror(KakaClo("t"), sys.argv[1]):
+        print("open", flush=True)
+        await asyncio.sleep(600)
+
+asyncio.run(hold())
+"""
+
+
+@asynccontextmanager
+async def a_mirror_elsewhere(url, script=HOLD):
+    """A mirror in another process that has the database open."""
+    holder = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", script, url, stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        assert await holder.stdout.readline() == b"open\n"
+        yield holder
+    finally:
+        if holder.returncode is None:
+            holder.kill()
+        await holder.wait()

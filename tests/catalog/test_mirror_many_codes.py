@@ -1,0 +1,47 @@
+"""More codes in one transaction than a statement may have parameters: 32,767 in PostgreSQL, 32,766 in SQLite."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from kakaclo_async.catalog.database import MirrorDatabase
+from kakaclo_async.catalog.store import Newer, mark_gone, put_products
+from kakaclo_async.models.product import Product, Sku
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+async def test_a_page_of_products_with_thousands_of_skus_each_is_stored(url):
+    products = [
+        Product(spu=f"S{number}", sku_details=tuple(Sku(sku=f"S{number}_{size}") for size in range(1100)))
+        for number in range(31)
+    ]
+    database = MirrorDatabase(url)
+    await database.open()
+    try:
+        for _ in range(2):
+            await database.write(
+                lambda connection: put_products(connection, products, seen_at=NOW, newer=Newer(now=NOW))
+            )
+        gone = [product.spu for product in products] + [f"T{number}" for number in range(40_000)]
+        await database.write(lambda connection: mark_gone(connection, gone, since=NOW))
+        assert (await database.status()).skus == 31 * 1100
+    finally:
+        await database.close()
+
+
+async def test_a_code_with_a_null_character_is_found_again(db):
+    product = Product(spu="A\0B", sku_details=())
+    database = MirrorDatabase(db.url)
+    await database.open()
+    try:
+        changes = [
+            await database.write(
+                lambda connection: put_products(connection, [product], seen_at=NOW, newer=Newer(now=NOW))
+            )
+            for _ in range(2)
+        ]
+    finally:
+        await database.close()
+
+    assert changes == [1, 0]

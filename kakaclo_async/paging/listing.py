@@ -265,6 +265,6 @@ class Listing(Generic[T]):
                 reading.page_size = len(page) if (page.total or 0) > len(page) else 0
             if len(shown) >= max(reading.due(number), len(page)):
                 break
-            reading.met_short_page = ask == _MAX_ASKS - 1
+            reading.met_short_page |= ask == _MAX_ASKS - 1
         reading.seen.update(rows)
         return attrs.evolve(page, list=tuple(rows.values()))

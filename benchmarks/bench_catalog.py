@@ -180,8 +180,8 @@ async def requests() -> None:
                 print(f"requests: {name} {what}: {over:.3f} over {count:,} rows (bar: {bar})")
 
 
-async def makespan(speed: float = 100.0, rounds: int = 3) -> None:
-    """Mirror 20,000 products at 100 times the speed; compare with the time that the rate alone asks for.
+async def makespan(speed: float = 50.0, rounds: int = 3) -> None:
+    """Mirror 20,000 products at 50 times the speed; compare with the time that the rate alone asks for.
 
     Best of rounds: both sides of the line share this machine with others.
     """
@@ -200,6 +200,7 @@ async def makespan(speed: float = 100.0, rounds: int = 3) -> None:
         )
         if seconds <= 1.10 * least:
             return
+    raise SystemExit("the makespan misses its bar")
 
 
 def main(names: list[str]) -> None:

@@ -61,7 +61,7 @@ async def test_a_mirror_of_a_large_catalog_lacks_no_row(url, depth):
         sums = dict(await ask("SELECT sku, stock FROM sku"))
         products = {spu for (spu,) in await ask("SELECT spu FROM product")}
     counts = {"products": len(products), "SKUs": len(stored), "requests": report.requests}
-    print(json.dumps(counts | {"seconds": seconds, "database": url.partition(":")[0]}), file=sys.stderr)
+    sys.stderr.write(json.dumps(counts | {"seconds": seconds, "database": url.partition(":")[0]}) + "\n")
     assert report.complete
     assert again.requests == 2
     assert products == spus

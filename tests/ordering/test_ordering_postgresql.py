@@ -65,7 +65,10 @@ async def test_many_orders_at_once_open_few_connections_and_keep_none(sandbox, u
     peak = 0
 
     async def connections():
-        found = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'kakaclo journal'"
+        found = (
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+            " AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
+        )
         return await watcher.fetchval(found)
 
     async def watch():

@@ -6,7 +6,7 @@ import csv
 import io
 import os
 import re
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -138,9 +138,11 @@ async def _copy(url: str, source: Table, file: BinaryIO, make: Callable[[BinaryI
         writer = make(file, source)
         try:
             write = await in_thread(writer.__enter__)
-            async for batch in connection.batches(select(source).order_by(*source.primary_key), _BATCH):
-                await in_thread(write, batch)
-                count += len(batch)
+            rows = connection.batches(select(source).order_by(*source.primary_key), _BATCH)
+            async with aclosing(rows) as batches:
+                async for batch in batches:
+                    await in_thread(write, batch)
+                    count += len(batch)
         finally:
             await in_thread(writer.__exit__, None, None, None)
     return count

@@ -7,6 +7,7 @@ its transaction.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from contextlib import suppress
 from importlib import import_module
@@ -300,8 +301,17 @@ class Reader:
 
     async def batches(self, statement: Executable, size: int) -> AsyncGenerator[list[dict[str, Any]], None]:
         """Read rows as they are asked for, so many at a time."""
-        found = await run_to_completion(self._connection.stream(statement))
-        partitions = found.mappings().partitions(size)
-        with suppress(StopAsyncIteration):
-            while True:
-                yield [dict(row) for row in await run_to_completion(anext(partitions))]
+        opening = asyncio.ensure_future(self._connection.stream(statement))
+        try:
+            found = await run_to_completion(opening)
+        except asyncio.CancelledError:
+            if not opening.cancelled() and opening.exception() is None:
+                await run_to_completion(opening.result().close())
+            raise
+        try:
+            partitions = found.mappings().partitions(size)
+            with suppress(StopAsyncIteration):
+                while True:
+                    yield [dict(row) for row in await run_to_completion(anext(partitions))]
+        finally:
+            await run_to_completion(found.close())  # an open cursor keeps the database's lock

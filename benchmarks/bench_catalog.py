@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING
 from kakaclo_async import Event, KakaClo, Option, Product, ProductStatus, RateLimit, Sent, Sku
 from kakaclo_async.catalog import Mirror
 from kakaclo_async.catalog.database import MirrorDatabase
-from kakaclo_async.catalog.store import put_products
+from kakaclo_async.catalog.store import Newer, put_products
 from kakaclo_async.paging import INDEX_LAG
 from kakaclo_async.sandbox import Sandbox
 
@@ -89,7 +89,7 @@ async def rows(pages: int = 100, rounds: int = 5) -> None:
             for what, fastest in best.items():
                 started = time.perf_counter()
                 for page in models:
-                    put = partial(put_products, products=page, seen_at=START, seen_in=0)
+                    put = partial(put_products, products=page, seen_at=START, newer=Newer(now=START))
                     await database.write(put)
                 best[what] = max(fastest, pages * 240 / (time.perf_counter() - started))
             await database.close()

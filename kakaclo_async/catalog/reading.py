@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Final, TypeVar, cast
 import attrs
 
 from kakaclo_async.codec import Undecodable, encode, to_json, to_wire_time
-from kakaclo_async.codec.scalars import InvalidValue, read_time
 from kakaclo_async.errors import DecodeError, InvalidRequest, KakaCloError, Rejected
 from kakaclo_async.models._checks import check_code
 from kakaclo_async.models.product import Product, StockLevel
-from kakaclo_async.paging import Source
 from kakaclo_async.protocol import tolerant
+from kakaclo_async.resources import products, stocks
 from kakaclo_async.resources._lookup import chunks
 from kakaclo_async.resources.products import products_request
 from kakaclo_async.resources.stocks import stocks_request
@@ -22,10 +21,10 @@ from kakaclo_async.sharing.fan_out import gather_in_order
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import datetime
 
     from kakaclo_async.models.common import Page
     from kakaclo_async.models.pull import Window
+    from kakaclo_async.paging import Source
     from kakaclo_async.sending import Sender
 
 
@@ -37,12 +36,12 @@ def product_source(sender: Sender) -> Source[Product | Undecodable]:
 
     `GET /v1/product/products`
     """
+    source = products.product_source(sender)
 
     async def read(window: Window, page_number: int) -> Page[Product | Undecodable]:
-        request = products_request(updated_from=window.start, updated_to=window.end, page_number=page_number)
-        return _storable(await sender.send(tolerant(request)))
+        return _storable(await source.read(window, page_number))
 
-    return Source(name="products", read=read, key=row_key, time=_time)
+    return attrs.evolve(source, read=read)
 
 
 def stock_source(sender: Sender) -> Source[StockLevel | Undecodable]:
@@ -50,12 +49,12 @@ def stock_source(sender: Sender) -> Source[StockLevel | Undecodable]:
 
     `GET /v1/product/stocks`
     """
+    source = stocks.stock_source(sender)
 
     async def read(window: Window, page_number: int) -> Page[StockLevel | Undecodable]:
-        request = stocks_request(updated_from=window.start, updated_to=window.end, page_number=page_number)
-        return _storable(await sender.send(tolerant(request)))
+        return _storable(await source.read(window, page_number))
 
-    return Source(name="stock", read=read, key=row_key)
+    return attrs.evolve(source, name="stock", read=read)
 
 
 async def look_up_products(sender: Sender, spus: Sequence[str]) -> Sequence[Product | Undecodable]:
@@ -194,19 +193,9 @@ def row_key(row: Product | StockLevel | Undecodable) -> str:
         return row.spu
     if isinstance(row, StockLevel):
         return row.sku
-    fields = row.fields
-    return str(fields.get("spu") or fields.get("sku") or raw_json(row))
+    return row.key
 
 
 def raw_json(row: Undecodable) -> str:
     """Return an undecodable row as it came."""
     return encode(row.document).decode()
-
-
-def _time(row: Product | Undecodable) -> datetime | None:
-    if isinstance(row, Product):
-        return row.update_time
-    try:
-        return read_time(row.fields.get("updateTime"))
-    except InvalidValue:
-        return None

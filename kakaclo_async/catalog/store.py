@@ -17,8 +17,10 @@ from sqlalchemy.dialects import postgresql, sqlite
 from kakaclo_async.catalog import schema
 from kakaclo_async.catalog.rows import (
     Row,
+    as_held,
     gone,
     is_unchanged,
+    levels_as_held,
     product_changes,
     product_row,
     run_for_each,
@@ -144,6 +146,7 @@ def put_products(
     """
     if not products:
         return 0
+    products = as_held(products, connection.dialect.name)
     spus = [product.spu for product in products]
     before = _rows_by("spu", connection, _PRODUCTS_BEFORE, spus=spus)
     fresh = [
@@ -206,6 +209,7 @@ def put_stock(
     """
     if not levels:
         return 0
+    levels = levels_as_held(levels, connection.dialect.name)
     codes = [level.sku for level in levels]
     stored: dict[str, dict[str, Row]] = {}
     for row in _rows(connection, _STOCK_BEFORE, skus=codes):

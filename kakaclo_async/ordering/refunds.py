@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from kakaclo_async.codec import encode, to_wire_time
+from kakaclo_async.codec import DAMAGED, encode, to_wire_time
 from kakaclo_async.errors import (
     Conflict,
     DecodeError,
@@ -25,6 +25,7 @@ from kakaclo_async.errors import (
 from kakaclo_async.models.refund import order_label
 from kakaclo_async.ordering.leases import Writes
 from kakaclo_async.ordering.writes import Reconciliation
+from kakaclo_async.resources.orders.requests import may_mean
 from kakaclo_async.resources.refunds import REFUNDS_PATH, ask_for_refund, list_refunds, plan_refund
 
 if TYPE_CHECKING:
@@ -168,12 +169,13 @@ def _is_marked(refund: Refund, key: str) -> bool:
 def _doubtful(refund: Refund, entry: Entry) -> str | None:
     """Return why a refund may be the entry's without its mark: none shows, or a part of it."""
     remark = (refund.remark or "").strip().casefold()
-    if not remark:
+    if remark in ("", "null"):
         return "shows no remark"
     sent = str(json.loads(entry.payload).get("remark") or "").casefold()
     own_text = sent.rpartition(f"[{_mark(entry.key)}]")[0].strip()
     is_cut = len(remark) > len(own_text) and sent.startswith(remark)
-    return "shows a part of its mark" if is_cut else None
+    is_damaged = DAMAGED in remark and may_mean(remark + DAMAGED, sent)
+    return "shows a part of its mark" if is_cut or is_damaged else None
 
 
 def _order_id(key: str) -> str:

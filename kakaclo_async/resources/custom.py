@@ -264,7 +264,7 @@ async def alike(sender: Sender, design: NewDesign) -> Alike:
         shown, number = _look(row), _number(row)
         if number is not None and tuple(str(text or "") for text in shown) == wanted:
             numbers.append(number)
-        elif all(map(may_mean, shown, wanted)):
+        elif all(not text or may_mean(text, one) for text, one in zip(shown, wanted, strict=True)):
             doubtful.append(str(number or ""))
     return Alike(tuple(map(str, sorted(numbers))), tuple(doubtful))
 

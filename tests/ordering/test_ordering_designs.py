@@ -189,7 +189,7 @@ async def test_a_design_of_others_that_cannot_be_read_keeps_no_doubt(
 
 
 @pytest.mark.parametrize(
-    "fields", [{"enName": "Dino\ufffd"}, {"imageUrl": 5.5, "price": "cheap"}, {"id": {}}]
+    "fields", [{"enName": "Dino\ufffd"}, {"imageUrl": {}, "price": "cheap"}, {"id": {}}, {"enName": None}]
 )
 async def test_a_design_in_doubt_that_may_be_one_that_cannot_be_read_is_never_sent_again(
     kk, sandbox, journal, design, spoil, fields

@@ -187,6 +187,26 @@ async def test_what_others_lack_keeps_no_doubt_about_another_address(
     assert sandbox.journal[-1].orders == (created.id,)
 
 
+@pytest.mark.parametrize("row", [None, "", 5])
+async def test_ours_is_not_sent_again_where_a_list_without_a_total_shows_something_else_than_an_order(
+    kk, sandbox, journal, order, monkeypatch, row
+):
+    await in_doubt(kk, sandbox, journal, order(), "reset_after")
+    success = routing.success
+
+    def changed(data, message):
+        if isinstance(data, dict) and data.get("list"):
+            data = {"list": [row for _ in data["list"]]}
+        return success(data, message)
+
+    monkeypatch.setattr(routing, "success", changed)
+
+    with pytest.raises(OutcomeUnknown):
+        await kk.orders.submit(order(), journal=journal, timeout=7200)
+
+    assert len(sandbox.journal) == 1
+
+
 async def test_orders_are_found_beside_one_that_cannot_be_read(kk, sandbox, journal, order, spoil):
     await in_doubt(kk, sandbox, journal, order("SHOP-1"), "reset_after")
     await in_doubt(kk, sandbox, journal, order("SHOP-2"), "reset_after")

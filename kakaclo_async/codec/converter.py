@@ -263,12 +263,9 @@ def _maybe_undecodable_hook(kind: object) -> Hook:
 
     def read(value: object, _: object) -> object:
         try:
-            found = hook(value, row)
+            return hook(value, row) or Undecodable(value, f"{name} is missing")
         except InvalidValue as error:
             return Undecodable(value, f"{error.where(name)} {error.reason}")
-        return (
-            Undecodable(value, f"{name} is missing") if found is None else found
-        )  # it is counted, and may be any
 
     return read
 

@@ -20,7 +20,7 @@ from kakaclo_async.sharing.batching import ask_apart
 from kakaclo_async.sharing.fan_out import gather_in_order
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from kakaclo_async.models.common import Page
     from kakaclo_async.models.pull import Window
@@ -69,42 +69,62 @@ async def look_up_products(sender: Sender, spus: Sequence[str]) -> Sequence[Prod
         Rejected: KakaClo refuses them all.
         DecodeError: no answer can be read.
     """
-    found: list[Product | Undecodable] = []
-    codes: list[str] = []
-    for spu in spus:
-        try:
-            codes.append(check_code(spu, "SPU"))
-        except InvalidRequest as error:
-            found.append(_unknown(spu, str(error)))
+    codes, found = _askable(spus, "SPU")
+    products: list[Product | Undecodable] = [*found]
     for batch in chunks(codes):
-        try:
-            answers = await _look_up(sender, batch)
-        except _BLAMED as error:
-            answers = await ask_apart(partial(_look_up, sender), batch, error, blames=_BLAMED)
-        failures = [answer for answer in answers.values() if isinstance(answer, KakaCloError)]
-        for failure in failures:
-            if not isinstance(failure, _BLAMED) or 1 < len(batch) == len(failures):
-                raise failure
-        found += [
-            _unknown(spu, str(answer)) if isinstance(answer, KakaCloError) else answer
-            for spu, answer in answers.items()
-        ]
-    return found
+        products += (await _apart(partial(_look_up, sender), batch)).values()
+    return products
 
 
 async def look_up_stock(sender: Sender, skus: Sequence[str]) -> Sequence[StockLevel | Undecodable]:
-    """Ask for stock by SKU codes; an `Undecodable` stands for what is counted and not shown.
+    """Ask for stock by SKU codes; an `Undecodable` stands for what is counted and not shown, or cannot be asked for.
 
     `GET /v1/product/stocks`, for at most 30 codes per request
+
+    Raises:
+        Rejected: KakaClo refuses all codes of a request.
+        DecodeError: no answer of one can be read.
     """
 
-    async def ask(codes: tuple[str, ...]) -> list[StockLevel | Undecodable]:
+    async def ask(codes: tuple[str, ...]) -> Mapping[str, StockLevel | Undecodable | KakaCloError]:
         page = _storable(await sender.send(tolerant(stocks_request(skus=codes))))
-        hidden = [Undecodable({}, _HIDDEN)] if _hides_rows(page) else []
-        return [*page.list, *hidden]
+        hidden = [Undecodable({"sku": f"beside {codes[0]}"}, _HIDDEN)] if _hides_rows(page) else []
+        return {row_key(row): row for row in (*page.list, *hidden)}
 
-    found = await gather_in_order(partial(ask, codes) for codes in chunks(skus))
-    return [row for rows in found for row in rows]
+    codes, unknown = _askable(skus, "SKU")
+    found = await gather_in_order(partial(_apart, ask, batch) for batch in chunks(codes))
+    return [*unknown, *(row for rows in found for row in rows.values())]
+
+
+def _askable(codes: Sequence[str], what: str) -> tuple[list[str], list[Undecodable]]:
+    """Tell the codes that a request can name from the others."""
+    askable: list[str] = []
+    others: list[Undecodable] = []
+    for code in codes:
+        try:
+            askable.append(check_code(code, what))
+        except InvalidRequest as error:
+            others.append(_unknown(code, str(error)))
+    return askable, others
+
+
+async def _apart(
+    ask: Callable[[tuple[str, ...]], Awaitable[Mapping[str, R | Undecodable | KakaCloError]]],
+    codes: tuple[str, ...],
+) -> dict[str, R | Undecodable]:
+    """Ask for codes; an `Undecodable` stands for one that spoils the request of all, unless each of them does."""
+    try:
+        answers = await ask(codes)
+    except _BLAMED as error:
+        answers = await ask_apart(ask, codes, error, blames=_BLAMED)
+    failures = [answer for answer in answers.values() if isinstance(answer, KakaCloError)]
+    for failure in failures:
+        if not isinstance(failure, _BLAMED) or 1 < len(codes) == len(failures):
+            raise failure
+    return {
+        code: _unknown(code, str(answer)) if isinstance(answer, KakaCloError) else answer
+        for code, answer in answers.items()
+    }
 
 
 _HIDDEN: Final = "KakaClo counts it and does not show it"

@@ -32,7 +32,7 @@ from kakaclo_async.catalog.rows import (
 from kakaclo_async.database.migrations import among
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
     from sqlalchemy import Executable, Table
@@ -296,10 +296,6 @@ def _stock_sums(connection: Connection, skus: list[str]) -> dict[str, int]:
 def _put(connection: Connection, table: Table, rows: Iterable[Row]) -> None:
     by_key = itemgetter(*(column.name for column in table.primary_key))
     run_for_each(connection, _upsert(table, connection.dialect.name), sorted(rows, key=by_key))
-
-
-def _changed(rows: Iterable[Row], before: Mapping[str, Row], key: str) -> list[Row]:
-    return [row for row in rows if not is_unchanged(before.get(str(row[key])), row)]
 
 
 def _note(connection: Connection, changes: Sequence[Row], at: datetime) -> None:

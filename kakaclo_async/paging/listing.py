@@ -291,9 +291,11 @@ class Listing(Generic[T]):
 
     async def _read(self, number: int, reading: _Reading) -> Page[T]:
         rows: dict[object, T] = {}
-        for ask in range(_MAX_ASKS):
+        asks = 0
+        while True:
             page = await self.read(number)
             self._requests += 1
+            asks += 1
             shown = {self.key(row): row for row in page}
             rows |= shown
             reading.total = page.total
@@ -301,7 +303,9 @@ class Listing(Generic[T]):
                 reading.page_size = len(page) if (page.total or 0) > len(page) else 0
             if len(shown) >= max(reading.due(number), len(page)):
                 break
-            reading.met_short_page |= ask == _MAX_ASKS - 1
+            if asks == _MAX_ASKS:
+                reading.met_short_page = True
+                break
         reading.seen.update(rows)
         return attrs.evolve(page, list=tuple(rows.values()))
 

@@ -89,7 +89,7 @@ async def test_stock_of_a_second_that_cannot_be_paged_is_asked_for_by_code(deep,
         truth = {sku: sandbox.catalog.qty(sku) for sku in sandbox.catalog.skus()}
 
     assert report.complete
-    assert again.requests == 2
+    assert again.requests <= 2  # none within the same second
     assert dict(db.rows("SELECT sku, sum(qty) FROM stock GROUP BY sku")) == truth
     assert dict(db.rows("SELECT sku, stock FROM sku")) == truth
 

@@ -128,7 +128,7 @@ class Undecodable:
     @property
     def code(self) -> str | None:
         """The code or number that it is known by, damaged or not; None if it shows none."""
-        shown = (self.fields.get(name) for name in ("spu", "sku", "id"))
+        shown = (self.fields.get(name) for name in ("spu", "sku", "refundNo", "id"))
         return next((str(code) for code in shown if code and isinstance(code, (str, int))), None)
 
     @property

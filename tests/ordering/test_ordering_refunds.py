@@ -23,6 +23,7 @@ from kakaclo_async import (
     RefundStatus,
     Rejected,
 )
+from kakaclo_async.errors import DecodeError
 from kakaclo_async.models.order import FulfillmentStatus, PackageStatus, RefundState
 from kakaclo_async.models.refund import check_refundable, expected_amount, fill_lines
 from kakaclo_async.ordering import Journal
@@ -266,6 +267,41 @@ async def test_a_refund_whose_remark_comes_damaged_leaves_a_doubt(
 
     with pytest.raises(OutcomeUnknown, match="shows"):
         await kk.refunds.request(created.id, reason="Other", journal=journal, timeout=None)
+
+    assert len(bodies(sandbox)) == 1
+
+
+@pytest.mark.parametrize("kind", ["reset_after", "reset_before"])
+@pytest.mark.parametrize("odd", [{"refundStatus": {}}, {"refundStatus": []}])
+async def test_refunds_that_cannot_be_read_are_told_apart_by_their_remarks(
+    kk, sandbox, journal, order, monkeypatch, kind, odd
+):
+    sku = order().items[0].sku
+    created = await kk.orders.create(order("A", Item(sku, 2)))
+    theirs = await kk.refunds.request(created.id, [Item(sku, 1)], remark="by hand")
+    write = sandbox_orders._refund_document
+    monkeypatch.setattr(sandbox_orders, "_refund_document", lambda one: {**write(one), **odd})
+    sandbox.faults.add(Fault(kind, **POST))
+
+    ours = await kk.refunds.request(created.id, [Item(sku, 1)], journal=journal, timeout=None)
+
+    assert ours != theirs
+    assert len(sandbox.ledger.refunds) == 2
+    with pytest.raises(DecodeError, match=theirs):
+        await kk.refunds.of(created.id)
+
+
+@pytest.mark.parametrize("odd", [{"remark": {}}, {"remark": None, "refundNo": {}}, {"refundNo": []}])
+async def test_a_refund_that_cannot_be_read_and_may_be_ours_leaves_a_doubt(
+    kk, sandbox, journal, order, monkeypatch, odd
+):
+    created = await kk.orders.create(order())
+    write = sandbox_orders._refund_document
+    monkeypatch.setattr(sandbox_orders, "_refund_document", lambda one: {**write(one), **odd})
+    sandbox.faults.add(Fault("reset_after", **POST))
+
+    with pytest.raises(OutcomeUnknown):
+        await kk.refunds.request(created.id, journal=journal, timeout=None)
 
     assert len(bodies(sandbox)) == 1
 

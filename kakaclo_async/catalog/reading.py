@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Final, TypeVar, cast
 import attrs
 
 from kakaclo_async.codec import Undecodable, encode, to_json, to_wire_time
-from kakaclo_async.codec.scalars import InvalidValue, read_time
 from kakaclo_async.errors import DecodeError, InvalidRequest, KakaCloError, Rejected
 from kakaclo_async.models._checks import check_code
 from kakaclo_async.models.product import Product, StockLevel
-from kakaclo_async.paging import Source
 from kakaclo_async.protocol import tolerant
+from kakaclo_async.resources import products, stocks
 from kakaclo_async.resources._lookup import chunks
 from kakaclo_async.resources.products import products_request
 from kakaclo_async.resources.stocks import stocks_request
@@ -21,11 +20,11 @@ from kakaclo_async.sharing.batching import ask_apart
 from kakaclo_async.sharing.fan_out import gather_in_order
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from datetime import datetime
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from kakaclo_async.models.common import Page
     from kakaclo_async.models.pull import Window
+    from kakaclo_async.paging import Source
     from kakaclo_async.sending import Sender
 
 
@@ -37,12 +36,12 @@ def product_source(sender: Sender) -> Source[Product | Undecodable]:
 
     `GET /v1/product/products`
     """
+    source = products.product_source(sender)
 
     async def read(window: Window, page_number: int) -> Page[Product | Undecodable]:
-        request = products_request(updated_from=window.start, updated_to=window.end, page_number=page_number)
-        return _storable(await sender.send(tolerant(request)))
+        return _storable(await source.read(window, page_number))
 
-    return Source(name="products", read=read, key=row_key, time=_time)
+    return attrs.evolve(source, read=read)
 
 
 def stock_source(sender: Sender) -> Source[StockLevel | Undecodable]:
@@ -50,12 +49,12 @@ def stock_source(sender: Sender) -> Source[StockLevel | Undecodable]:
 
     `GET /v1/product/stocks`
     """
+    source = stocks.stock_source(sender)
 
     async def read(window: Window, page_number: int) -> Page[StockLevel | Undecodable]:
-        request = stocks_request(updated_from=window.start, updated_to=window.end, page_number=page_number)
-        return _storable(await sender.send(tolerant(request)))
+        return _storable(await source.read(window, page_number))
 
-    return Source(name="stock", read=read, key=row_key)
+    return attrs.evolve(source, name="stock", read=read)
 
 
 async def look_up_products(sender: Sender, spus: Sequence[str]) -> Sequence[Product | Undecodable]:
@@ -70,42 +69,62 @@ async def look_up_products(sender: Sender, spus: Sequence[str]) -> Sequence[Prod
         Rejected: KakaClo refuses them all.
         DecodeError: no answer can be read.
     """
-    found: list[Product | Undecodable] = []
-    codes: list[str] = []
-    for spu in spus:
-        try:
-            codes.append(check_code(spu, "SPU"))
-        except InvalidRequest as error:
-            found.append(_unknown(spu, str(error)))
+    codes, found = _askable(spus, "SPU")
+    products: list[Product | Undecodable] = [*found]
     for batch in chunks(codes):
-        try:
-            answers = await _look_up(sender, batch)
-        except _BLAMED as error:
-            answers = await ask_apart(partial(_look_up, sender), batch, error, blames=_BLAMED)
-        failures = [answer for answer in answers.values() if isinstance(answer, KakaCloError)]
-        for failure in failures:
-            if not isinstance(failure, _BLAMED) or 1 < len(batch) == len(failures):
-                raise failure
-        found += [
-            _unknown(spu, str(answer)) if isinstance(answer, KakaCloError) else answer
-            for spu, answer in answers.items()
-        ]
-    return found
+        products += (await _apart(partial(_look_up, sender), batch)).values()
+    return products
 
 
 async def look_up_stock(sender: Sender, skus: Sequence[str]) -> Sequence[StockLevel | Undecodable]:
-    """Ask for stock by SKU codes; an `Undecodable` stands for what is counted and not shown.
+    """Ask for stock by SKU codes; an `Undecodable` stands for what is counted and not shown, or cannot be asked for.
 
     `GET /v1/product/stocks`, for at most 30 codes per request
+
+    Raises:
+        Rejected: KakaClo refuses all codes of a request.
+        DecodeError: no answer of one can be read.
     """
 
-    async def ask(codes: tuple[str, ...]) -> list[StockLevel | Undecodable]:
+    async def ask(codes: tuple[str, ...]) -> Mapping[str, StockLevel | Undecodable | KakaCloError]:
         page = _storable(await sender.send(tolerant(stocks_request(skus=codes))))
-        hidden = [Undecodable({}, _HIDDEN)] if _hides_rows(page) else []
-        return [*page.list, *hidden]
+        hidden = [Undecodable({"sku": f"beside {codes[0]}"}, _HIDDEN)] if _hides_rows(page) else []
+        return {row_key(row): row for row in (*page.list, *hidden)}
 
-    found = await gather_in_order(partial(ask, codes) for codes in chunks(skus))
-    return [row for rows in found for row in rows]
+    codes, unknown = _askable(skus, "SKU")
+    found = await gather_in_order(partial(_apart, ask, batch) for batch in chunks(codes))
+    return [*unknown, *(row for rows in found for row in rows.values())]
+
+
+def _askable(codes: Sequence[str], what: str) -> tuple[list[str], list[Undecodable]]:
+    """Tell the codes that a request can name from the others."""
+    askable: list[str] = []
+    others: list[Undecodable] = []
+    for code in codes:
+        try:
+            askable.append(check_code(code, what))
+        except InvalidRequest as error:
+            others.append(_unknown(code, str(error)))
+    return askable, others
+
+
+async def _apart(
+    ask: Callable[[tuple[str, ...]], Awaitable[Mapping[str, R | Undecodable | KakaCloError]]],
+    codes: tuple[str, ...],
+) -> dict[str, R | Undecodable]:
+    """Ask for codes; an `Undecodable` stands for one that spoils the request of all, unless each of them does."""
+    try:
+        answers = await ask(codes)
+    except _BLAMED as error:
+        answers = await ask_apart(ask, codes, error, blames=_BLAMED)
+    failures = [answer for answer in answers.values() if isinstance(answer, KakaCloError)]
+    for failure in failures:
+        if not isinstance(failure, _BLAMED) or 1 < len(codes) == len(failures):
+            raise failure
+    return {
+        code: _unknown(code, str(answer)) if isinstance(answer, KakaCloError) else answer
+        for code, answer in answers.items()
+    }
 
 
 _HIDDEN: Final = "KakaClo counts it and does not show it"
@@ -194,19 +213,9 @@ def row_key(row: Product | StockLevel | Undecodable) -> str:
         return row.spu
     if isinstance(row, StockLevel):
         return row.sku
-    fields = row.fields
-    return str(fields.get("spu") or fields.get("sku") or raw_json(row))
+    return row.key
 
 
 def raw_json(row: Undecodable) -> str:
     """Return an undecodable row as it came."""
     return encode(row.document).decode()
-
-
-def _time(row: Product | Undecodable) -> datetime | None:
-    if isinstance(row, Product):
-        return row.update_time
-    try:
-        return read_time(row.fields.get("updateTime"))
-    except InvalidValue:
-        return None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 import attrs
 
 from kakaclo_async.catalog.report import ChangeKind
+from kakaclo_async.catalog.types import without_nul
 from kakaclo_async.models.product import ProductStatus, WarehouseStock
 
 if TYPE_CHECKING:
@@ -36,10 +37,49 @@ def run_for_each(connection: Connection, statement: Executable, rows: Sequence[R
 def is_unchanged(old: Row | None, new: Row) -> bool:
     """Tell whether a stored row says the same, to the digit; when that was seen does not count."""
     return old is not None and all(
-        value == old[name] and str(value) == str(old[name])
+        (value == old[name] and str(value) == str(old[name])) or _is_held_as(value, old[name])
         for name, value in new.items()
         if name not in _WHEN_SEEN
     )
+
+
+def _is_held_as(value: object, stored: object) -> bool:
+    """Tell whether a text with a NUL is stored as PostgreSQL can."""
+    return isinstance(value, str) and "\0" in value and without_nul(value) == stored
+
+
+def as_held(products: Sequence[Product], dialect: str) -> Sequence[Product]:
+    """Return products with the codes that they have in a database."""
+    if dialect == "sqlite":
+        return products
+    return [
+        attrs.evolve(
+            product,
+            spu=without_nul(product.spu),
+            sku_details=tuple(attrs.evolve(sku, sku=without_nul(sku.sku)) for sku in product.sku_details),
+        )
+        if "\0" in product.spu or any("\0" in sku.sku for sku in product.sku_details)
+        else product
+        for product in products
+    ]
+
+
+def levels_as_held(levels: Sequence[StockLevel], dialect: str) -> Sequence[StockLevel]:
+    """Return stock with the codes that it has in a database."""
+    if dialect == "sqlite":
+        return levels
+    return [
+        attrs.evolve(
+            level,
+            sku=without_nul(level.sku),
+            warehouses=tuple(
+                attrs.evolve(at, warehouse_code=without_nul(at.warehouse_code)) for at in level.warehouses
+            ),
+        )
+        if any("\0" in (code or "") for code in (level.sku, *(at.warehouse_code for at in level.warehouses)))
+        else level
+        for level in levels
+    ]
 
 
 def product_row(product: Product, *, stock: int | None, seen_at: datetime) -> Row:

@@ -21,6 +21,7 @@ from kakaclo_async.catalog.reading import (
 )
 from kakaclo_async.catalog.report import Gap, MirrorReport
 from kakaclo_async.catalog.state import PullState, SetAside
+from kakaclo_async.catalog.types import without_nul
 from kakaclo_async.codec import Undecodable
 from kakaclo_async.events import PageDone
 from kakaclo_async.models.product import Product, StockLevel
@@ -264,7 +265,7 @@ class Run:
                 event = PageDone(what=source.name, rows=len(rows), rows_done=done, rows_total=done + left)
                 client.emit(event)
                 self._show()
-        return _Pulled(pull.certificate, pull.given)
+        return _Pulled(pull.certificate, pull.given.union(map(without_nul, pull.given)))
 
     def _load(self, endpoint: str, connection: Connection) -> PullState:
         self._set_aside[endpoint] = SetAside.load(connection, endpoint)

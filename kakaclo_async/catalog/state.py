@@ -11,6 +11,7 @@ from sqlalchemy import bindparam, delete, insert, select
 from kakaclo_async.catalog.reading import raw_json, row_key
 from kakaclo_async.catalog.rows import Row, run_for_each
 from kakaclo_async.catalog.schema import mirror_done, mirror_open, mirror_undecodable
+from kakaclo_async.catalog.types import without_nul
 from kakaclo_async.codec import Undecodable
 from kakaclo_async.database.migrations import among
 from kakaclo_async.models.pull import Window
@@ -195,16 +196,18 @@ class SetAside:
     @classmethod
     def load(cls, connection: Connection, endpoint: str) -> SetAside:
         """Read which are kept."""
-        return cls(endpoint, {str(key) for key in connection.scalars(_UNDECODABLE, {"of": endpoint})})
+        return cls(
+            endpoint, {without_nul(str(key)) for key in connection.scalars(_UNDECODABLE, {"of": endpoint})}
+        )
 
     def keep(
         self, connection: Connection, rows: Sequence[Product | StockLevel | Undecodable], seen_at: datetime
     ) -> int:
         """Keep the undecodable ones, each once, and forget those that can be decoded by now; return their number."""
-        if self.known and (met := self.known.intersection(map(row_key, rows))):
+        if self.known and (met := self.known.intersection(map(_key, rows))):
             connection.execute(_FORGET_UNDECODABLE, {"of": self.endpoint, "met": sorted(met)})
             self.known.difference_update(met)
-        undecodable = {row_key(row): row for row in rows if isinstance(row, Undecodable)}
+        undecodable = {_key(row): row for row in rows if isinstance(row, Undecodable)}
         kept = [
             Row(endpoint=self.endpoint, key=key, reason=row.problem, raw=raw_json(row), seen_at=seen_at)
             for key, row in undecodable.items()
@@ -212,3 +215,7 @@ class SetAside:
         run_for_each(connection, insert(mirror_undecodable), kept)
         self.known.update(undecodable)
         return len(undecodable)
+
+
+def _key(row: Product | StockLevel | Undecodable) -> str:
+    return without_nul(row_key(row))  # as all databases hold it

@@ -17,8 +17,10 @@ from sqlalchemy.dialects import postgresql, sqlite
 from kakaclo_async.catalog import schema
 from kakaclo_async.catalog.rows import (
     Row,
+    as_held,
     gone,
     is_unchanged,
+    levels_as_held,
     product_changes,
     product_row,
     run_for_each,
@@ -30,7 +32,7 @@ from kakaclo_async.catalog.rows import (
 from kakaclo_async.database.migrations import among
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
     from sqlalchemy import Executable, Table
@@ -144,6 +146,7 @@ def put_products(
     """
     if not products:
         return 0
+    products = as_held(products, connection.dialect.name)
     spus = [product.spu for product in products]
     before = _rows_by("spu", connection, _PRODUCTS_BEFORE, spus=spus)
     fresh = [
@@ -206,6 +209,7 @@ def put_stock(
     """
     if not levels:
         return 0
+    levels = levels_as_held(levels, connection.dialect.name)
     codes = [level.sku for level in levels]
     stored: dict[str, dict[str, Row]] = {}
     for row in _rows(connection, _STOCK_BEFORE, skus=codes):
@@ -292,10 +296,6 @@ def _stock_sums(connection: Connection, skus: list[str]) -> dict[str, int]:
 def _put(connection: Connection, table: Table, rows: Iterable[Row]) -> None:
     by_key = itemgetter(*(column.name for column in table.primary_key))
     run_for_each(connection, _upsert(table, connection.dialect.name), sorted(rows, key=by_key))
-
-
-def _changed(rows: Iterable[Row], before: Mapping[str, Row], key: str) -> list[Row]:
-    return [row for row in rows if not is_unchanged(before.get(str(row[key])), row)]
 
 
 def _note(connection: Connection, changes: Sequence[Row], at: datetime) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 from sqlalchemy import DateTime, Numeric, String, Text
 from sqlalchemy.types import TypeDecorator
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
 
 
+T = TypeVar("T")
 T_contra = TypeVar("T_contra", contravariant=True)
 
 
@@ -34,7 +35,7 @@ class AnyCode(TypeDecorator[str]):
 
     def bind_processor(self, dialect: Dialect) -> _Binder[str] | None:
         """Write."""
-        return None if dialect.name == "sqlite" else _without_nul
+        return None if dialect.name == "sqlite" else without_nul
 
 
 class AnyText(AnyCode):
@@ -44,8 +45,11 @@ class AnyText(AnyCode):
     cache_ok = True
 
 
-def _without_nul(value: str | None) -> str | None:
-    return value if value is None or "\0" not in value else value.replace("\0", "\ufffd")
+def without_nul(value: T) -> T:
+    """Return a text as PostgreSQL holds it, and anything else as it is."""
+    if not isinstance(value, str) or "\0" not in value:
+        return value
+    return cast("T", value.replace("\0", "\ufffd"))
 
 
 class ExactDecimal(TypeDecorator[Decimal]):

@@ -259,13 +259,13 @@ def _page_hook(kind: object) -> Hook:
 def _maybe_undecodable_hook(kind: object) -> Hook:
     """Make the function that reads `X | Undecodable`."""
     row = row_type(kind)
-    hook = hook_of(row)
+    hook, name = hook_of(row), getattr(row, "__name__", "row")
 
     def read(value: object, _: object) -> object:
         try:
-            return hook(value, row)
+            return hook(value, row) or Undecodable(value, f"{name} is missing")
         except InvalidValue as error:
-            return Undecodable(value, f"{error.where(getattr(row, '__name__', 'row'))} {error.reason}")
+            return Undecodable(value, f"{error.where(name)} {error.reason}")
 
     return read
 

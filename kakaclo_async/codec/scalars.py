@@ -125,6 +125,17 @@ class Undecodable:
         document = self.document
         return cast("dict[str, object]", document) if isinstance(document, dict) else {}
 
+    @property
+    def code(self) -> str | None:
+        """The code or number that it is known by, damaged or not; None if it shows none."""
+        shown = (self.fields.get(name) for name in ("spu", "sku", "refundNo", "id"))
+        return next((str(code) for code in shown if code and isinstance(code, (str, int))), None)
+
+    @property
+    def key(self) -> str:
+        """What tells it from other rows: its code, or all of it."""
+        return self.code or write_json(self.document).decode()
+
     def texts(self) -> Iterator[str]:
         """Iterate over the texts and numbers in the row: the codes that it is about are among them."""
         left: list[object] = [self.document]

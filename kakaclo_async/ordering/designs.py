@@ -59,17 +59,21 @@ class DesignWrites(Writes):
         for entry in unknown:
             notes = cast("dict[str, object]", json.loads(entry.notes or "{}"))
             try:
-                designs = await alike(self.sender, read_design(entry.payload))
+                seen = await alike(self.sender, read_design(entry.payload))
             except IncompletePull:
                 complete = False
                 continue
             except KakaCloError as error:
                 complete, failure = False, error  # what was found before is found
                 break
-            numbers = [str(design.id) for design in designs]
-            known = {*cast("list[str]", notes.get("before", numbers)), *found.values()}
-            if new := [number for number in numbers if number not in known]:
+            before = cast("list[str]", notes.get("before", [*seen.numbers, *seen.doubtful]))
+            known = {*before, *found.values()}
+            if new := [number for number in seen.numbers if number not in known]:
                 found[entry.key] = new[0]
+            elif doubtful := [number for number in seen.doubtful if number not in known]:
+                unclear[entry.key] = (
+                    f"design {doubtful[0] or 'without a number'} cannot be read: it may be this one"
+                )
             elif notes.get("taken"):
                 unclear[entry.key] = "KakaClo took it, and it does not show up"
         if failure is not None and not found:

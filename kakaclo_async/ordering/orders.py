@@ -30,7 +30,7 @@ from kakaclo_async.resources.orders.reads import by_number, list_orders
 from kakaclo_async.sharing.fan_out import Pace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from kakaclo_async.models.order import Order
     from kakaclo_async.ordering.leases import Attempt
@@ -96,7 +96,7 @@ class OrderWrites(Writes):
                 found[entry.key] = outcome.number
             elif outcome.why is not None:
                 unclear[entry.key] = outcome.why
-            elif alike := [order for order in namesakes.inexact[entry.key] if ours.may_be(order)]:
+            elif alike := [order for order in namesakes.which_may_be(entry) if ours.may_be(order)]:
                 resembling[entry.key] = [Resembling(order.id, order.custom_order_id) for order in alike]
         if failure is not None and not found:
             raise failure
@@ -151,6 +151,12 @@ def read_order(payload: bytes) -> NewOrder:
     )
 
 
+_NO_NAME: Final = "null"
+"""What KakaClo writes for what it does not have, in any letters."""
+
+_FIRST_YEAR: Final = 2000
+"""No order is older: such times are a zero, or seconds that were taken for milliseconds."""
+
 _WIRE_NAMES: Final = {"orderAddresses": "address", "orderItemsList": "items"}
 
 
@@ -175,7 +181,8 @@ def _differences(entry: Entry, payload: bytes) -> str:
 class _Namesakes:
     """The listed orders that may be unknown ones: by custom order id, exactly, or as lists may show it.
 
-    Lists were seen to cut ids, to write them in capitals, and to leave them out.
+    Lists were seen to cut ids, to write them in capitals, and to leave them out. One that shows no SKU either may be
+    any.
 
     Args:
         unknown: the entries.
@@ -184,6 +191,7 @@ class _Namesakes:
     def __init__(self, unknown: Iterable[Entry]) -> None:
         self.exact: defaultdict[str, list[Order]] = defaultdict(list)
         self.inexact: defaultdict[str, list[Order]] = defaultdict(list)
+        self.nameless: list[Order] = []
         self._keys = {entry.key for entry in unknown}
         self._by_start: defaultdict[str, list[str]] = defaultdict(list)
         self._by_sku: defaultdict[str, list[str]] = defaultdict(list)
@@ -192,19 +200,39 @@ class _Namesakes:
             for end in range(1, len(folded) + 1):
                 self._by_start[folded[:end]].append(entry.key)
             for item in entry.items:
-                self._by_sku[item.sku].append(entry.key)
+                self._by_sku[item.sku.casefold()].append(entry.key)
+
+    def which_may_be(self, entry: Entry) -> Iterator[Order]:
+        """Iterate over the orders that do not carry the very custom order id of an entry, and may be it."""
+        yield from self.inexact[entry.key]
+        yield from self.nameless
 
     def add(self, order: Order) -> None:
         """Take one row of the list."""
         name = (order.custom_order_id or "").strip()
         if name in self._keys:
             self.exact[name].append(order)
-        elif name:
+        elif name and name.casefold() != _NO_NAME:
             for key in self._by_start.get(name.casefold(), ()):
                 self.inexact[key].append(order)
-        else:
-            for key in self._by_sku.get(next(iter(pieces([order])), ""), ()):
+        elif held := _held(order):
+            for key in self._by_sku.get(next(iter(held)), ()):
                 self.inexact[key].append(order)
+        else:
+            self.nameless.append(order)
+
+
+def _held(order: Order) -> Counter[str]:
+    """Return pieces by SKU, as far as an order shows them, in small letters."""
+    return _folded(pieces([order]))
+
+
+def _folded(asked: Counter[str]) -> Counter[str]:
+    folded = Counter[str]()
+    for sku, number in asked.items():
+        if code := sku.strip().casefold():
+            folded[code] += number
+    return folded
 
 
 @attrs.frozen
@@ -224,6 +252,7 @@ class _Ours:
         address: what was sent, by the fields of `Address`.
         first: when it can have been made at the earliest, on KakaClo's clock.
         last: at the latest.
+        now: when the look began: what was made after it is wrongly timed.
         is_timed: whether KakaClo's clock is known.
     """
 
@@ -231,6 +260,7 @@ class _Ours:
     address: Mapping[str, object]
     first: datetime
     last: datetime
+    now: datetime
     is_timed: bool
 
     @classmethod
@@ -252,6 +282,7 @@ class _Ours:
             # Our own clock may have been set meanwhile: no order is called older unless it is either way.
             first=sent_from + min(ahead, timedelta()) - _OLDER,
             last=settles_at + max(ahead, timedelta()) + _OLDER,
+            now=entry.seen_at + max(ahead, timedelta()),
             is_timed=server_time is not None,
         )
 
@@ -279,11 +310,12 @@ class _Ours:
 
     def may_be(self, order: Order) -> bool:
         """Tell whether an order that does not carry the very custom order id may be this one."""
-        held = pieces([order])
+        made = order.create_date
+        is_timed = made is not None and made.year >= _FIRST_YEAR and made <= self.now + _OLDER
         return (
-            held <= self.asked
+            _held(order) <= _folded(self.asked)
             and likeness(self.address, order.shipping_address) is not Likeness.OTHER
-            and (order.create_date is None or self.first <= order.create_date <= self.last)
+            and (made is None or not is_timed or self.first <= made <= self.last)
         )
 
 

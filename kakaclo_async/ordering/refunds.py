@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from kakaclo_async.codec import encode, to_wire_time
+from kakaclo_async.codec import DAMAGED, Undecodable, encode, to_wire_time
+from kakaclo_async.codec.embedded import read_loose_text
 from kakaclo_async.errors import (
     Conflict,
     DecodeError,
@@ -22,16 +23,16 @@ from kakaclo_async.errors import (
     OutcomeUnknown,
     Rejected,
 )
-from kakaclo_async.models.refund import order_label
+from kakaclo_async.models.refund import Refund, order_label
 from kakaclo_async.ordering.leases import Writes
 from kakaclo_async.ordering.writes import Reconciliation
-from kakaclo_async.resources.refunds import REFUNDS_PATH, ask_for_refund, list_refunds, plan_refund
+from kakaclo_async.resources.orders.requests import may_mean
+from kakaclo_async.resources.refunds import REFUNDS_PATH, ask_for_refund, plan_refund, refund_rows
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
     from datetime import datetime
 
-    from kakaclo_async.models.refund import Refund
     from kakaclo_async.ordering.leases import Attempt
     from kakaclo_async.ordering.writes import Entry
     from kakaclo_async.resources._journal import RefundRequest
@@ -75,7 +76,7 @@ class RefundWrites(Writes):
         for order_id in dict.fromkeys(_order_id(entry.key) for entry in unknown):
             entries = [entry for entry in unknown if _order_id(entry.key) == order_id]
             try:
-                refunds = await list_refunds(bulk, REFUNDS_PATH, order_id)
+                refunds = [_legible(row) for row in await refund_rows(bulk, REFUNDS_PATH, order_id)]
             except (IncompletePull, NotFound, Rejected, DecodeError) as error:
                 # The refunds of other orders may be read all the same.
                 unclear |= {
@@ -161,6 +162,14 @@ def _mark(key: str) -> str:
     return "ref " + key.partition("/")[2]
 
 
+def _legible(row: Refund | Undecodable) -> Refund:
+    """Return what a refund is recognized by, as far as it can be read: one without a remark may be any."""
+    if isinstance(row, Refund):
+        return row
+    number, remark = map(read_loose_text, map(row.fields.get, ("refundNo", "remark")))
+    return Refund(refund_no=number, remark=remark)
+
+
 def _is_marked(refund: Refund, key: str) -> bool:
     return _mark(key).casefold() in (refund.remark or "").casefold()
 
@@ -168,12 +177,13 @@ def _is_marked(refund: Refund, key: str) -> bool:
 def _doubtful(refund: Refund, entry: Entry) -> str | None:
     """Return why a refund may be the entry's without its mark: none shows, or a part of it."""
     remark = (refund.remark or "").strip().casefold()
-    if not remark:
+    if remark in ("", "null"):
         return "shows no remark"
     sent = str(json.loads(entry.payload).get("remark") or "").casefold()
     own_text = sent.rpartition(f"[{_mark(entry.key)}]")[0].strip()
     is_cut = len(remark) > len(own_text) and sent.startswith(remark)
-    return "shows a part of its mark" if is_cut else None
+    is_damaged = DAMAGED in remark and may_mean(remark + DAMAGED, sent)
+    return "shows a part of its mark" if is_cut or is_damaged else None
 
 
 def _order_id(key: str) -> str:

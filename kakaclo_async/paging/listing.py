@@ -14,12 +14,13 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
 import attrs
 
-from kakaclo_async.errors import IncompletePull, copy_error
+from kakaclo_async.codec import Undecodable
+from kakaclo_async.errors import DecodeError, IncompletePull, copy_error
 from kakaclo_async.models.pull import Certificate
 from kakaclo_async.paging.jobs import EXACT_TOTALS, page_count
 
@@ -43,6 +44,8 @@ _MAX_ASKS = 3
 
 _MAX_REPEATS = 8
 """Pages in a row that bring nothing new, after which the server is taken to ignore page numbers."""
+
+_MOST_NAMED = 5
 
 
 class RowStream(AsyncGenerator[T, None]):
@@ -130,6 +133,42 @@ class RowStream(AsyncGenerator[T, None]):
                 task.get_loop().call_soon_threadsafe(task.cancel)
 
 
+@attrs.define
+class Unread:
+    """The rows of a list that cannot be read: it goes on without them, and says so at its end."""
+
+    count: int = 0
+    _names: list[str] = attrs.field(factory=list[str])
+    _problem: str = ""
+
+    def sift(self, rows: Iterable[T | Undecodable]) -> tuple[T, ...]:
+        """Return the rows that can be read, and note the others."""
+        found: list[T] = []
+        for row in rows:
+            if not isinstance(row, Undecodable):
+                found.append(row)
+                continue
+            self.count += 1
+            self._problem = self._problem or row.problem
+            if row.code is not None and len(self._names) < _MOST_NAMED:
+                self._names.append(row.code)
+        return tuple(found)
+
+    def __str__(self) -> str:
+        more = self.count - len(self._names)
+        names = [*map(repr, self._names), *([f"{more} more" if self._names else f"{more}"] if more else [])]
+        return f"{', '.join(names)} cannot be read ({self._problem})"
+
+    def check(self, what: str) -> None:
+        """Raise the error for rows that were noted, if any.
+
+        Raises:
+            DecodeError: it names them.
+        """
+        if self.count:
+            raise DecodeError(f"{self}; all others can, and were given", where=what)
+
+
 async def _next_page(pages: AsyncGenerator[Iterable[T], None]) -> Iterable[T] | None:
     return await anext(pages, None)
 
@@ -183,19 +222,16 @@ class Listing(Generic[T]):
     _given: set[object] = attrs.field(factory=set[object], init=False)
     _requests: int = attrs.field(default=0, init=False)
 
-    def rows(self, wanted: Callable[[T], bool] = lambda _: True) -> RowStream[T]:
+    def rows(self) -> RowStream[T]:
         """Iterate over every row once, in no promised order.
-
-        Args:
-            wanted: whether to hand a row out.
 
         Raises:
             IncompletePull: after the last row, when the list moved too much to be sure of all of them, or ends where
                 the server's index may have stopped.
         """
-        return RowStream(self._new_rows(wanted))
+        return RowStream(self._new_rows())
 
-    async def _new_rows(self, wanted: Callable[[T], bool]) -> AsyncGenerator[tuple[T, ...], None]:
+    async def _new_rows(self) -> AsyncGenerator[tuple[T, ...], None]:
         for _ in range(_MAX_READINGS):
             reading = _Reading()
             pages = self._pages(reading)
@@ -205,7 +241,7 @@ class Listing(Generic[T]):
                     if (key := self.key(row)) not in self._given:
                         new.setdefault(key, row)
                 self._given.update(new)
-                yield tuple(filter(wanted, new.values()))
+                yield tuple(new.values())
             if reading.is_complete:
                 return
             if reading.met_empty_page and len(reading.seen) == EXACT_TOTALS:
@@ -255,9 +291,11 @@ class Listing(Generic[T]):
 
     async def _read(self, number: int, reading: _Reading) -> Page[T]:
         rows: dict[object, T] = {}
-        for ask in range(_MAX_ASKS):
+        asks = 0
+        while True:
             page = await self.read(number)
             self._requests += 1
+            asks += 1
             shown = {self.key(row): row for row in page}
             rows |= shown
             reading.total = page.total
@@ -265,6 +303,26 @@ class Listing(Generic[T]):
                 reading.page_size = len(page) if (page.total or 0) > len(page) else 0
             if len(shown) >= max(reading.due(number), len(page)):
                 break
-            reading.met_short_page |= ask == _MAX_ASKS - 1
+            if asks == _MAX_ASKS:
+                reading.met_short_page = True
+                break
         reading.seen.update(rows)
         return attrs.evolve(page, list=tuple(rows.values()))
+
+
+def readable(listing: Listing[T | Undecodable]) -> RowStream[T]:
+    """Iterate over the rows of a list that can be read.
+
+    Raises:
+        IncompletePull: as `Listing.rows` does.
+        DecodeError: after the last row, when some cannot be read; it names them.
+    """
+    return RowStream(_readable(listing))
+
+
+async def _readable(listing: Listing[T | Undecodable]) -> AsyncGenerator[tuple[T, ...], None]:
+    unread = Unread()
+    async with aclosing(listing.rows()) as rows:
+        async for row in rows:
+            yield unread.sift((row,))
+    unread.check(listing.name)

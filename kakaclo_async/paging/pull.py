@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, TypeVar
 from kakaclo_async.errors import IncompletePull, InvalidRequest
 from kakaclo_async.models.pull import Window
 from kakaclo_async.paging.jobs import Checkpoint, Knowledge
-from kakaclo_async.paging.listing import RowStream
+from kakaclo_async.paging.listing import RowStream, Unread
 from kakaclo_async.paging.windows import MAX_CONCURRENCY, Windows
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 
+    from kakaclo_async.codec import Undecodable
     from kakaclo_async.models.pull import Certificate
     from kakaclo_async.paging.jobs import Progress, Source
 
@@ -44,11 +45,12 @@ class Pull(RowStream[T]):
     Raises:
         InvalidRequest: `concurrency` out of its range.
         IncompletePull: from iteration, after the last row: some ranges could not be certified.
+        DecodeError: likewise, some rows cannot be read; it names them.
     """
 
     def __init__(
         self,
-        source: Source[T],
+        source: Source[T | Undecodable],
         window: Window | Iterable[Checkpoint],
         *,
         concurrency: int | None = None,
@@ -94,8 +96,10 @@ class Pull(RowStream[T]):
         """What was learned about the server."""
         return self._windows.known
 
-    def batches(self, most: int) -> AsyncGenerator[tuple[Progress[T], ...], None]:
-        """Iterate over the pages that have arrived since the last batch; see `Windows.batches`.
+    def batches(self, most: int) -> AsyncGenerator[tuple[Progress[T | Undecodable], ...], None]:
+        """Iterate over the pages that have arrived since the last batch, with rows that cannot be read.
+
+        See `Windows.batches`.
 
         Args:
             most: pages in a batch.
@@ -106,23 +110,27 @@ class Pull(RowStream[T]):
         return f"<Pull of {self.name}: {self.certificate}>"
 
 
-async def _pages(windows: Windows[T]) -> AsyncGenerator[tuple[T, ...], None]:
+async def _pages(windows: Windows[T | Undecodable]) -> AsyncGenerator[tuple[T, ...], None]:
     """Yield the rows of one page after another.
 
     Raises:
         IncompletePull: after the last page: some ranges could not be certified.
+        DecodeError: likewise: some rows cannot be read.
     """
+    unread = Unread()
     async with aclosing(windows.batches(1)) as batches:
         async for (page,) in batches:
-            yield page.rows
+            yield unread.sift(page.rows)
     if gaps := windows.certificate.gaps:
         more = f" and {len(gaps) - _GAPS_SHOWN} more" if len(gaps) > _GAPS_SHOWN else ""
         shown = ", ".join(map(str, gaps[:_GAPS_SHOWN])) + more
         raise IncompletePull(
             f"{windows.source.name} of {shown} kept moving or cannot be paged: rows may be missing;"
-            f" pull those ranges again later ({windows.certificate.reasons[0]})",
+            f" pull those ranges again later ({windows.certificate.reasons[0]})"
+            + (f"; and {unread}" if unread.count else ""),
             certificate=windows.certificate,
         )
+    unread.check(windows.source.name)
 
 
 async def _one_by_one(

@@ -294,7 +294,7 @@ class BatchedLookup(Generic[T]):
                 found[code] = by_code[alike[0]]
         unanswered = [code for code in codes if code not in found]
         for row in rows if unanswered else ():
-            if isinstance(row, Undecodable):
+            if isinstance(row, Undecodable) and row.document:  # null stands for what is not found
                 named = set(map(_plain, row.texts()))
                 concerned = [code for code in unanswered if _plain(code) in named] or unanswered
                 where, _, reason = row.problem.partition(" ")

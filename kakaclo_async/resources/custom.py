@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import attrs
 
-from kakaclo_async.codec import encode, to_millis, to_wire_time
-from kakaclo_async.errors import KakaCloError, OutcomeUnknown
+from kakaclo_async.codec import Undecodable, encode, to_millis, to_wire_time
+from kakaclo_async.codec.scalars import InvalidValue, read_integer
+from kakaclo_async.errors import DecodeError, KakaCloError, OutcomeUnknown
 from kakaclo_async.models._checks import check_codes
 from kakaclo_async.models.common import Page
 from kakaclo_async.models.custom import Design, DesignModel, DesignModelDetail, NewDesign
-from kakaclo_async.paging.listing import Listing
-from kakaclo_async.protocol import Request, path
+from kakaclo_async.paging.listing import Listing, readable
+from kakaclo_async.protocol import Request, path, tolerant
 from kakaclo_async.resources._lookup import check_number, look_up
+from kakaclo_async.resources.orders.requests import may_mean
 from kakaclo_async.resources.products import Products
 from kakaclo_async.retry import poll
 from kakaclo_async.state import call_writes
@@ -35,6 +37,7 @@ _CATEGORY_NAMES: Final = Request(
     method="GET", path="/v1/product/custom/modelCategoryName/search", result=tuple[str, ...]
 )
 _ADD: Final = "/v1/product/custom/customDesigned/addProduct"
+_DESIGNS: Final = "/v1/product/custom/customDesigned/search"
 _PAGE_SIZE = 100
 """The most rows that one page of a search holds."""
 
@@ -98,7 +101,7 @@ class Custom:
             en_name=en_name,
         )
         where = "/v1/product/custom/designModel/search"
-        return self._listing(search, where, Page[DesignModel], "models").rows()
+        return readable(_listing(self._sender, search, where, Page[DesignModel], "models"))
 
     async def model(self, model_id: int) -> DesignModelDetail:
         """Return one model with its sizes, weights and description; kept for a day.
@@ -133,8 +136,7 @@ class Custom:
             last_updated_time=_millis(updated_from),
             search_content=search_content,
         )
-        where = "/v1/product/custom/customDesigned/search"
-        return self._listing(search, where, Page[Design], "designs").rows()
+        return readable(_listing(self._sender, search, _DESIGNS, Page[Design], "designs"))
 
     async def add_design(
         self,
@@ -162,6 +164,7 @@ class Custom:
         Raises:
             OutcomeUnknown: no clear answer came, or it was taken and did not show up in time.
             DeadlineExceeded: it was added, and cannot be ordered yet.
+            DecodeError: it was added, and cannot be read.
         """
         if journal is None:
             number = await send_design(self._sender, design, encode(design), patience=timeout)
@@ -179,23 +182,16 @@ class Custom:
     async def _orderable(self, model_id: str, number: str) -> Design | None:
         """Return a design if its product is on sale; one call."""
         sender = self._sender.for_call()
-        custom = Custom(sender)
-        model = await custom.model(int(model_id))
-        codes = None if model.model_code is None else [model.model_code]
-        designs = [design async for design in custom.designs(model_codes=codes) if str(design.id) == number]
-        if not designs or designs[0].spu is None:
+        designs = [row for row in await _designs_of(sender, model_id) if str(_number(row)) == number]
+        if designs and isinstance(designs[0], Undecodable):
+            raise DecodeError(
+                f"was added, and cannot be read ({designs[0].problem})", where=f"design {number}"
+            )
+        design = next((row for row in designs if isinstance(row, Design)), None)
+        if design is None or design.spu is None:
             return None
-        products = await Products(sender).get_many(spus=[designs[0].spu])
-        return designs[0] if products and products[0].sku_details else None
-
-    def _listing(self, search: _Search, where: str, result: type[Page[R]], name: str) -> Listing[R]:
-        sender = self._sender.bulk()
-
-        async def read(number: int) -> Page[R]:
-            body = encode(attrs.evolve(search, page_number=number))
-            return await sender.send(Request(method="POST", path=where, body=body, result=result))
-
-        return Listing(name, read, _id)
+        products = await Products(sender).get_many(spus=[design.spu])
+        return design if products and products[0].sku_details else None
 
 
 async def send_design(
@@ -225,12 +221,13 @@ async def send_design(
         check_lease()
         return Request(method="POST", path=_ADD, body=body, result=object, writes=True)
 
-    async def look() -> list[Design]:
-        found = await alike(sender.for_call().bulk(urgent=True), design)
-        return [one for one in found if str(one.id) not in before]
+    async def look() -> list[str]:
+        seen = await alike(sender.for_call().bulk(urgent=True), design)
+        return [number for number in seen.numbers if number not in before]
 
     call = sender.for_call()
-    before = [str(found.id) for found in await alike(call, design)]
+    there = await alike(call, design)
+    before = [*there.numbers, *filter(None, there.doubtful)]
     if note is not None:
         await note(json.dumps({"before": before}))
     key = design_key(body)
@@ -244,24 +241,65 @@ async def send_design(
         added = await poll(look, bool, timeout=patience, too_late=lambda _: "it does not show up")
     except (KakaCloError, asyncio.CancelledError) as error:
         raise unknown_design(key, f"KakaClo took it, and it is not seen yet ({error})", None) from error
-    number = str(added[0].id)
+    number = added[0]
     if (notes := call_writes.get()) is not None:
         notes.done(number)
     return number
 
 
-async def alike(sender: Sender, design: NewDesign) -> Sequence[Design]:
-    """Return the designs that look like a new one, oldest first."""
-    custom = Custom(sender)
-    model = await custom.model(int(design.model_id))
-    codes = None if model.model_code is None else [model.model_code]
-    look = (design.en_name, design.image_url, design.back_image_url or None)
-    found = [
-        one
-        async for one in custom.designs(model_codes=codes)
-        if one.id is not None and (one.en_name, one.image_url, one.back_image_url or None) == look
-    ]
-    return sorted(found, key=lambda one: one.id or 0)
+@attrs.frozen
+class Alike:
+    """The numbers of designs that look like a new one, oldest first, and of those that may; "" for one without."""
+
+    numbers: tuple[str, ...]
+    doubtful: tuple[str, ...]
+
+
+async def alike(sender: Sender, design: NewDesign) -> Alike:
+    """Look for the designs that look like a new one; one that cannot be read hides no other."""
+    wanted = (design.en_name, design.image_url, design.back_image_url or "")
+    numbers: list[int] = []
+    doubtful: list[str] = []
+    for row in await _designs_of(sender, design.model_id):
+        shown, number = _look(row), _number(row)
+        if number is not None and tuple(str(text or "") for text in shown) == wanted:
+            numbers.append(number)
+        elif all(not text or may_mean(text, one) for text, one in zip(shown, wanted, strict=True)):
+            doubtful.append(str(number or ""))
+    return Alike(tuple(map(str, sorted(numbers))), tuple(doubtful))
+
+
+async def _designs_of(sender: Sender, model_id: str) -> Sequence[Design | Undecodable]:
+    model = await Custom(sender).model(int(model_id))
+    codes = None if model.model_code is None else (model.model_code,)
+    search = _DesignSearch(page_number=1, model_codes=codes)
+    return [row async for row in _listing(sender, search, _DESIGNS, Page[Design], "designs").rows()]
+
+
+def _listing(
+    sender: Sender, search: _Search, where: str, result: type[Page[R]], name: str
+) -> Listing[R | Undecodable]:
+    bulk = sender.bulk()
+
+    async def read(number: int) -> Page[R | Undecodable]:
+        body = encode(attrs.evolve(search, page_number=number))
+        return await bulk.send(tolerant(Request(method="POST", path=where, body=body, result=result)))
+
+    return Listing(name, read, _key)
+
+
+def _look(row: Design | Undecodable) -> tuple[object, object, object]:
+    if isinstance(row, Design):
+        return row.en_name, row.image_url, row.back_image_url
+    fields = row.fields
+    return fields.get("enName"), fields.get("imageUrl"), fields.get("backImageUrl")
+
+
+def _number(row: Design | Undecodable) -> int | None:
+    try:
+        return row.id if isinstance(row, Design) else read_integer(row.fields.get("id"))
+    except InvalidValue:
+        return None
 
 
 def design_key(body: bytes) -> str:
@@ -279,8 +317,8 @@ def unknown_design(key: str, why: str, settles_at: datetime | None) -> OutcomeUn
     )
 
 
-def _id(row: DesignModel | Design) -> object:
-    return row.id
+def _key(row: DesignModel | Design | Undecodable) -> object:
+    return row.key if isinstance(row, Undecodable) else repr(row) if row.id is None else row.id
 
 
 def _texts(values: Iterable[str] | None, what: str) -> tuple[str, ...] | None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kakaclo_async.codec.scalars import InvalidValue, read_time
 from kakaclo_async.errors import InvalidRequest, NotFound
 from kakaclo_async.models._checks import check_code
 from kakaclo_async.models.common import Page
 from kakaclo_async.models.product import Product, SortBy, SortType
 from kakaclo_async.paging import Knowledge, Pull, Source, checked_window
-from kakaclo_async.paging.listing import Listing
-from kakaclo_async.protocol import Request
+from kakaclo_async.paging.listing import Listing, readable
+from kakaclo_async.protocol import Request, tolerant
 from kakaclo_async.resources._lookup import (
     BatchedLookup,
     check_many,
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable
     from datetime import datetime
 
+    from kakaclo_async.codec import Undecodable
     from kakaclo_async.models.pull import Window
     from kakaclo_async.sending import Sender
 
@@ -187,18 +189,9 @@ class Products:
         Raises:
             InvalidRequest: a naive time, or a range that ends before it starts.
             IncompletePull: after the last product, when some range kept moving; its `certificate` names the gaps.
+            DecodeError: after the last product, when some cannot be read; it names them.
         """
-        bulk = Products(self._sender.bulk())
-
-        async def read(window: Window, page_number: int) -> Page[Product]:
-            return await bulk.page(updated_from=window.start, updated_to=window.end, page_number=page_number)
-
-        source: Source[Product] = Source(
-            name="products",
-            read=read,
-            key=lambda product: product.spu,
-            time=lambda product: product.update_time,
-        )
+        source = product_source(self._sender.bulk())
         state = self._sender.state
         known = state.learned.setdefault(source.name, Knowledge())
         return Pull(source, checked_window(start, end), rate=state.rate, known=known)
@@ -210,11 +203,40 @@ class Products:
 
         Raises:
             IncompletePull: after the last product, when the category kept changing.
+            DecodeError: after the last product, when some cannot be read; it names them.
         """
         check_number(category_id, "category_id", at_least=0)
-        bulk = Products(self._sender.bulk())
+        bulk = self._sender.bulk()
 
-        async def read(page_number: int) -> Page[Product]:
-            return await bulk.page(category_id=category_id, page_number=page_number)
+        async def read(page_number: int) -> Page[Product | Undecodable]:
+            return await bulk.send(
+                tolerant(products_request(category_id=category_id, page_number=page_number))
+            )
 
-        return Listing(f"the products of category {category_id}", read, lambda product: product.spu).rows()
+        return readable(Listing(f"the products of category {category_id}", read, _key))
+
+
+def product_source(sender: Sender) -> Source[Product | Undecodable]:
+    """Return where products come from by update time; one that cannot be read does not stop the reading.
+
+    `GET /v1/product/products`
+    """
+
+    async def read(window: Window, page_number: int) -> Page[Product | Undecodable]:
+        request = products_request(updated_from=window.start, updated_to=window.end, page_number=page_number)
+        return await sender.send(tolerant(request))
+
+    return Source(name="products", read=read, key=_key, time=_time)
+
+
+def _key(row: Product | Undecodable) -> str:
+    return row.spu if isinstance(row, Product) else row.key
+
+
+def _time(row: Product | Undecodable) -> datetime | None:
+    if isinstance(row, Product):
+        return row.update_time
+    try:
+        return read_time(row.fields.get("updateTime"))
+    except InvalidValue:
+        return None

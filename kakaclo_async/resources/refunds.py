@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from kakaclo_async.codec import RefundNumber, encode
+from kakaclo_async.codec import RefundNumber, Undecodable, encode
 from kakaclo_async.errors import InvalidRequest, NotFound, OutcomeUnknown
 from kakaclo_async.models._checks import as_list_of, check_code
 from kakaclo_async.models.common import Page
@@ -21,15 +21,15 @@ from kakaclo_async.models.refund import (
     fill_lines,
     order_label,
 )
-from kakaclo_async.paging.listing import Listing
-from kakaclo_async.protocol import Request, path
+from kakaclo_async.paging.listing import Listing, Unread
+from kakaclo_async.protocol import Request, path, tolerant
 from kakaclo_async.resources._journal import RefundRequest
 from kakaclo_async.resources.orders import Orders
 from kakaclo_async.resources.orders.placing import naming
 from kakaclo_async.retry import poll
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from kakaclo_async.models.common import Number
     from kakaclo_async.resources._journal import WriteJournal
@@ -124,6 +124,7 @@ class Refunds:
 
         Raises:
             IncompletePull: the server shows fewer than it counts.
+            DecodeError: some cannot be read.
         """
         return await list_refunds(self._sender, REFUNDS_PATH, order_id)
 
@@ -253,26 +254,40 @@ def _unknown(order: str, why: str, order_id: str, custom_order_id: str | None) -
 async def list_refunds(sender: Sender, template: str, order_id: str) -> tuple[Refund, ...]:
     """Return all refunds of an order, in either version of the API, in the order of the list.
 
-    The documents name no page number, and every list of the API takes one: only what page 1 lacks is asked for by it.
-
     Raises:
         IncompletePull: the server shows fewer than it counts.
+        DecodeError: some cannot be read.
+    """
+    unread = Unread()
+    found: tuple[Refund, ...] = unread.sift(await refund_rows(sender, template, order_id))
+    unread.check(f"refunds of order {order_id}")
+    return found
+
+
+async def refund_rows(sender: Sender, template: str, order_id: str) -> Sequence[Refund | Undecodable]:
+    """Return all refunds of an order, with those that cannot be read.
+
+    The documents name no page number, and every list of the API takes one: only what page 1 lacks is asked for by it.
     """
     sender, where = sender.for_call(), path(template, check_code(str(order_id), "order id"))
-    shown: dict[int, tuple[Refund, ...]] = {}
+    shown: dict[int, tuple[Refund | Undecodable, ...]] = {}
 
-    async def read(number: int) -> Page[Refund]:
+    async def read(number: int) -> Page[Refund | Undecodable]:
         query = () if number == 1 else (("pageNumber", str(number)),)
-        page = await sender.send(Request(method="GET", path=where, query=query, result=Page[Refund]))
+        page = await sender.send(
+            tolerant(Request(method="GET", path=where, query=query, result=Page[Refund]))
+        )
         shown[number] = page.list
         return page
 
     found = {_key(refund): refund async for refund in Listing("refunds", read, _key).rows()}
     in_order = (_key(refund) for number in sorted(shown) for refund in shown[number])
-    return tuple(found[key] for key in dict.fromkeys(in_order))
+    return [found[key] for key in dict.fromkeys(in_order)]
 
 
-def _key(refund: Refund) -> object:
+def _key(refund: Refund | Undecodable) -> object:
+    if isinstance(refund, Undecodable):
+        return repr(refund.document)
     return refund.refund_no or (refund.remark, refund.refund_status)
 
 

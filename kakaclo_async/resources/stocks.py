@@ -9,7 +9,7 @@ from kakaclo_async.models._checks import check_code, check_warehouse
 from kakaclo_async.models.common import Page
 from kakaclo_async.models.product import StockLevel
 from kakaclo_async.paging import Knowledge, Pull, Source, checked_window
-from kakaclo_async.protocol import Request
+from kakaclo_async.protocol import Request, tolerant
 from kakaclo_async.resources._lookup import (
     BatchedLookup,
     check_many,
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
+    from kakaclo_async.codec import Undecodable
     from kakaclo_async.models.pull import Window
     from kakaclo_async.sending import Sender
 
@@ -142,18 +143,9 @@ class Stocks:
         Raises:
             InvalidRequest: a naive time, or a range that ends before it starts.
             IncompletePull: after the last level, when some range kept moving; its `certificate` names the gaps.
+            DecodeError: after the last level, when some cannot be read; it names them.
         """
-        bulk = Stocks(self._sender.bulk())
-
-        async def read(window: Window, page_number: int) -> Page[StockLevel]:
-            return await bulk.page(
-                updated_from=window.start,
-                updated_to=window.end,
-                warehouse_code=warehouse_code,
-                page_number=page_number,
-            )
-
-        source: Source[StockLevel] = Source(name="stock levels", read=read, key=lambda level: level.sku)
+        source = stock_source(self._sender.bulk(), warehouse_code)
         state = self._sender.state
         known = state.learned.setdefault(source.name, Knowledge())
         return Pull(source, checked_window(start, end), rate=state.rate, known=known)
@@ -168,3 +160,24 @@ class Stocks:
             codes_of=lambda level: (level.sku,),
             missing=lambda sku: NotFound(f"no stock is known of the SKU {sku!r}", status=200, path=_PATH),
         )
+
+
+def stock_source(sender: Sender, warehouse_code: str | None = None) -> Source[StockLevel | Undecodable]:
+    """Return where stock comes from by update time; a row that cannot be read does not stop the reading.
+
+    `GET /v1/product/stocks`
+    """
+
+    async def read(window: Window, page_number: int) -> Page[StockLevel | Undecodable]:
+        request = stocks_request(
+            updated_from=window.start,
+            updated_to=window.end,
+            warehouse_code=warehouse_code,
+            page_number=page_number,
+        )
+        return await sender.send(tolerant(request))
+
+    def key(row: StockLevel | Undecodable) -> str:
+        return row.sku if isinstance(row, StockLevel) else row.key
+
+    return Source(name="stock levels", read=read, key=key)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from kakaclo_async.catalog.database import MirrorDatabase
-from kakaclo_async.catalog.store import Newer, mark_gone, put_products
-from kakaclo_async.models.product import Product, Sku
+from kakaclo_async.catalog.store import Newer, mark_gone, put_products, put_stock
+from kakaclo_async.models.product import Product, Sku, StockLevel, WarehouseStock
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -30,18 +30,21 @@ async def test_a_page_of_products_with_thousands_of_skus_each_is_stored(url):
         await database.close()
 
 
-async def test_a_code_with_a_null_character_is_found_again(db):
-    product = Product(spu="A\0B", sku_details=())
-    database = MirrorDatabase(db.url)
+async def test_a_code_with_a_null_character_is_found_again(url):
+    product = Product(spu="A\0B", product_name="A\0", sku_details=(Sku(sku="C\0D", stock=1, option2=None),))
+    level = StockLevel(sku="C\0D", warehouses=(WarehouseStock(warehouse_code="E\0", qty=3),))
+    database = MirrorDatabase(url)
     await database.open()
+
+    def store(connection):
+        stored = put_products(connection, [product], seen_at=NOW, newer=Newer(now=NOW))
+        return stored + put_stock(connection, [level], as_of=NOW, seen_at=NOW, newer=Newer(now=NOW))
+
     try:
-        changes = [
-            await database.write(
-                lambda connection: put_products(connection, [product], seen_at=NOW, newer=Newer(now=NOW))
-            )
-            for _ in range(2)
-        ]
+        changes = [await database.write(store) for _ in range(2)]
+        status = await database.status()
     finally:
         await database.close()
 
-    assert changes == [1, 0]
+    assert changes == [2, 0]
+    assert (status.products, status.skus) == (1, 1)

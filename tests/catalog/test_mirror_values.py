@@ -67,3 +67,24 @@ async def test_a_nul_in_a_text_is_kept_where_there_is_room_for_it(
     names = {decode(line)["product_name"] for line in (tmp_path / "products.jsonl").read_bytes().splitlines()}
     nul = "\0" if url.startswith("sqlite") else "\ufffd"
     assert names == {f"T-shirt{nul} with NUL"}
+
+
+async def test_codes_with_a_nul_are_the_same_products_in_every_reading(url, monkeypatch, shop, mirror_of):
+    sandbox, kk = shop
+    document = View.document
+
+    def changed(view, row):
+        found = document(view, row)
+        skus = [{**sku, "sku": sku["sku"] + "\0"} for sku in found["skuDetails"]]
+        odd = {"price": "cheap"} if found["spu"].endswith("3") else {}
+        return {**found, "spu": found["spu"] + "\0", "productName": "A\0", "skuDetails": skus, **odd}
+
+    monkeypatch.setattr(View, "document", changed)
+    mirror = mirror_of(sandbox, kk, url)
+    first = await mirror.run()
+
+    verified = [await mirror.verify() for _ in range(2)]
+
+    assert [(report.changes, report.missing, report.gone) for report in verified] == [(0, 0, 0)] * 2
+    assert {report.products for report in (first, *verified)} == {first.products}
+    assert (await mirror.status()).undecodable == first.undecodable > 0

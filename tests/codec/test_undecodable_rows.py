@@ -13,7 +13,7 @@ from kakaclo_async.models.product import Product, StockLevel
 GOOD = st.fixed_dictionaries(
     {"spu": st.sampled_from(["P", "Q"]), "price": st.sampled_from([1, "2.50", None])}
 )
-BAD = st.sampled_from([{"spu": "B", "price": "cheap"}, {"price": 1}, {"spu": ""}, ["P"], 5, True])
+BAD = st.sampled_from([{"spu": "B", "price": "cheap"}, {"price": 1}, {"spu": ""}, ["P"], 5, True, None, ""])
 
 
 def alone(row):

@@ -117,6 +117,14 @@ async def test_ours_is_found_by_what_can_be_read_of_it(kk, sandbox, journal, ord
         {"id": {}, "customOrderId": None},
         {"customOrderId": "", "orderItems": [{"skuCode": "A", "productNum": "some"}]},
         {"customOrderId": "SHOP", "shippingAddress": {"phone": {}}},
+        {"customOrderId": None, "orderItems": []},
+        {"customOrderId": " ", "orderItems": [{}]},
+        {"customOrderId": None, "orderItems": [{"skuCode": "", "productNum": 1}]},
+        {"customOrderId": None, "orderItems": [{}], "finalAmount": "much"},
+        {"customOrderId": "SHOP-\ufffd", "orderItems": None},
+        {"customOrderId": "NULL"},
+        {"customOrderId": None, "createDate": "1970-01-20T00:00:00Z"},
+        {"customOrderId": None, "createDate": "2099-01-01T00:00:00Z"},
     ],
 )
 async def test_ours_is_not_sent_again_whatever_of_it_cannot_be_read(
@@ -134,6 +142,19 @@ async def test_ours_is_not_sent_again_whatever_of_it_cannot_be_read(
     assert entry.status is WriteStatus.UNKNOWN
 
 
+async def test_ours_is_not_sent_again_without_its_id_and_with_its_skus_in_small_letters(
+    kk, sandbox, journal, order, spoil
+):
+    await in_doubt(kk, sandbox, journal, order(), "reset_after")
+    sku = order().items[0].sku.lower()
+    spoil(sandbox.journal[0].orders[0], customOrderId=None, orderItems=[{"skuCode": sku, "productNum": 1}])
+
+    with pytest.raises(OutcomeUnknown):
+        await kk.orders.submit(order(), journal=journal, timeout=None)
+
+    assert len(sandbox.journal) == 1
+
+
 @pytest.mark.parametrize("part", ["recipient", "phone", "street1", "country", "province"])
 async def test_ours_is_found_with_a_part_of_its_address_damaged(kk, sandbox, journal, order, spoil, part):
     await in_doubt(kk, sandbox, journal, order(), "reset_after")
@@ -146,14 +167,44 @@ async def test_ours_is_found_with_a_part_of_its_address_damaged(kk, sandbox, jou
     assert placed.orders == (created.id,)
 
 
-async def test_what_others_lack_keeps_no_doubt_about_another_address(kk, sandbox, journal, order, spoil):
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"customOrderId": "OTHER-\ufffd", "finalAmount": "much"},
+        {"customOrderId": None, "orderItems": []},
+        {"customOrderId": None, "createDate": "1970-01-20T00:00:00Z"},
+    ],
+)
+async def test_what_others_lack_keeps_no_doubt_about_another_address(
+    kk, sandbox, journal, order, spoil, fields
+):
     theirs = await kk.orders.create(order("OTHER-1", address=ELSEWHERE))
-    spoil(theirs.id, customOrderId="OTHER-\ufffd", finalAmount="much")
+    spoil(theirs.id, **fields)
     await in_doubt(kk, sandbox, journal, order(), "reset_before")
 
     created = await kk.orders.submit(order(), journal=journal, timeout=None)
 
     assert sandbox.journal[-1].orders == (created.id,)
+
+
+@pytest.mark.parametrize("row", [None, "", 5])
+async def test_ours_is_not_sent_again_where_a_list_without_a_total_shows_something_else_than_an_order(
+    kk, sandbox, journal, order, monkeypatch, row
+):
+    await in_doubt(kk, sandbox, journal, order(), "reset_after")
+    success = routing.success
+
+    def changed(data, message):
+        if isinstance(data, dict) and data.get("list"):
+            data = {"list": [row for _ in data["list"]]}
+        return success(data, message)
+
+    monkeypatch.setattr(routing, "success", changed)
+
+    with pytest.raises(OutcomeUnknown):
+        await kk.orders.submit(order(), journal=journal, timeout=7200)
+
+    assert len(sandbox.journal) == 1
 
 
 async def test_orders_are_found_beside_one_that_cannot_be_read(kk, sandbox, journal, order, spoil):

@@ -8,10 +8,11 @@ import pytest
 from support.ordering import bury, client, kill_at
 
 from kakaclo_async import DeadlineExceeded, Item, ModelStatus, NewDesign, OutcomeUnknown, Rejected
-from kakaclo_async.errors import Conflict
+from kakaclo_async.errors import Conflict, DecodeError
 from kakaclo_async.ordering import Journal
 from kakaclo_async.ordering.designs import DesignWrites
 from kakaclo_async.sandbox import Fault
+from kakaclo_async.sandbox.http import custom as sandbox_custom
 
 pytestmark = pytest.mark.stepped
 PATH = "/v1/product/custom/customDesigned/addProduct"
@@ -150,3 +151,67 @@ async def test_a_design_that_cannot_be_ordered_in_time_is_told_by_its_number(
 
 async def test_a_conflict_names_the_design(kk):
     assert isinstance(DesignWrites(kk._sender).conflict("K"), Conflict)
+
+
+@pytest.fixture
+def spoil(monkeypatch):
+    """Lets searches show the designs with these names with other fields."""
+    write = sandbox_custom._design_document
+
+    def spoil(name, **fields):
+        def spoiled(design, ordered):
+            found = write(design, ordered)
+            return {**found, **fields} if found["enName"] == name else found
+
+        monkeypatch.setattr(sandbox_custom, "_design_document", spoiled)
+
+    return spoil
+
+
+UNREADABLE = [{"price": "cheap"}, {"id": {}}, {"orderCount": 2**64}]
+
+
+@pytest.mark.parametrize("fields", UNREADABLE)
+@pytest.mark.parametrize("kind", ["reset_after", "reset_before"])
+async def test_a_design_of_others_that_cannot_be_read_keeps_no_doubt(
+    kk, sandbox, journal, design, spoil, fields, kind
+):
+    await kk.custom.add_design(design("Mammoth"))
+    spoil("Mammoth", **fields)
+    sandbox.faults.add(Fault(kind, path=PATH))
+
+    new = await kk.custom.add_design(design(), journal=journal, timeout=None)
+
+    assert new.en_name == "Dinosaur"
+    spoil("nobody")
+    assert sorted(made.en_name for made in await added(kk)) == ["Dinosaur", "Mammoth"]
+    assert await journal.pending() == ()
+
+
+@pytest.mark.parametrize(
+    "fields", [{"enName": "Dino\ufffd"}, {"imageUrl": {}, "price": "cheap"}, {"id": {}}, {"enName": None}]
+)
+async def test_a_design_in_doubt_that_may_be_one_that_cannot_be_read_is_never_sent_again(
+    kk, sandbox, journal, design, spoil, fields
+):
+    spoil("Dinosaur", **fields)
+    sandbox.faults.add(Fault("reset_after", path=PATH))
+    with pytest.raises(OutcomeUnknown):
+        await kk.custom.add_design(design(), journal=journal, timeout=0)
+    sandbox.skip(7200)
+
+    with pytest.raises(OutcomeUnknown, match="cannot be read: it may be this one"):
+        await kk.custom.add_design(design(), journal=journal, timeout=3600)
+
+    assert sandbox.requests[PATH] == 1
+
+
+async def test_a_design_in_doubt_is_found_by_what_can_be_read_of_it(kk, sandbox, journal, design, spoil):
+    spoil("Dinosaur", price="cheap")
+    sandbox.faults.add(Fault("reset_after", path=PATH))
+
+    with pytest.raises(DecodeError, match=r"design \d+: was added, and cannot be read"):
+        await kk.custom.add_design(design(), journal=journal, timeout=None)
+
+    assert sandbox.requests[PATH] == 1
+    assert await journal.pending() == ()

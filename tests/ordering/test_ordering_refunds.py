@@ -23,10 +23,12 @@ from kakaclo_async import (
     RefundStatus,
     Rejected,
 )
+from kakaclo_async.errors import DecodeError
 from kakaclo_async.models.order import FulfillmentStatus, PackageStatus, RefundState
 from kakaclo_async.models.refund import check_refundable, expected_amount, fill_lines
 from kakaclo_async.ordering import Journal
 from kakaclo_async.sandbox import Fault
+from kakaclo_async.sandbox.http import orders as sandbox_orders
 
 pytestmark = pytest.mark.stepped
 POST = {"path": "/v2/order/orders/*/refund", "method": "POST"}
@@ -252,6 +254,71 @@ async def test_a_refund_without_a_remark_leaves_a_doubt(kk, sandbox, journal, or
         )
 
     assert len(bodies(sandbox)) == 1
+
+
+@pytest.mark.parametrize("shown", ["Other [re\ufffd", "\ufffd", "Oth\ufffd [ref \ufffd", "NULL"])
+async def test_a_refund_whose_remark_comes_damaged_leaves_a_doubt(
+    kk, sandbox, journal, order, monkeypatch, shown
+):
+    created = await kk.orders.create(order())
+    write = sandbox_orders._refund_document
+    monkeypatch.setattr(sandbox_orders, "_refund_document", lambda one: {**write(one), "remark": shown})
+    sandbox.faults.add(Fault("reset_after", **POST))
+
+    with pytest.raises(OutcomeUnknown, match="shows"):
+        await kk.refunds.request(created.id, reason="Other", journal=journal, timeout=None)
+
+    assert len(bodies(sandbox)) == 1
+
+
+@pytest.mark.parametrize("kind", ["reset_after", "reset_before"])
+@pytest.mark.parametrize("odd", [{"refundStatus": {}}, {"refundStatus": []}])
+async def test_refunds_that_cannot_be_read_are_told_apart_by_their_remarks(
+    kk, sandbox, journal, order, monkeypatch, kind, odd
+):
+    sku = order().items[0].sku
+    created = await kk.orders.create(order("A", Item(sku, 2)))
+    theirs = await kk.refunds.request(created.id, [Item(sku, 1)], remark="by hand")
+    write = sandbox_orders._refund_document
+    monkeypatch.setattr(sandbox_orders, "_refund_document", lambda one: {**write(one), **odd})
+    sandbox.faults.add(Fault(kind, **POST))
+
+    ours = await kk.refunds.request(created.id, [Item(sku, 1)], journal=journal, timeout=None)
+
+    assert ours != theirs
+    assert len(sandbox.ledger.refunds) == 2
+    with pytest.raises(DecodeError, match=theirs):
+        await kk.refunds.of(created.id)
+
+
+@pytest.mark.parametrize("odd", [{"remark": {}}, {"remark": None, "refundNo": {}}, {"refundNo": []}])
+async def test_a_refund_that_cannot_be_read_and_may_be_ours_leaves_a_doubt(
+    kk, sandbox, journal, order, monkeypatch, odd
+):
+    created = await kk.orders.create(order())
+    write = sandbox_orders._refund_document
+    monkeypatch.setattr(sandbox_orders, "_refund_document", lambda one: {**write(one), **odd})
+    sandbox.faults.add(Fault("reset_after", **POST))
+
+    with pytest.raises(OutcomeUnknown):
+        await kk.refunds.request(created.id, journal=journal, timeout=None)
+
+    assert len(bodies(sandbox)) == 1
+
+
+async def test_a_damaged_remark_of_another_text_keeps_no_doubt(kk, sandbox, journal, order, monkeypatch):
+    sku = order().items[0].sku
+    created = await kk.orders.create(order("A", Item(sku, 2)))
+    await kk.refunds.request(created.id, [Item(sku, 1)], remark="by hand")
+    write = sandbox_orders._refund_document
+
+    def damaged(one):
+        return {**write(one), "remark": write(one)["remark"].replace("by hand", "by \ufffd")}
+
+    monkeypatch.setattr(sandbox_orders, "_refund_document", damaged)
+    sandbox.faults.add(Fault("reset_before", **POST))
+
+    assert await kk.refunds.request(created.id, [Item(sku, 1)], journal=journal, timeout=None)
 
 
 async def test_a_refund_that_was_declined_may_be_asked_for_again(kk, sandbox, journal, order):

@@ -11,9 +11,11 @@ import pytest
 from support.shop import ADDRESS
 
 from kakaclo_async import IncompletePull, Item, MaterialImage, NewDesign, NewOrder, ServerError
+from kakaclo_async.errors import DecodeError
 from kakaclo_async.models.common import Page
 from kakaclo_async.paging.listing import Listing
 from kakaclo_async.sandbox import Fault, FaultKind
+from kakaclo_async.sandbox.http import routing
 
 pytestmark = [pytest.mark.stepped, pytest.mark.kakaclo_sandbox(index_lag=0, design_delay=0.0)]
 
@@ -195,3 +197,37 @@ async def test_a_stream_takes_an_exception_as_its_end_as_generators_do():
     with pytest.raises(ValueError, match="enough"):
         await rows.athrow(ValueError("enough"))
     assert await anext(rows, "ended") == "ended"
+
+
+async def _strange(kk, sandbox, kind, monkeypatch):
+    stream = await kind(kk, sandbox)
+    whole = keys([row async for row in stream()])
+    write = routing.success
+
+    def spoiled(data, message):
+        for row in data["list"] if isinstance(data, dict) and "list" in data else ():
+            if (
+                str(row.get("spu") or row.get("sku") or row.get("id")) == whole[0]
+                or row.get("id") == whole[0]
+            ):
+                row |= {"price": "cheap", "finalAmount": "much", "warehouseStockList": 5}
+        return write(data, message)
+
+    monkeypatch.setattr(routing, "success", spoiled)
+    return stream, whole
+
+
+@pytest.mark.parametrize("kind", [products, stocks, category, orders], ids=lambda kind: kind.__name__)
+async def test_a_stream_gives_all_other_rows_and_names_at_its_end_the_one_that_cannot_be_read(
+    kk, sandbox, kind, monkeypatch
+):
+    stream, whole = await _strange(kk, sandbox, kind, monkeypatch)
+    rows, found = stream(), []
+
+    with pytest.raises(DecodeError, match=whole[0]):
+        async for row in rows:
+            found.append(row)  # noqa: PERF401 - what came before the error counts
+
+    assert keys(found) == whole[1:]
+    with pytest.raises(DecodeError, match="all others can"):
+        await anext(rows)

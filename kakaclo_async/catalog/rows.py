@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from typing import TYPE_CHECKING, cast
 
 import attrs
@@ -36,11 +37,16 @@ def run_for_each(connection: Connection, statement: Executable, rows: Sequence[R
 
 def is_unchanged(old: Row | None, new: Row) -> bool:
     """Tell whether a stored row says the same, to the digit; when that was seen does not count."""
-    return old is not None and all(
-        (value == old[name] and str(value) == str(old[name])) or _is_held_as(value, old[name])
-        for name, value in new.items()
-        if name not in _WHEN_SEEN
-    )
+    if old is None:
+        return False
+    for name, value in new.items():
+        held = old[name]
+        if value == held:
+            if type(value) is Decimal and str(value) != str(held):
+                return False
+        elif name not in _WHEN_SEEN and not _is_held_as(value, held):
+            return False
+    return True
 
 
 def _is_held_as(value: object, stored: object) -> bool:

@@ -276,8 +276,7 @@ class Windows(Generic[T]):
         if not (self._fullest and self._is_counted and len(self.given) > self.known.most):
             return ()
         self.known.compare(self.known.most, len(self.given))
-        fullest = [self._fullest.pop() for _ in tuple(self._fullest)]
-        return tuple(FromLast(window=window) for window in fullest)
+        return tuple(FromLast(window=self._fullest.pop()) for _ in tuple(self._fullest))
 
     def _is_left_torn(self, job: Job[T]) -> bool:
         """Leave a part that did not add up as a gap, once all requests are for rows that were never read."""
@@ -297,7 +296,8 @@ class Windows(Generic[T]):
     @property
     def _spent(self) -> bool:
         """Whether the pull has made so many requests that what fails from now on is left to the next one."""
-        pages = (len(self.given) + self._left) / (self.known.page_size or self._page_size or 1)
+        left = min(self._left, self.known.most) if self.coarse else self._left  # parts of a day show it all
+        pages = (len(self.given) + left) / (self.known.page_size or self._page_size or 1)
         per_page = _REQUESTS_PER_PAGE["by number" if self.source.time is None else "by key"]
         return self.certificate.requests > max(_REQUESTS_AT_LEAST, per_page * pages)
 

@@ -141,15 +141,7 @@ class Mirror:
         """
         window = self._window(since, until)
         async with self, self._one_run() as run:
-            try:
-                await run.pull(window)
-            except Rejected:
-                # A clock that is ahead asks for times that KakaClo has not reached; its answer told the true time.
-                self._clock.compare()
-                again = self._window(since, until)
-                if again.end >= window.end - _CLOCKS_DIFFER:
-                    raise
-                await run.pull(again)
+            await self._pull(run, window, since, until)
             await run.confirm_missing()
             return run.finish()
 
@@ -169,7 +161,7 @@ class Mirror:
         """
         window = self._window(None, None)
         async with self, self._one_run(verifying=window.end) as run:
-            await run.pull(window)
+            await self._pull(run, window)
             if not run.report.gaps:
                 await run.look_for_missing()
             await run.confirm_missing()
@@ -259,6 +251,20 @@ class Mirror:
             if self._keep_changes is not None:
                 until = self._clock() - self._keep_changes
                 await self._database.write(partial(drop_changes, until=until))
+
+    async def _pull(
+        self, run: Run, window: Window, since: datetime | None = None, until: datetime | None = None
+    ) -> None:
+        try:
+            await run.pull(window)
+        except Rejected:
+            # A clock that is ahead asks for times that KakaClo has not reached; its answer told the true time.
+            self._clock.compare()
+            again = self._window(since, until)
+            if again.end >= window.end - _CLOCKS_DIFFER:
+                raise
+            run.verifying = run.verifying and again.end
+            await run.pull(again)
 
     def _window(self, since: datetime | None, until: datetime | None) -> Window:
         now = self._clock()

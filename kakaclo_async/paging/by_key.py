@@ -48,8 +48,10 @@ class _Numbered:
         total: what every page must report: another total means that rows have left.
         size: rows on a full page.
         met: keys on the pages before; shared by the steps of one reading.
+        newer: rows met that stand before the oldest second.
         newest: the newest time on the last page that was read, or the window's end: no row behind that page has a
             newer one.
+        ended: the oldest time on the page before that one, or the window's end: the last page may lack its first row.
     """
 
     window: Window
@@ -57,7 +59,9 @@ class _Numbered:
     total: int
     size: int
     met: set[str] = attrs.field(repr=False)
+    newer: int
     newest: datetime
+    ended: datetime
 
 
 @attrs.frozen(kw_only=True)
@@ -89,6 +93,7 @@ class ByKey(Generic[T]):
         seam: what is to be checked.
         bad_answers: answers in a row that showed too few or too many rows.
         must_be_cut: the index does not count so far.
+        torn: all of it was read before, and did not add up.
     """
 
     window: Window
@@ -98,6 +103,7 @@ class ByKey(Generic[T]):
     seam: _Seam | None = None
     bad_answers: int = 0
     must_be_cut: bool = False
+    torn: bool = False
     pause: float = 0.0
 
     @property
@@ -164,20 +170,24 @@ class ByKey(Generic[T]):
             assert source.time is not None  # noqa: S101 - others are not read by key
             # Rows of the second that the page before ended in may stand in another order; others would be a riddle.
             tied = all(source.time(row) == self.window.end for row in repeated)
-            job = ByKey(window=self.window if tied else numbered.window, total=self.total, moved=True)
+            job = ByKey(window=numbered.window, total=self.total, moved=True)
+            if tied:  # or the page before lacked a row, and was filled up with the next one: the totals tell
+                job = self._after_part(
+                    numbered.window, self.window.end, rows=numbered.newer, total=numbered.total
+                )
             return Step(rows=rows, left=(job,), total=total, reread=True)
         return self._read(source, shown, known)
 
     def _by_key(self, numbered: _Numbered, *, moved: bool = False) -> Job[T]:
-        """Go on by key where the last page by number began."""
-        window = Window(self.window.start, max(self.window.end, numbered.newest))
+        """Go on by key where the page before the last one by number ended."""
+        window = Window(self.window.start, max(self.window.end, numbered.newest, numbered.ended))
         return ByKey(window=window, total=self.total, moved=moved)
 
     def _torn(self, total: int) -> tuple[Job[T], ...]:
         """Return the job that reads the last part again, unless the totals say that it was read as a whole."""
         if self.seam is None or not (self.seam.doubtful or self.seam.total - total != self.seam.rows):
             return ()
-        return (ByKey(window=self.seam.window, moved=True),)
+        return (ByKey(window=self.seam.window, moved=True, torn=True),)
 
     def _count_halves(self, step: Step[T]) -> Step[T]:
         """Have the rest cut: its total is larger than it can be, so the index does not count so far."""
@@ -226,8 +236,10 @@ class ByKey(Generic[T]):
     ) -> tuple[Job[T], ...]:
         """Return what is left after a page."""
         oldest, before, total = times[-1][1], self.numbered, shown.total
+        above = next(place for place, time in times if time == oldest)
         if before or self._may_number(shown, known):
             met = before.met if before else set[str]()
+            newer = before.newer if before and oldest == self.window.end else len(met) + above
             met.update(shown.rows)
             numbered = _Numbered(
                 window=asked,
@@ -235,22 +247,27 @@ class ByKey(Generic[T]):
                 total=total,
                 size=before.size if before else shown.count,
                 met=met,
+                newer=newer,
                 newest=times[0][1] if before else asked.end,
+                ended=self.window.end,
             )
             window = Window(self.window.start, oldest)
             return (ByKey[T](window=window, total=left, numbered=numbered),)
         if oldest == self.window.end:
             return self._after_tie(oldest, left)
-        above = next(place for place, time in times if time == oldest)
-        part = Window(oldest + SECOND, self.window.end)
-        return (
-            ByKey[T](
-                window=Window(self.window.start, oldest),
-                total=left,
-                moved=self.moved,
-                seam=_Seam(window=part, rows=above, total=total, doubtful=not _is_full(shown, known)),
-            ),
-        )
+        doubtful = not _is_full(shown, known)
+        job = self._after_part(self.window, oldest, rows=above, total=total, doubtful=doubtful)
+        return (attrs.evolve(job, total=left, moved=self.moved),)
+
+    def _after_part(
+        self, window: Window, oldest: datetime, *, rows: int, total: int, doubtful: bool = False
+    ) -> ByKey[T]:
+        """Go on by key from the oldest time that was read; what is newer is to be checked."""
+        seam = None
+        if oldest < window.end:
+            part = Window(oldest + SECOND, window.end)
+            seam = _Seam(window=part, rows=rows, total=total, doubtful=doubtful)
+        return ByKey(window=Window(window.start, oldest), total=self.total, moved=True, seam=seam)
 
     def _may_number(self, shown: Shown[T], known: Knowledge) -> bool:
         """Tell whether page numbers are as good as keys."""

@@ -20,15 +20,13 @@ if TYPE_CHECKING:
     from kakaclo_async.paging.jobs import Job, Knowledge, Shown, Source
 
 T = TypeVar("T")
-
 _MOST_STALE_ANSWERS = 8
 """Stale answers in a row, after which the window is taken to grow."""
 
 _MOST_BAD_ANSWERS = 3
 """Answers in a row with too few rows, after which the page is given up."""
 
-_MAX_READINGS = 12
-_MAX_READINGS_WHILE_MOVING = 2
+_MAX_READINGS, _MAX_READINGS_WHILE_MOVING = 12, 2
 """Readings of a window that cannot be cut: its rows may come in another order; if it moves, it will again."""
 
 _PAUSE = 0.5  # seconds by which one replica may trail another
@@ -54,6 +52,7 @@ class FromLast(Generic[T]):
         stale_answers: answers in a row with a higher total than `last_total`.
         bad_answers: answers in a row with too few rows.
         round: readings of the window that failed.
+        restarts: readings begun anew for pages of another size.
     """
 
     window: Window
@@ -71,6 +70,7 @@ class FromLast(Generic[T]):
     stale_answers: int = 0
     bad_answers: int = 0
     round: int = 0
+    restarts: int = 0
     must_be_cut: bool = False
     unchecked: tuple[Job[T], ...] = ()
 
@@ -124,9 +124,8 @@ class FromLast(Generic[T]):
         """Make the job for a part of this one's window."""
         if total is None or not self.page_size:
             return FromLast(window=window)
-        page = max(1, page_count(total, self.page_size))
-        size, told = self.page_size, self.told_size
-        return FromLast(window=window, total=total, page_size=size, told_size=told, page=page)
+        page, size = max(1, page_count(total, self.page_size)), self.page_size
+        return FromLast(window=window, total=total, page_size=size, told_size=self.told_size, page=page)
 
     def again(self) -> Job[T] | None:
         """Make the job that reads the same window once more, None after enough rounds."""
@@ -151,8 +150,7 @@ class FromLast(Generic[T]):
         shown = await self.show(source)
         if shown is None:
             return self.too_deep(known)
-        highest = self.total if self.last_total is None else self.last_total
-        if shown.total > (highest or 0):
+        if shown.total > ((self.total if self.last_total is None else self.last_total) or 0):
             return self._higher_total(shown.total)
         is_due = len(shown.rows) == self._due(shown.total)
         if self.told_size not in {None, shown.size} and not (is_due and shown.size == shown.count):
@@ -172,8 +170,9 @@ class FromLast(Generic[T]):
         first_page_total = total if self.page == 1 else self.first_page_total
         # Rows that left may have emptied the pages right below this one: then the next page is the new last one.
         following = min((self.page or 1) - 1, page_count(total, self.page_size))
-        if following == 1 and first_page_total == total:
-            following = 0  # an equal total is the same state, in which page 1 was read
+        following -= (
+            following == 1 and first_page_total == total
+        )  # an equal total is the state in which it was read
         # Each row that left since the last accepted page may have moved one seen row from the page behind onto this
         # one. When this page holds nothing but seen rows, those that moved even further are on the next one.
         may_repeat = self.rows_seen_ahead + (self.last_total or total) - total
@@ -205,8 +204,8 @@ class FromLast(Generic[T]):
         if total != self.total:
             self.found.clear()
         rows = tuple(shown.rows.values())
-        too_few = not size or len(shown.rows) < size or (shown.size or 0) > size
-        if not shown.fits and too_few and (self.bad_answers < 1 or (not size and total)):
+        few = not size or len(shown.rows) < size or (shown.size or 0) > size
+        if not shown.fits and few and (self.bad_answers < 1 or (not size and total)):
             return self._bad(shown, known)
         self._count(shown)
         job = attrs.evolve(
@@ -229,10 +228,12 @@ class FromLast(Generic[T]):
     def too_deep(self, known: Knowledge) -> Step[T]:
         """Give the window up: it has pages that the server does not show."""
         page = self.page or 1
+        failed = f"page {page} does not come"
+        if self.page_size < known.page_size:  # page 1 lacked rows, so there is no other one
+            return Step(left=(self,), total=None, failed=failed)
         known.depth = min(known.depth, max(self.page_size, (page - 1) * self.page_size))
         job = attrs.evolve(self, page=None, round=_MAX_READINGS)
-        failed = f"{TOO_DEEP}: page {page} does not come"
-        return Step(left=(job,), total=None, failed=failed)
+        return Step(left=(job,), total=None, failed=f"{TOO_DEEP}: {failed}")
 
     def _higher_total(self, total: int) -> Step[T]:
         """Refuse a page of a stale replica, or correct a total that was too low from the start."""
@@ -242,8 +243,8 @@ class FromLast(Generic[T]):
             job = attrs.evolve(self, total=total, page=page, last_total=total)
             return Step(left=(job,), total=total, reread=True)
         job = attrs.evolve(self, stale_answers=self.stale_answers + 1)
-        grown = job.stale_answers > _MOST_STALE_ANSWERS
-        failed = f"the total grew from {self.last_total} to {total}" if grown else None
+        grown = f"the total grew from {self.last_total} to {total}"
+        failed = grown if job.stale_answers > _MOST_STALE_ANSWERS else None
         return Step(left=(job,), total=total, reread=True, failed=failed)
 
     def _due(self, total: int) -> int:
@@ -252,12 +253,12 @@ class FromLast(Generic[T]):
 
     def _bad(self, shown: Shown[T], known: Knowledge) -> Step[T]:
         """Ask again for a page that shows too few or too many rows, a few times."""
-        job = attrs.evolve(self, bad_answers=self.bad_answers + 1)
-        failed = None
+        job, failed = attrs.evolve(self, bad_answers=self.bad_answers + 1), None
         if job.bad_answers > _MOST_BAD_ANSWERS:
-            if not shown.rows and self.page and self.last_total in {None, self.first_page_total}:
-                return self.too_deep(known)
             due = self._due(shown.total) if self.page else min(shown.total, self.page_size or shown.total)
+            untouched = self.page and self.last_total in {None, self.first_page_total}
+            if untouched and not shown.rows and 10 * due > self.page_size:  # few rows may just not be shown
+                return self.too_deep(known)
             failed = f"page {self.page or 1} shows {len(shown.rows)} rows where {due} are due"
         rows = tuple(shown.rows.values())
         return Step(rows=rows, left=(job,), total=shown.total, reread=True, failed=failed)
@@ -265,9 +266,9 @@ class FromLast(Generic[T]):
     def _other_size(self, shown: Shown[T], known: Knowledge) -> Step[T]:
         """Go on with pages of another size, at the first that skips no row."""
         size, seen_from = shown.size, (self.page or 1) * self.page_size  # all rows of that rank on were seen
-        if not size or shown.count > size or self.bad_answers >= _MOST_BAD_ANSWERS:
+        if not size or shown.count > size or max(self.bad_answers, self.restarts) >= _MOST_BAD_ANSWERS:
             return self._bad(shown, known)
-        job = FromLast[T](window=self.window, round=self.round, bad_answers=self.bad_answers + 1)
+        job = FromLast[T](window=self.window, round=self.round, restarts=self.restarts + 1)
         if self.last_total is not None and seen_from < (self.total or 0):
             page = page_count(seen_from, size)
             job = attrs.evolve(
@@ -287,16 +288,15 @@ class FromLast(Generic[T]):
 
         Where equal times have no order, rows that left may hide others: there the total must not have changed, either.
         """
-        total = self.last_total or 0
-        certain = self._steady and not self.before
+        total, certain = self.last_total or 0, self._steady and not self.before
         if self._distinct < total or (not certain and (known.shuffled or self.must_stand_still)):
             return self.failed(rows, self._distinct)
         return Step(rows=rows, total=total, doubtful=None if certain else self.part(self.window, None))
 
     def failed(self, rows: tuple[T, ...], seen: int) -> Step[T]:
         """Give the window up."""
-        failed = f"{seen} rows were seen where {self.last_total} are counted"
-        return Step(rows=rows, left=(self,), total=self.last_total, failed=failed)
+        reason = f"{seen} rows were seen where {self.last_total} are counted"
+        return Step(rows=rows, left=(self,), total=self.last_total, failed=reason)
 
     @property
     def has_all(self) -> bool:

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     from kakaclo_async.models.common import Page
 
-
 T = TypeVar("T")
 
 _Advance: TypeAlias = tuple[Step[T], Job[T], tuple[Job[T], ...]]
@@ -90,8 +89,10 @@ class Windows(Generic[T]):
     def __attrs_post_init__(self) -> None:
         self._counting = attrs.evolve(self.source, read=self._read)
         self._ready = [self._job(checkpoint) for checkpoint in self.checkpoints]
+        self._is_counted = len(self._ready) == 1  # no total counts several
         self._ends = {day for job in self._ready for day in (job.window.start, job.window.end)}
         self._doubtful: list[Job[T]] = []
+        self._fullest: list[Window] = []
 
     async def batches(self, most: int) -> AsyncGenerator[tuple[Progress[T], ...], None]:
         """Yield the pages that have arrived since the last batch, never two of one window.
@@ -132,16 +133,14 @@ class Windows(Generic[T]):
         step, stepped, others = task.result()
         done = running.pop(task)
         gaps = len(self.certificate.gaps)
-        judged = self._judge(step)
-        left = (*others, *judged)
-        waiting = (*left, *self._ready, *running.values())
-        self._left = sum(job.rows_left for job in waiting)
         rows = self._new(step.rows)
+        left = (*others, *self._judge(step, stepped.window), *self._recount())
+        self._left = sum(job.rows_left for job in (*left, *self._ready, *running.values()))
         return Progress(
             rows=rows,
             done=done,
             left=left,
-            gap=stepped.window if len(self.certificate.gaps) > gaps else None,
+            gap=next(iter(self.certificate.gaps[gaps:]), None),
             rows_left=self._left,
         )
 
@@ -233,18 +232,20 @@ class Windows(Generic[T]):
         self.known.met(page)
         return page
 
-    def _judge(self, step: Step[T]) -> tuple[Job[T], ...]:
+    def _judge(self, step: Step[T], window: Window) -> tuple[Job[T], ...]:
         """Return the jobs that a step leaves: a window that cannot be certified is halved, down to the second."""
         if step.reread:
             self._count(rereads=1)
         if step.failed is None:
             if not step.left:
                 self._count(windows=1)
-            if step.doubtful:
-                self._doubtful.append(step.doubtful)
+                if step.total == self.known.most > len(step.rows):
+                    self._fullest.append(window)
+            self._doubtful += [step.doubtful] if step.doubtful else []
             left = step.left
             if step.uncertain:
                 left = tuple(Beyond[T].of(cast("FromLast[T]", each)) for each in left)
+            left = tuple(each for each in left if not self._is_left_torn(each))
             return tuple(each.by_number() for each in left) if self.coarse else left
         revived: tuple[Job[T], ...] = ()
         if step.shuffled and not self.known.shuffled:
@@ -265,11 +266,24 @@ class Windows(Generic[T]):
             return tuple(failed.part(half, None) for half in reversed(halves))
         if not self._spent and (again := failed.again()) is not None:
             return (again,)
-        reason = step.failed or ""
         if isinstance(failed, FromLast) and failed.page:
-            return (HandOut(given_up=failed, page=failed.page, reason=reason),)
-        self._give_up(window, reason)
+            return (HandOut(given_up=failed, page=failed.page, reason=step.failed or ""),)
+        self._give_up(window, step.failed or "")
         return ()
+
+    def _recount(self) -> tuple[Job[T], ...]:
+        """Read windows with the largest total again: more rows came than that, so the index stops to count there."""
+        if not (self._fullest and self._is_counted and len(self.given) > self.known.most):
+            return ()
+        self.known.compare(self.known.most, len(self.given))
+        return tuple(FromLast(window=self._fullest.pop()) for _ in tuple(self._fullest))
+
+    def _is_left_torn(self, job: Job[T]) -> bool:
+        """Leave a part that did not add up as a gap, once all requests are for rows that were never read."""
+        torn = isinstance(job, ByKey) and job.torn and self._spent
+        if torn:
+            self._give_up(job.window, "its rows did not add up to those that were counted")
+        return torn
 
     def _give_up(self, window: Window, reason: str) -> None:
         now, bounded = self.certificate, self._spent
@@ -282,18 +296,14 @@ class Windows(Generic[T]):
     @property
     def _spent(self) -> bool:
         """Whether the pull has made so many requests that what fails from now on is left to the next one."""
-        pages = (len(self.given) + self._left) / (self.known.page_size or self._page_size or 1)
+        left = min(self._left, self.known.most) if self.coarse else self._left  # parts of a day show it all
+        pages = (len(self.given) + left) / (self.known.page_size or self._page_size or 1)
         per_page = _REQUESTS_PER_PAGE["by number" if self.source.time is None else "by key"]
         return self.certificate.requests > max(_REQUESTS_AT_LEAST, per_page * pages)
 
-    def _count(self, *, windows: int = 0, requests: int = 0, rereads: int = 0) -> None:
-        now = self.certificate
-        self.certificate = attrs.evolve(
-            now,
-            windows=now.windows + windows,
-            requests=now.requests + requests,
-            rereads=now.rereads + rereads,
-        )
+    def _count(self, **more: int) -> None:
+        sums = {name: getattr(self.certificate, name) + count for name, count in more.items()}
+        self.certificate = attrs.evolve(self.certificate, **sums)
 
     def _job(self, checkpoint: Checkpoint) -> Job[T]:
         if self.source.time is None or self.coarse or checkpoint.page is not None:
@@ -301,7 +311,7 @@ class Windows(Generic[T]):
         return ByKey(window=checkpoint.window)
 
     def _halves(self, window: Window) -> tuple[Window, Window] | None:
-        """Cut between two days, if the window has more than one: that works for all servers."""
+        """Cut between two days, if there are two: that works for all servers."""
         return window.halves(DAY) or (None if self.coarse else window.halves(SECOND))
 
     @staticmethod

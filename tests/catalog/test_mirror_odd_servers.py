@@ -160,6 +160,15 @@ async def test_a_clock_that_is_ahead_for_one_run_hides_nothing_from_the_next(sho
     assert (await mirror_of(sandbox, kk).status()).products_until < sandbox.now()
 
 
+async def test_a_verification_by_a_clock_that_is_ahead_is_made_up_to_the_true_time(shop, db):
+    sandbox, kk = shop
+
+    report = await Mirror(kk, db.url, now=lambda: sandbox.now() + timedelta(hours=3)).verify()
+
+    assert report.complete
+    assert report.products == 60
+
+
 async def test_a_clock_that_is_behind_is_put_right_by_the_first_answer(shop, mirror_of, db):
     sandbox, kk = shop
     slow = Mirror(kk, db.url, now=lambda: sandbox.now() - timedelta(hours=5))

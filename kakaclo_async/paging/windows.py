@@ -38,17 +38,17 @@ MAX_CONCURRENCY = 16
 _LARGEST_WINDOW = 9_000
 """Rows above which a window is cut: 300 pages of 30, and short of what an index may refuse to page."""
 
-_SMALLEST_WINDOW = 40
-"""Pages below which a window is not cut for the sake of more concurrency."""
+_SMALLEST_WINDOW = 40  # pages below which a window is not cut for the sake of more concurrency
 
-_LONGEST_GATHERING = 0.1
-"""Seconds that a page waits at most for others to come."""
-
-_BETWEEN_PAGES = 1.0
-"""Seconds to leave between two pages of one window, so that they meet replicas in the same state."""
+_LONGEST_GATHERING = 0.1  # seconds that a page waits at most for others to come
+_BETWEEN_PAGES = (
+    1.0  # seconds to leave between two pages of one window, so that they meet replicas in one state
+)
 
 _REQUESTS_PER_PAGE = {"by key": 5, "by number": 3}
 """Requests that a pull may make for each page of rows, before it stops to try again what fails."""
+
+_GIVES_UP = 2  # times so many requests, after which a pull reads nothing any more
 
 _REQUESTS_AT_LEAST = 100
 """Requests that even a small pull may make before that: to cut a range of ten years to a second takes 56."""
@@ -168,7 +168,9 @@ class Windows(Generic[T]):
         """Read a page of a job, or of the older half of one that is too large."""
         if job.pause:
             await self.sleep(job.pause)
-        halves = self._halves(job.window) if job.may_be_cut else None
+        if self._excess > _GIVES_UP:
+            return Step(left=(job,), total=None, failed="it was not read to its end"), job, ()
+        halves = self._halves(job.window) if job.may_be_cut and not self._spent else None
         if halves is not None and (job.must_be_cut or (job.total or 0) > self._limit):
             return await self._cut(job, *halves)
         step = await self._step(job)
@@ -266,7 +268,7 @@ class Windows(Generic[T]):
             return tuple(failed.part(half, None) for half in reversed(halves))
         if not self._spent and (again := failed.again()) is not None:
             return (again,)
-        if isinstance(failed, FromLast) and failed.page:
+        if isinstance(failed, FromLast) and failed.page and self._excess <= _GIVES_UP:
             return (HandOut(given_up=failed, page=failed.page, reason=step.failed or ""),)
         self._give_up(window, step.failed or "")
         return ()
@@ -295,11 +297,16 @@ class Windows(Generic[T]):
 
     @property
     def _spent(self) -> bool:
-        """Whether the pull has made so many requests that what fails from now on is left to the next one."""
-        left = min(self._left, self.known.most) if self.coarse else self._left  # parts of a day show it all
+        """Whether what fails from now on is left to the next pull."""
+        return self._excess > 1
+
+    @property
+    def _excess(self) -> float:
+        """How many times the requests that it may the pull has made."""
+        left = min(self._left, self.known.most)  # on a coarse server, each part of a day shows all of it
         pages = (len(self.given) + left) / (self.known.page_size or self._page_size or 1)
         per_page = _REQUESTS_PER_PAGE["by number" if self.source.time is None else "by key"]
-        return self.certificate.requests > max(_REQUESTS_AT_LEAST, per_page * pages)
+        return self.certificate.requests / max(_REQUESTS_AT_LEAST, per_page * pages)
 
     def _count(self, **more: int) -> None:
         sums = {name: getattr(self.certificate, name) + count for name, count in more.items()}
@@ -322,9 +329,6 @@ class Windows(Generic[T]):
     def _limit(self) -> int:
         """The rows above which a window is cut: small enough to keep the concurrency up."""
         total = self._total or 0
-        share = (
-            _LARGEST_WINDOW
-            if total >= EXACT_TOTALS
-            else total // (2 * (self.concurrency or _MIN_CONCURRENCY))
-        )
+        share = total // (2 * (self.concurrency or _MIN_CONCURRENCY))
+        share = _LARGEST_WINDOW if total >= EXACT_TOTALS else share
         return min(self.known.depth, _LARGEST_WINDOW, max(_SMALLEST_WINDOW * self._page_size, share))

@@ -169,3 +169,23 @@ async def test_a_second_that_holds_more_than_any_total_tells_is_a_gap(deep, time
 
     assert any(at(900) in gap for gap in pull.certificate.gaps)
     assert {row.key for row in rows if row.time != at(900)} <= keys
+
+
+async def test_a_list_that_grows_at_every_request_and_knows_no_ranges_ends_as_gaps(without_pauses):
+    rows = [Row(f"K{number}", START + timedelta(seconds=number)) for number in range(300)]
+    requests = 0
+
+    async def read(_window, number):
+        nonlocal requests
+        requests += 1
+        rows.insert(0, Row(f"new {requests}", START))
+        return Page(list=tuple(rows[30 * (number - 1) : 30 * number]), total=len(rows), page_size=30)
+
+    whole = Window(START, START + timedelta(hours=3))
+    pull = Pull(Source(name="rows", read=read, key=lambda row: row.key), whole, sleep=without_pauses)
+    with pytest.raises(IncompletePull):
+        async for _ in pull:
+            pass
+
+    assert pull.certificate.bounded
+    assert requests < 500

@@ -39,19 +39,14 @@ _LARGEST_WINDOW = 9_000
 """Rows above which a window is cut: 300 pages of 30, and short of what an index may refuse to page."""
 
 _SMALLEST_WINDOW = 40  # pages below which a window is not cut for the sake of more concurrency
-
 _LONGEST_GATHERING = 0.1  # seconds that a page waits at most for others to come
-_BETWEEN_PAGES = (
-    1.0  # seconds to leave between two pages of one window, so that they meet replicas in one state
-)
+_BETWEEN_PAGES = 1.0  # seconds between two pages of one window: they meet replicas in one state
 
 _REQUESTS_PER_PAGE = {"by key": 5, "by number": 3}
 """Requests that a pull may make for each page of rows, before it stops to try again what fails."""
 
+_REQUESTS_AT_LEAST = 100  # that even a small pull may make: to cut ten years to a second takes 56
 _GIVES_UP = 2  # times so many requests, after which a pull reads nothing any more
-
-_REQUESTS_AT_LEAST = 100
-"""Requests that even a small pull may make before that: to cut a range of ten years to a second takes 56."""
 
 
 @attrs.define(eq=False, slots=False)

@@ -25,7 +25,7 @@ class Gap:
 
     endpoint: str
     window: Window
-    reason: str = ""
+    reason: str = attrs.field(default="", eq=False)
 
 
 @attrs.frozen(kw_only=True)

@@ -35,7 +35,7 @@ async def mirror(
         float, typer.Option(help="With --follow: seconds from the start of one cycle to the next.", min=1)
     ] = 60.0,
     verify: Annotated[
-        bool, typer.Option("--verify", help="Read everything again, repair it, and mark what is gone.")
+        bool, typer.Option("--verify", help="Read everything again, repair it, and look for what is gone.")
     ] = False,
 ) -> Result:
     """Pull products, SKUs and stock into a database; run it again to continue, or to catch up."""
@@ -96,6 +96,7 @@ def _result(report: "MirrorReport") -> Result:
         ("re-reads", report.rereads),
         ("undecodable rows", report.undecodable),
         ("products gone", report.gone),
+        ("products missing, asked for again by a later run", report.missing),
         ("gaps", len(report.gaps)),
         ("seconds", round(report.seconds)),
     ]
@@ -103,7 +104,14 @@ def _result(report: "MirrorReport") -> Result:
         sys.stderr.write(
             f"warning: {report.undecodable} rows could not be decoded; the table mirror_undecodable has their texts\n"
         )
-    gaps = [KakaCloError(f"{gap.endpoint} {gap.window} may lack rows: run it again") for gap in report.gaps]
+    if report.unbelieved:
+        sys.stderr.write(
+            f"warning: {report.unbelieved} products seem to be gone at once, and none was marked: is the index whole?\n"
+        )
+    gaps = [
+        KakaCloError(f"{gap.endpoint} {gap.window} may lack rows: run it again ({gap.reason})")
+        for gap in report.gaps
+    ]
     return Result(data=report, tables=(Table(("products", str(report.products)), facts),), errors=tuple(gaps))
 
 

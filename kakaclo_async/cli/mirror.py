@@ -109,7 +109,10 @@ def _result(report: "MirrorReport") -> Result:
             f"warning: {report.unbelieved} products seem to be gone at once, and none was marked: is the index whole?\n"
         )
     gaps = [
-        KakaCloError(f"{gap.endpoint} {gap.window} may lack rows: run it again ({gap.reason})")
+        KakaCloError(
+            f"{gap.endpoint} {gap.window} may lack rows: run it again"
+            + (f" ({gap.reason})" if gap.reason else "")
+        )
         for gap in report.gaps
     ]
     return Result(data=report, tables=(Table(("products", str(report.products)), facts),), errors=tuple(gaps))

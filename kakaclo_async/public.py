@@ -144,4 +144,4 @@ from kakaclo_async.ratelimit.redis import (
     RedisBucket as RedisBucket,
 )
 
-NAMES = sorted(name for name in globals() if name == "__version__" or name[0] != "_")
+NAMES = sorted(name for name in globals() if name == "__version__" or name[0].isalpha())

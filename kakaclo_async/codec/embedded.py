@@ -35,15 +35,14 @@ UNPARSABLE: Final = (InvalidValue, ValueError, ArithmeticError, RecursionError)
 _BALANCE_NAMES: Final = ("balance", "availableBalance", "amount", "availableAmount")
 
 
-_TOKEN: Final = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[^\s",:\[\]{}]+', re.DOTALL)
-_ODD: Final = re.compile(
-    r"""(?P<sound>\\u(?:d[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2}|(?!d[89a-f])[0-9a-f]{4})|\\["\\/bfnrt])
-    |(?P<half>\\u[0-9a-f]{0,4})|(?P<rest>\\?[\x00-\x1f]|\\.)""",
-    re.DOTALL | re.IGNORECASE | re.ASCII | re.VERBOSE,
-)
-_CONTROL: Final = re.compile(r"[\x00-\x1f]")
-_NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?P<part>(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)")
-_LOST: Final = re.compile(r"[^\t\n\r -\U0010ffff]")
+# Texts, and compiled where they are used: few programs meet damage, and all would wait for it when they start.
+_WORD: Final = r'(?s)"[^"\\]*(?:\\.[^"\\]*)*"|[^\s",:\[\]{}]+'
+_ODD: Final = r"""(?saix)
+    (?P<sound>\\u(?:d[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2}|(?!d[89a-f])[0-9a-f]{4})|\\["\\/bfnrt])
+    |(?P<half>\\u[0-9a-f]{0,4})|(?P<rest>\\?[\x00-\x1f]|\\.)"""
+_CONTROL: Final = r"[\x00-\x1f]"
+_NUMBER: Final = r"-?(?:0|[1-9][0-9]*)(?P<part>(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)"
+_LOST: Final = "[^\\t\\n\\r -\U0010ffff]"
 _LITERALS: Final = {"true", "false", "null"}
 _MOST_DIGITS: Final = 1000  # what a parser takes at least
 
@@ -64,7 +63,7 @@ def mend(document: bytes | msgspec.Raw | str) -> str:
     document = document.strip("\ufeff\0 \t\r\n")
     if not document.startswith(("{", "[")):
         raise ValueError("a single value")
-    return _TOKEN.sub(_mended, document)
+    return re.sub(_WORD, _mended, document)
 
 
 def _mended(token: re.Match[str]) -> str:
@@ -74,10 +73,10 @@ def _mended(token: re.Match[str]) -> str:
             return text
         is_name = token.string[token.end() : token.end() + 9].lstrip().startswith(":")
         # A name that is damaged may be a known one: whoever reads it must see that.
-        return _ODD.sub(_escaped, _CONTROL.sub(DAMAGED, text) if is_name else text)
+        return re.sub(_ODD, _escaped, re.sub(_CONTROL, DAMAGED, text) if is_name else text)
     if text in _LITERALS:
         return text
-    number = _NUMBER.fullmatch(text)
+    number = re.fullmatch(_NUMBER, text)
     if number is not None and len(text) <= _MOST_DIGITS:
         try:
             if number["part"]:
@@ -96,7 +95,7 @@ def _escaped(odd: re.Match[str]) -> str:
         case "half":
             return DAMAGED
         case _:
-            return write_json(_LOST.sub(DAMAGED, odd.group())).decode()[1:-1]
+            return write_json(re.sub(_LOST, DAMAGED, odd.group())).decode()[1:-1]
 
 
 class _OptionDocument(msgspec.Struct):

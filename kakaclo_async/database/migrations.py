@@ -155,8 +155,9 @@ def _among_array(element: _Among, compiler: SQLCompiler, **options: Any) -> str:
 @compiles(_Among, "sqlite")
 def _among_json(element: _Among, compiler: SQLCompiler, **options: Any) -> str:  # pyright: ignore[reportUnusedFunction]
     column, codes = (compiler.process(part, **options) for part in element.clauses)
-    values = f"SELECT replace(value, char({ord(_STAND_IN)}), char(0)) FROM json_each({codes})"  # noqa: S608 - compiled
-    return f"{column} IN ({values})"
+    code = f"replace(value, char({ord(_STAND_IN)}), char(0))"
+    # As TEXT: what a function returns has no affinity, and the column's index would not be used.
+    return f"{column} IN (SELECT CAST({code} AS TEXT) FROM json_each({codes}))"  # noqa: S608 - compiled
 
 
 def among(column: ColumnElement[Any], codes: str | Collection[str]) -> ColumnElement[bool]:

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import pytest
+from sqlalchemy import create_engine
+from sqlalchemy.dialects import sqlite
+
+from kakaclo_async.catalog import schema, store
 from kakaclo_async.catalog.database import MirrorDatabase
 from kakaclo_async.catalog.store import Newer, mark_gone, put_products, put_stock
 from kakaclo_async.models.product import Product, Sku, StockLevel, WarehouseStock
@@ -48,3 +53,27 @@ async def test_a_code_with_a_null_character_is_found_again(url):
 
     assert changes == [2, 0]
     assert (status.products, status.skus) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "_PRODUCTS_BEFORE",
+        "_SKUS_BEFORE",
+        "_SKU_STOCKS_BEFORE",
+        "_STOCK_BEFORE",
+        "_STOCK_SUMS",
+        "_SUM_PRODUCT_STOCK",
+    ],
+)
+def test_codes_are_found_by_an_index_and_no_table_is_read_from_end_to_end(name):
+    engine = create_engine("sqlite://")
+    schema.metadata.create_all(engine)
+    sql = str(getattr(store, name).compile(dialect=sqlite.dialect()))
+    with engine.connect() as connection:
+        plan = connection.connection.dbapi_connection.execute(
+            f"EXPLAIN QUERY PLAN {sql}", ['["A"]'] * sql.count("?")
+        )
+        steps = [row[3] for row in plan.fetchall()]
+    engine.dispose()
+    assert [step for step in steps if step.startswith("SCAN") and "json_each" not in step] == []

@@ -6,11 +6,11 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
-from sqlalchemy import Boolean, Text, bindparam, insert, inspect, select, text, update
+from sqlalchemy import Text, bindparam, insert, inspect, select, text, update
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy.types import NULLTYPE, TypeDecorator
 
 from kakaclo_async.errors import ConfigurationError
 
@@ -141,8 +141,8 @@ class _Codes(TypeDecorator["Collection[str]"]):
         return codes if dialect.name == "postgresql" else json.dumps(codes)
 
 
-class _Among(FunctionElement[bool]):
-    type = Boolean()
+class _Among(FunctionElement[Any]):
+    type = NULLTYPE  # as a Boolean, SQLite would be asked whether it equals 1, and would use no index
     inherit_cache = True
 
 
@@ -155,9 +155,8 @@ def _among_array(element: _Among, compiler: SQLCompiler, **options: Any) -> str:
 @compiles(_Among, "sqlite")
 def _among_json(element: _Among, compiler: SQLCompiler, **options: Any) -> str:  # pyright: ignore[reportUnusedFunction]
     column, codes = (compiler.process(part, **options) for part in element.clauses)
-    code = f"replace(value, char({ord(_STAND_IN)}), char(0))"
-    # As TEXT: what a function returns has no affinity, and the column's index would not be used.
-    return f"{column} IN (SELECT CAST({code} AS TEXT) FROM json_each({codes}))"  # noqa: S608 - compiled
+    values = f"SELECT replace(value, char({ord(_STAND_IN)}), char(0)) FROM json_each({codes})"  # noqa: S608 - compiled
+    return f"{column} IN ({values})"
 
 
 def among(column: ColumnElement[Any], codes: str | Collection[str]) -> ColumnElement[bool]:

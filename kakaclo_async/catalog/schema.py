@@ -63,7 +63,7 @@ product = Table(
     _retired("spu_status"),
     Column("gone_since", UtcTime, comment="when KakaClo was found not to know the SPU any more"),
     Column("seen_at", UtcTime, nullable=False, comment="when this row was last received and written"),
-    Column("missing_since", UtcTime, comment="when KakaClo was first asked for the SPU and did not know it"),
+    Column("missing_since", UtcTime, index=True, comment="when KakaClo was first found not to know the SPU"),
 )
 
 sku = Table(
@@ -196,6 +196,7 @@ def _to_4(connection: Connection) -> None:
     mirror_number.create(connection)
     kind = "VARCHAR(19)" if connection.dialect.name == "sqlite" else "TIMESTAMP WITH TIME ZONE"
     connection.exec_driver_sql(f"ALTER TABLE product ADD COLUMN missing_since {kind}")
+    connection.exec_driver_sql("CREATE INDEX ix_product_missing_since ON product (missing_since)")
 
 
 MIGRATIONS = Migrations(

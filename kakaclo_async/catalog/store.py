@@ -64,7 +64,11 @@ _SUM_PRODUCT_STOCK = (
 _MARK_SKU_GONE = (
     update(schema.sku).where(_sku.sku == bindparam("of_sku")).values(gone_since=bindparam("since"))
 )
-_MARK_GONE = update(schema.product).where(among(_product.spu, "spus")).values(gone_since=bindparam("since"))
+_MARK_GONE = (
+    update(schema.product)
+    .where(among(_product.spu, "spus"))
+    .values(gone_since=bindparam("since"), missing_since=None)
+)
 _MARK_ITS_SKUS_GONE = (
     update(schema.sku)
     .where(among(_sku.spu, "spus"), _sku.gone_since.is_(None))
@@ -95,6 +99,8 @@ _WITHOUT_STOCK = (
     .order_by(_sku.sku)
     .limit(bindparam("most"))
 )
+# In their order: times grow with numbers, so only what is dropped is read.
+_FIRST_KEPT = select(_change.id).where(_change.at > bindparam("until")).order_by(_change.id).limit(1)
 _ADD_CHANGES = insert(schema.change)
 
 
@@ -282,7 +288,9 @@ def mark_gone(connection: Connection, spus: Sequence[str], *, since: datetime) -
 
 def drop_changes(connection: Connection, until: datetime) -> None:
     """Forget the changes noted by a moment, and note which was the last of them."""
-    last = connection.scalar(select(func.max(_change.id)).where(_change.at <= until))
+    first_kept = connection.scalar(_FIRST_KEPT, {"until": until})
+    older = () if first_kept is None else (_change.id < first_kept,)
+    last = connection.scalar(select(func.max(_change.id)).where(*older))
     if last is not None:
         connection.execute(delete(schema.change).where(_change.id <= last))
         dropped: Row = {"name": schema.DROPPED_UNTIL, "value": last}

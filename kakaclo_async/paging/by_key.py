@@ -16,8 +16,6 @@ window is read by key, from the newest time of the last such page on; when pages
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from itertools import pairwise
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import attrs
@@ -218,18 +216,16 @@ class ByKey(Generic[T]):
     def _times(
         self, source: Source[T], shown: Shown[T], asked: Window
     ) -> tuple[list[tuple[int, datetime]], Window | None]:
-        """Return the places and times that are in order, and the part of a day that others belong to.
+        """Return the places and times that lie in the window, and the part of a day that others belong to.
 
-        Rows whose time lies outside of the window, is missing or out of order stand where the index has them; their
-        times tell nothing.
+        Rows whose time is missing or lies elsewhere stand where the index has them. A time that lies in the window and
+        is not what the index goes by makes a seam that does not add up.
         """
         assert source.time is not None  # noqa: S101 - others are not read by key
         times = [source.time(row) for row in shown.rows.values()]
         inside = [(place, time) for place, time in enumerate(times) if time is not None and time in asked]
         days = {time.date() for time in times if time is not None and time not in asked}
-        return _in_order(inside), next(
-            (part for part in _parts_of_days(asked) if part.start.date() in days), None
-        )
+        return inside, next((part for part in _parts_of_days(asked) if part.start.date() in days), None)
 
     def _rest(
         self, shown: Shown[T], known: Knowledge, asked: Window, times: list[tuple[int, datetime]], left: int
@@ -248,7 +244,7 @@ class ByKey(Generic[T]):
                 size=before.size if before else shown.count,
                 met=met,
                 newer=newer,
-                newest=times[0][1] if before else asked.end,
+                newest=max(time for _, time in times) if before else asked.end,
                 ended=self.window.end,
             )
             window = Window(self.window.start, oldest)
@@ -295,21 +291,3 @@ def _parts_of_days(window: Window) -> tuple[Window, ...]:
 
 def _is_full(shown: Shown[T], known: Knowledge) -> bool:
     return len(shown.rows) == shown.count == known.page_size
-
-
-def _in_order(times: list[tuple[int, datetime]]) -> list[tuple[int, datetime]]:
-    """Return the longest part of the times that never grows, newest first."""
-    if all(newer[1] >= older[1] for newer, older in pairwise(times)):
-        return times
-    ends: list[int] = []  # for each length, where the part of that length with the newest end ends
-    before: list[int] = []
-    for number, (_, time) in enumerate(times):
-        length = bisect_right(ends, -time.timestamp(), key=lambda end: -times[end][1].timestamp())
-        before.append(ends[length - 1] if length else -1)
-        ends[length : length + 1] = [number]
-    chosen: list[tuple[int, datetime]] = []
-    number = ends[-1]
-    while number >= 0:
-        chosen.append(times[number])
-        number = before[number]
-    return chosen[::-1]

@@ -11,6 +11,7 @@ from support.serving import served
 
 from kakaclo_async import InvalidRequest, Rejected
 from kakaclo_async.catalog import Mirror
+from kakaclo_async.sandbox.http.products import ProductArea
 from kakaclo_async.sandbox.world.view import View
 
 HABITS = {
@@ -166,6 +167,27 @@ async def test_a_verification_by_a_clock_that_is_ahead_is_made_up_to_the_true_ti
     report = await Mirror(kk, db.url, now=lambda: sandbox.now() + timedelta(hours=3)).verify()
 
     assert report.complete
+    assert report.products == 60
+
+
+async def test_a_server_that_answers_for_the_future_does_not_make_it_read(shop, mirror_of, db, monkeypatch):
+    """A clock that is ahead asks for times to come; KakaClo may answer what it has instead of refusing."""
+    monkeypatch.setattr(
+        ProductArea,
+        "_window",
+        lambda _, request: (int(request.moment("dateStartTime")), int(request.moment("dateEndTime"))),
+    )
+    sandbox, kk = shop
+    ahead = Mirror(kk, db.url, now=lambda: sandbox.now() + timedelta(hours=3))
+    await ahead.run()
+    until = (await ahead.status()).products_until
+    for spu in sandbox.catalog.spus():
+        sandbox.catalog.touch(spu)
+    sandbox.skip(3600)
+
+    report = await mirror_of(sandbox, kk).run()
+
+    assert until < sandbox.now() - timedelta(minutes=60)
     assert report.products == 60
 
 

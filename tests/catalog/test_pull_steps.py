@@ -229,6 +229,22 @@ async def test_a_row_that_leaves_a_second_that_is_not_counted_to_its_end_is_noti
     assert pull.certificate.requests > 2 * 1000 / 30  # the second was read again
 
 
+async def test_rows_that_leave_while_the_last_page_is_looked_for_hide_none(without_pauses):
+    """Three rows of page 1 leave: those behind move up onto it, and the last page that came was full."""
+    rows = list(BULK[:93])
+
+    async def read(window, number):
+        if number == 4 and len(rows) == 93:
+            del rows[:3]
+        return await bulk_second(rows, counted=60, depth=10**6, refuses=False)(window, number)
+
+    pull = Pull(source(read, timed=False), Window(START, at(3)), sleep=without_pauses)
+    keys = [row.key async for row in pull]
+
+    assert {row.key for row in rows} <= set(keys)
+    assert pull.certificate.complete
+
+
 async def test_rows_out_of_order_or_without_a_time_are_read_by_page_numbers(without_pauses):
     server = MovingWindow(1, CALM, rows=500)
 

@@ -180,7 +180,8 @@ def put_products(
             changes += sku_changes(skus_before.get(code), detail, new_product=new_product)
         product_rows.append(row)
         sku_rows |= details
-    missing = _missing(skus_before.values(), {product.spu for product in fresh}, sku_rows)
+    listed = {product.spu for product in fresh if product.sku_details}  # none at all is an answer in part
+    missing = _missing(skus_before.values(), listed, sku_rows)
     changes += [gone(row) for row in missing]
 
     _put(

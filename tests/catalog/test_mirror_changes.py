@@ -216,6 +216,26 @@ async def test_a_sku_that_its_product_lists_no_more_is_gone_and_may_come_back(mi
     assert db.one("SELECT gone_since IS NULL FROM sku WHERE sku = ?", dropped) == 1
 
 
+@pytest.mark.parametrize("details", [[], None, "absent"])
+async def test_a_product_that_comes_without_any_skus_loses_none(mirrored, db, monkeypatch, details):
+    sandbox, mirror, after = mirrored
+    from kakaclo_async.sandbox.world.view import View
+
+    spu = next(sandbox.catalog.spus())
+    document = View.document
+
+    def bare(view, row):
+        found = {**document(view, row), "skuDetails": details}
+        return {name: value for name, value in found.items() if value != "absent"}
+
+    monkeypatch.setattr(View, "document", bare)
+    sandbox.catalog.touch(spu)
+    told = await news(sandbox, mirror, after)
+
+    assert ChangeKind.GONE not in {change.kind for change in told}
+    assert db.one("SELECT count(*) FROM sku WHERE gone_since IS NOT NULL") == 0
+
+
 @pytest.mark.parametrize("turns", [1, 2, 5, 20])
 async def test_a_reader_whose_wait_was_cancelled_goes_on_where_it_was(mirrored, turns):
     _, mirror, after = mirrored

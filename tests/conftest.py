@@ -9,6 +9,7 @@ from multiprocessing.process import BaseProcess
 import pytest
 from hypothesis import settings
 
+from kakaclo_async.sandbox.http import routing
 from kakaclo_async.testing import SteppedLoop
 
 # The suite is the same in every run; `make fuzz` looks for new cases.
@@ -75,3 +76,14 @@ def pytest_configure(config):
 def pytest_asyncio_loop_factories(item):
     stepped = item.get_closest_marker("stepped")
     return {"stepped": SteppedLoop} if stepped else {"real": asyncio.new_event_loop}
+
+
+@pytest.fixture
+def damage(monkeypatch):
+    """Lets the server's answers leave with other bytes."""
+    success = routing.success
+
+    def damaged(change):
+        monkeypatch.setattr(routing, "success", lambda data, message: change(success(data, message)))
+
+    return damaged

@@ -18,17 +18,6 @@ PRODUCTS = "/v1/product/products"
 
 
 @pytest.fixture
-def damage(monkeypatch):
-    """Lets the server's answers leave with other bytes."""
-    success = routing.success
-
-    def damaged(change):
-        monkeypatch.setattr(routing, "success", lambda data, message: change(success(data, message)))
-
-    return damaged
-
-
-@pytest.fixture
 def answer(monkeypatch):
     """Lets the server answer products with other fields, by code."""
     document = View.document

@@ -42,17 +42,6 @@ def spoil(sandbox, monkeypatch):
     return spoil
 
 
-@pytest.fixture
-def damage(monkeypatch):
-    """Lets the server's answers leave with other bytes."""
-    success = routing.success
-
-    def damaged(change):
-        monkeypatch.setattr(routing, "success", lambda data, message: change(success(data, message)))
-
-    return damaged
-
-
 async def in_doubt(kk, sandbox, journal, order, fault):
     sandbox.faults.add(Fault(fault, **POST))
     with pytest.raises(OutcomeUnknown):

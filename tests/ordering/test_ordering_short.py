@@ -101,13 +101,17 @@ async def test_the_limits_of_a_view_do_not_bind_the_look(kk, sandbox, journal, o
     assert [placed.orders for placed in sandbox.journal] == [(created.id,)]
 
 
-async def test_a_search_of_many_pages_goes_on_from_one_short_submit_to_the_next(kk, sandbox, journal, order):
-    await in_doubt(kk, sandbox, journal, order())
-    sku = order("X").items[0].sku
-    for number in range(800):
+def place_others(sandbox, sku, count):
+    """Orders of others, enough for several pages of the list."""
+    for number in range(count):
         sandbox.catalog.set_stock(sku, "G007", 99)
         sandbox.ledger.place([Line(sku, 1)], {"country": "US"}, "Standard", f"OTHER-{number}", None)
     sandbox.skip(301)
+
+
+async def test_a_search_of_many_pages_goes_on_from_one_short_submit_to_the_next(kk, sandbox, journal, order):
+    await in_doubt(kk, sandbox, journal, order())
+    place_others(sandbox, order("X").items[0].sku, 800)
     sandbox.faults.add(Fault("delay", path=LIST, method="GET", seconds=0.4, times=None))
     created = await submitted(kk, order(), journal)
     assert created.id == sandbox.journal[0].orders[0]
@@ -116,11 +120,7 @@ async def test_a_search_of_many_pages_goes_on_from_one_short_submit_to_the_next(
 
 async def test_what_was_read_before_a_look_failed_is_matched(kk, sandbox, journal, order):
     await in_doubt(kk, sandbox, journal, order())
-    sku = order("X").items[0].sku
-    for number in range(600):
-        sandbox.catalog.set_stock(sku, "G007", 99)
-        sandbox.ledger.place([Line(sku, 1)], {"country": "US"}, "Standard", f"OTHER-{number}", None)
-    sandbox.skip(301)
+    place_others(sandbox, order("X").items[0].sku, 600)
     list_of = [served.query["pageNumber"] async for served in listed(kk, sandbox)]
     sandbox.faults.add(Fault("rejected", path=LIST, method="GET", skip=list_of.index("3") + 1, times=None))
     await journal.settle(kk)

@@ -3,7 +3,7 @@
     python benchmarks/bench_catalog.py rows          SKU rows per second into SQLite, from ready models
     python benchmarks/bench_catalog.py memory        peak memory for 1,000 and for 100,000 products
     python benchmarks/bench_catalog.py requests      requests over the pages that there are, calm and busy
-    python benchmarks/bench_catalog.py makespan      a full mirror at 100 times the speed, over the rate's minimum
+    python benchmarks/bench_catalog.py makespan      a full mirror at 50 times the speed, over the rate's minimum
 
 Without a name it runs all but `memory`, which takes minutes.
 """

@@ -148,6 +148,7 @@ async def test_a_mirror_of_version_2_in_mid_pull_is_brought_up_to_date_and_goes_
             connection.execute("ALTER TABLE mirror_open RENAME COLUMN last_total TO clock")
             connection.execute("ALTER TABLE mirror_open RENAME COLUMN first_page_total TO first")
             connection.execute("ALTER TABLE product ADD COLUMN seen_in INTEGER NOT NULL DEFAULT 0")
+            connection.execute("DROP INDEX ix_product_missing_since")
             connection.execute("ALTER TABLE product DROP COLUMN missing_since")
             connection.execute("DROP TABLE mirror_number")
             connection.execute("UPDATE mirror_schema SET version = 2")

@@ -3,7 +3,7 @@ PYTHON ?= $(firstword $(shell command -v python3.11 python3.12 python3.13 python
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo quick test test-slow test-wheel fuzz lint format bench docs build lock clean
+.PHONY: help demo quick test test-wheel test-versions test-slow fuzz lint format bench docs audit build lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,10 @@ test: .venv/ready  ## the whole suite but the long campaigns, with its coverage
 test-wheel:  ## as `test`, on the wheel, as users install it
 	.ci/test-wheel $(PYTHON)
 
+test-versions:  ## the quick tests with the lowest and with the newest versions of all dependencies
+	.ci/test-versions lowest $(PYTHON)
+	.ci/test-versions newest $(PYTHON)
+
 test-slow: .venv/ready  ## the long campaigns
 	$(BIN)/pytest -m slow --timeout 3600
 
@@ -52,6 +56,9 @@ bench: .venv/ready  ## every benchmark; each prints its table and fails when it 
 
 docs: .venv/ready  ## the documentation, into site/
 	$(BIN)/mkdocs build --strict --quiet
+
+audit: .venv/ready  ## known vulnerabilities of the pinned versions; needs PyPI's advisories
+	$(BIN)/uvx --quiet pip-audit@2.10.1 --strict --no-deps --disable-pip --requirement constraints.txt
 
 build: .venv/ready  ## the wheel and the source package, into dist/
 	$(BIN)/pip install --quiet build && $(BIN)/python -m build

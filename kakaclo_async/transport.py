@@ -231,10 +231,9 @@ class _Names:
 
 def _new_session(*, force_close: bool) -> aiohttp.ClientSession:
     resolver = aiohttp.ThreadedResolver(cast("asyncio.AbstractEventLoop", _Names()))
+    connector = aiohttp.TCPConnector(limit=0, force_close=force_close, resolver=resolver)  # see `connections`
     session = aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(
-            limit=0, force_close=force_close, resolver=resolver
-        ),  # see `connections`
+        connector=connector,
         cookie_jar=aiohttp.DummyCookieJar(),
         # The caller's budget is the only clock; aiohttp's own five minutes would cut it short.
         timeout=aiohttp.ClientTimeout(total=None),
@@ -263,7 +262,7 @@ def _lent(session: aiohttp.ClientSession, *, fresh: bool) -> Generator[aiohttp.C
         raise ConfigurationError("the session that this client was given is closed, and nothing was sent")
     lent = copy(session)
     _never_repeat(lent)
-    once = _OneConnection(session.connector, fresh=fresh)
+    once = _OneConnection(session, fresh=fresh)
     lent._connector = cast("aiohttp.BaseConnector", once)  # noqa: SLF001 - a copy of ours
     try:
         yield lent
@@ -274,8 +273,9 @@ def _lent(session: aiohttp.ClientSession, *, fresh: bool) -> Generator[aiohttp.C
 class _OneConnection:
     """A connector that hands out one connection of another one."""
 
-    def __init__(self, connector: aiohttp.BaseConnector, *, fresh: bool) -> None:
-        self._connector = connector
+    def __init__(self, session: aiohttp.ClientSession, *, fresh: bool) -> None:
+        self._session = session
+        self._connector = cast("aiohttp.BaseConnector", session.connector)
         self._fresh = fresh
         self._handed_out = False
         self._kept = False
@@ -294,7 +294,7 @@ class _OneConnection:
         watch = aiohttp.TraceConfig()
         watch.on_connection_reuseconn.append(self._note)
         watch.freeze()
-        watched = [*traces, Trace(req.session, watch, trace_config_ctx=SimpleNamespace())]
+        watched = [*traces, Trace(self._session, watch, trace_config_ctx=SimpleNamespace())]
         while True:
             self._kept = False
             connection = await self._connector.connect(req, watched, timeout)

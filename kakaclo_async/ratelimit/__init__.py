@@ -145,7 +145,9 @@ class Remote:
 
     def _mistake(self, error: Exception) -> str | None:
         """Return what to say of an error that no waiting can heal."""
-        if isinstance(error, self._moved):
+        if isinstance(error, self._moved) or str(error).startswith(
+            "MOVED "
+        ):  # redis-py 5 has no class for it
             return _CLUSTER
         if isinstance(error, self._refusals) or any(text in str(error) for text in _MISTAKES):
             return (

@@ -126,7 +126,8 @@ async def test_what_worked_once_is_right_and_whatever_comes_later_is_an_outage(f
 
 
 async def test_what_is_no_redis_is_a_wrong_address(make_gate):
-    async def page(_, writer):
+    async def page(reader, writer):
+        await reader.read(1)
         writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
         await writer.drain()
         writer.close()

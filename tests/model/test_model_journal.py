@@ -27,7 +27,7 @@ WORLDS = {
     "two workers": Bounds(("submit", "submit"), losses=1),
     "two workers that wait shortly": Bounds(("look", "once"), losses=1),
     "two workers, one dies": Bounds(("submit", "submit"), losses=0, crashes=1),
-    "two workers, all takes its time": Bounds(("submit", "submit"), losses=0, stalls=2),
+    "two workers, one step takes its time": Bounds(("submit", "submit"), losses=0, stalls=1),
     "a worker and one that settles": Bounds(("submit", "settle 4"), losses=2),
     "a worker that dies and one that finishes": Bounds(("submit", "finish 20"), losses=1, crashes=1),
     "a clock that is set": Bounds(("submit", "settle 4"), losses=1, sets=1),
@@ -138,8 +138,8 @@ MISTAKES = {
     settles_before_the_quiet_time: Bounds(("submit",), losses=1),
     forgets_that_the_index_lags: Bounds(("submit",), losses=1),
     takes_a_lost_answer_for_a_refusal: Bounds(("submit",), losses=1),
-    sends_without_looking_at_its_lease: Bounds(("submit", "submit"), losses=0, stalls=2),
-    calls_what_was_sent_again_since_absent: Bounds(("submit", "submit"), losses=2),
+    sends_without_looking_at_its_lease: Bounds(("submit", "submit"), losses=0, stalls=1),
+    calls_what_was_sent_again_since_absent: Bounds(("submit", "settle 10.5"), losses=2),
     believes_a_clock_that_is_set: Bounds(("submit", "submit"), losses=1, sets=1, directions=(1,)),
 }
 

@@ -47,7 +47,7 @@ class Bounds:
         losses: requests, or answers to them, that are lost, or arrive after their sender gave them up.
         refusals: POSTs that KakaClo declines.
         crashes: workers that die.
-        stalls: times that the clock moves on while something is under way.
+        stalls: transactions, requests and their answers that take any time; others take none.
         sets: times that the wall clock is set, ahead or back.
         failures: transactions that fail, before or after they took effect.
         directions: in which the clock is set.
@@ -145,7 +145,8 @@ class Pending:
         work: the transaction.
         until: when its sender gives up.
         arrived: whether the order was made.
-        delivered: the outcome that is on its way back, of a slow transaction.
+        is_slow: whether time may pass meanwhile.
+        results: what a transaction came to, while that is on its way back.
     """
 
     kind: str
@@ -154,6 +155,8 @@ class Pending:
     work: object = None
     until: float = float("inf")
     arrived: bool = False
+    is_slow: bool = False
+    results: list = attrs.field(factory=list)
 
 
 @attrs.define(eq=False)
@@ -174,6 +177,11 @@ class Process:
     def new_token(self):
         self.tokens += 1
         return f"{self.name}.{self.tokens}"
+
+    @property
+    def has_begun(self):
+        """Whether anything happened to it."""
+        return self.history != 0 or any(one.is_slow for one in self.pending)
 
     @property
     def is_idle(self):
@@ -310,7 +318,7 @@ class JournalWorld(World):
 
     def _has_a_twin(self, process):
         """Tell whether another process with the same program has not begun either: it does not matter which begins."""
-        names = [name for name, one in self.processes.items() if one.history == 0 and not one.is_dead]
+        names = [name for name, one in self.processes.items() if not (one.has_begun or one.is_dead)]
         twins = [name for name in names if self.programs[name] == self.programs[process.name]]
         return process.name in twins[1:]
 
@@ -327,8 +335,14 @@ class JournalWorld(World):
             return self._event(f"{process.name} {label}", do, process, pending, *arguments, costs=costs)
 
         may = {name: bool(left) and self.ending_since is None for name, left in self.left.items()}
-        if pending.kind == "database":
+        if may["stalls"] and not pending.is_slow:
+            yield event(f"{pending.label}: takes its time", self._slow_down, costs="stalls")
+        if pending.results:
+            yield event(f"{pending.label}: the answer comes", self._commit_and_tell)
+        elif pending.kind == "database":
             yield event(pending.label, self._commit_and_tell)
+            if may["stalls"] and not pending.is_slow:
+                yield event(f"{pending.label}: the answer takes its time", self._commit_slowly, costs="stalls")
             if may["failures"]:
                 yield event(f"{pending.label}: the database fails before", self._fail, False, costs="failures")
                 yield event(f"{pending.label}: the database fails after", self._fail, True, costs="failures")
@@ -344,8 +358,8 @@ class JournalWorld(World):
                 yield event("POST's answer is lost", self._lose, "arrived", costs="losses")
         else:
             yield event("POST arrives, and is answered", self._place)
-            if may["stalls"]:
-                yield event("POST arrives, and its answer takes its time", self._arrive_slowly)
+            if pending.is_slow:
+                yield event("POST arrives, its answer does not yet", self._arrive_slowly)
             if may["losses"]:
                 yield event("POST arrives, its answer is lost", self._lose, "arrives", costs="losses")
                 yield event("POST is lost", self._lose, "gone", costs="losses")
@@ -372,10 +386,9 @@ class JournalWorld(World):
         waits = [pending for process in live for pending in process.pending]
         limits = [one.until for one in self.travelling] + [one.until for one in waits if one.kind == "POST"]
         moments = limits if timer is None else [*limits, timer]
-        if not moments or min(limits, default=now + 1) <= now or (waits and not self.left["stalls"]):
+        if not moments or min(limits, default=now + 1) <= now or not all(one.is_slow for one in waits):
             return []
-        costs = "stalls" if waits else None
-        return [self._event(f"... until {min(moments):.1f}", self.loop.jump, min(moments), costs=costs)]
+        return [self._event(f"... until {min(moments):.1f}", self.loop.jump, min(moments))]
 
     # What it does.
 
@@ -385,7 +398,15 @@ class JournalWorld(World):
         return result
 
     def _commit_and_tell(self, process, pending):
-        self._answer(process, pending, self._commit(process, pending))
+        result = pending.results[0] if pending.results else self._commit(process, pending)
+        self._answer(process, pending, result)
+
+    def _commit_slowly(self, process, pending):
+        pending.results.append(self._commit(process, pending))
+        pending.is_slow = True
+
+    def _slow_down(self, _, pending):
+        pending.is_slow = True
 
     def _fail(self, process, pending, after):
         if after:
@@ -512,7 +533,7 @@ class JournalWorld(World):
             tuple((one.by, one.until) for one in self.travelling),
             tuple(
                 (name, one.is_dead, None if one.is_idle else one.history, repr(one.heard) if one.is_idle else "",
-                 tuple((wait.label, wait.arrived, wait.until) for wait in one.pending))
+                 tuple((wait.label, wait.arrived, wait.is_slow, bool(wait.results), wait.until) for wait in one.pending))
                 for name, one in self.processes.items()
             ),
         )

@@ -14,7 +14,7 @@ from kakaclo_async.models.custom import NewDesign
 from kakaclo_async.models.order import NewOrder
 from kakaclo_async.ordering.database import Database, PerLoop
 from kakaclo_async.ordering.designs import DesignWrites
-from kakaclo_async.ordering.leases import Attempt, Leases
+from kakaclo_async.ordering.leases import Attempt, Leases, still_in
 from kakaclo_async.ordering.orders import OrderWrites
 from kakaclo_async.ordering.reconcile import Reconciler, reconcile
 from kakaclo_async.ordering.refunds import RefundWrites, prepare_refund
@@ -233,15 +233,17 @@ class Journal:
         failure: KakaCloError | None = None
         attempts, waits = 0, 0
         looked = False
+        doubt: OutcomeUnknown | None = None
         while True:
             attempt = Attempt(writes, key, payload, self._store, leases, orphan=orphan)
-            entry, is_leased = await attempt.claim(digest)
+            with still_in(doubt):
+                entry, is_leased = await attempt.claim(digest)
             if is_leased:
                 if (notes := call_writes.get()) is not None:
                     notes.not_executed()
                 if (outcome := await attempt.carry_out()) is not None:
                     return outcome
-                attempts, looked = attempts + 1, False
+                attempts, looked, doubt = attempts + 1, False, attempt.doubt
                 continue
             if entry.digest != digest:
                 raise writes.conflict(key, entry, payload)
@@ -256,8 +258,9 @@ class Journal:
             # A look that began when it could tell, and did not: no other will, unless KakaClo recovers. Nor will one
             # through a closed client; its clock may also have said that it was too early.
             is_over = (looked and entry.may_be_settled) or isinstance(failure, ClientClosed)
+            doubt = _unknown(writes, entry, failure)
             if is_over or attempts == _MOST_ATTEMPTS or (left is not None and left <= 0):
-                raise _unknown(writes, entry, failure)
+                raise doubt
             if entry.status is WriteStatus.SENDING:
                 waits += 1
                 pause = _PAUSES.after(waits)
@@ -265,7 +268,8 @@ class Journal:
             else:
                 ripe_in = ((entry.settles_at or entry.seen_at) - entry.seen_at).total_seconds()
                 reconciler = self._reconcilers.get()[writes.kind]
-                failure = await reconciler.next_look(writes, ripe_in=ripe_in, timeout=left)
+                with still_in(doubt):
+                    failure = await reconciler.next_look(writes, ripe_in=ripe_in, timeout=left)
                 looked = entry.may_be_settled
 
 

@@ -7,6 +7,7 @@ import os
 import secrets
 import time
 from abc import ABC, abstractmethod
+from contextlib import contextmanager
 from copy import copy
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, ClassVar, Self
@@ -21,7 +22,7 @@ from kakaclo_async.ordering.writes import Lease
 from kakaclo_async.sending import Sender
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
     from kakaclo_async.errors import Conflict
     from kakaclo_async.ordering.store import Store
@@ -160,7 +161,10 @@ class Attempt:
         payload: the JSON body to send.
         lease: its claim; the request must not leave without it.
         orphan: whether the journal alone has the payload, and keeps it unless KakaClo declines it.
+        doubt: the error that says so, once it was sent and its outcome was recorded as unknown.
     """
+
+    doubt: OutcomeUnknown | None = None
 
     def __init__(
         self, writes: Writes, key: str, payload: bytes, store: Store, leases: Leases, *, orphan: bool = False
@@ -229,7 +233,7 @@ class Attempt:
             if not self._may_have_left:
                 await self._release(error)
                 raise
-            unknown = self._foreign(error)
+            unknown = self._in_doubt(f"{type(error).__name__} while it was being sent")
             await self._unknown(unknown)
             raise unknown from error
         else:
@@ -252,17 +256,17 @@ class Attempt:
                 f"the journal takes it for sent until it is settled, for it could not record that: {trouble}"
             )
 
-    def _foreign(self, error: BaseException) -> OutcomeUnknown:
+    def _in_doubt(self, why: str) -> OutcomeUnknown:
         settles_at = datetime.fromtimestamp(self.lease.now().timestamp(), UTC)
         settles_at += timedelta(seconds=self._store.quiet_time)
-        return self._writes.unknown(self.key, f"{type(error).__name__} while it was being sent", settles_at)
+        return self._writes.unknown(self.key, why, settles_at)
 
     async def _unknown(self, error: OutcomeUnknown) -> None:
         self.lease.end()
+        why = str(error.__cause__ or error)
+        self.doubt = self._in_doubt(why)
         try:
-            await self._store.unknown(
-                self.lease.token, str(error.__cause__ or error), server_now=self._server_now()
-            )
+            await self._store.unknown(self.lease.token, why, server_now=self._server_now())
         except asyncio.CancelledError:
             raise error from error.__cause__
         except Exception as trouble:  # noqa: BLE001 - whatever it is, the write is in doubt
@@ -292,3 +296,15 @@ class Attempt:
     def _server_now(self) -> float | None:
         loop_time = asyncio.get_running_loop().time()
         return self._writes.sender.state.server_clock.now(loop_time=loop_time, wall_time=time.time())
+
+
+@contextmanager
+def still_in(doubt: OutcomeUnknown | None) -> Generator[None]:
+    """Let whatever fails in a doubt say so: its own error would sound as if nothing had been sent."""
+    try:
+        yield
+    except Exception as error:
+        if doubt is None:
+            raise
+        doubt.args = (f"{doubt}; {error if isinstance(error, KakaCloError) else type(error).__name__}",)
+        raise doubt from error

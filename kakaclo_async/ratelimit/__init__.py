@@ -78,11 +78,11 @@ class Remote:
         scheme = url.partition(":")[0].lower()
         if "sentinel" in scheme or "cluster" in scheme:
             raise ConfigurationError(_SENTINEL if "sentinel" in scheme else _CLUSTER)
-        # A kept connection that broke is made anew once; a Redis that hangs is not waited for twice.
-        again = Retry(NoBackoff(), 1, supported_errors=(exceptions.ConnectionError,))
+        # Not by redis-py, which would repeat a command that took effect whatever it does: see `_run`.
+        never = Retry(NoBackoff(), 0, supported_errors=(exceptions.ConnectionError,))
         try:
             self._client = redis.Redis.from_url(  # pyright: ignore[reportUnknownMemberType] - its **kwargs are untyped
-                url, socket_timeout=_TIMEOUT, socket_connect_timeout=_TIMEOUT, retry=again
+                url, socket_timeout=_TIMEOUT, socket_connect_timeout=_TIMEOUT, retry=never
             )
         except ValueError:
             raise ConfigurationError(
@@ -107,6 +107,7 @@ class Remote:
         sockets = cast("dict[str, object]", self._client.connection_pool.connection_kwargs)
         # Of one answer; a new connection needs several.
         self._patience = 2 * float(cast("float", sockets.get("socket_timeout") or _TIMEOUT))
+        self._broken = exceptions.ConnectionError
         self._moved = exceptions.MovedError
         self._refusals = (
             exceptions.AuthenticationError,
@@ -128,7 +129,7 @@ class Remote:
             self._settings[-1] = now - self._asked_at + _CLOCK_DRIFT
         try:
             async with asyncio.timeout(self._patience):
-                answer = await self._script(self._keys, [*self._settings, *operation])
+                answer = await self._run(*operation)
         except self._trouble as error:
             with contextlib.suppress(*self._trouble):
                 # After a failover the name may stand for another server.
@@ -142,6 +143,17 @@ class Remote:
             ) from error
         self._answered, self._asked_at = True, now
         return [float(number) for number in answer]
+
+    async def _run(self, *operation: str | float) -> Sequence[bytes]:
+        """Run it; a kept connection that broke is made anew once, and a Redis that hangs is not waited for twice."""
+        arguments = [*self._settings, *operation]
+        try:
+            return await self._script(self._keys, arguments)
+        except self._broken:
+            # It may have taken effect. A permit that is taken twice is one too many; given back twice, one too few.
+            if operation[0] == "give_back":
+                raise
+            return await self._script(self._keys, arguments)
 
     def _mistake(self, error: Exception) -> str | None:
         """Return what to say of an error that no waiting can heal."""

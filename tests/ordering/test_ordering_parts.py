@@ -6,7 +6,7 @@ import asyncio
 import pickle
 
 import pytest
-from support.ordering import POST, client
+from support.ordering import POST, client, kill_at
 
 from kakaclo_async import ConfigurationError, IncompletePull, OutcomeUnknown
 from kakaclo_async.errors import Conflict
@@ -68,12 +68,33 @@ async def test_a_list_that_never_stands_still_makes_no_order_absent(kk, sandbox,
     assert len(sandbox.journal) == 1
 
 
-async def test_a_look_that_breaks_is_raised_where_somebody_waits(kk, sandbox, journal, order, monkeypatch):
+async def test_a_look_that_breaks_is_a_doubt_still_where_somebody_waits(
+    kk, sandbox, journal, order, monkeypatch
+):
     monkeypatch.setattr(order_writes, "list_orders", lambda *_, **__: 1 / 0)
     sandbox.faults.add(Fault("reset_after", **POST))
 
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(OutcomeUnknown, match="ZeroDivisionError") as told:
         await kk.orders.submit(order(), journal=journal, timeout=None)
+    assert isinstance(told.value.__cause__, ZeroDivisionError)
+    assert (told.value.custom_order_id, told.value.settles_at is None) == ("SHOP-1", False)
+
+
+@pytest.mark.parametrize("number", [3, 4, 5])
+async def test_a_database_that_goes_away_in_a_doubt_does_not_sound_as_if_nothing_was_sent(
+    kk, sandbox, url, order, number
+):
+    """The transactions: claim, doubt, claim, the open ones, what was seen."""
+    journal = Journal(url, now=sandbox.now)
+    sandbox.faults.add(Fault("reset_after", **POST))
+    kill_at(journal, number, "before", error="the disk is gone")
+
+    with pytest.raises(OutcomeUnknown, match="the disk is gone") as told:
+        await kk.orders.submit(order(), journal=journal, timeout=None)
+
+    assert told.value.settles_at is not None
+    created = await kk.orders.submit(order(), journal=Journal(url, now=sandbox.now), timeout=None)
+    assert [placed.orders for placed in sandbox.journal] == [(created.id,)]
 
 
 async def test_a_search_ends_when_nobody_waits_any_more(kk, sandbox, journal, order):

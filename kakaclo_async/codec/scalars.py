@@ -25,7 +25,17 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 N = TypeVar("N", "OrderNumber", "RefundNumber")
 
-write_json: Final = msgspec.json.Encoder(decimal_format="number").encode
+
+def _plain(value: object) -> object:
+    """Return what a value of a class of its own is to JSON: a `Number` is a text, and so is a text of numpy."""
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, int):
+        return int(value)
+    raise TypeError(f"{type(value).__name__} is no JSON")
+
+
+write_json: Final = msgspec.json.Encoder(decimal_format="number", enc_hook=_plain).encode
 DAMAGED: Final = "\ufffd"
 """What stands for a character that could not be read."""
 

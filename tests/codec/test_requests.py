@@ -136,6 +136,14 @@ def test_json_for_people_has_snake_case_names_and_exact_texts(decode):
     assert "extra" not in product
 
 
+def test_texts_and_numbers_of_other_classes_are_written_as_what_they_are():
+    pieces = type("Pieces", (int,), {})(3)
+    number = codec.RefundNumber("R1", "R2")
+    order = NewOrder(address=ORDER.address, items=[Item("A", pieces)], remark=number)
+    body = json.loads(codec.encode(order))
+    assert (body["remark"], body["orderItemsList"]) == ("R1", [{"sku": "A", "quantity": 3}])
+
+
 def test_json_for_people_has_a_number_as_a_text_that_every_writer_knows():
     written = codec.to_json({"refund": codec.RefundNumber("R1", "R2")})
     assert msgspec.json.encode(written) == b'{"refund":"R1"}'

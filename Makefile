@@ -1,6 +1,8 @@
 # Every target builds .venv by itself if it is missing. PYTHON chooses the interpreter (3.11 or newer).
 PYTHON ?= $(firstword $(shell command -v python3.11 python3.12 python3.13 python3))
 BIN := .venv/bin
+FUZZ_SEED ?= $(shell date +%s)
+FUZZ_SECONDS ?= 600
 
 .DEFAULT_GOAL := help
 .PHONY: help demo quick test test-wheel test-versions test-slow fuzz lint format bench docs audit build lock clean
@@ -38,8 +40,9 @@ test-versions:  ## the quick tests with the lowest and with the newest versions 
 test-slow: .venv/ready  ## the long campaigns
 	$(BIN)/pytest -m slow --timeout 3600
 
-fuzz: .venv/ready  ## the property tests with many new cases
-	HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest -n auto -m 'not slow' --timeout 1800 tests/codec tests/core tests/models tests/resources
+fuzz: .venv/ready  ## the property tests with many new cases, then damaged answers for FUZZ_SECONDS
+	HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest -n auto -m 'not slow' --timeout 1800 tests/codec tests/core tests/fuzz tests/models tests/resources
+	$(BIN)/python tests/fuzz/campaign.py --seed $(FUZZ_SEED) --seconds $(FUZZ_SECONDS)
 
 lint: .venv/ready  ## style and types
 	$(BIN)/ruff check .

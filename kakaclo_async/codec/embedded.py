@@ -36,10 +36,13 @@ _BALANCE_NAMES: Final = ("balance", "availableBalance", "amount", "availableAmou
 
 
 # Texts, and compiled where they are used: few programs meet damage, and all would wait for it when they start.
-_WORD: Final = r'(?s)"[^"\\]*(?:\\.[^"\\]*)*"|[^\s",:\[\]{}]+'
-_ODD: Final = r"""(?saix)
-    (?P<sound>\\u(?:d[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2}|(?!d[89a-f])[0-9a-f]{4})|\\["\\/bfnrt])
-    |(?P<half>\\u[0-9a-f]{0,4})|(?P<rest>\\?[\x00-\x1f]|\\.)"""
+# A quote that is never closed takes all that follows: a new search from each quote after it would be quadratic.
+_WORD: Final = r'(?s)"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[^\s",:\[\]{}]+'
+# The letters of escapes are small, those of their digits are not.
+_ODD: Final = r"""(?sax)
+    (?P<sound>\\u(?:[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?![dD][89a-fA-F])[0-9a-fA-F]{4})
+        |\\["\\/bfnrt])
+    |(?P<half>\\u[0-9a-fA-F]{0,4})|(?P<rest>\\?[\x00-\x1f]|\\.)"""
 _CONTROL: Final = r"[\x00-\x1f]"
 _NUMBER: Final = r"-?(?:0|[1-9][0-9]*)(?P<part>(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)"
 _LOST: Final = "[^\\t\\n\\r -\U0010ffff]"

@@ -12,6 +12,7 @@ from typing import Final, cast
 import attrs
 
 from kakaclo_async.errors import InvalidRequest
+from kakaclo_async.models.common import Number
 
 
 def to_json(value: object) -> object:
@@ -24,6 +25,8 @@ def to_json(value: object) -> object:
     match value:
         case Enum():
             return cast("object", value.value)
+        case Number():  # a text for `json`, and for other writers a type that they do not know
+            return str(value)
         case Decimal():
             return format(value, "f")
         case datetime():

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Hashable, Iterator
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, ClassVar, Final, Generic, TypeVar, cast
 
 import attrs
@@ -25,7 +25,17 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 N = TypeVar("N", "OrderNumber", "RefundNumber")
 
-write_json: Final = msgspec.json.Encoder(decimal_format="number").encode
+
+def _plain(value: object) -> object:
+    """Return what a value of a class of its own is to JSON: a `Number` is a text, and so is a text of numpy."""
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, int):
+        return int(value)
+    raise TypeError(f"{type(value).__name__} is no JSON")
+
+
+write_json: Final = msgspec.json.Encoder(decimal_format="number", enc_hook=_plain).encode
 DAMAGED: Final = "\ufffd"
 """What stands for a character that could not be read."""
 
@@ -262,7 +272,10 @@ def read_number_member(kind: type[OpenIntEnum], value: object) -> OpenIntEnum | 
 def _exactly(text: str) -> Decimal:
     if len(text) > _LONGEST_NUMBER:
         raise InvalidValue(_OUT_OF_BOUNDS)
-    number = Decimal(text)
+    try:
+        number = Decimal(text)
+    except InvalidOperation:  # an exponent that decimal itself cannot hold
+        raise InvalidValue(_OUT_OF_BOUNDS) from None
     if not -_MOST_DIGITS <= number.adjusted() <= _MOST_DIGITS:
         raise InvalidValue(_OUT_OF_BOUNDS)
     return number
@@ -322,7 +335,7 @@ def _numbers(value: object, names: tuple[str, ...]) -> Iterator[str]:
             if held is None and fields:
                 raise InvalidValue("names no number")
             yield from _numbers(held, names)
-        case int() | Decimal() if not isinstance(value, bool) and value == value // 1:
+        case int() | Decimal() if not isinstance(value, bool) and value == int(value):
             yield str(int(value))
         case _:
             raise InvalidValue.expected("a whole number", value)

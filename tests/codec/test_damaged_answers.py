@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from decimal import Decimal
 
 import msgspec
@@ -52,6 +53,9 @@ def between(row):
         (b"\\\\ud83d \xff", "\\ud83d \ufffd"),
         (b'\\" \\/ \\n \xff', '" / \n \ufffd'),
         (b"it\\'s \\x41", "it\\'s \\x41"),
+        (b"\\N", "\\N"),
+        (b"\\T \\B \\F \\R", "\\T \\B \\F \\R"),
+        (b"\\U0041 \\u00e9 \\u00E9", "\\U0041 \u00e9 \u00e9"),
         (b"\\\t", "\\\t"),
     ],
 )
@@ -64,6 +68,8 @@ def test_a_text_that_is_damaged_keeps_what_can_be_read(name, text):
 HELD_BY_NO_FIELD = [
     b"1e400",
     b"-1e-400",
+    b"1e99999999999999999999",
+    b'"1e99999999999999999999"',
     b"1" + b"0" * 400 + b".5",
     b"9" * 5000,
     b"0." + b"1" * 5000,
@@ -202,6 +208,19 @@ def test_a_code_that_is_damaged_and_a_document_that_is_broken_stay_unreadable(bo
 def test_a_refusal_whose_words_are_damaged_is_a_refusal():
     envelope = codec.read_envelope(b'{"code":40002,"message":"no SKU \xf0\x9f\x98"}')
     assert (envelope.code, envelope.message, envelope.is_mended) == (40002, "no SKU \ufffd", True)
+
+
+@pytest.mark.parametrize("piece", [b'"', b'\\"', b'"x', b"\\\\", b'{"a":', b"\\u", b'\\"x'])
+def test_the_time_that_a_broken_answer_takes_grows_with_its_size_alone(piece):
+    def seconds(size):
+        body = b'{"code":10000,"data":{"list":[{"spu":"' + piece * (size // len(piece))
+        started = time.thread_time()
+        with pytest.raises(DecodeError):
+            codec.read_envelope(body)
+        return time.thread_time() - started
+
+    small, large = (min(seconds(size) for _ in range(3)) for size in (8_000, 64_000))
+    assert large < 24 * small + 0.01  # a square would be 64 times as much
 
 
 @pytest.mark.parametrize("data", [b"12\xff", b'"12\xff"', b"NaN", b"1e400"])

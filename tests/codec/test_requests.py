@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given, strategies as st
 
@@ -133,6 +134,19 @@ def test_json_for_people_has_snake_case_names_and_exact_texts(decode):
     assert shown["option2"] == {"name": None, "value": None, "raw": "?"}
     assert shown["extra"] == {"new": "1.5"}
     assert "extra" not in product
+
+
+def test_texts_and_numbers_of_other_classes_are_written_as_what_they_are():
+    pieces = type("Pieces", (int,), {})(3)
+    number = codec.RefundNumber("R1", "R2")
+    order = NewOrder(address=ORDER.address, items=[Item("A", pieces)], remark=number)
+    body = json.loads(codec.encode(order))
+    assert (body["remark"], body["orderItemsList"]) == ("R1", [{"sku": "A", "quantity": 3}])
+
+
+def test_json_for_people_has_a_number_as_a_text_that_every_writer_knows():
+    written = codec.to_json({"refund": codec.RefundNumber("R1", "R2")})
+    assert msgspec.json.encode(written) == b'{"refund":"R1"}'
 
 
 def test_json_for_people_shows_the_raw_text_of_what_could_not_be_read_and_of_nothing_else():

@@ -283,6 +283,7 @@ def test_a_custom_designed_id_is_a_text_however_it_comes(decode, given, known_as
         ('""', ("",)),
         ("[]", ("",)),
         ("{}", ("",)),
+        ("1e30", ("1" + "0" * 30,)),
     ],
 )
 @pytest.mark.parametrize(

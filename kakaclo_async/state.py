@@ -13,6 +13,7 @@ from weakref import WeakValueDictionary
 
 import attrs
 
+from kakaclo_async.database import run_to_completion
 from kakaclo_async.errors import ClientClosed, OutcomeUnknown
 from kakaclo_async.models.common import Number
 from kakaclo_async.protocol import ServerClock
@@ -117,10 +118,13 @@ class ClientState:
         return cast("T", found)
 
     async def aclose(self) -> None:
-        """Refuse new calls, end those that wait or are under way, and close the connections."""
+        """Refuse new calls, end those that wait or are under way, and close the connections.
+
+        A cancellation goes on only once all that is done: nobody leaves an `async with` twice.
+        """
         self.steps.close()
         # At once: a bucket on another machine may take its time, and requests under way must not wait for it.
-        await asyncio.gather(self.gate.aclose(), self.transport.aclose())
+        await run_to_completion(asyncio.gather(self.gate.aclose(), self.transport.aclose()))
 
 
 @attrs.define(eq=False)
@@ -209,7 +213,8 @@ class CallWrites:
             ):
                 known = before.pop()  # the very order, which could not be recorded any more
                 error.number, error.order_id = known.number, known.order_id
-            if texts := "; ".join(str(done) for done in before if done.number is not None):
+            others = [done for done in before if done.number not in (None, error.number)]
+            if texts := "; ".join(map(str, others)):
                 error.args = (f"{error}; before, {texts}",)
         return error
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 from collections import Counter, defaultdict
+from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, cast
 
@@ -78,8 +79,10 @@ class OrderWrites(Writes):
         complete, failure = True, None
         try:
             # Without an end: a server whose clock is ahead of ours makes orders in our future.
-            async for order in list_orders(self.sender.bulk(urgent=True), created_from=start).rows():
-                namesakes.add(order)
+            listed = list_orders(self.sender.bulk(urgent=True), created_from=start)
+            async with aclosing(listed.rows()) as orders:
+                async for order in orders:
+                    namesakes.add(order)
         except KakaCloError as error:
             # What was read until then may hold what was looked for.
             complete, failure = False, None if isinstance(error, IncompletePull) else error

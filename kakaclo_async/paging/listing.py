@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Generic, Self, TypeVar
 import attrs
 
 from kakaclo_async.codec import Undecodable
+from kakaclo_async.database import run_to_completion
 from kakaclo_async.errors import DecodeError, IncompletePull, copy_error
 from kakaclo_async.models.pull import Certificate
 from kakaclo_async.paging.jobs import EXACT_TOTALS, page_count
@@ -79,6 +80,8 @@ class RowStream(AsyncGenerator[T, None]):
             if self._under_way is None:
                 # A task of its own: thrown into the generator, a cancellation would end it for good.
                 self._under_way = asyncio.create_task(_next_page(self._pages))
+                # Taken note of, should the stream be dropped: else asyncio would complain.
+                self._under_way.add_done_callback(lambda page: page.cancelled() or page.exception())
             task = self._under_way
             await asyncio.wait((task,))
             if self._under_way is task:  # else another task that waits for rows has taken them
@@ -104,11 +107,7 @@ class RowStream(AsyncGenerator[T, None]):
         return await anext(self)
 
     async def athrow(
-        self,
-        typ: type[BaseException] | BaseException,
-        val: object = None,
-        tb: TracebackType | None = None,
-        /,
+        self, typ: type[BaseException] | BaseException, val: object = None, tb: TracebackType | None = None, /
     ) -> T:
         """End it, and raise an exception."""
         del val
@@ -116,10 +115,12 @@ class RowStream(AsyncGenerator[T, None]):
         raise typ.with_traceback(tb) if isinstance(typ, BaseException) else typ
 
     async def aclose(self) -> None:
-        """End it; requests under way are cancelled."""
-        self._ended = True
-        self._failure = None
+        """End it; requests under way are cancelled, and have ended before a cancellation of this call goes on."""
+        self._ended, self._failure = True, None
         self._rows.clear()
+        await run_to_completion(self._close())
+
+    async def _close(self) -> None:
         task, self._under_way = self._under_way, None
         if task is not None:
             task.cancel()
@@ -231,11 +232,14 @@ class Listing(Generic[T]):
         """
         return RowStream(self._new_rows())
 
+    async def all(self) -> list[T]:
+        """Read every row, as `rows` does; a cancellation ends the request under way, too."""
+        return [row async for rows in self._new_rows() for row in rows]
+
     async def _new_rows(self) -> AsyncGenerator[tuple[T, ...], None]:
         for _ in range(_MAX_READINGS):
             reading = _Reading()
-            pages = self._pages(reading)
-            async for page in pages:
+            async for page in self._pages(reading):
                 new: dict[object, T] = {}
                 for row in page:
                     if (key := self.key(row)) not in self._given:
@@ -249,14 +253,12 @@ class Listing(Generic[T]):
         raise IncompletePull(
             f"{self.name} kept changing while they were read, or there are more than the server shows: rows may be"
             " missing; read them again later",
-            certificate=Certificate(
-                requests=self._requests
-            ),  # rows without times: no range can be named as a gap
+            # Rows without times: no range can be named as a gap.
+            certificate=Certificate(requests=self._requests),
         )
 
     async def _pages(self, reading: _Reading) -> AsyncGenerator[Page[T], None]:
-        first = await self._read(1, reading)
-        yield first
+        yield (first := await self._read(1, reading))
         rest = self._downwards if reading.is_counted else self._upwards
         async for page in rest(first, reading):
             yield page

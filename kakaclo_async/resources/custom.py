@@ -11,7 +11,7 @@ import attrs
 
 from kakaclo_async.codec import Undecodable, encode, to_millis, to_wire_time
 from kakaclo_async.codec.scalars import InvalidValue, read_integer
-from kakaclo_async.errors import DecodeError, KakaCloError, OutcomeUnknown
+from kakaclo_async.errors import DeadlineExceeded, DecodeError, KakaCloError, OutcomeUnknown
 from kakaclo_async.models._checks import check_codes
 from kakaclo_async.models.common import Page
 from kakaclo_async.models.custom import Design, DesignModel, DesignModelDetail, NewDesign
@@ -37,9 +37,9 @@ _CATEGORY_NAMES: Final = Request(
     method="GET", path="/v1/product/custom/modelCategoryName/search", result=tuple[str, ...]
 )
 _ADD: Final = "/v1/product/custom/customDesigned/addProduct"
+_MODELS: Final = "/v1/product/custom/designModel/search"
 _DESIGNS: Final = "/v1/product/custom/customDesigned/search"
-_PAGE_SIZE = 100
-"""The most rows that one page of a search holds."""
+_PAGE_SIZE = 100  # rows, at most
 
 
 @attrs.frozen(slots=True, kw_only=True)
@@ -97,11 +97,10 @@ class Custom:
             page_number=1,
             category_names=_texts(category_names, "category"),
             model_codes=_texts(model_codes, "model"),
-            last_updated_time=_millis(updated_from),
+            last_updated_time=None if updated_from is None else to_millis(updated_from),
             en_name=en_name,
         )
-        where = "/v1/product/custom/designModel/search"
-        return readable(_listing(self._sender, search, where, Page[DesignModel], "models"))
+        return readable(_listing(self._sender, search, _MODELS, Page[DesignModel], "models"))
 
     async def model(self, model_id: int) -> DesignModelDetail:
         """Return one model with its sizes, weights and description; kept for a day.
@@ -133,7 +132,7 @@ class Custom:
             page_number=1,
             model_codes=_texts(model_codes, "model"),
             spus=_texts(spus, "SPU"),
-            last_updated_time=_millis(updated_from),
+            last_updated_time=None if updated_from is None else to_millis(updated_from),
             search_content=search_content,
         )
         return readable(_listing(self._sender, search, _DESIGNS, Page[Design], "designs"))
@@ -162,7 +161,8 @@ class Custom:
             The design; its SKUs are those of `products.get(design.spu)`.
 
         Raises:
-            OutcomeUnknown: no clear answer came, or it was taken and did not show up in time.
+            OutcomeUnknown: no clear answer came, or it was taken and did not show up in time; or it was added, as its
+                `number` says, and without a journal the wait until it can be ordered was cut short.
             DeadlineExceeded: it was added, and cannot be ordered yet.
             DecodeError: it was added, and cannot be read.
         """
@@ -170,12 +170,18 @@ class Custom:
             number = await send_design(self._sender, design, encode(design), patience=timeout)
         else:
             number = await journal.once(self._sender, design, timeout=timeout)
-        added = await poll(
-            lambda: self._orderable(design.model_id, number),
-            lambda found: found is not None,
-            timeout=timeout,
-            too_late=lambda _: f"design {number} was added, and cannot be ordered",
-        )
+        try:
+            added = await poll(
+                lambda: self._orderable(design.model_id, number),
+                lambda found: found is not None,
+                timeout=timeout,
+                too_late=lambda _: f"design {number} was added, and cannot be ordered",
+            )
+        except (KakaCloError, asyncio.CancelledError) as error:
+            if journal is not None or isinstance(error, (DeadlineExceeded, DecodeError)):
+                raise  # the journal knows, or the error says it itself
+            what = f"design {number} was added, and may not be on sale yet ({error}): do not add it again"
+            raise OutcomeUnknown(what, number=number) from error
         assert added is not None  # noqa: S101 - what poll waited for
         return added
 
@@ -271,9 +277,8 @@ async def alike(sender: Sender, design: NewDesign) -> Alike:
 
 async def _designs_of(sender: Sender, model_id: str) -> Sequence[Design | Undecodable]:
     model = await Custom(sender).model(int(model_id))
-    codes = None if model.model_code is None else (model.model_code,)
-    search = _DesignSearch(page_number=1, model_codes=codes)
-    return [row async for row in _listing(sender, search, _DESIGNS, Page[Design], "designs").rows()]
+    search = _DesignSearch(page_number=1, model_codes=(model.model_code,) if model.model_code else None)
+    return await _listing(sender, search, _DESIGNS, Page[Design], "designs").all()
 
 
 def _listing(
@@ -323,7 +328,3 @@ def _key(row: DesignModel | Design | Undecodable) -> object:
 
 def _texts(values: Iterable[str] | None, what: str) -> tuple[str, ...] | None:
     return None if values is None else check_codes(values, what)
-
-
-def _millis(time: datetime | None) -> int | None:
-    return None if time is None else to_millis(time)

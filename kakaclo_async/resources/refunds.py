@@ -280,7 +280,7 @@ async def refund_rows(sender: Sender, template: str, order_id: str) -> Sequence[
         shown[number] = page.list
         return page
 
-    found = {_key(refund): refund async for refund in Listing("refunds", read, _key).rows()}
+    found = {_key(refund): refund for refund in await Listing("refunds", read, _key).all()}
     in_order = (_key(refund) for number in sorted(shown) for refund in shown[number])
     return [found[key] for key in dict.fromkeys(in_order)]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, Self
 
 import attrs
 
-from kakaclo_async.config import Caching, Options, Token, choose_base_url
+from kakaclo_async.config import Caching, Options, choose_base_url, sealed
 from kakaclo_async.events import Broadcast, Event, Lane, Stats
 from kakaclo_async.guards import Guard, Guards
 from kakaclo_async.ratelimit.bucket import Bucket, RateLimit
@@ -18,6 +18,7 @@ from kakaclo_async.ratelimit.local import LocalBucket
 from kakaclo_async.sending import Sender
 from kakaclo_async.sharing.single_flight import Cache
 from kakaclo_async.state import ClientState
+from kakaclo_async.token import Token
 from kakaclo_async.transport import Transport
 
 if TYPE_CHECKING:
@@ -47,8 +48,10 @@ class KakaClo:
 
     Args:
         token: the access token, or a function (sync or async) that returns one and is called before each
-            request; None: the environment variable KAKACLO_TOKEN. An async function is cut off in time; a sync one
-            that blocks holds the event loop, and nothing can cut it off.
+            request; `token_from` makes one that reads a file, a command, a variable or the keyring. None: the
+            environment variable KAKACLO_TOKEN, or the place that KAKACLO_TOKEN_FROM names. A function is asked once
+            more after a 401, and a read is sent again if it has another token then. An async function is cut off in
+            time; a sync one that blocks holds the event loop, and nothing can cut it off.
         environment: "production" or "test".
         base_url: overrides the environment, as does the environment variable KAKACLO_BASE_URL. HTTPS, or HTTP
             on loopback.
@@ -87,6 +90,7 @@ class KakaClo:
         guards: Guards = Guards(),  # noqa: B008 - frozen
         session: aiohttp.ClientSession | None = None,
     ) -> None:
+        token = sealed(token)  # first: an error's traceback may show the locals of this frame
         options = Options(
             timeout=timeout, max_wait=max_wait, max_attempts=max_attempts, attempt_timeout=attempt_timeout
         )

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import ipaddress
-import json
 import os
-import re
-from collections import deque
-from collections.abc import Awaitable
 from math import inf
-from typing import TYPE_CHECKING, Final, cast
-from urllib.parse import quote, urlsplit
+from typing import Final, SupportsIndex, TypeVar
+from urllib.parse import urlsplit
 
 import attrs
 
-from kakaclo_async.errors import ConfigurationError, KakaCloError
+from kakaclo_async.errors import ConfigurationError
 from kakaclo_async.events import Lane
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+T = TypeVar("T")
 
 
 __version__ = "0.1.0"
@@ -108,6 +103,8 @@ class Budget:
         spent: seconds outside of it.
         preparing: seconds that this attempt took before its request left.
         left: whether a request may have left.
+        renewals: how often the token had been renewed when this attempt read it.
+        renewed: whether this request had a try with another token.
     """
 
     options: Options
@@ -118,6 +115,8 @@ class Budget:
     spent: float = 0.0
     preparing: float = 0.0
     left: bool = False
+    renewals: int = 0
+    renewed: bool = False
 
     def wait_left(self, now: float) -> float | None:
         """Return the seconds to wait for a permit at most; None for as long as it takes."""
@@ -145,6 +144,23 @@ class Budget:
         """Return whether another one may be made."""
         used = self.attempt - (self.refusals if self.options.lane is Lane.BULK else 0)
         return used < self.options.max_attempts
+
+
+class Secret(str):
+    """A text that shows itself in no repr, so in no traceback with locals, and no task's result."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'***'"
+
+    def __getitem__(self, key: SupportsIndex | slice) -> Secret:
+        return Secret(super().__getitem__(key))  # rich shows the head of a long local
+
+
+def sealed(source: T) -> T | Secret:
+    """Return a text as a `Secret`, anything else as it is."""
+    return Secret(source) if isinstance(source, str) else source
 
 
 @attrs.frozen(slots=True, kw_only=True)
@@ -203,94 +219,3 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-_SHORTEST = 6  # characters; replacing less would garble sentences, and is no secret
-_SHORTEST_HEAD = 8  # the same for what is left of a token where a server cut its message
-_REMEMBERED = 8  # tokens of a function: the answer to one may arrive when the next is in use
-
-
-class Token:
-    """An access token, or the function that fetches it.
-
-    Args:
-        source: the token, a function that returns one (sync or async; it is asked before each request, so it
-            should cache), or None for the environment variable KAKACLO_TOKEN. An async one is cut off when the
-            attempt's time is up; a sync one that blocks holds the event loop, and cannot be.
-    """
-
-    __slots__ = ("_seen", "_source")
-
-    def __init__(self, source: str | Callable[[], str | Awaitable[str]] | None) -> None:
-        if source is None:
-            source = os.environ.get("KAKACLO_TOKEN")
-        if source is None:
-            raise ConfigurationError(
-                f"no access token: pass token= or set KAKACLO_TOKEN (tokens are made at {API_SETTINGS_URL})"
-            )
-        self._source = source if callable(source) else _checked(source)
-        self._seen: deque[str] = deque([] if callable(source) else [source], _REMEMBERED)
-
-    async def read(self) -> str:
-        """Return the token to send now.
-
-        Raises:
-            ConfigurationError: the function failed, or returned what is no token.
-        """
-        if isinstance(self._source, str):
-            return self._source
-        try:
-            found: object = self._source()
-            if isinstance(found, Awaitable):
-                found = await cast("Awaitable[object]", found)
-        except KakaCloError:
-            raise
-        except Exception as error:
-            raise ConfigurationError(f"the token function failed with {type(error).__name__}") from error
-        if not isinstance(found, str):
-            raise ConfigurationError(f"the token function must return a str, not {type(found).__name__}")
-        token = _checked(found)
-        if token not in self._seen:
-            self._seen.append(token)
-        return token
-
-    @property
-    def is_fixed(self) -> bool:
-        """Whether reading it takes no time."""
-        return isinstance(self._source, str)
-
-    def scrub(self, text: str) -> str:
-        """Return `text` without the tokens sent of late, should a server have echoed one, or its head at the end."""
-        for token in self._seen:
-            if len(token) >= _SHORTEST:
-                text = re.sub(spellings(token), "***", text, flags=re.IGNORECASE)
-            whole = text.rstrip(".\N{HORIZONTAL ELLIPSIS}")
-            heads = (token[:size] for size in range(len(token) - 1, _SHORTEST_HEAD - 1, -1))
-            if (head := next(filter(whole.endswith, heads), None)) is not None:
-                text = whole.removesuffix(head) + "***"
-        return text
-
-    def __repr__(self) -> str:
-        return "Token(***)"
-
-
-def spellings(secret: str) -> str:
-    """Return a pattern for a secret as it is, and as URLs and JSON write it, with any blanks between its words."""
-    return r"(?:\s+|\+|%20)".join("".join(map(_spelling, word)) for word in secret.split())
-
-
-def _spelling(character: str) -> str:
-    if character.isascii() and character.isalnum():
-        return character
-    # Backslashes are few, or a text full of them would take quadratic time.
-    forms = [r"\\{0,4}" + re.escape(character), re.escape(quote(character, safe="", errors="replace"))]
-    if not character.isascii():
-        forms.append(r"\\{1,4}" + re.escape(json.dumps(character)[2:-1]))
-    return f"(?:{'|'.join(forms)})"
-
-
-def _checked(token: str) -> str:
-    # A line break would start a header of its own; a token has no use for blanks or other alphabets.
-    if not token or not token.isascii() or any(c.isspace() or not c.isprintable() for c in token):
-        raise ConfigurationError("the access token is empty or holds characters that no token has")
-    return token

@@ -107,7 +107,7 @@ class Guard:
         if not request.writes:
             return None
         if self._guards.read_only:
-            raise InvalidRequest(f"{request.method} {request.path} was not sent: this client is read-only")
+            raise InvalidRequest(f"{request.label} was not sent: this client is read-only")
         if request.custom_order_id is None or request.again:
             return None
         if self._guards.max_order_amount is not None and request.path.startswith("/v1/"):

@@ -19,6 +19,7 @@ from kakaclo_async.errors import (
     InvalidRequest,
     KakaCloError,
     NotFound,
+    OutcomeUnknown,
     RateLimited,
     Rejected,
     ServerError,
@@ -83,6 +84,11 @@ class Request(Generic[T_co]):
     again: bool = attrs.field(default=False, eq=False)
     scrub: Callable[[str], str] = attrs.field(default=_as_it_is, repr=False, eq=False)
 
+    @property
+    def label(self) -> str:
+        """What errors call it."""
+        return f"{self.method} {self.path}"
+
 
 def tolerant(request: Request[Page[T]]) -> Request[Page[T | Undecodable]]:
     """Let a request for a page keep rows that cannot be read, in the place of an error."""
@@ -107,6 +113,20 @@ def path(template: str, *parameters: object) -> str:
     except UnicodeEncodeError:
         pass  # it repeats the text
     raise InvalidRequest(f"{template}: a parameter holds half a character (a lone surrogate)")
+
+
+def in_doubt(request: Request[object], failure: KakaCloError) -> OutcomeUnknown:
+    """Return the error of a write that may have been executed."""
+    look = "look whether it took effect"
+    if request.custom_order_id is not None:
+        look = f"look for the custom order id {request.custom_order_id!r}"
+    elif request.order_id is not None:
+        look = f"look at order {request.order_id}"
+    return OutcomeUnknown(
+        f"{request.label} was sent and its outcome is not known ({failure}); {look} before sending it again",
+        custom_order_id=request.custom_order_id,
+        order_id=request.order_id,
+    )
 
 
 def read_answer(
@@ -224,7 +244,7 @@ def _error(
         said = words.shortened(envelope.error or envelope.message)
         code = words.shortened(envelope.code) if isinstance(envelope.code, str) else envelope.code
     facts = f"HTTP {status}" if code is None else f"HTTP {status}, code {code}"
-    text = f"{request.method} {request.path} was refused ({facts})"
+    text = f"{request.label} was refused ({facts})"
     if said:
         text += f": {said}"
     if hint:

@@ -143,5 +143,8 @@ from kakaclo_async.ratelimit.bucket import (
 from kakaclo_async.ratelimit.redis import (
     RedisBucket as RedisBucket,
 )
+from kakaclo_async.token import (
+    token_from as token_from,
+)
 
 NAMES = sorted(name for name in globals() if name == "__version__" or name[0].isalpha())

@@ -10,6 +10,7 @@ import attrs
 
 from kakaclo_async.errors import (
     APIError,
+    ClientClosed,
     ConnectionFailed,
     DeadlineExceeded,
     DecodeError,
@@ -17,6 +18,7 @@ from kakaclo_async.errors import (
     OutcomeUnknown,
     RateLimited,
     ServerError,
+    Unauthorized,
 )
 
 if TYPE_CHECKING:
@@ -85,6 +87,29 @@ def may_repeat(error: KakaCloError, *, writes: bool) -> bool:
     if isinstance(error, DecodeError):
         return error.where == "body"  # cut off or replaced on the way; a wrong field would be wrong again
     return isinstance(error, ServerError) and error.status != 501
+
+
+def never_left(error: BaseException, *, writes: bool) -> bool:
+    """Return whether a request that ended without an answer surely sent nothing."""
+    match error:
+        case ConnectionFailed():
+            return not error.sent
+        case ClientClosed():
+            return True
+        case KakaCloError():
+            return False
+        case _:  # a cancelled write that had left would be a ConnectionFailed; of a read, it is not known
+            return writes
+
+
+def asked_pause(error: KakaCloError) -> float:
+    """Return the seconds that KakaClo asks to wait, whatever status says so; 0 when none does."""
+    return (error.retry_after or 0.0) if isinstance(error, APIError) else 0.0
+
+
+def doubts_token(error: KakaCloError) -> bool:
+    """Return whether another token may help; a 403 is about a token that KakaClo knows."""
+    return isinstance(error, Unauthorized) and error.status != 403
 
 
 _PAUSES: Final = Pauses(first=1.0, growth=1.5, longest=60.0)

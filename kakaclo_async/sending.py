@@ -11,24 +11,28 @@ import attrs
 
 from kakaclo_async.config import Budget
 from kakaclo_async.errors import (
-    APIError,
     ClientClosed,
-    ConnectionFailed,
     DeadlineExceeded,
     KakaCloError,
-    OutcomeUnknown,
     RateLimited,
     scrub_error,
 )
 from kakaclo_async.events import Job, Lane, Retried, Sent, Throttled
-from kakaclo_async.protocol import Answer, Request, read_answer
-from kakaclo_async.retry import BACKOFF, may_repeat, surely_not_executed
+from kakaclo_async.protocol import Answer, Request, in_doubt, read_answer
+from kakaclo_async.retry import (
+    BACKOFF,
+    asked_pause,
+    doubts_token,
+    may_repeat,
+    never_left,
+    surely_not_executed,
+)
 from kakaclo_async.state import call_writes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
-    from kakaclo_async.config import Options
+    from kakaclo_async.config import Options, Secret
     from kakaclo_async.ratelimit.gate import Permit
     from kakaclo_async.state import ClientState
 
@@ -78,6 +82,8 @@ class Sender:
         budget = Budget(self.options, self.deadline)
         build = request if callable(request) else lambda: request
         counted, admitted = None, not guard.active
+        token: Secret | None = None
+        renewed: Secret | None = None
         try:
             if not admitted and not callable(request):
                 counted, admitted = guard.admit(request), True
@@ -96,7 +102,7 @@ class Sender:
                     with permit:
                         with permit.unused_on_error():
                             # The token comes first: it may take its time, and a request must leave when it is built.
-                            token = await self._read_token(budget)
+                            token, renewed = renewed or await self._read_token(budget), None
                             made = build()
                             # Once: a retry repeats what was surely not executed, and is no new order.
                             if not admitted:
@@ -106,41 +112,68 @@ class Sender:
                         attempt = self._attempt_write if built.writes else self._attempt
                         return await attempt(built, token, permit, budget)
                 except KakaCloError as error:
-                    if built is None:
+                    if built is None or token is None:
                         raise
-                    await self._pause_or_raise(built, error, budget)
+                    if (renewed := await self._renew_token(built, token, error, budget)) is None:
+                        await self._pause_or_raise(built, error, budget)
         finally:
             if counted is not None and not budget.left:
                 guard.withdraw(counted)
 
-    async def _read_token(self, budget: Budget) -> str:
-        token, started = self.state.token, _now()
-        if token.is_fixed:
-            return await token.read()
+    async def _read_token(self, budget: Budget) -> Secret:
+        token = self.state.token
+        if token.fixed is not None:
+            return token.fixed
+        found = await self._ask(token.read, budget, ", and nothing was sent")
+        budget.renewals = token.renewals
+        return found
+
+    async def _renew_token(
+        self, request: Request[object], refused: Secret, error: KakaCloError, budget: Budget
+    ) -> Secret | None:
+        """Return another token for one more try of a read whose token was refused; None for no such try."""
+        token = self.state.token
+        if not doubts_token(error) or token.fixed is not None:
+            return None
+        token.forget(refused)
+        may_try = budget.has_attempts() and budget.has_time(_now()) and not self.state.steps.closed
+        if request.writes or budget.renewed or not may_try:
+            return None
+        budget.renewed = True
+        try:
+            found = await self._ask(lambda: token.renew(refused, budget.renewals), budget)
+        except KakaCloError as failure:
+            error.add_note(f"KakaClo refused the token, and there is no other: {failure}")
+            return None
+        if found is not None:
+            self._tell_retried(request, error, budget)
+        return found
+
+    async def _ask(self, ask: Callable[[], Awaitable[T]], budget: Budget, then: str = "") -> T:
+        """Let the token function take the time that an attempt has."""
+        started = _now()
         limit = min(self.options.attempt_limit, budget.time_left(started) - self.options.least_time)
         try:
             async with self.state.steps.step(max(0.0, limit)):
-                return await token.read()
+                return await ask()
         except TimeoutError as error:
             if isinstance(error, KakaCloError):
                 raise  # the function's own
-            raise DeadlineExceeded(
-                f"the token function did not answer in {limit:.3g} s, and nothing was sent"
-            ) from None
+            raise DeadlineExceeded(f"the token function did not answer in {limit:.3g} s{then}") from None
         finally:
             budget.preparing = _now() - started
             budget.spent += budget.preparing
 
     def _check_may_leave(self, request: Request[object], budget: Budget) -> None:
         if self.state.steps.closed:
-            raise ClientClosed(f"{_label(request)} was not sent: the client was closed")
+            raise ClientClosed(f"{request.label} was not sent: the client was closed")
         if not budget.has_time(_now()):
             raise DeadlineExceeded(
-                f"{_label(request)} was not sent: too little time is left to learn what becomes of it"
+                f"{request.label} was not sent: too little time is left to learn what becomes of it"
                 f" ({max(0.0, budget.time_left(_now())):.3g} s)"
             )
 
-    async def _attempt_write(self, request: Request[T], token: str, permit: Permit, budget: Budget) -> T:
+    async def _attempt_write(self, request: Request[T], token: Secret, permit: Permit, budget: Budget) -> T:
         """Attempt a write, and note what became of it: the caller's wait may be interrupted at any moment."""
         notes = call_writes.get()
         if notes is None:
@@ -163,7 +196,7 @@ class Sender:
         )
         return data
 
-    async def _attempt(self, request: Request[T], token: str, permit: Permit, budget: Budget) -> T:
+    async def _attempt(self, request: Request[T], token: Secret, permit: Permit, budget: Budget) -> T:
         started, left_before = _now(), budget.left
         answer: Answer | None = None
         budget.left = True
@@ -173,7 +206,7 @@ class Sender:
             self.state.server_clock.read(answer, loop_time=_now(), wall_time=time.time())
             return read_answer(request, answer, scrub=self.state.token.scrub)
         except BaseException as error:
-            if answer is None and _never_left(request, error):
+            if answer is None and never_left(error, writes=request.writes):
                 budget.left = left_before
                 permit.give_back()
             raise
@@ -199,19 +232,22 @@ class Sender:
             emit(Throttled(method=request.method, path=request.path, retry_after=error.retry_after))
         else:
             backoff = self.state.random() * BACKOFF.after(budget.attempt - budget.refusals)
-            pause = max(backoff, _asked_pause(error))
+            pause = max(backoff, asked_pause(error))
         failure = self._end(request, error, budget, pause)
         if failure is not None:
             raise failure
-        reason = type(error).__name__
-        emit(
-            Retried(
-                method=request.method, path=request.path, attempt=budget.attempt, reason=reason, pause=pause
-            )
-        )
+        self._tell_retried(request, error, budget, pause)
         budget.spent += pause
         async with self.state.steps.step():
             await asyncio.sleep(pause)
+
+    def _tell_retried(
+        self, request: Request[object], error: KakaCloError, budget: Budget, pause: float = 0.0
+    ) -> None:
+        reason, attempt = type(error).__name__, budget.attempt
+        self.state.emit(
+            Retried(method=request.method, path=request.path, attempt=attempt, reason=reason, pause=pause)
+        )
 
     def _end(
         self, request: Request[object], error: KakaCloError, budget: Budget, pause: float
@@ -222,7 +258,7 @@ class Sender:
             return self._final(request, ClientClosed("the client was closed during the call"), cause=error)
         if budget.time_left(now) <= 0:
             late = DeadlineExceeded(
-                f"{_label(request)}: no good answer within {budget.options.timeout:g} s;"
+                f"{request.label}: no good answer within {budget.options.timeout:g} s;"
                 f" attempt {budget.attempt} ended with: {error}"
             )
             return self._final(request, late, cause=error)
@@ -230,11 +266,11 @@ class Sender:
             return self._final(request, error)
         if budget.has_time(now, pause):
             return None
-        asked = _asked_pause(error)
+        asked = asked_pause(error)
         if not asked or isinstance(error, RateLimited):
             return self._final(request, error)
         late = DeadlineExceeded(
-            f"{_label(request)}: KakaClo asks to wait {asked:g} s, and {budget.time_left(now):.3g} s of the call are"
+            f"{request.label}: KakaClo asks to wait {asked:g} s, and {budget.time_left(now):.3g} s of the call are"
             f" left; try again in {asked:g} s ({error})",
             retry_in=asked,
         )
@@ -246,13 +282,7 @@ class Sender:
         """Return what to raise: a write that may have been executed is in doubt; never with the token."""
         failure = cause or error
         if request.writes and not surely_not_executed(failure):
-            error = OutcomeUnknown(
-                f"{request.method} {request.path} was sent and its outcome is not known ({failure});"
-                f" {_what_to_look_for(request)} before sending it again",
-                custom_order_id=request.custom_order_id,
-                order_id=request.order_id,
-            )
-            cause = failure
+            error, cause = in_doubt(request, failure), failure
         if cause is not None:
             error.__cause__ = cause
         scrub_error(error, self.state.token.scrub)
@@ -289,35 +319,6 @@ class Sender:
         """Return the sender for a fan-out of that many requests: a small one keeps its lane, a large one is bulk."""
         is_bulk = requests > SMALL_FAN_OUT or self.options.lane is Lane.BULK
         return self.bulk() if is_bulk else self.for_streams()
-
-
-def _label(request: Request[object]) -> str:
-    return f"{request.method} {request.path}"
-
-
-def _asked_pause(error: KakaCloError) -> float:
-    """Return the seconds that KakaClo asks to wait, whatever status says so; 0 when none does."""
-    return (error.retry_after or 0.0) if isinstance(error, APIError) else 0.0
-
-
-def _never_left(request: Request[object], error: BaseException) -> bool:
-    match error:
-        case ConnectionFailed():
-            return not error.sent
-        case ClientClosed():
-            return True
-        case KakaCloError():
-            return False
-        case _:  # a cancelled write that had left would be a ConnectionFailed; of a read, it is not known
-            return request.writes
-
-
-def _what_to_look_for(request: Request[object]) -> str:
-    if request.custom_order_id is not None:
-        return f"look for the custom order id {request.custom_order_id!r}"
-    if request.order_id is not None:
-        return f"look at order {request.order_id}"
-    return "look whether it took effect"
 
 
 class _Client(Protocol):

@@ -21,7 +21,6 @@ from kakaclo_async.protocol import ServerClock
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
 
-    from kakaclo_async.config import Token
     from kakaclo_async.events import Event
     from kakaclo_async.guards import Guard
     from kakaclo_async.models.freight import FreightQuote, FreightRequest
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from kakaclo_async.protocol import Request
     from kakaclo_async.ratelimit.gate import Gate
     from kakaclo_async.sharing.single_flight import Cache
+    from kakaclo_async.token import Token
     from kakaclo_async.transport import Transport
 
 T = TypeVar("T")
@@ -195,7 +195,7 @@ class CallWrites:
         error = error or self.unknown
         if error is None and (request := self._sending) is not None:
             error = OutcomeUnknown(
-                f"{request.method} {request.path} was sent for {_about(request)} and its outcome is not known"
+                f"{request.label} was sent for {_about(request)} and its outcome is not known"
                 f" ({interruption}): look for it before sending it again",
                 custom_order_id=request.custom_order_id,
                 order_id=request.order_id,

@@ -19,7 +19,7 @@ import aiohttp
 from aiohttp.tracing import Trace
 from yarl import URL
 
-from kakaclo_async.config import __version__
+from kakaclo_async.config import Secret, __version__
 from kakaclo_async.database import THREADS
 from kakaclo_async.errors import ClientClosed, ConfigurationError, ConnectionFailed, DecodeError
 from kakaclo_async.protocol import Answer, Request
@@ -152,11 +152,11 @@ class Transport:
         else:
             if answer is not None:
                 return answer
-            raise DecodeError(f"{_label(request)}: more than {self._max_body} bytes", where="body size")
+            raise DecodeError(f"{request.label}: more than {self._max_body} bytes", where="body size")
         finally:
             self._under_way.discard(limit)
         # Not in a handler: aiohttp's errors hold the URL with its query, and some the headers with the token.
-        raise ConnectionFailed(f"{_label(request)}: {why}", sent=left) from cause
+        raise ConnectionFailed(f"{request.label}: {why}", sent=left) from cause
 
     async def _send(self, request: Request[object], token: str, body: _Body | None) -> Answer | None:
         url = URL(self._base_url + request.path, encoded=True)
@@ -166,7 +166,7 @@ class Transport:
                 url.with_query(request.query) if request.query else url,
                 data=body,
                 headers={
-                    "Authorization": f"Bearer {token}",
+                    "Authorization": Secret(f"Bearer {token}"),
                     "Accept": "application/json",
                     "User-Agent": f"kakaclo-python/{__version__}",
                 },
@@ -305,10 +305,6 @@ class _OneConnection:
 
     async def _note(self, *_: object) -> None:
         self._kept = True
-
-
-def _label(request: Request[object]) -> str:
-    return f"{request.method} {request.path}"
 
 
 def _reason(error: Exception) -> str:

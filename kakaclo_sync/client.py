@@ -8,7 +8,7 @@ from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, Self, cast
 
 from kakaclo_async import client as async_client
-from kakaclo_async.config import Caching
+from kakaclo_async.config import Caching, sealed
 from kakaclo_async.guards import Guards
 from kakaclo_async.ratelimit.bucket import RateLimit
 from kakaclo_sync._proxy import BlockingProxy, Bridge, Method, fork_lock, immediate
@@ -70,7 +70,9 @@ class KakaClo(BlockingProxy[async_client.KakaClo]):
 
     Args:
         token: the access token, or a function (sync or async) that returns one and is asked before each
-            request, on the client's thread; None: the environment variable KAKACLO_TOKEN.
+            request, on the client's thread; `token_from` makes one that reads a file, a command, a variable or the
+            keyring. None: the environment variable KAKACLO_TOKEN, or the place that KAKACLO_TOKEN_FROM names. A
+            function is asked once more after a 401, and a read is sent again if it has another token then.
         environment: "production" or "test".
         base_url: overrides the environment, as does the environment variable KAKACLO_BASE_URL. HTTPS, or HTTP
             on loopback.
@@ -106,6 +108,7 @@ class KakaClo(BlockingProxy[async_client.KakaClo]):
         caching: Caching = Caching(),  # noqa: B008 - frozen
         guards: Guards = Guards(),  # noqa: B008 - frozen
     ) -> None:
+        token = sealed(token)  # see the async client
         make = partial(
             async_client.KakaClo,
             token,

@@ -16,8 +16,8 @@ from kakaclo_async.resources import products, stocks
 from kakaclo_async.resources._lookup import chunks
 from kakaclo_async.resources.products import products_request
 from kakaclo_async.resources.stocks import stocks_request
+from kakaclo_async.sharing import gather_in_order
 from kakaclo_async.sharing.batching import ask_apart
-from kakaclo_async.sharing.fan_out import gather_in_order
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence

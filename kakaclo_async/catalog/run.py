@@ -27,7 +27,7 @@ from kakaclo_async.events import PageDone
 from kakaclo_async.models.product import Product, StockLevel
 from kakaclo_async.paging import INDEX_LAG, TOO_DEEP, Checkpoint, Knowledge, Windows, complete_until
 from kakaclo_async.resources._lookup import CODES_PER_REQUEST, chunks
-from kakaclo_async.sharing.fan_out import gather_in_order
+from kakaclo_async.sharing import gather_in_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence, Set as AbstractSet

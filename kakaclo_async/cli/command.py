@@ -13,8 +13,9 @@ from typing import Annotated, Final, Literal, TypeVar
 
 import typer
 
-from kakaclo_async import Event, Item, KakaClo, RateLimit, Sent
+from kakaclo_async import Event, Item, KakaClo, RateLimit, Sent, token_from as find_token
 from kakaclo_async.cli.output import Result, drop_stdout, one_line, show
+from kakaclo_async.config import sealed
 from kakaclo_async.errors import (
     ConfigurationError,
     Conflict,
@@ -109,12 +110,17 @@ def _common(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print JSON; money and other decimals as exact strings.")
     ] = False,
-    token: Annotated[
+    token_from: Annotated[
         str | None,
         typer.Option(
-            help="Access token.", envvar="KAKACLO_TOKEN", show_default=False, rich_help_panel=_COMMON
+            help="Where the access token is, unless KAKACLO_TOKEN holds it: env:NAME, file:/path, keyring:service/name,"
+            " or cmd:program that prints it.",
+            metavar="PLACE",
+            show_default="KAKACLO_TOKEN_FROM",
+            rich_help_panel=_COMMON,
         ),
     ] = None,
+    token: Annotated[str | None, typer.Option(hidden=True)] = None,
     base_url: Annotated[
         str | None,
         typer.Option(
@@ -142,10 +148,18 @@ def _common(
     ] = 2.0,
 ) -> tuple[bool, Callable[[], KakaClo]]:
     """Read the common options: whether to print JSON, and how to make the client."""
+    if token and token_from:
+        raise ConfigurationError("--token and --token-from name two tokens: keep one of them")
+    if token:
+        sys.stderr.write(
+            "warning: everybody on this machine can read --token while the command runs: use --token-from, or set"
+            " KAKACLO_TOKEN\n"
+        )
+    source = find_token(token_from) if token_from else sealed(token or None)
 
     def client() -> KakaClo:
         return KakaClo(
-            token or None,
+            source,
             base_url=base_url or None,
             environment=environment,
             timeout=timeout,

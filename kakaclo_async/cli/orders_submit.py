@@ -33,7 +33,7 @@ from kakaclo_async.cli.output import Result, ResultFile, ResultLine, Table
 from kakaclo_async.cli.progress import progress
 from kakaclo_async.config import environment_name
 from kakaclo_async.sending import sender_of
-from kakaclo_async.sharing.fan_out import gather_in_order
+from kakaclo_async.sharing import gather_in_order
 
 if TYPE_CHECKING:
     from kakaclo_async.ordering import Entry, Journal

@@ -1,13 +1,15 @@
-"""From models to what other programs read: plain JSON data, and pictures in other sizes."""
+"""From models to what other programs read: plain JSON data, pictures in other sizes, a text as others write it."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import Enum
 from typing import Final, cast
+from urllib.parse import quote
 
 import attrs
 
@@ -90,3 +92,18 @@ def resized_image(url: str, width: int, height: int, format: str = "webp") -> st
 
 def _shown(value: object) -> str:
     return f"{value!r:.40}" if isinstance(value, (str, int, float)) else type(value).__name__
+
+
+def spellings(secret: str) -> str:
+    """Return a pattern for a secret as it is, and as URLs and JSON write it, with any blanks between its words."""
+    return r"(?:\s+|\+|%20)".join("".join(map(_spelling, word)) for word in secret.split())
+
+
+def _spelling(character: str) -> str:
+    if character.isascii() and character.isalnum():
+        return character
+    # Backslashes are few, or a text full of them would take quadratic time.
+    forms = [r"\\{0,4}" + re.escape(character), re.escape(quote(character, safe="", errors="replace"))]
+    if not character.isascii():
+        forms.append(r"\\{1,4}" + re.escape(json.dumps(character)[2:-1]))
+    return f"(?:{'|'.join(forms)})"

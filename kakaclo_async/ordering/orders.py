@@ -28,7 +28,7 @@ from kakaclo_async.ordering.writes import (
 )
 from kakaclo_async.resources.orders.placing import place
 from kakaclo_async.resources.orders.reads import by_number, list_orders
-from kakaclo_async.sharing.fan_out import Pace
+from kakaclo_async.sharing import Pace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

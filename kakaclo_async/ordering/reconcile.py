@@ -12,7 +12,7 @@ import attrs
 from kakaclo_async.errors import ClientClosed, ConfigurationError, KakaCloError, Unauthorized
 from kakaclo_async.ordering.writes import TheirClock, WriteStatus
 from kakaclo_async.retry import Pauses
-from kakaclo_async.sharing.fan_out import Pace
+from kakaclo_async.sharing import Pace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

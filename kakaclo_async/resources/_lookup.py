@@ -20,8 +20,8 @@ from kakaclo_async.errors import DecodeError, InvalidRequest, KakaCloError, NotF
 from kakaclo_async.models._checks import check_code, check_codes, each_of
 from kakaclo_async.protocol import tolerant
 from kakaclo_async.ratelimit.gate import MOMENT
+from kakaclo_async.sharing import Pace, collect_in_order, gather_in_order
 from kakaclo_async.sharing.batching import Batcher, ask_apart
-from kakaclo_async.sharing.fan_out import Pace, collect_in_order, gather_in_order
 from kakaclo_async.sharing.single_flight import NO_DEADLINES, Deadlines
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from kakaclo_async.models.freight import (
 )
 from kakaclo_async.protocol import Request
 from kakaclo_async.resources._lookup import share
-from kakaclo_async.sharing.fan_out import Pace, collect_in_order, gather_in_order
+from kakaclo_async.sharing import Pace, collect_in_order, gather_in_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -12,7 +12,7 @@ from math import inf
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from kakaclo_async.errors import KakaCloError
-from kakaclo_async.sharing.fan_out import gather_in_order
+from kakaclo_async.sharing import gather_in_order
 from kakaclo_async.sharing.single_flight import NO_DEADLINES, Deadlines, SharedResult
 
 if TYPE_CHECKING:

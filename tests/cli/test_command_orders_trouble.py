@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 from support.terminal import TOKEN
 
-from kakaclo_async.config import Token
 from kakaclo_async.errors import ConfigurationError
 from kakaclo_async.ordering.store import Store
 from kakaclo_async.sandbox import Fault
+from kakaclo_async.token import Token
 
 KAKACLO = str(Path(sys.executable).with_name("kakaclo"))
 FULL = "the database sqlite:///x refused: database or disk is full"

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from kakaclo_async.config import ENVIRONMENTS, Options, Token, choose_base_url
+from kakaclo_async.config import ENVIRONMENTS, Options, choose_base_url
 from kakaclo_async.errors import ConfigurationError
+from kakaclo_async.token import Token
 
 
 @pytest.fixture(autouse=True)

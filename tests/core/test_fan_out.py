@@ -7,7 +7,7 @@ import attrs
 import pytest
 
 from kakaclo_async.errors import KakaCloError, NotFound
-from kakaclo_async.sharing.fan_out import MOST_AT_ONCE, Pace, collect_in_order, gather_in_order
+from kakaclo_async.sharing import MOST_AT_ONCE, Pace, collect_in_order, gather_in_order
 
 pytestmark = pytest.mark.stepped
 
@@ -153,7 +153,7 @@ async def longest_turn():
 
 async def test_calls_that_never_wait_let_other_tasks_have_their_turns(longest_turn, monkeypatch):
     clock, longest = longest_turn
-    monkeypatch.setattr("kakaclo_async.sharing.fan_out.Pace", lambda: Pace(clock))
+    monkeypatch.setattr("kakaclo_async.sharing.Pace", lambda: Pace(clock))
 
     async def kept():  # as a quote that is cached
         clock.now += 0.001

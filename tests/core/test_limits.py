@@ -12,7 +12,7 @@ import pytest
 from support.shop import ADDRESS
 
 from kakaclo_async import Guards, KakaClo, NewOrder, RateLimit, Retried
-from kakaclo_async.config import Options, Token
+from kakaclo_async.config import Options
 from kakaclo_async.errors import (
     ClientClosed,
     ConfigurationError,
@@ -34,6 +34,7 @@ from kakaclo_async.ratelimit.local import LocalBucket
 from kakaclo_async.sending import Sender
 from kakaclo_async.sharing.single_flight import Cache
 from kakaclo_async.state import ClientState
+from kakaclo_async.token import Token
 
 pytestmark = pytest.mark.stepped
 

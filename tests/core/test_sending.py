@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import attrs
 import pytest
 
-from kakaclo_async.config import Options, Token
+from kakaclo_async.config import Options
 from kakaclo_async.errors import (
     ClientClosed,
     ConfigurationError,
@@ -30,6 +30,7 @@ from kakaclo_async.ratelimit.local import LocalBucket
 from kakaclo_async.sending import Sender
 from kakaclo_async.sharing.single_flight import Cache
 from kakaclo_async.state import ClientState
+from kakaclo_async.token import Token
 
 pytestmark = pytest.mark.stepped
 

@@ -21,7 +21,7 @@ from kakaclo_async.resources.orders.watch import STAGES, OrderWatch, Stage
 from kakaclo_async.resources.products import Products
 from kakaclo_async.resources.reference import Payment
 from kakaclo_async.resources.stocks import Stocks
-from kakaclo_async.sharing.fan_out import gather_in_order
+from kakaclo_async.sharing import gather_in_order
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from kakaclo_async.codec import OrderNumber, encode
-from kakaclo_async.config import spellings
+from kakaclo_async.codec.outgoing import spellings
 from kakaclo_async.errors import (
     ConnectionFailed,
     DeadlineExceeded,

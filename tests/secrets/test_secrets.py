@@ -19,7 +19,6 @@ from support.shop import UNLIMITED
 
 from kakaclo_async import Address, Item, KakaClo, NewOrder
 from kakaclo_async.codec import encode
-from kakaclo_async.config import Token
 from kakaclo_async.database.url import DatabaseUrl
 from kakaclo_async.errors import (
     APIError,
@@ -33,6 +32,7 @@ from kakaclo_async.errors import (
 )
 from kakaclo_async.protocol import MAX_MESSAGE_CHARS, Answer, Request, path, read_answer
 from kakaclo_async.resources.orders.placing import place_request
+from kakaclo_async.token import Token
 
 TOKEN = "eyJhbGciOi.JkdXDE5/XyZ+9_0QeW=="
 ADDRESS = Address(

@@ -70,6 +70,7 @@ class Request(Generic[T_co]):
         custom_order_id: the order that a write is about, for its errors.
         order_id: likewise, once KakaClo has numbered it.
         again: whether it repeats, in another form, an order that surely was not placed: guards have counted it.
+        repeated: whether an attempt at it has failed before.
         scrub: strikes out of the server's words what no error may repeat: the address in an order.
     """
 
@@ -82,6 +83,7 @@ class Request(Generic[T_co]):
     custom_order_id: str | None = None
     order_id: str | None = None
     again: bool = attrs.field(default=False, eq=False)
+    repeated: bool = attrs.field(default=False, eq=False)
     scrub: Callable[[str], str] = attrs.field(default=_as_it_is, repr=False, eq=False)
 
     @property

@@ -108,7 +108,7 @@ class Sender:
                             if not admitted:
                                 counted, admitted = guard.admit(made), True
                             self._check_may_leave(made, budget)
-                        built = made
+                        built = attrs.evolve(made, repeated=budget.attempt > 1)
                         attempt = self._attempt_write if built.writes else self._attempt
                         return await attempt(built, token, permit, budget)
                 except KakaCloError as error:

@@ -1,7 +1,8 @@
 """The only module that touches aiohttp: sends one request and returns its whole answer.
 
 Reads share connections that are kept open. A write gets a new connection: on a kept one that the server is just
-closing, it would not be known whether the write arrived, and an order would be in doubt for no reason.
+closing, it would not be known whether the write arrived, and an order would be in doubt for no reason. So does a read
+that is repeated: a gateway that has forgotten one kept connection has forgotten them all.
 """
 
 from __future__ import annotations
@@ -190,12 +191,12 @@ class Transport:
 
     def _session(self, request: Request[object]) -> AbstractContextManager[aiohttp.ClientSession]:
         if self._borrowed is not None:
-            return _lent(self._borrowed, fresh=request.writes)
+            return _lent(self._borrowed, fresh=request.writes or request.repeated)
         if request.writes:
             self._fresh = self._fresh or _new_session(force_close=True)
             return nullcontext(self._fresh)
         self._kept = self._kept or _new_session(force_close=False)
-        return nullcontext(self._kept)
+        return _lent(self._kept, fresh=True) if request.repeated else nullcontext(self._kept)
 
     async def aclose(self) -> None:
         """Send nothing any more, end the requests under way, and close the own connections."""
@@ -249,10 +250,10 @@ def _never_repeat(session: aiohttp.ClientSession) -> None:
 
 @contextmanager
 def _lent(session: aiohttp.ClientSession, *, fresh: bool) -> Generator[aiohttp.ClientSession]:
-    """Lend the caller's session for one request: the same connections, hooks and settings, and no repetition.
+    """Lend a session for one request: the same connections, hooks and settings, and no repetition.
 
     Args:
-        session: it stays as it is, for the caller's other requests.
+        session: it stays as it is, for other requests.
         fresh: whether the request needs a connection of its own; what is kept for this server is closed then.
     """
     if not isinstance(cast("object", session), aiohttp.ClientSession):  # a stand-in, perhaps around one

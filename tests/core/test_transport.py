@@ -10,6 +10,7 @@ import warnings
 from contextlib import asynccontextmanager
 
 import aiohttp
+import attrs
 import pytest
 from aioresponses import aioresponses
 from support.shop import ADDRESS
@@ -308,6 +309,35 @@ async def test_a_borrowed_session_does_not_send_a_read_again_by_itself():
         with pytest.raises(ConnectionFailed, match="without an answer"):
             await transport.send(READ, "tok", timeout=5)
         assert connections == [["GET", "GET"]]
+
+
+AGAIN = attrs.evolve(READ, repeated=True)
+
+
+@pytest.mark.parametrize("borrowed", [False, True])
+async def test_a_repeated_read_meets_no_kept_connection_for_all_may_be_dead(borrowed):
+    async with kept_alive(answer) as (url, connections), aiohttp.ClientSession() as session:
+        transport = Transport(url, session if borrowed else None)
+        await asyncio.gather(*(transport.send(READ, "tok", timeout=5) for _ in range(3)))
+        for request in (AGAIN, READ):
+            await transport.send(request, "tok", timeout=5)
+        await transport.aclose()
+    assert connections == [["GET"], ["GET"], ["GET"], ["GET", "GET"]]
+
+
+@pytest.mark.stepped
+async def test_a_read_outlasts_all_kept_connections_being_half_open():
+    async def forget(brought, request, writer):
+        if len(brought) > 1:
+            await asyncio.Event().wait()
+        return await answer(brought, request, writer)
+
+    async with kept_alive(forget) as (url, connections), KakaClo("tok", base_url=url) as kk:
+        with contextlib.suppress(DecodeError):
+            await asyncio.gather(*(kk.with_options(max_attempts=1).payment.balance() for _ in range(5)))
+        with pytest.raises(DecodeError):  # which an answer brings
+            await kk.with_options(max_attempts=2).payment.balance()
+    assert len(connections) == 6
 
 
 async def try_three_times(request, handler):

@@ -18,7 +18,7 @@ LAYERS: list[set[str]] = [
     {"client"},
     {"resources"},
     {"sending"},
-    {"state"},
+    {"state", "contract"},
     {"guards", "ratelimit", "sharing", "paging", "transport"},
     {"protocol", "retry"},
     {"config"},

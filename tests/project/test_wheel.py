@@ -13,7 +13,13 @@ import kakaclo_async
 import kakaclo_sync
 
 WHEEL = os.environ.get("KAKACLO_WHEEL")
-DATA = {"kakaclo_async/py.typed", "kakaclo_sync/py.typed", "kakaclo_async/ratelimit/bucket.lua"}
+DATA = {
+    "kakaclo_async/field_words.txt",
+    "kakaclo_async/openapi.yaml",
+    "kakaclo_async/py.typed",
+    "kakaclo_async/ratelimit/bucket.lua",
+    "kakaclo_sync/py.typed",
+}
 
 pytestmark = pytest.mark.skipif(WHEEL is None, reason="runs in `make test-wheel`")
 

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import warnings
 from copy import copy
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Final, Literal, Self
 
 import attrs
 
+<<<<<<< HEAD
 from kakaclo_async.config import Caching, Options, choose_base_url, sealed
+=======
+from kakaclo_async.config import Caching, Options, Token, choose_base_url
+from kakaclo_async.contract import Recording
+from kakaclo_async.database import THREADS
+>>>>>>> w-contract
 from kakaclo_async.events import Broadcast, Event, Lane, Stats
 from kakaclo_async.guards import Guard, Guards
 from kakaclo_async.ratelimit.bucket import Bucket, RateLimit
@@ -22,12 +29,14 @@ from kakaclo_async.token import Token
 from kakaclo_async.transport import Transport
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Awaitable, Callable
     from types import TracebackType
 
     import aiohttp
 
     from kakaclo_async import resources
+    from kakaclo_async.protocol import Answer, Request
 
 
 class Unset:
@@ -38,6 +47,36 @@ class Unset:
 
 
 UNSET = Unset()
+
+
+_SAVE_EVERY: Final = 100  # answers
+_LONGEST_SAVE: Final = 5.0  # seconds: a disk that hangs must not keep a client from closing
+
+
+class _RecordingTransport(Transport):
+    """A transport that shows each answer to a recording; a client without `record=` has none."""
+
+    def __init__(
+        self, base_url: str, session: aiohttp.ClientSession | None, record: Recording | str | os.PathLike[str]
+    ) -> None:
+        super().__init__(base_url, session)
+        self._recording = record if isinstance(record, Recording) else Recording(record)
+        self._answers = 0
+
+    async def send(self, request: Request[object], token: str, *, timeout: float) -> Answer:  # noqa: ASYNC109 - see there
+        answer = await super().send(request, token, timeout=timeout)
+        self._recording.observe(request, answer)
+        self._answers += 1
+        if self._answers % _SAVE_EVERY == 0:
+            self._save()
+        return answer
+
+    async def aclose(self) -> None:
+        await super().aclose()
+        await asyncio.wait([self._save()], timeout=_LONGEST_SAVE)
+
+    def _save(self) -> asyncio.Future[None]:
+        return asyncio.get_running_loop().run_in_executor(THREADS, self._recording.saving())
 
 
 class KakaClo:
@@ -66,6 +105,8 @@ class KakaClo:
         bucket: a bucket shared with other processes (`RedisBucket`) instead of one of its own.
         caching: how long freight quotes and reference data are kept.
         guards: what this client refuses to do; nothing by default.
+        record: a `Recording`, or the path of its file: counts what answers look like, for `kakaclo drift`. It holds
+            no value and nothing personal, and needs `kakaclo[cli]`.
         session: an aiohttp session to use; it is not closed by the client. No more requests are under way than it has
             connections, the bulk lane's on half of them.
 
@@ -88,6 +129,7 @@ class KakaClo:
         bucket: Bucket | None = None,
         caching: Caching = Caching(),  # noqa: B008 - frozen
         guards: Guards = Guards(),  # noqa: B008 - frozen
+        record: Recording | str | os.PathLike[str] | None = None,
         session: aiohttp.ClientSession | None = None,
     ) -> None:
         token = sealed(token)  # first: an error's traceback may show the locals of this frame
@@ -98,7 +140,11 @@ class KakaClo:
         self._base_url = choose_base_url(environment, base_url)
         self._broadcast = Broadcast()
         source = bucket or LocalBucket(rate_limit)
-        transport = Transport(self._base_url, session)
+        transport = (
+            Transport(self._base_url, session)
+            if record is None
+            else _RecordingTransport(self._base_url, session, record)
+        )
         state = ClientState(
             transport=transport,
             gate=Gate(source, reserve=reserve, connections=transport.connections, emit=self._broadcast),

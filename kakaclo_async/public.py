@@ -9,6 +9,10 @@ from kakaclo_async.config import (
     Caching as Caching,
     __version__ as __version__,
 )
+from kakaclo_async.contract import (
+    Drift as Drift,
+    Recording as Recording,
+)
 from kakaclo_async.errors import (
     APIError as APIError,
     ClientClosed as ClientClosed,

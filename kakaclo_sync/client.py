@@ -14,9 +14,11 @@ from kakaclo_async.ratelimit.bucket import RateLimit
 from kakaclo_sync._proxy import BlockingProxy, Bridge, Method, fork_lock, immediate
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Awaitable, Callable
     from types import TracebackType
 
+    from kakaclo_async.contract import Recording
     from kakaclo_async.events import Event
     from kakaclo_async.ratelimit.bucket import Bucket
     from kakaclo_sync import resources
@@ -87,6 +89,8 @@ class KakaClo(BlockingProxy[async_client.KakaClo]):
         bucket: a bucket shared with other processes (`RedisBucket`) instead of one of its own.
         caching: how long freight quotes and reference data are kept.
         guards: what this client refuses to do; nothing by default.
+        record: a `Recording`, or the path of its file: counts what answers look like, for `kakaclo drift`. It holds
+            no value and nothing personal, and needs `kakaclo[cli]`.
 
     Raises:
         ConfigurationError: a missing token, an address that is not HTTPS, a limit that cannot work.
@@ -107,6 +111,7 @@ class KakaClo(BlockingProxy[async_client.KakaClo]):
         bucket: Bucket | None = None,
         caching: Caching = Caching(),  # noqa: B008 - frozen
         guards: Guards = Guards(),  # noqa: B008 - frozen
+        record: Recording | str | os.PathLike[str] | None = None,
     ) -> None:
         token = sealed(token)  # see the async client
         make = partial(
@@ -122,6 +127,7 @@ class KakaClo(BlockingProxy[async_client.KakaClo]):
             attempt_timeout=attempt_timeout,
             caching=caching,
             guards=guards,
+            record=record,
         )
         self._listeners = listeners = _Listeners()
 

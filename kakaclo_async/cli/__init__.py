@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from _typeshed import ReadableBuffer
 
-_EXTRA = frozenset({"typer", "rich", "platformdirs"})
+_EXTRA = frozenset({"typer", "rich", "platformdirs", "yaml"})
 """What the extra `cli` installs; anything else that is missing is a broken installation."""
 
 

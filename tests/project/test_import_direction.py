@@ -18,8 +18,13 @@ LAYERS: list[set[str]] = [
     {"client"},
     {"resources"},
     {"sending"},
+<<<<<<< HEAD
     {"state"},
     {"guards", "ratelimit", "paging", "transport"},
+=======
+    {"state", "contract"},
+    {"guards", "ratelimit", "sharing", "paging", "transport"},
+>>>>>>> w-contract
     {"protocol", "retry"},
     {"token"},
     {"config", "sharing"},

@@ -18,7 +18,13 @@ from packaging.utils import canonicalize_name
 from support.source import ROOT, modules
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-DATA = {"kakaclo_async/py.typed", "kakaclo_sync/py.typed", "kakaclo_async/ratelimit/bucket.lua"}
+DATA = {
+    "kakaclo_async/field_words.txt",
+    "kakaclo_async/openapi.yaml",
+    "kakaclo_async/py.typed",
+    "kakaclo_async/ratelimit/bucket.lua",
+    "kakaclo_sync/py.typed",
+}
 
 
 def tracked():

@@ -1,0 +1,214 @@
+"""A walk through every endpoint with every parameter and field that the client can send, and what was answered."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import warnings
+from datetime import timedelta
+from functools import cache
+from itertools import islice
+
+import attrs
+
+from kakaclo_async import (
+    Item,
+    KakaClo,
+    KakaCloError,
+    MaterialImage,
+    ModelStatus,
+    NewDesign,
+    NewOrder,
+    NotFound,
+    RefundItem,
+    SalePlatform,
+)
+from kakaclo_async.sandbox import Sandbox
+from kakaclo_async.testing import SteppedLoop
+from kakaclo_async.transport import Transport
+from support.contract import template
+from support.shop import ADDRESS, UNLIMITED
+
+ANYWHERE = attrs.evolve(ADDRESS, street2="Flat 2", zip="32801", ioss="IM2760000742", vat="GB123")
+
+
+@attrs.frozen
+class Exchange:
+    """A request of the client, and its answer."""
+
+    request: object
+    status: int
+    body: bytes
+    content_type: str
+
+    @property
+    def endpoint(self):
+        return template(self.request.method, self.request.path)
+
+    @property
+    def sent(self):
+        return None if self.request.body is None else json.loads(self.request.body)
+
+
+class Tap(Transport):
+    """A transport that keeps what went through it."""
+
+    def __init__(self, base_url):
+        super().__init__(base_url)
+        self.exchanges = []
+
+    async def send(self, request, token, *, timeout):
+        answer = await super().send(request, token, timeout=timeout)
+        kept = Exchange(request, answer.status, answer.body, answer.headers["content-type"])
+        self.exchanges.append(kept)
+        return answer
+
+
+def tapped(sandbox, *, token=None, **options):
+    """Return a client of a sandbox and what it exchanges with it, as a list that grows."""
+    kk = KakaClo(token or sandbox.token, base_url=sandbox.url, rate_limit=UNLIMITED, **options)
+    state = kk._sender.state
+    state.transport = tap = Tap(sandbox.url)
+    return kk, tap.exchanges
+
+
+@cache
+def walked(**settings):
+    """Walk through a sandbox with these settings, once; return the exchanges, and those that were refused."""
+
+    async def run():
+        async with Sandbox(
+            products=60, index_lag=0, capacity=10_000, per_second=10_000, **settings
+        ) as sandbox:
+            kk, exchanges = tapped(sandbox)
+            async with kk:
+                await walk(kk, sandbox)
+                taken = len(exchanges)
+                await provoke(kk, sandbox)
+        return exchanges[:taken], exchanges[taken:]
+
+    with asyncio.Runner(loop_factory=SteppedLoop) as runner:
+        return runner.run(run())
+
+
+async def walk(kk, sandbox):
+    """Send every request that the client can send, with all that it can hold."""
+    now = sandbox.now()
+    times = {"updated_from": now - timedelta(days=3000), "updated_to": now}
+    sku, other = islice(sandbox.catalog.selling("CN", pieces=20), 2)
+    spu = next(iter(sandbox.catalog.spus()))
+    await _read_catalog(kk, spu, sku, times)
+    await _place_orders(kk, sandbox, sku, other)
+    await _make_designs(kk, times)
+    await kk.payment.balance()
+
+
+async def _read_catalog(kk, spu, sku, times):
+    tree = await kk.categories.tree()
+    leaf = [category for root in tree for category in root.walk()][-1]
+    await kk.warehouses.all()
+    await kk.products.page(spus=[spu])
+    await kk.products.page(skus=[sku])
+    await kk.products.page(**times, sort_type="price", sort_by="asc", page_number=1)
+    await kk.products.page(category_id=leaf.category_id)
+    await kk.stocks.page(skus=[sku])
+    await kk.stocks.page(**times, warehouse_code="G007")
+
+
+async def _place_orders(kk, sandbox, sku, other):
+    items = [Item(sku, 1), Item(other, 1)]
+    order = NewOrder(
+        address=ANYWHERE,
+        items=items,
+        channel_type="Express",
+        remark="with care",
+        sale_platform=SalePlatform.SHOPIFY,
+    )
+    await kk.freight.quote(items, "US")
+    await kk.freight.channels(items, "US", "G007")
+    placed = await kk.orders.create(attrs.evolve(order, custom_order_id="A1"))
+    many = [Item(sku, 13), Item(other, 1)]
+    partly = await kk.orders.create(attrs.evolve(order, items=many, custom_order_id="A2"))
+    old = kk_v1(kk)
+    await old.freight.channels(items, "US", "G007")
+    outdated = await old.orders.create(attrs.evolve(order, custom_order_id="A3"))
+    shipped = await kk.orders.create(attrs.evolve(order, custom_order_id="A4"))
+    line = (await kk.orders.get(partly.id)).order_items[0]
+    one = RefundItem(
+        item_id=line.item_id or line.id,
+        sku_code=line.sku_code,
+        quantity=1,
+        country_code=line.country_code or "CN",
+    )
+    for _ in range(11):  # more than the first page of refunds holds
+        await kk.refunds.request(partly.id, items=[one], reason="Out Of Stock", remark="gone")
+    await kk.refunds.request(placed.id, remark="all of it")
+    await old.refunds.request(outdated.id, "all of it")
+    sandbox.skip(sandbox.refund_settle + sandbox.ship_after * 3 + sandbox.index_lag)
+    assert len(await kk.refunds.of(partly.id)) == 11
+    assert len(await old.refunds.of(partly.id)) == 11
+    await old.refunds.of(outdated.id)
+    sandbox.skip(sandbox.complete_after + sandbox.index_lag)
+    ends = {f"{kind}_{end}": moment for kind in ("created", "updated")
+            for end, moment in (("from", sandbox.now() - timedelta(days=90)), ("to", sandbox.now()))}  # fmt: skip
+    for orders, more in ((kk.orders, {}), (old.orders, {"statuses": ["delivered", "refunded", "shipped"]})):
+        assert len(await orders.page(ids=[placed.id, shipped.id])) == 2
+        assert len(await orders.page(**ends, **more, page_number=1, page_size=50)) > 1
+
+
+def kk_v1(kk):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return kk.v1
+
+
+async def _make_designs(kk, times):
+    [category, *_] = await kk.custom.category_names()
+    models = [model async for model in kk.custom.models(category_names=[category])]
+    details = [await kk.custom.model(model.id) for model in models]
+    model = next(detail for detail in details if detail.status == ModelStatus.ON_SHELF)
+    found = kk.custom.models(
+        category_names=[category],
+        model_codes=[model.model_code],
+        en_name="t",
+        updated_from=times["updated_from"],
+    )
+    assert len([row async for row in found]) <= 1  # by the name, which need not hold a "t"
+    design = NewDesign(
+        model_id=model.id,
+        en_name="Front and back",
+        image_url="https://img.example/front.png",
+        back_image_url="https://img.example/back.png",
+        material_images=[MaterialImage("dino", "https://img.example/dino.png")],
+        color_value="#A72525",
+    )
+    await kk.custom.add_design(design)
+    searched = {
+        "model_codes": [model.model_code],
+        "search_content": "front",
+        "updated_from": times["updated_from"],
+    }
+    [made] = [row async for row in kk.custom.designs(**searched)]
+    assert [row async for row in kk.custom.designs(spus=[made.spu])]
+
+
+async def provoke(kk, sandbox):
+    """Send what a shop refuses."""
+    sku = next(iter(sandbox.catalog.selling(pieces=5)))
+    order = NewOrder(address=attrs.evolve(ANYWHERE, country="ZZ"), items=[Item(sku, 1)])
+    line = RefundItem(item_id="1", sku_code=sku, quantity=1)
+    for call in (
+        lambda: kk.stocks.page(skus=["NO_SUCH"], warehouse_code="NONE"),
+        lambda: kk.freight.quote([Item("NO_SUCH", 1)], "US"),
+        lambda: kk.freight.channels([Item(sku, 1)], "ZZ"),
+        lambda: kk.orders.create(order),
+        lambda: kk_v1(kk).orders.create(order),
+        lambda: kk.refunds.request("1", items=[line]),
+        lambda: kk_v1(kk).refunds.request("1", "why"),
+        lambda: kk.custom.model(999_999),
+    ):
+        try:
+            await call()
+        except (KakaCloError, NotFound):
+            continue
+        raise AssertionError("it was taken")

@@ -10,13 +10,9 @@ from typing import TYPE_CHECKING, Final, Literal, Self
 
 import attrs
 
-<<<<<<< HEAD
 from kakaclo_async.config import Caching, Options, choose_base_url, sealed
-=======
-from kakaclo_async.config import Caching, Options, Token, choose_base_url
 from kakaclo_async.contract import Recording
 from kakaclo_async.database import THREADS
->>>>>>> w-contract
 from kakaclo_async.events import Broadcast, Event, Lane, Stats
 from kakaclo_async.guards import Guard, Guards
 from kakaclo_async.ratelimit.bucket import Bucket, RateLimit

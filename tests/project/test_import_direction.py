@@ -18,13 +18,8 @@ LAYERS: list[set[str]] = [
     {"client"},
     {"resources"},
     {"sending"},
-<<<<<<< HEAD
-    {"state"},
-    {"guards", "ratelimit", "paging", "transport"},
-=======
     {"state", "contract"},
-    {"guards", "ratelimit", "sharing", "paging", "transport"},
->>>>>>> w-contract
+    {"guards", "ratelimit", "paging", "transport"},
     {"protocol", "retry"},
     {"token"},
     {"config", "sharing"},

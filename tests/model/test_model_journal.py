@@ -5,15 +5,15 @@
 
 from __future__ import annotations
 
-from functools import partial
+import sys
 
 import attrs
 import pytest
 from support.explorer import explore
-from support.journal_world import LAG, Bounds, Disk, JournalWorld, Machine
+from support.journal_parts import LAG, Bounds, Disk, Machine
+from support.journal_world import JournalWorld
 
 from kakaclo_async.errors import ConnectionFailed
-from kakaclo_async.ordering.reconcile import reconcile
 from kakaclo_async.ordering.store import Store
 from kakaclo_async.ordering.writes import Entry, Lease
 from kakaclo_async.retry import surely_not_executed
@@ -49,7 +49,7 @@ def explored(monkeypatch):
 
     def explored(bounds, name, **limits):
         report = explore(lambda loop: JournalWorld(loop, bounds, machine, disk), name=name, **limits)
-        print(report)
+        report.show()
         return report
 
     return explored
@@ -148,5 +148,5 @@ MISTAKES = {
 def test_a_mistake_in_it_is_found(explored, monkeypatch, mistake):
     mistake(monkeypatch)
     report = explored(MISTAKES[mistake], mistake.__name__, most_runs=4000)
-    print(report.trace)
+    sys.stdout.write(f"{report.trace}\n")
     assert report.violations

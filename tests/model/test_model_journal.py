@@ -35,10 +35,12 @@ WORLDS = {
 DEEPER = {
     "two workers, two troubles": Bounds(("submit", "submit"), losses=2),
     "two workers, one dies, one trouble": Bounds(("submit", "submit"), losses=1, crashes=1),
-    "two workers, one trouble that takes its time": Bounds(("submit", "submit"), losses=1, stalls=1),
-    "two workers whose database fails": Bounds(("submit", "submit"), losses=1, failures=1),
-    "two workers and a clock that is set": Bounds(("submit", "submit"), losses=1, sets=1),
-    "three workers": Bounds(("submit", "submit", "settle 4"), losses=1),
+    "two workers that wait shortly, one trouble that takes its time": Bounds(
+        ("look", "once"), losses=1, stalls=1
+    ),
+    "two workers that wait shortly, whose database fails": Bounds(("look", "once"), losses=1, failures=1),
+    "three workers, one trouble": Bounds(("look", "once", "settle 10.5"), losses=1),
+    "two workers that wait shortly, and a clock that is set": Bounds(("look", "once"), losses=1, sets=1),
 }
 
 
@@ -68,6 +70,12 @@ def test_an_order_is_placed_once_in_deeper_worlds(explored, name):
     report = explored(DEEPER[name], name)
     assert not report.violations, report.trace
     assert report.is_exhaustive
+
+
+def test_what_the_documents_leave_open_is_left_open(explored):
+    """Without a `Date`, another process believes a clock that was set ahead."""
+    bounds = Bounds(("once", "settle 4"), losses=1, sets=1, directions=(1,), has_date=False)
+    assert explored(bounds, "no Date").violations
 
 
 # Mistakes that somebody might make: the explorer must find each.

@@ -6,8 +6,10 @@ quiet time, with nothing to spare.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from datetime import UTC, datetime
+from email.utils import format_datetime
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
@@ -17,6 +19,7 @@ from sqlalchemy import StaticPool, create_engine
 from kakaclo_async import Item, KakaClo, NewOrder
 from kakaclo_async.database.engines import Transactions, _set_up_sqlite
 from kakaclo_async.ordering.database import MIGRATIONS
+from kakaclo_async.protocol import Answer
 from kakaclo_async.retry import Pauses
 from support.explorer import who
 from support.shop import ADDRESS
@@ -199,6 +202,16 @@ class Placed:
     number: str = ""
     at: float = 0.0
     until: float = 0.0
+
+
+def document(data, status, time):
+    """Return an answer of KakaClo's, with a `Date` unless the time is None."""
+    code = 10000 if status == 200 else status
+    body = json.dumps({"code": code, "message": "no" if data is None else "ok", "data": data})
+    headers = {"content-type": "application/json"}
+    if time is not None:
+        headers["date"] = format_datetime(datetime.fromtimestamp(int(START + time), UTC), usegmt=True)
+    return Answer(status, headers, body.encode())
 
 
 def name_of(work):

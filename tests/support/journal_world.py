@@ -6,9 +6,7 @@ The journal, the client and the SQL are the real ones. Only the wire is scripted
 from __future__ import annotations
 
 import asyncio
-import json
 from datetime import UTC, datetime
-from email.utils import format_datetime
 from types import SimpleNamespace
 
 import attrs
@@ -35,6 +33,7 @@ from support.journal_parts import (
     Pending,
     Placed,
     Process,
+    document,
     name_of,
 )
 from support.journal_promises import JournalPromises
@@ -247,7 +246,6 @@ class JournalWorld(JournalPromises):
         return [self._event(f"... until {min(moments):.1f}", self.loop.jump, min(moments))]
 
     # What it does.
-
     def _commit(self, process, pending):
         past = (process.name, process.history, pending.label, self.loop.time(), self.set_by)
         self.rows, result = self.disk.run(self.rows, pending.work, past)
@@ -299,7 +297,7 @@ class JournalWorld(JournalPromises):
         self._answer(process, pending, ConnectionFailed("no connection", sent=False))
 
     def _refuse(self, process, pending, status):
-        self._answer(process, pending, self._document(None, status=status, code=status))
+        self._answer(process, pending, self._document(None, status))
 
     def _list(self, process, pending, lag):
         shown = [order for order in self.orders if self.loop.time() - order.at >= lag]
@@ -314,14 +312,8 @@ class JournalWorld(JournalPromises):
         ]
         self._answer(process, pending, self._document({"list": rows, "total": len(rows)}))
 
-    def _document(self, data, *, status=200, code=10000):
-        body = json.dumps({"code": code, "message": "no" if data is None else "ok", "data": data})
-        headers = {"content-type": "application/json"}
-        if self.bounds.has_date:
-            headers["date"] = format_datetime(
-                datetime.fromtimestamp(int(START + self.loop.time()), UTC), usegmt=True
-            )
-        return Answer(status, headers, body.encode())
+    def _document(self, data, status=200):
+        return document(data, status, self.loop.time() if self.bounds.has_date else None)
 
     def _die(self, process, travels):
         if travels:

@@ -100,7 +100,8 @@ class Remote:
             PERMITS_TO_RECOVER,
             BULK_SHARE,
             PROBE_LEASE,
-            _DAY,  # seconds since the last call: the first knows of none
+            "",  # seconds that the bucket had counted at the last call
+            _DAY,  # seconds since then: the first knows of none
         ]
         self._answered = False
         self._asked_at: float | None = None
@@ -142,7 +143,8 @@ class Remote:
                 sent=False,
             ) from error
         self._answered, self._asked_at = True, now
-        return [float(number) for number in answer]
+        *numbers, self._settings[-2] = map(float, answer)
+        return numbers
 
     async def _run(self, *operation: str | float) -> Sequence[bytes]:
         """Run it; a kept connection that broke is made anew once, and a Redis that hangs is not waited for twice."""

@@ -3,7 +3,8 @@
 -- KEYS: the bucket (a hash), and for each lane, interactive and bulk, a sorted set of the processes that wait,
 --       by the time at which they will ask again.
 -- ARGV: burst, permits per second, longest pause, smallest share, permits to recover, bulk share, seconds that a
---       probe is waited for, seconds since the process last asked; then the operation and its arguments.
+--       probe is waited for, what the process last heard as `counted`, seconds since then; then the operation and
+--       its arguments.
 --
 -- A process that gets less than it wants learns when to ask again, and its permit stays claimed for a while after
 -- that. No permit is taken before it is due, so a process that never asks again costs nothing.
@@ -13,25 +14,27 @@
 -- that a report which comes late, or twice, ends no other probe than its own.
 --
 -- The clock may be set, and another server may take over with its own: what passed is never negative, and never more
--- than the asking process counted by its own clock.
+-- than the asking process counted by its own clock, less what was `counted` since it last asked.
 
 local bucket, interactive, bulk = KEYS[1], KEYS[2], KEYS[3]
 local burst, rate = tonumber(ARGV[1]), tonumber(ARGV[2])
 local longest_pause, smallest_share = tonumber(ARGV[3]), tonumber(ARGV[4])
 local recovery, bulk_share, lease = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
-local since_asked = tonumber(ARGV[8])
-local operation = ARGV[9]
+local heard, since_asked = tonumber(ARGV[8]), tonumber(ARGV[9])
+local operation = ARGV[10]
 
 local time = redis.call('TIME')
 local now = tonumber(time[1]) + tonumber(time[2]) / 1e6
 
-local fields = {'level', 'at', 'share', 'refusals', 'hold_until', 'probe_until', 'interactive_streak', 'probes'}
+local fields = {'level', 'at', 'share', 'refusals', 'hold_until', 'probe_until', 'interactive_streak', 'probes',
+  'counted'}
 local s = {
-  level = 0, at = now, share = 1, refusals = 0, hold_until = 0, probe_until = 0, interactive_streak = 0, probes = 0
+  level = 0, at = now, share = 1, refusals = 0, hold_until = 0, probe_until = 0, interactive_streak = 0, probes = 0,
+  counted = 0
 }
 local stored = redis.call('HGETALL', bucket)
 local is_new = #stored == 0
-local me = operation == 'take' and 'process ' .. ARGV[11] or ''
+local me = operation == 'take' and 'process ' .. ARGV[12] or ''
 local processes, gone = 1, {}  -- those that asked in the last minute
 for i = 1, #stored, 2 do
   local name, number = stored[i], tonumber(stored[i + 1])
@@ -69,8 +72,8 @@ if now < s.at then
 end
 s.hold_until = math.min(s.hold_until, now + longest_pause)
 s.probe_until = math.min(s.probe_until, now + lease)
-local passed = math.max(0, math.min(now - s.at, since_asked))
-s.at = now
+local passed = math.max(0, math.min(now - s.at, since_asked - math.max(0, s.counted - (heard or s.counted))))
+s.at, s.counted = now, s.counted + passed
 s.level = math.max(0, math.min(burst, s.level) - leaked(passed))
 s.share = math.min(1, s.share + passed * growth)
 
@@ -154,21 +157,21 @@ end
 
 local granted, wait = 0, 0
 if operation == 'take' then
-  local lane = ARGV[10] == 'bulk' and bulk or interactive
-  local known, alone = tonumber(ARGV[15] or 0), tonumber(ARGV[16] or 0)
+  local lane = ARGV[11] == 'bulk' and bulk or interactive
+  local known, alone = tonumber(ARGV[16] or 0), tonumber(ARGV[17] or 0)
   -- A Redis that forgot is told what the process last heard, and each what the process took while it was alone.
   s.level = math.max(0, math.min(burst, s.level + (is_new and known or 0) + alone))
-  granted, wait = take(lane, ARGV[11], tonumber(ARGV[12]), tonumber(ARGV[13]), ARGV[14] == '1')
+  granted, wait = take(lane, ARGV[12], tonumber(ARGV[13]), tonumber(ARGV[14]), ARGV[15] == '1')
 elseif operation == 'refused' then
-  local probe = ARGV[11] == '1' and is_out(tonumber(ARGV[13]))
-  refused(tonumber(ARGV[10]), probe, tonumber(ARGV[12]))
-elseif operation == 'probed' and is_out(tonumber(ARGV[11])) then
+  local probe = ARGV[12] == '1' and is_out(tonumber(ARGV[14]))
+  refused(tonumber(ARGV[11]), probe, tonumber(ARGV[13]))
+elseif operation == 'probed' and is_out(tonumber(ARGV[12])) then
   s.probe_until = 0
-  if ARGV[10] == '1' then
+  if ARGV[11] == '1' then
     s.refusals = 0
   end
 elseif operation == 'give_back' then
-  s.level = math.max(0, s.level - tonumber(ARGV[10]))
+  s.level = math.max(0, s.level - tonumber(ARGV[11]))
 end
 
 local flat = {}
@@ -183,7 +186,10 @@ end
 if #gone > 0 then
   redis.call('HDEL', bucket, unpack(gone))
 end
-redis.call('HSET', bucket, unpack(flat))
+-- The first that takes from a new bucket says how full it was: nothing else may make it, but a 429, which fills it.
+if not is_new or operation == 'take' or operation == 'refused' then
+  redis.call('HSET', bucket, unpack(flat))
+end
 for _, key in ipairs(KEYS) do
   redis.call('EXPIRE', key, 86400)
 end
@@ -191,7 +197,7 @@ end
 local hold = s.refusals > 0 and math.max(0, s.hold_until - now) or 0
 local probe = granted > 0 and s.refusals > 0 and 1 or 0
 local answer = {
-  granted, wait, probe, s.level, rate * s.share, hold, s.interactive_streak, s.refusals, s.probes, processes
+  granted, wait, probe, s.level, rate * s.share, hold, s.interactive_streak, s.refusals, s.probes, processes, s.counted
 }
 for i, number in ipairs(answer) do
   answer[i] = string.format('%.6f', number)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from math import ceil, isfinite
+from math import ceil, inf, isfinite
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import attrs
@@ -72,12 +72,15 @@ class Offer:
         wait: seconds until asking again for this lane makes sense, if nothing is reported before.
         probe: the one permit granted finds out whether a full bucket has room again.
         source: the bucket to tell what becomes of these permits, if another one than was asked granted them.
+        until: the loop's time before which the bucket cannot be empty. After it, permits that were not used may have
+            leaked out: given back then, they would count twice.
     """
 
     permits: int = 0
     wait: float = 0.0
     probe: bool = False
     source: Bucket | None = None
+    until: float = inf
 
 
 class Bucket(Protocol):

@@ -45,14 +45,14 @@ class Permit:
         probe: whether, after a 429, all other calls wait for what becomes of this request.
     """
 
-    __slots__ = ("_ended", "_gate", "_reported", "_source", "lane", "probe", "waited")
+    __slots__ = ("_ended", "_gate", "_offer", "_reported", "lane", "probe", "waited")
 
     def __init__(self, gate: Gate, lane: Lane, waited: float, offer: Offer) -> None:
         self.lane = lane
         self.waited = waited
         self.probe = offer.probe
         self._gate = gate
-        self._source = offer.source
+        self._offer = offer
         self._reported = self._ended = False
 
     def throttled(self, retry_after: float | None) -> None:
@@ -62,13 +62,13 @@ class Permit:
             retry_after: seconds that the server asked to wait, or None.
         """
         self._reported = True
-        self._gate.throttled(retry_after, probe=self.probe, source=self._source)
+        self._gate.throttled(retry_after, probe=self.probe, source=self._offer.source)
 
     def give_back(self) -> None:
         """Tell the gate that the request never left."""
         if not self._reported:
             self._reported = True
-            self._gate.give_back(probe=self.probe, source=self._source)
+            self._gate.give_back(self._offer)
         self._end()
 
     def _end(self) -> None:
@@ -103,7 +103,7 @@ class Permit:
             self.give_back()
         elif self.probe:
             answered = error is None or isinstance(error, (APIError, DecodeError))
-            self._gate.probed(passed=answered, source=self._source)
+            self._gate.probed(passed=answered, source=self._offer.source)
 
 
 @attrs.define(slots=True, eq=False)
@@ -395,10 +395,11 @@ class Gate:
             (source or self._bucket).probed(passed=passed)
             self._wake()
 
-    def give_back(self, *, probe: bool, source: Bucket | None = None) -> None:
-        """Pass a permit whose request never left on to the next call; for `Permit`."""
+    def give_back(self, offer: Offer) -> None:
+        """Pass a permit whose request never left on to the next call, unless it leaked out; for `Permit`."""
         if not self.closed:
-            (source or self._bucket).give_back(1, probe=probe)
+            permits = 1 if asyncio.get_running_loop().time() < offer.until else 0
+            (offer.source or self._bucket).give_back(permits, probe=offer.probe)
             self._wake()
 
     def _expire(self, waiter: Waiter) -> None:

@@ -98,6 +98,10 @@ class View:
         """Return the permits in it at a time of the loop."""
         return max(0.0, self.level - self.leak.permits(now - self.at))
 
+    def empty_at(self, per_second: float) -> float:
+        """Return the loop's time before which it cannot be empty."""
+        return self.at + self.level / per_second
+
 
 class Throttle:
     """The state between a 429 and the first answer that is not one.
@@ -244,7 +248,8 @@ class LocalBucket:
                 self.interactive_streak += granted
             if probe:
                 throttle.probe(now)
-        return Offer(granted, limiter.until(1 + kept, now) + TIMER_SLACK, probe)
+        until = now + (self.rate.burst - free + granted) / self.rate.per_second
+        return Offer(granted, limiter.until(1 + kept, now) + TIMER_SLACK, probe, until=until)
 
     def due(self, permits: float) -> float:
         """Return the seconds until that many permits are free."""

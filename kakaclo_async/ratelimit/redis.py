@@ -173,7 +173,9 @@ class RedisBucket:
         self._view = View(self._now(), level, leaking, hold, refusals > 0, int(streak), int(processes))
         if probe:
             self._probe = int(probes)
-        return Offer(int(granted), wait + TIMER_SLACK, bool(probe))
+        return Offer(
+            int(granted), wait + TIMER_SLACK, bool(probe), until=self._view.empty_at(self.rate.per_second)
+        )
 
     def due(self, permits: float) -> float:
         """Return the seconds until that many permits are free, as far as is known here."""
@@ -188,7 +190,8 @@ class RedisBucket:
 
     def give_back(self, permits: int, *, probe: bool) -> None:
         """Return permits that were not used."""
-        self._report("give_back", permits)
+        if permits:
+            self._report("give_back", permits)
         if probe:
             self.probed(passed=False)
 
@@ -248,7 +251,8 @@ class RedisBucket:
             self._errand = None
 
     def _come_back(self, alone: _Alone) -> None:
-        now, self._alone, self._spent_alone = self._now(), None, alone.spent
+        now, self._alone = self._now(), None
+        self._spent_alone += alone.spent  # to what could not be told before Redis went away again
         level = min(self.rate.burst, self._view.level_at(now) + alone.spent)
         leak = self._view.leak.after(now - self._view.at)
         self._view = attrs.evolve(self._view, at=now, level=level, leak=leak, hold=0.0)
@@ -262,6 +266,8 @@ class RedisBucket:
             age = self._now() - at
             if kind == "give_back":
                 self._reports.popleft()
+                if self._now() >= self._view.empty_at(self.rate.per_second):
+                    continue  # it leaked out while Redis was away
             if kind == "refused" and rest[0] != "":
                 rest[0] = max(0.0, float(rest[0]) - age)
             if age <= LONGEST_PAUSE:

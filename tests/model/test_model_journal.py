@@ -5,15 +5,15 @@
 
 from __future__ import annotations
 
-from functools import partial
+import sys
 
 import attrs
 import pytest
 from support.explorer import explore
-from support.journal_world import LAG, Bounds, Disk, JournalWorld, Machine
+from support.journal_parts import LAG, Bounds, Disk, Machine
+from support.journal_world import JournalWorld
 
 from kakaclo_async.errors import ConnectionFailed
-from kakaclo_async.ordering.reconcile import reconcile
 from kakaclo_async.ordering.store import Store
 from kakaclo_async.ordering.writes import Entry, Lease
 from kakaclo_async.retry import surely_not_executed
@@ -35,10 +35,12 @@ WORLDS = {
 DEEPER = {
     "two workers, two troubles": Bounds(("submit", "submit"), losses=2),
     "two workers, one dies, one trouble": Bounds(("submit", "submit"), losses=1, crashes=1),
-    "two workers, one trouble that takes its time": Bounds(("submit", "submit"), losses=1, stalls=1),
-    "two workers whose database fails": Bounds(("submit", "submit"), losses=1, failures=1),
-    "two workers and a clock that is set": Bounds(("submit", "submit"), losses=1, sets=1),
-    "three workers": Bounds(("submit", "submit", "settle 4"), losses=1),
+    "two workers that wait shortly, one trouble that takes its time": Bounds(
+        ("look", "once"), losses=1, stalls=1
+    ),
+    "two workers that wait shortly, whose database fails": Bounds(("look", "once"), losses=1, failures=1),
+    "three workers, one trouble": Bounds(("look", "once", "settle 10.5"), losses=1),
+    "two workers that wait shortly, and a clock that is set": Bounds(("look", "once"), losses=1, sets=1),
 }
 
 
@@ -49,7 +51,7 @@ def explored(monkeypatch):
 
     def explored(bounds, name, **limits):
         report = explore(lambda loop: JournalWorld(loop, bounds, machine, disk), name=name, **limits)
-        print(report)
+        report.show()
         return report
 
     return explored
@@ -68,6 +70,12 @@ def test_an_order_is_placed_once_in_deeper_worlds(explored, name):
     report = explored(DEEPER[name], name)
     assert not report.violations, report.trace
     assert report.is_exhaustive
+
+
+def test_what_the_documents_leave_open_is_left_open(explored):
+    """Without a `Date`, another process believes a clock that was set ahead."""
+    bounds = Bounds(("once", "settle 4"), losses=1, sets=1, directions=(1,), has_date=False)
+    assert explored(bounds, "no Date").violations
 
 
 # Mistakes that somebody might make: the explorer must find each.
@@ -148,5 +156,5 @@ MISTAKES = {
 def test_a_mistake_in_it_is_found(explored, monkeypatch, mistake):
     mistake(monkeypatch)
     report = explored(MISTAKES[mistake], mistake.__name__, most_runs=4000)
-    print(report.trace)
+    sys.stdout.write(f"{report.trace}\n")
     assert report.violations

@@ -1,171 +1,29 @@
 """A world for the explorer: processes that share a bucket in Redis, which loses answers, goes away, or fails over.
 
-Gate, bucket, redis-py's retries and the script are the real ones, and a real redis-server runs the script. What is
-scripted is the connection, and Redis' clock. KakaClo's own bucket is the judge.
+Gate, bucket and script are the real ones, and so is redis-py above its connections; a real redis-server runs the
+script. What is scripted is the connection, and Redis' clock. KakaClo's own bucket is the judge.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from importlib.resources import files
 from math import inf
-from types import SimpleNamespace
 
 import attrs
 from redis import exceptions
-from support.explorer import Event, Gone, Violation, World, who
 
 from kakaclo_async.errors import ConnectionFailed, RateLimited
 from kakaclo_async.events import Lane
-from kakaclo_async.ratelimit.bucket import RateLimit
 from kakaclo_async.ratelimit.gate import Gate
-from kakaclo_async.ratelimit.local import Leak, LocalBucket
+from kakaclo_async.ratelimit.local import LocalBucket
 from kakaclo_async.ratelimit.redis import RedisBucket
 from kakaclo_async.sandbox.world.clock import LeakyBucket
-
-SCRIPT = files("kakaclo_async.ratelimit").joinpath("bucket.lua").read_text(encoding="utf-8")
-STEPPED = SCRIPT.replace("redis.call('TIME')", "redis.call('MGET', 'seconds', 'microseconds')")
-KEYS = ("{kakaclo}:bucket", "{kakaclo}:interactive", "{kakaclo}:bulk")
-RATE = RateLimit(capacity=4, per_second=1.0, margin=0)
-RESERVE = 1
-LANES = {"i": Lane.INTERACTIVE, "b": Lane.BULK}
-WARM = 30.0  # by then all processes know of each other, and the bucket is empty again
-SET = 3600.0
-EMPTY = ((), (), ())
-GRAIN = 0.02  # permits: what the script rounds away
+from support.bucket_parts import EMPTY, GRAIN, LANES, RATE, RESERVE, SET, WARM, Pending, Process, Wire
+from support.bucket_promises import BucketPromises
+from support.explorer import Event, Gone, who
 
 
-@attrs.frozen
-class Bounds:
-    """What may happen, and how often.
-
-    Attributes:
-        processes: the calls of each: "iib 6 i" are two interactive ones and one in the bulk lane, all at once, and once
-            they have ended and 6 seconds are over, another.
-        losses: commands, or answers to them, that are lost.
-        outages: times that Redis is away, for any time.
-        failovers: to a replica that knows nothing, or not the last command.
-        unused: requests that never leave, after any time.
-        deaths: processes that die.
-        sets: times that Redis' clock is set.
-        fallback: of the buckets; "none": each has a local bucket of its own.
-        horizon: seconds after which nothing new goes wrong.
-    """
-
-    processes: tuple = ("iii", "iib")
-    losses: int = 0
-    outages: int = 0
-    failovers: int = 0
-    unused: int = 0
-    deaths: int = 0
-    sets: int = 0
-    fallback: str = "error"
-    horizon: float = WARM + 20.0
-
-
-class Server:
-    """The script on a real Redis, as a function: what it holds, the time and a command give what it holds then.
-
-    Args:
-        client: of a Redis that nobody else uses.
-        script: its text.
-    """
-
-    def __init__(self, client, script=STEPPED):
-        self._client = client
-        self._digest = client.script_load(script)
-        self._known = {}
-        self.executed = 0
-
-    def run(self, held, now, arguments):
-        key = (held, now, arguments)
-        if (known := self._known.get(key)) is None:
-            known = self._known[key] = self._execute(held, now, arguments)
-        return known
-
-    def _execute(self, held, now, arguments):
-        self.executed += 1
-        work = self._client.pipeline(transaction=False)
-        work.delete(*KEYS)
-        if held[0]:
-            work.hset(KEYS[0], mapping=dict(held[0]))
-        for name, waiting in zip(KEYS[1:], held[1:], strict=True):
-            if waiting:
-                work.zadd(name, dict(waiting))
-        work.mset({"seconds": int(now), "microseconds": round(now % 1 * 1e6)})
-        work.evalsha(self._digest, 3, *KEYS, *arguments)
-        work.hgetall(KEYS[0])
-        for name in KEYS[1:]:
-            work.zrange(name, 0, -1, withscores=True)
-        *_, answer, fields, interactive, bulk = work.execute()
-        held = (tuple(sorted(fields.items())), tuple(map(tuple, interactive)), tuple(map(tuple, bulk)))
-        return held, [bytes(number) for number in answer]
-
-
-@attrs.define(eq=False)
-class Pending:
-    """What a process waits for: an answer of Redis, or whether its request leaves."""
-
-    kind: str
-    label: str
-    future: asyncio.Future
-    arguments: tuple = ()
-    hangs: bool = False
-
-
-@attrs.define(eq=False)
-class Process:
-    """A process with its gate, and all that it has seen."""
-
-    name: str
-    gate: Gate
-    task: asyncio.Task | None = None
-    is_dead: bool = False
-    pending: list = attrs.field(factory=list)
-    history: int = 0
-    untold: float = 0.0
-
-    @property
-    def bucket(self):
-        return self.gate._bucket
-
-    @property
-    def is_alone(self):
-        return getattr(self.bucket, "_alone", None) is not None
-
-
-class Wire:
-    """A connection of redis-py, to the server of the world; its pool makes it."""
-
-    def __init__(self, world, process, *, retry, **_):
-        self._world, self._process, self._words = world, process, ()
-        self.retry, self.db, self.host, self.port = retry, 0, "redis", 0
-
-    async def connect(self):
-        pass
-
-    async def disconnect(self, *_, **__):
-        pass
-
-    async def can_read(self):
-        return False
-
-    async def re_auth(self):
-        pass
-
-    def should_reconnect(self):
-        return False
-
-    async def send_command(self, *words):
-        self._words = words
-
-    async def read_response(self, **_):
-        assert self._words[0] == "EVALSHA", self._words
-        return await self._world.ask(self._process, tuple(self._words[6:]))
-
-
-class BucketWorld(World):
+class BucketWorld(BucketPromises):
     """Processes that make calls at once.
 
     Args:
@@ -180,11 +38,12 @@ class BucketWorld(World):
         self.left = {name: value for name, value in attrs.asdict(bounds).items() if isinstance(value, int)}
         self.held = self.before = EMPTY
         self.touched = self.touched_before = 0.0
+        self.lost = None
         self.is_away = False
         self.set_by = 0.0
         self.judge = LeakyBucket(RATE.burst + GRAIN, RATE.per_second, loop.time)
         self.used = LeakyBucket(inf, RATE.per_second, loop.time)
-        self.refused, self.forgotten = 0, 0.0
+        self.refused, self.forgotten, self.sent_alone = 0, 0.0, 0
         self.processes = {}
         self.ending_since = None
         self.broken = None
@@ -211,7 +70,10 @@ class BucketWorld(World):
             bucket._remote._client.connection_pool.connection_class = lambda **settings: Wire(
                 self, process, **settings
             )
-        process = self.processes[name] = Process(name, Gate(bucket, reserve=RESERVE))
+        gate = Gate(bucket, reserve=RESERVE)
+        if self.bounds.fallback == "none" and self.processes:
+            gate = self.processes["a"].gate  # there is one process
+        process = self.processes[name] = Process(name, gate)
         token = who.set(name)
         process.task = self.loop.create_task(life)
         who.reset(token)
@@ -255,13 +117,16 @@ class BucketWorld(World):
             await self._wait(process, Pending("request", "its request", self.loop.create_future()))
         if process.is_alone:
             process.untold += 1
+            self.sent_alone += 1
+        self.used.take()
+        self.broken = self.broken or self._surplus()
         if self.judge.take():
             self.refused += 1
+            self.used._level -= 1
             raise RateLimited("slow down", retry_after=None)
-        self.used.take()
 
     async def ask(self, process, arguments):
-        operation = [_text(word) for word in arguments[8:]]
+        operation = [_text(word) for word in arguments[9:]]
         pending = Pending("redis", " ".join(operation), self.loop.create_future(), arguments)
         return await self._wait(process, pending)
 
@@ -284,7 +149,9 @@ class BucketWorld(World):
 
     def events(self):
         live = [process for process in self.processes.values() if not process.is_dead]
-        outcomes = [each for process in live for one in process.pending for each in self._outcomes(process, one)]
+        outcomes = [
+            each for process in live for one in process.pending for each in self._outcomes(process, one)
+        ]
         time = self._time(live)
         if self.is_calm:
             return (outcomes or time)[:1]
@@ -293,7 +160,10 @@ class BucketWorld(World):
         if self.loop.time() > self.bounds.horizon or not busy:
             time = []
         else:
-            extra = [*self._troubles(), *(self._event(f"{one.name} dies", self._die, one, costs="deaths") for one in busy)]
+            extra = [
+                *self._troubles(),
+                *(self._event(f"{one.name} dies", self._die, one, costs="deaths") for one in busy),
+            ]
         if self.is_away:
             extra.append(self._event("Redis is back", self._back))
         if not outcomes and not time:
@@ -313,7 +183,9 @@ class BucketWorld(World):
 
     def _outcomes(self, process, pending):
         def event(label, do, *arguments, costs=None):
-            return self._event(f"{process.name} {pending.label}: {label}", do, process, pending, *arguments, costs=costs)
+            return self._event(
+                f"{process.name} {pending.label}: {label}", do, process, pending, *arguments, costs=costs
+            )
 
         if pending.kind == "request":
             found = [event("it leaves" if not pending.hangs else "it never leaves", self._leave)]
@@ -327,7 +199,9 @@ class BucketWorld(World):
                 for error in (exceptions.ConnectionError, exceptions.TimeoutError):
                     name = error.__name__
                     found.append(event(f"{name}, lost", self._lose, error, False, costs="losses"))
-                    found.append(event(f"{name}, its answer is lost", self._lose, error, True, costs="losses"))
+                    found.append(
+                        event(f"{name}, its answer is lost", self._lose, error, True, costs="losses")
+                    )
         return [one for one in found if one is not None]
 
     def _troubles(self):
@@ -335,7 +209,10 @@ class BucketWorld(World):
         yield self._event("Redis is restarted, and empty", self._fail_over, EMPTY, costs="failovers")
         if self.before not in (self.held, EMPTY):
             yield self._event(
-                "a replica takes over without the last command", self._fail_over, self.before, costs="failovers"
+                "a replica takes over without the last command",
+                self._fail_over,
+                self.before,
+                costs="failovers",
             )
         for way in (1, -1):
             yield self._event(f"Redis' clock is set by {way * SET:+g} s", self._set, way * SET, costs="sets")
@@ -356,14 +233,18 @@ class BucketWorld(World):
 
     def _execute(self, process, arguments):
         self.before, self.touched_before = self.held, self.touched
-        now = self.loop.time() + self.set_by + 1000.0
+        now = self.loop.time() + self.set_by + 1e9
         self.held, answer = self.server.run(self.held, now, arguments)
         self.touched = self.loop.time()
-        if arguments[8] == "take":
+        if arguments[9] == "take":
             process.untold = 0.0
-            if arguments[9] == "bulk" and int(float(answer[0])) and self._held("interactive_streak", self.before) < 9:
-                if self.level > RATE.burst - RESERVE + GRAIN:
-                    raise Violation(f"bulk took from the reserve: {self.level:.2f} of {RATE.burst} are taken")
+            if self.lost:
+                # The new server is told what this process last heard, and may miss what others took since.
+                self.forgotten += max(0.0, self._now(*self.lost) - self._now(*process.heard))
+                self.lost = None
+            process.heard = (float(answer[3]), self.loop.time())
+            if arguments[10] == "bulk" and float(answer[0]):
+                self.check_reserve()
         return answer
 
     def _lose(self, process, pending, error, took_effect):
@@ -385,15 +266,22 @@ class BucketWorld(World):
         self.is_away = False
 
     def _fail_over(self, held):
-        level = self.level
+        level = self.level + (self._now(*self.lost) if self.lost else 0.0)
         if held is self.before:
             self.touched = self.touched_before
         self.held = self.before = held
         self.touched_before = self.touched
-        self.forgotten += max(0.0, level - self.level)
+        if held == EMPTY:
+            self.lost = (level, self.loop.time())
+        else:
+            self.forgotten += max(0.0, level - self.level)
+
+    def _now(self, level, at):
+        return max(0.0, level - RATE.per_second * (self.loop.time() - at))
 
     def _set(self, seconds):
         self.set_by += seconds
+        self.forgotten += RATE.per_second  # a second's doubt
 
     def _die(self, process):
         process.is_dead = True
@@ -402,60 +290,13 @@ class BucketWorld(World):
 
     def _end(self):
         self.ending_since = self.loop.time()
+        if self.set_by:
+            self.forgotten += RATE.burst  # the first call of a process believes the clock
         self.is_away = False
         for process in self.processes.values():
             for pending in [one for one in process.pending if one.hangs]:
                 self._leave(process, pending)
         self._begin("z", self._last())
-
-    # What must hold.
-
-    def _held(self, name, held=None):
-        fields = dict((self.held if held is None else held)[0])
-        return float(fields.get(name.encode(), 1.0 if name == "share" else 0.0))
-
-    @property
-    def level(self):
-        """Permits that the shared bucket counts as taken now."""
-        if self.bounds.fallback == "none":
-            return self.processes["a"].bucket.level
-        leak = Leak(RATE.per_second, min(1.0, self._held("share")))
-        return max(0.0, self._held("level") - leak.permits(self.loop.time() - self.touched))
-
-    def check(self):
-        excused = self.forgotten + sum(process.untold for process in self.processes.values())
-        surplus = self.used.level - self.level - excused
-        if surplus > GRAIN:
-            raise Violation(
-                f"KakaClo has counted {self.used.level:.2f} requests, the bucket {self.level:.2f}, and {excused:.2f} of"
-                " them may be missing"
-            )
-        may_be_refused = self.bounds.failovers or self.bounds.outages and self.bounds.fallback == "local"
-        if self.refused and not may_be_refused:
-            raise Violation("KakaClo answered 429")
-        if self.broken:
-            raise Violation(self.broken)
-        for name, process in self.processes.items():
-            if process.task.done() and not process.task.cancelled() and process.task.exception():
-                raise Violation(f"{name} ended with {process.task.exception()!r}")
-        if self.ending_since is not None and self.loop.time() > self.ending_since + 1000:
-            raise Violation("calls wait for ever")
-
-    def check_end(self):
-        waiting = [name for name, one in self.processes.items() if not (one.is_dead or one.task.done())]
-        if waiting:
-            raise Violation(f"calls of {', '.join(waiting)} never got a permit")
-
-    def fingerprint(self):
-        return (
-            self.loop.time(), self.held, self.before, self.touched, self.touched_before, self.is_away, self.set_by, self.ending_since,
-            tuple(self.left.items()), round(self.judge.level, 6), round(self.used.level, 6), self.refused,
-            self.forgotten,
-            tuple(
-                (name, one.is_dead, one.history, one.untold, tuple((wait.label, wait.hangs) for wait in one.pending))
-                for name, one in self.processes.items()
-            ),
-        )  # fmt: skip
 
 
 def _text(word):

@@ -11,12 +11,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import selectors
+import sys
 import time
 from collections import defaultdict
 from contextvars import ContextVar
 
 import attrs
-
 
 who: ContextVar[str] = ContextVar("who")
 """The process that runs, by its name: its tasks inherit it."""
@@ -147,6 +147,9 @@ class Report:
             f" {self.ends:,} ends, {self.runs:,} runs, {self.seconds:.1f} s, {how},"
             f" {len(self.violations)} violations"
         )
+
+    def show(self):
+        sys.stdout.write(f"{self}\n")
 
     @property
     def trace(self):

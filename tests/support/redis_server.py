@@ -53,7 +53,7 @@ def wait_for(client, patience=10.0):
             return
 
 
-GRANTED = b"*10\r\n" + b"".join(b"$1\r\n%d\r\n" % number for number in (1, 0, 0, 1, 2, 0, 0, 0, 0, 1))
+GRANTED = b"*11\r\n" + b"".join(b"$1\r\n%d\r\n" % number for number in (1, 0, 0, 1, 2, 0, 0, 0, 0, 1, 0))
 
 
 class Fake:

@@ -484,3 +484,14 @@ async def test_listeners_learn_of_every_permit_and_its_wait(make_gate, drain):
         (INTERACTIVE, pytest.approx(0.5, abs=1e-3)),
         (BULK, pytest.approx(11.0, abs=1e-3)),
     ]
+
+
+async def test_a_permit_that_is_given_back_after_it_leaked_out_is_not_counted_twice(make_gate):
+    gate = make_gate(capacity=4, margin=0, reserve=0)
+    late = await gate.enter(INTERACTIVE)
+    await asyncio.sleep(4 * LEAK)
+    early = [await gate.enter(INTERACTIVE) for _ in range(4)]
+    late.give_back()
+    assert gate.level == pytest.approx(4)
+    early[0].give_back()
+    assert gate.level == pytest.approx(3)

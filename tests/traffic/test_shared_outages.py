@@ -308,6 +308,19 @@ async def test_a_late_or_doubled_report_ends_no_other_probe(make_gate, url):
         await asyncio.wait_for(gate.enter(INTERACTIVE), 0.2)
 
 
+async def test_a_redis_that_dies_and_comes_back_empty_is_told_how_full_the_bucket_is(make_gate, url, port):
+    gate = make_gate(url, 100, 0.001)
+    for _ in range(40):
+        await call(gate)
+    with cut_off(gate), redis.Redis(port=port) as client:
+        await call(gate)
+        client.flushdb()
+    await comes_back(gate)
+    await call(gate)
+    with redis.Redis(port=port) as client:
+        assert float(client.hget("{kakaclo}:bucket", "level")) >= 42
+
+
 @pytest.mark.parametrize("fallback", ["local", "error"])
 async def test_a_redis_that_comes_back_empty_is_told_how_full_the_bucket_is(make_gate, url, port, fallback):
     gate = make_gate(url, 100, 0.001, fallback=fallback)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Literal, Self
 
 import attrs
 
-from kakaclo_async.config import Caching, Options, choose_base_url, sealed
+from kakaclo_async.codec.outgoing import sealed
+from kakaclo_async.config import Caching, Options, choose_base_url
 from kakaclo_async.events import Broadcast, Event, Lane, Stats
 from kakaclo_async.guards import Guard, Guards
 from kakaclo_async.ratelimit.bucket import Bucket, RateLimit

@@ -1,4 +1,4 @@
-"""From models to what other programs read: plain JSON data, pictures in other sizes, a text as others write it."""
+"""From models to what others read: plain JSON data, pictures in other sizes; and what others must not read."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import Enum
-from typing import Final, cast
+from typing import Final, SupportsIndex, TypeVar, cast, overload
 from urllib.parse import quote
 
 import attrs
 
 from kakaclo_async.errors import InvalidRequest
+
+T = TypeVar("T")
 
 
 def to_json(value: object) -> object:
@@ -89,6 +91,41 @@ def resized_image(url: str, width: int, height: int, format: str = "webp") -> st
 
 def _shown(value: object) -> str:
     return f"{value!r:.40}" if isinstance(value, (str, int, float)) else type(value).__name__
+
+
+class Secret(str):
+    """A text that no repr shows: no traceback with locals, no task's result."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'***'"
+
+    def __getitem__(self, key: SupportsIndex | slice) -> Secret:
+        return Secret(super().__getitem__(key))  # rich shows the head of a long local
+
+
+class SecretBytes(bytes):
+    """The same for bytes: a body with an address."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} bytes>"
+
+    @overload
+    def __getitem__(self, key: SupportsIndex) -> int: ...
+    @overload
+    def __getitem__(self, key: slice) -> SecretBytes: ...
+
+    def __getitem__(self, key: SupportsIndex | slice) -> int | SecretBytes:
+        found = super().__getitem__(key)
+        return SecretBytes(found) if isinstance(found, bytes) else found
+
+
+def sealed(source: T) -> T | Secret:
+    """Return a text as a `Secret`, anything else as it is."""
+    return Secret(source) if isinstance(source, str) else source
 
 
 def spellings(secret: str) -> str:

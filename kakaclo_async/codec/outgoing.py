@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import Enum
+from html import escape
 from typing import Final, SupportsIndex, TypeVar, cast, overload
 from urllib.parse import quote
 
@@ -129,7 +130,7 @@ def sealed(source: T) -> T | Secret:
 
 
 def spellings(secret: str) -> str:
-    """Return a pattern for a secret as it is, and as URLs and JSON write it, with any blanks between its words."""
+    """Return a pattern for a secret as it is, and as URLs, JSON or HTML have it, with any blanks between its words."""
     return r"(?:\s+|\+|%20)".join("".join(map(_spelling, word)) for word in secret.split())
 
 
@@ -139,5 +140,6 @@ def _spelling(character: str) -> str:
     # Backslashes are few, or a text full of them would take quadratic time.
     forms = [r"\\{0,4}" + re.escape(character), re.escape(quote(character, safe="", errors="replace"))]
     if not character.isascii():
-        forms.append(r"\\{1,4}" + re.escape(json.dumps(character)[2:-1]))
+        forms += (r"\\{1,4}" + re.escape(text(character)[2:-1]) for text in (json.dumps, ascii))
+    forms += (f"&#0*{ord(character)};", f"&#x0*{ord(character):x};", re.escape(escape(character)))
     return f"(?:{'|'.join(forms)})"

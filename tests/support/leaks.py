@@ -11,6 +11,7 @@ import sys
 import traceback
 import warnings
 from contextlib import contextmanager
+from html import escape
 from pathlib import Path
 from urllib.parse import quote, quote_plus
 
@@ -39,7 +40,7 @@ phones = st.lists(_gap, min_size=11, max_size=11).map(
     lambda gaps: "+" + "".join(digit + gap for digit, gap in zip(DIGITS, gaps, strict=True)).strip()
 )
 tokens = st.text(alphabet="abcXYZ019-._~+/=%$*?()[]|\\\"'<>", max_size=60).map(
-    lambda text: f"{text}{CORE}{text}"
+    lambda text: f"{text}{CORE}{text}00"
 )
 
 
@@ -75,7 +76,7 @@ def spellings(secret):
     """Return a secret as other programs may write it."""
     return {
         secret, repr(secret)[1:-1], ascii(secret)[1:-1], json.dumps(secret)[1:-1], quote(secret, safe=""),
-        quote_plus(secret), json.dumps(json.dumps(secret))[1:-1],
+        quote_plus(secret), json.dumps(json.dumps(secret))[1:-1], escape(secret),
     }  # fmt: skip
 
 

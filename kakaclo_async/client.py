@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final, Literal, Self
 
 import attrs
 
-from kakaclo_async.config import Caching, Options, choose_base_url, sealed
+from kakaclo_async.codec.outgoing import sealed
+from kakaclo_async.config import Caching, Options, choose_base_url
 from kakaclo_async.contract import Recording
 from kakaclo_async.database import THREADS
 from kakaclo_async.events import Broadcast, Event, Lane, Stats

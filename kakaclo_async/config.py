@@ -5,16 +5,13 @@ from __future__ import annotations
 import ipaddress
 import os
 from math import inf
-from typing import Final, SupportsIndex, TypeVar
+from typing import Final
 from urllib.parse import urlsplit
 
 import attrs
 
 from kakaclo_async.errors import ConfigurationError
 from kakaclo_async.events import Lane
-
-T = TypeVar("T")
-
 
 __version__ = "0.1.0"
 
@@ -144,23 +141,6 @@ class Budget:
         """Return whether another one may be made."""
         used = self.attempt - (self.refusals if self.options.lane is Lane.BULK else 0)
         return used < self.options.max_attempts
-
-
-class Secret(str):
-    """A text that shows itself in no repr, so in no traceback with locals, and no task's result."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return "'***'"
-
-    def __getitem__(self, key: SupportsIndex | slice) -> Secret:
-        return Secret(super().__getitem__(key))  # rich shows the head of a long local
-
-
-def sealed(source: T) -> T | Secret:
-    """Return a text as a `Secret`, anything else as it is."""
-    return Secret(source) if isinstance(source, str) else source
 
 
 @attrs.frozen(slots=True, kw_only=True)

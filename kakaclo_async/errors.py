@@ -70,6 +70,18 @@ def copy_error(error: E) -> E:
     return other.with_traceback(error.__traceback__)
 
 
+def without_frames(error: E) -> E:
+    """Return an error that brings no frames along, nor do those behind it: their locals hold what none may repeat."""
+    todo, done = [cast("BaseException", error)], set[int]()
+    while todo:
+        other = todo.pop()
+        if id(other) not in done:
+            done.add(id(other))
+            other.__traceback__ = None
+            todo += [behind for behind in (other.__context__, other.__cause__) if behind is not None]
+    return error
+
+
 _NOT_SECRET = frozenset({"method", "path", "custom_order_id", "order_id"})  # they name what an error is about
 
 

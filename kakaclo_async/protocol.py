@@ -24,6 +24,7 @@ from kakaclo_async.errors import (
     Rejected,
     ServerError,
     Unauthorized,
+    without_frames,
 )
 from kakaclo_async.models.common import Page
 
@@ -157,8 +158,8 @@ def read_answer(
     """
     try:
         return _read(request, answer, _Words(answer, lambda text: scrub(request.scrub(text))), now)
-    except KakaCloError:
-        raise
+    except KakaCloError as error:
+        raise without_frames(error)  # noqa: B904 - it is the same one; the frames hold the answer, so perhaps addresses
     except Exception as error:  # noqa: BLE001 - the request took effect, perhaps: a write is in doubt, whatever this is
         problem = f"cannot be read ({type(error).__name__})"
     raise DecodeError(problem, where="body")  # not in the handler: the foreign error may repeat the answer

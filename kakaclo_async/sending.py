@@ -10,13 +10,7 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 import attrs
 
 from kakaclo_async.config import Budget
-from kakaclo_async.errors import (
-    ClientClosed,
-    DeadlineExceeded,
-    KakaCloError,
-    RateLimited,
-    scrub_error,
-)
+from kakaclo_async.errors import ClientClosed, DeadlineExceeded, KakaCloError, RateLimited, scrub_error
 from kakaclo_async.events import Job, Lane, Retried, Sent, Throttled
 from kakaclo_async.protocol import Answer, Request, in_doubt, read_answer
 from kakaclo_async.retry import (
@@ -32,7 +26,8 @@ from kakaclo_async.state import call_writes
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from kakaclo_async.config import Options, Secret
+    from kakaclo_async.codec.outgoing import Secret
+    from kakaclo_async.config import Options
     from kakaclo_async.ratelimit.gate import Permit
     from kakaclo_async.state import ClientState
 

@@ -16,8 +16,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
-from kakaclo_async.codec.outgoing import spellings
-from kakaclo_async.config import API_SETTINGS_URL, Secret, sealed
+from kakaclo_async.codec.outgoing import Secret, sealed, spellings
+from kakaclo_async.config import API_SETTINGS_URL
 from kakaclo_async.database import THREADS
 from kakaclo_async.errors import ConfigurationError, KakaCloError
 from kakaclo_async.sharing.single_flight import Cache

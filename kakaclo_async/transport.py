@@ -20,7 +20,8 @@ import aiohttp
 from aiohttp.tracing import Trace
 from yarl import URL
 
-from kakaclo_async.config import Secret, __version__
+from kakaclo_async.codec.outgoing import Secret
+from kakaclo_async.config import __version__
 from kakaclo_async.database import THREADS
 from kakaclo_async.errors import ClientClosed, ConfigurationError, ConnectionFailed, DecodeError
 from kakaclo_async.protocol import Answer, Request

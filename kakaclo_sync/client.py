@@ -8,7 +8,8 @@ from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, Self, cast
 
 from kakaclo_async import client as async_client
-from kakaclo_async.config import Caching, sealed
+from kakaclo_async.codec.outgoing import sealed
+from kakaclo_async.config import Caching
 from kakaclo_async.guards import Guards
 from kakaclo_async.ratelimit.bucket import RateLimit
 from kakaclo_sync._proxy import BlockingProxy, Bridge, Method, fork_lock, immediate

@@ -15,7 +15,7 @@ import typer
 
 from kakaclo_async import Event, Item, KakaClo, RateLimit, Sent, token_from as find_token
 from kakaclo_async.cli.output import Result, drop_stdout, one_line, show
-from kakaclo_async.config import sealed
+from kakaclo_async.codec.outgoing import sealed
 from kakaclo_async.errors import (
     ConfigurationError,
     Conflict,

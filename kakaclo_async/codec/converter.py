@@ -27,6 +27,7 @@ from kakaclo_async.codec.embedded import (
     read_option,
     read_size_content,
 )
+from kakaclo_async.codec.outgoing import SecretBytes
 from kakaclo_async.codec.scalars import (
     DAMAGED,
     InvalidValue,
@@ -323,7 +324,7 @@ def encode(request: object) -> bytes:
         InvalidRequest: a text that is no Unicode.
     """
     try:
-        return write_json(converter.unstructure(request))
+        return SecretBytes(write_json(converter.unstructure(request)))
     except UnicodeEncodeError:
         pass  # it repeats the text, which may be an address
     raise InvalidRequest("the request holds half a character (a lone surrogate, as of a cut emoji)")

@@ -29,10 +29,10 @@ class Envelope:
         is_mended: whether the answer was damaged.
     """
 
-    code: int | str | None
-    message: str
+    code: int | str | None = attrs.field(repr=False)
+    message: str = attrs.field(repr=False)
     data: msgspec.Raw | None = attrs.field(repr=False)
-    error: str | None
+    error: str | None = attrs.field(repr=False)
     is_mended: bool = False
 
     @property

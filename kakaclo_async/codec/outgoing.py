@@ -1,4 +1,4 @@
-"""From models to what other programs read: plain JSON data, pictures in other sizes, a text as others write it."""
+"""From models to what others read: plain JSON data, pictures in other sizes; and what others must not read."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import Enum
-from typing import Final, cast
+from html import escape
+from typing import Final, SupportsIndex, TypeVar, cast, overload
 from urllib.parse import quote
 
 import attrs
 
 from kakaclo_async.errors import InvalidRequest
 from kakaclo_async.models.common import Number
+
+T = TypeVar("T")
 
 
 def to_json(value: object) -> object:
@@ -94,8 +97,43 @@ def _shown(value: object) -> str:
     return f"{value!r:.40}" if isinstance(value, (str, int, float)) else type(value).__name__
 
 
+class Secret(str):
+    """A text that no repr shows: no traceback with locals, no task's result."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'***'"
+
+    def __getitem__(self, key: SupportsIndex | slice) -> Secret:
+        return Secret(super().__getitem__(key))  # rich shows the head of a long local
+
+
+class SecretBytes(bytes):
+    """The same for bytes: a body with an address."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} bytes>"
+
+    @overload
+    def __getitem__(self, key: SupportsIndex) -> int: ...
+    @overload
+    def __getitem__(self, key: slice) -> SecretBytes: ...
+
+    def __getitem__(self, key: SupportsIndex | slice) -> int | SecretBytes:
+        found = super().__getitem__(key)
+        return SecretBytes(found) if isinstance(found, bytes) else found
+
+
+def sealed(source: T) -> T | Secret:
+    """Return a text as a `Secret`, anything else as it is."""
+    return Secret(source) if isinstance(source, str) else source
+
+
 def spellings(secret: str) -> str:
-    """Return a pattern for a secret as it is, and as URLs and JSON write it, with any blanks between its words."""
+    """Return a pattern for a secret as it is, and as URLs, JSON or HTML have it, with any blanks between its words."""
     return r"(?:\s+|\+|%20)".join("".join(map(_spelling, word)) for word in secret.split())
 
 
@@ -105,5 +143,6 @@ def _spelling(character: str) -> str:
     # Backslashes are few, or a text full of them would take quadratic time.
     forms = [r"\\{0,4}" + re.escape(character), re.escape(quote(character, safe="", errors="replace"))]
     if not character.isascii():
-        forms.append(r"\\{1,4}" + re.escape(json.dumps(character)[2:-1]))
+        forms += (r"\\{1,4}" + re.escape(text(character)[2:-1]) for text in (json.dumps, ascii))
+    forms += (f"&#0*{ord(character)};", f"&#x0*{ord(character):x};", re.escape(escape(character)))
     return f"(?:{'|'.join(forms)})"

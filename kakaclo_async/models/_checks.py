@@ -6,9 +6,10 @@ No sentence repeats a text, codes apart: it may be an address.
 from __future__ import annotations
 
 import re
+from functools import wraps
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
-from kakaclo_async.errors import InvalidRequest
+from kakaclo_async.errors import InvalidRequest, without_frames
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -26,6 +27,24 @@ _COUNTRY: Final = re.compile(r"[A-Z]{2}(?:_[A-Z0-9]{1,9})?")
 _CODE_LENGTH = 64
 WAREHOUSE_LENGTH: Final = 32
 _QUANTITY_DIGITS: Final = 16  # "int[16]" in the documents
+
+
+def without_locals(kind: type[T]) -> type[T]:
+    """Let the errors of making one bring no frame along that holds what it was given: it may be an address."""
+    make = cast("Callable[..., None]", kind.__init__)
+
+    @wraps(make)
+    def init(self: T, *given: object, **fields: object) -> None:
+        try:
+            return make(self, *given, **fields)
+        except InvalidRequest as error:
+            refusal = without_frames(error)
+        finally:
+            del self, given, fields
+        raise refusal
+
+    kind.__init__ = init  # type: ignore[method-assign, assignment] # as attrs itself does
+    return kind
 
 
 def check_code(code: object, what: str, *, longest: int = _CODE_LENGTH) -> str:

@@ -13,6 +13,7 @@ from kakaclo_async.models._checks import (
     optional_code,
     optional_text,
     text,
+    without_locals,
 )
 from kakaclo_async.models.common import OpenStrEnum, Option, Record, wire
 from kakaclo_async.models.freight import ChannelType, Item, as_channel_type, items_tuple
@@ -103,6 +104,7 @@ class SalePlatform(OpenStrEnum):
     FACEBOOK_MARKETPLACE = "Facebook Marketplace"
 
 
+@without_locals
 @attrs.frozen(kw_only=True)
 class Address:
     """Where an order goes. Its repr shows the country alone.
@@ -135,6 +137,7 @@ def _sale_platform(name: str | None) -> str | None:
         return name
 
 
+@without_locals
 @attrs.frozen(kw_only=True)
 class NewOrder:
     """An order to place (`POST /v2/order/orders`).

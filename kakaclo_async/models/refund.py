@@ -6,7 +6,7 @@ from decimal import Decimal
 import attrs
 
 from kakaclo_async.errors import InvalidRequest, Rejected
-from kakaclo_async.models._checks import as_tuple, each, optional_text, positive, text
+from kakaclo_async.models._checks import as_tuple, each, optional_text, positive, text, without_locals
 from kakaclo_async.models.common import OpenStrEnum, Record
 from kakaclo_async.models.freight import Item
 from kakaclo_async.models.order import FulfillmentStatus, Order, OrderItem, OrderStatus, PackageStatus
@@ -52,6 +52,7 @@ def _items_tuple(items: Iterable[RefundItem]) -> tuple[RefundItem, ...]:
     return as_tuple(items)
 
 
+@without_locals
 @attrs.frozen(kw_only=True)
 class NewRefund:
     """A refund to ask for (`POST /v2/order/orders/{id}/refund`), possible until the order is shipped.

@@ -28,6 +28,7 @@ from sqlalchemy import (
     TypeDecorator,
 )
 
+from kakaclo_async.codec.outgoing import SecretBytes
 from kakaclo_async.database import SameFile, errors_of, in_thread, run_to_completion
 from kakaclo_async.database.engines import Transactions, postgresql_engine, sqlite_engine
 from kakaclo_async.database.migrations import Migrations
@@ -42,20 +43,13 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class _Unseen(bytes):
-    """Bytes that SQLAlchemy does not write into its log of rows."""
-
-    def __repr__(self) -> str:
-        return f"<{len(self)} bytes>"
-
-
 class _Payload(TypeDecorator[bytes]):
     impl = LargeBinary
     cache_ok = True
 
     def process_result_value(self, value: bytes | None, dialect: Dialect) -> bytes | None:
         del dialect
-        return None if value is None else _Unseen(value)
+        return None if value is None else SecretBytes(value)
 
 
 metadata = MetaData()

@@ -260,7 +260,7 @@ class _Ours:
     """
 
     asked: Counter[str]
-    address: Mapping[str, object]
+    address: Mapping[str, object] = attrs.field(repr=False)
     first: datetime
     last: datetime
     now: datetime

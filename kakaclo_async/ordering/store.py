@@ -285,7 +285,7 @@ class Store:
             settles_at=_moment(settles_at) if sent else None,
             created_at=_moment(row.created_at),
             seen_at=_moment(now),
-            payload=bytes(row.payload),
+            payload=row.payload,
             digest=row.digest,
             notes=row.notes,
             marks=row.marks,

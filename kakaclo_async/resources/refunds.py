@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from kakaclo_async.codec import RefundNumber, Undecodable, encode
+from kakaclo_async.codec.outgoing import sealed
 from kakaclo_async.errors import InvalidRequest, NotFound, OutcomeUnknown
 from kakaclo_async.models._checks import as_list_of, check_code
 from kakaclo_async.models.common import Page
@@ -25,7 +28,7 @@ from kakaclo_async.paging.listing import Listing, Unread
 from kakaclo_async.protocol import Request, path, tolerant
 from kakaclo_async.resources._journal import RefundRequest
 from kakaclo_async.resources.orders import Orders
-from kakaclo_async.resources.orders.placing import naming
+from kakaclo_async.resources.orders.placing import naming, without_remark
 from kakaclo_async.retry import poll
 
 if TYPE_CHECKING:
@@ -68,6 +71,7 @@ class Refunds:
             Rejected: the order is shipped, cancelled or refunded already.
             NotFound: no such order, when items are to be filled in; a new one may take some minutes to show up.
         """
+        remark = sealed(remark)
         return await plan_refund(self._sender, _request(order_id, items, reason, remark))
 
     async def request(
@@ -109,6 +113,7 @@ class Refunds:
             NotFound: no such order, when items are to be filled in.
             OutcomeUnknown: the request left and no clear answer came; look at `of(order_id)`.
         """
+        remark = sealed(remark)
         asked = _request(order_id, items, reason, remark, again)
         if journal is not None:
             return await journal.once(self._sender, asked, timeout=timeout)
@@ -179,7 +184,9 @@ async def plan_refund(sender: Sender, asked: RefundRequest) -> RefundPlan:
             custom_order_id = order.custom_order_id
             lines += fill_lines(order, named)
             amount = order.refundable_amount if asked.items is None else expected_amount(order, lines)
-    refund = NewRefund(remark=asked.remark or asked.reason, refund_reason=asked.reason, order_items=lines)
+    refund = NewRefund(
+        remark=str(asked.remark or asked.reason), refund_reason=asked.reason, order_items=lines
+    )
     return RefundPlan(order_id=asked.order_id, refund=refund, amount=amount, custom_order_id=custom_order_id)
 
 
@@ -205,6 +212,7 @@ def refund_request(template: str, order_id: str, body: bytes) -> Request[RefundN
         result=RefundNumber,
         writes=True,
         order_id=str(order_id),
+        scrub=partial(without_remark, body=json.loads(body)),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from kakaclo_async.codec import encode
+from kakaclo_async.codec.outgoing import sealed
 from kakaclo_async.errors import InvalidRequest, NotFound
 from kakaclo_async.models._checks import as_list_of, check_codes
 from kakaclo_async.models.common import Page
@@ -149,12 +150,13 @@ class RefundsV1:
             InvalidRequest: the remark is empty.
             OutcomeUnknown: the request left and no clear answer came; look at `of(order_id)`.
         """
+        remark = sealed(remark)
         order_id, given = check_order_id(order_id), cast("object", remark)
         if not isinstance(given, str) or not given.strip():
             raise InvalidRequest(
                 f"no refund of order {order_id} was asked for: V1 requires a remark, and it is empty"
             )
-        body = encode({"Remark": remark})  # with a capital letter, in every version of the documents
+        body = encode({"Remark": str(remark)})  # with a capital letter, in every version of the documents
         return await ask_for_refund(
             self._sender, order_id, body, template="/v1/order/orders/{}/refund", custom_order_id=None
         )

@@ -192,9 +192,10 @@ def _about_order(order: NewOrder) -> Generator[None]:
 def _secrets(order: NewOrder) -> dict[str, str]:
     # An id that holds a part of the address, a zip code perhaps, must still name the order.
     custom_order_id = (order.custom_order_id or "").casefold()
+    parts = {"remark": order.remark, **attrs.asdict(order.address)}
     return {
         field: value
-        for field, value in attrs.asdict(order.address).items()
+        for field, value in parts.items()
         if value is not None and value.casefold() not in custom_order_id
     }
 
@@ -231,6 +232,15 @@ def without_address(text: str, address: Mapping[str, str]) -> str:
     for field, value in sorted(address.items(), key=lambda part: -len(part[1])):
         for pattern in _patterns(field, value.strip()):
             text = re.sub(pattern, f"[{field}]", text, flags=re.IGNORECASE)
+    return text
+
+
+def without_remark(text: str, body: Mapping[str, str]) -> str:
+    """Return a text without the remark of a refund, unless that is the reason: a journal adds a mark to it."""
+    remark = body.get("remark") or body.get("Remark") or ""
+    own = re.sub(r" \[ref \w+\]$", "", remark)
+    for shown in (remark, own) if own != body.get("refundReason") else ():
+        text = without_address(text, {"remark": shown})
     return text
 
 

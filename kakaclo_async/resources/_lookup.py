@@ -195,10 +195,11 @@ class BatchedLookup(Generic[T]):
         Raises:
             DecodeError: a row cannot be read. It names the code, without which the others can.
             Rejected: KakaClo refuses a code; likewise.
+            NotFound: an HTTP 404, which does not say that there are no such rows.
         """
         found = await self.get_each(codes)
         wrong = {code: row for code, row in found.items() if isinstance(row, KakaCloError)}
-        failures = [code for code, error in wrong.items() if not isinstance(error, NotFound)]
+        failures = [code for code, error in wrong.items() if not is_unlisted(error)]
         if failures:
             error = wrong[failures[0]]
             if len(failures) > 1:
@@ -304,6 +305,11 @@ class BatchedLookup(Generic[T]):
                     code: DecodeError(f"{reason}: the row of {code!r}", where=where) for code in concerned
                 }
         return {code: found[code] if code in found else self.missing(code) for code in codes}
+
+
+def is_unlisted(error: Exception) -> bool:
+    """Tell whether KakaClo answered, and has no such row: an HTTP 404 may be about the whole path, or a gateway's."""
+    return isinstance(error, NotFound) and error.status == 200
 
 
 def _plain(code: str) -> str:

@@ -18,7 +18,7 @@ from kakaclo_async.models.custom import Design, DesignModel, DesignModelDetail, 
 from kakaclo_async.paging.listing import Listing, readable
 from kakaclo_async.protocol import Request, path, tolerant
 from kakaclo_async.resources._lookup import check_number, look_up
-from kakaclo_async.resources.orders.requests import may_mean
+from kakaclo_async.resources.orders.requests import is_damaged, may_mean
 from kakaclo_async.resources.products import Products
 from kakaclo_async.retry import poll
 from kakaclo_async.state import call_writes
@@ -277,7 +277,9 @@ async def alike(sender: Sender, design: NewDesign) -> Alike:
 
 async def _designs_of(sender: Sender, model_id: str) -> Sequence[Design | Undecodable]:
     model = await Custom(sender).model(int(model_id))
-    search = _DesignSearch(page_number=1, model_codes=(model.model_code,) if model.model_code else None)
+    code = model.model_code
+    codes = (code,) if code and not is_damaged(code) else None
+    search = _DesignSearch(page_number=1, model_codes=codes)
     return await _listing(sender, search, _DESIGNS, Page[Design], "designs").all()
 
 

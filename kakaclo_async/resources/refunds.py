@@ -27,6 +27,7 @@ from kakaclo_async.models.refund import (
 from kakaclo_async.paging.listing import Listing, Unread
 from kakaclo_async.protocol import Request, path, tolerant
 from kakaclo_async.resources._journal import RefundRequest
+from kakaclo_async.resources._lookup import is_unlisted
 from kakaclo_async.resources.orders import Orders
 from kakaclo_async.resources.orders.placing import naming, without_remark
 from kakaclo_async.retry import poll
@@ -175,8 +176,8 @@ async def plan_refund(sender: Sender, asked: RefundRequest) -> RefundPlan:
     if named or asked.items is None:
         try:
             order = await Orders(sender).get(asked.order_id)
-        except NotFound:
-            if named:
+        except NotFound as error:
+            if named or not is_unlisted(error):
                 raise
             # The index may not know a new order yet, and KakaClo needs no lines to refund all of it.
         else:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 import attrs
 
+from kakaclo_async.codec import DAMAGED
 from kakaclo_async.errors import ConfigurationError, DeadlineExceeded, copy_error
 
 if TYPE_CHECKING:
@@ -152,7 +153,8 @@ class _Answered(Exception):
 class Cache(Generic[K, V]):
     """Keeps results for some time, and lets concurrent equal calls share one request.
 
-    Errors are not kept. When the cache is full, the least recently used result is dropped first.
+    Errors are not kept, nor is what was damaged on its way. When the cache is full, the least recently used result is
+    dropped first.
 
     Args:
         ttl: seconds that a result is kept; 0: results are not kept, only concurrent calls share.
@@ -287,7 +289,7 @@ class Cache(Generic[K, V]):
         return current
 
     def _keep(self, key: K, value: V) -> None:
-        if self._ttl > 0:
+        if self._ttl > 0 and DAMAGED not in repr(value):
             self._kept[key] = (asyncio.get_running_loop().time() + self._ttl, value)
             self._kept.move_to_end(key)
             if len(self._kept) > self._size:

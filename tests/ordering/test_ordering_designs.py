@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 
 import pytest
 from support.ordering import bury, client, kill_at
@@ -45,6 +46,21 @@ async def test_a_design_is_returned_when_it_can_be_ordered(kk, sandbox, design, 
     product = await kk.products.get(new.spu)
     sandbox.skip(400)
     assert (await kk.orders.check(order("A", Item(product.sku_details[0].sku, 1)))).ok
+
+
+@pytest.mark.parametrize("text", [b"\x01", b"\xff", rb"\ud83d"])
+async def test_a_model_code_that_was_damaged_hides_no_design(sandbox, journal, design, damage, text):
+    """Searched for by it, a design that was added would never show up, and be added again in the end."""
+    new, broken = design(), True
+    damage(
+        lambda body: re.sub(rb'("modelCode":"[^"]*)"', rb'\1%b"' % re.escape(text), body) if broken else body
+    )
+    async with client(sandbox) as kk:  # one that has not kept the model
+        await kk.custom.add_design(new, journal=journal)
+        broken = False
+        await kk.custom.add_design(new, journal=journal)
+        assert len(await added(kk)) == sandbox.requests[PATH] == 1
+        assert (await kk.custom.model(int(new.model_id))).model_code.isprintable()
 
 
 async def test_an_equal_design_without_a_journal_is_another(kk, sandbox, design):

@@ -173,6 +173,27 @@ async def test_a_page_of_404_for_one_code_does_not_hide_the_others(kk, sandbox, 
         assert ends[known].sku == known
 
 
+@pytest.mark.parametrize("status_of", ["gateway", "kakaclo"])
+@pytest.mark.parametrize("count", [1, 3, 40])
+async def test_a_404_does_not_say_that_all_codes_are_unknown(kk, sandbox, monkeypatch, status_of, count):
+    """A gateway, or a wrong address, has no word about codes: an empty result would be taken for one."""
+    if status_of == "gateway":
+        sandbox.faults.add(Fault("bad_gateway", status=404, times=None))
+    else:
+        monkeypatch.setattr(sandbox._state.router, "_routes", [])
+    for call in (
+        kk.stocks.get_many(skus(sandbox, count)),
+        kk.products.get_many(spus=spus(sandbox, count)),
+        kk.products.get_many(skus=skus(sandbox, count)),
+        kk.orders.get_many(str(number) for number in range(count)),
+        kk.refunds.plan("1"),
+        kk.refunds.request("1"),
+    ):
+        with pytest.raises(NotFound, match="HTTP 404"):
+            await call
+    assert not any(request.method == "POST" for request in sandbox.log)
+
+
 async def test_callers_whose_codes_are_fine_do_not_wait_for_the_search(kk, sandbox, refuse):
     codes = skus(sandbox, 30)
     seen = refuse(codes[29])

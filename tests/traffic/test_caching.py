@@ -45,6 +45,12 @@ async def test_concurrent_equal_calls_are_one(source):
     assert len(set(values)) == 100
 
 
+async def test_a_damaged_result_is_not_kept(source):
+    cache = Cache(600)
+    first = await cache.get("\ufffd", source.of("\ufffd"))
+    assert await cache.get("\ufffd", source.of("\ufffd")) != first
+
+
 async def test_a_result_is_kept_for_its_time(source):
     cache = Cache(600)
     first = await cache.get("A", source.of("A"))

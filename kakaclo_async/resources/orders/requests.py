@@ -128,9 +128,9 @@ def recognizable(row: Order | Undecodable) -> Order | None:
     if order is None:
         return None
     if (order.custom_order_id or "").strip():
-        if _is_damaged(order.custom_order_id):
+        if is_damaged(order.custom_order_id):
             return recognizable(attrs.evolve(order, custom_order_id=None))
-    elif any(_is_damaged(item.sku_code) for item in order.order_items):
+    elif any(is_damaged(item.sku_code) for item in order.order_items):
         return None
     address = order.shipping_address
     lost = [name for name in _ADDRESS if DAMAGED in (cast("str | None", getattr(address, name, None)) or "")]
@@ -143,7 +143,8 @@ def recognizable(row: Order | Undecodable) -> Order | None:
 _ADDRESS: Final = [field.name for field in attrs.fields(ShippingAddress) if field.name != "extra"]
 
 
-def _is_damaged(code: str | None) -> bool:
+def is_damaged(code: str | None) -> bool:
+    """Tell whether a code that came is not the code that was sent: nothing is found by it."""
     return code is not None and (DAMAGED in code or not code.isprintable())
 
 

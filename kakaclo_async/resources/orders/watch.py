@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import attrs
 
-from kakaclo_async.errors import DeadlineExceeded, KakaCloError, NotFound, copy_error
+from kakaclo_async.errors import DeadlineExceeded, KakaCloError, copy_error
 from kakaclo_async.models.order import FinancialStatus, FulfillmentStatus, OrderStatus
+from kakaclo_async.resources._lookup import is_unlisted
 from kakaclo_async.retry import Pauses, may_pass
 
 if TYPE_CHECKING:
@@ -134,8 +135,7 @@ class OrderWatch:
 
 def _may_show_up(error: Exception) -> bool:
     """Tell whether a later look may see the order: the index does not know it yet, or KakaClo is down."""
-    unlisted = isinstance(error, NotFound) and error.status == 200
-    return unlisted or (isinstance(error, KakaCloError) and may_pass(error))
+    return is_unlisted(error) or (isinstance(error, KakaCloError) and may_pass(error))
 
 
 def _progress(order: Order | None) -> str:

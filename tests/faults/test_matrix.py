@@ -1,0 +1,40 @@
+"""Every operation of the client meets every fault of the network, on both faces."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from support.hostile_calls import ASKS_NOTHING, OPERATIONS, public_operations
+from support.hostile_cells import plan, run_cell
+from support.hostile_faces import FACES
+from support.hostile_faults import FAULTS, expected
+
+pytestmark = pytest.mark.timeout(600)
+
+
+def test_every_public_operation_is_in_the_matrix():
+    assert {name.partition(" ")[0] for name in OPERATIONS} == public_operations() - ASKS_NOTHING
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=lambda fault: fault.name)
+@pytest.mark.parametrize("face", FACES)
+def test_each_operation_ends_as_the_table_says(face, fault, tmp_path, record_property):
+    cells = [
+        run_cell(FACES[face](), fault, name, scope, tmp_path, number)
+        for number, (name, scope) in enumerate(plan(face, fault))
+    ]
+    for cell in cells:
+        if cell.outcome not in (allowed := expected(fault, OPERATIONS[cell.operation], cell.scope)):
+            cell.wrong.append(f"the table says {' or '.join(allowed)}")
+    seen = {
+        "fault": fault.name,
+        "row": "",
+        "cells": len(cells),
+        "hangs": sum(cell.hangs for cell in cells),
+        "leaks": sum(cell.leaks for cell in cells),
+        "doubles": sum(cell.doubles for cell in cells),
+    }
+    record_property("faults", json.dumps(seen))
+    assert [str(cell) for cell in cells if cell.wrong] == []

@@ -32,7 +32,13 @@ DOCUMENT: Final = Path(__file__).with_name("openapi.yaml")
 _DEEPEST: Final = 16  # levels: categories hold categories
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z_]{0,38}[0-9]?")
 _PARTS: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
-_TYPES: Final = {dict: "object", list: "array", bool: "boolean", int: "integer", type(None): "null"}
+_TYPES: Final[dict[type, str]] = {
+    dict: "object",
+    list: "array",
+    bool: "boolean",
+    int: "integer",
+    type(None): "null",
+}
 _TEXTS: Final = {  # the kinds of strings, each with one to try a pattern on
     "empty string": (re.compile(r"\s*"), ""),
     "numeric string": (re.compile(r"[+-]?[0-9]+(\.[0-9]+)?"), "1"),
@@ -97,6 +103,19 @@ class _Contract:
         """Return a name as a recording holds it: `*` if it could be anybody's data."""
         words = _PARTS.findall(text) if _NAME.fullmatch(text) else ["*"]
         return text if self._words.issuperset(word.casefold() for word in words) else "*"
+
+    def below(self, endpoint: str, path: str, name: str) -> str:
+        """Return the path of a field of an object, as a recording holds it."""
+        known = _NAME.fullmatch(name) and _join(path, name) in self.fields(endpoint)
+        return _join(path, name if known else self.word(name))
+
+    def status(self, endpoint: str, path: str, value: object) -> str | None:
+        """Return the value of an enumeration as a recording holds it; None of any other field."""
+        field = self.fields(endpoint).get(path)
+        if field is None or not field.values or not isinstance(value, str | int):
+            return None
+        known = str(value) in field.values or (isinstance(value, int) and 0 <= value < 100)
+        return str(value) if known else self.word(str(value))
 
     def endpoint(self, method: str, path: str) -> str:
         """Return the method and the path of a request, its parameters by their names."""
@@ -194,7 +213,7 @@ class Recording:
     def observe(self, request: Request[object], answer: Answer) -> None:
         """Count what an answer looks like."""
         try:
-            found = Counter() if self._is_broken else Counter(self._seen(request, answer))
+            found = Counter[str]() if self._is_broken else Counter(self._seen(request, answer))
         except Exception as error:  # noqa: BLE001 - a bug of ours must not hurt the call
             self._is_broken = True
             _log.warning("answers are not recorded any more (%s); calls go on", type(error).__name__)
@@ -212,33 +231,39 @@ class Recording:
         code = cast("dict[str, object]", document).get("code") if isinstance(document, dict) else None
         if answer.status == 200 and code not in (SUCCESS, str(SUCCESS)):
             endpoint += " refused"
-        fields, waiting = self._contract.fields(endpoint), [("", document, 0)]
+        waiting: list[tuple[str, object, int]] = [("", document, 0)]
         while waiting:
             path, value, depth = waiting.pop()
             yield f"{endpoint} | {path} | {_type_of(value)}"
-            if path in fields and (values := fields[path].values) and isinstance(value, str | int):
-                is_known = str(value) in values or (isinstance(value, int) and 0 <= value < 100)
-                yield f"{endpoint} | {path} | ={value if is_known else self._contract.word(str(value))}"
+            if (status := self._contract.status(endpoint, path, value)) is not None:
+                yield f"{endpoint} | {path} | ={status}"
             if depth < _DEEPEST and isinstance(value, list):
                 held = cast("list[object]", value)
                 waiting += [(_join(path, "[]"), element, depth + 1) for element in held]
             elif depth < _DEEPEST and isinstance(value, dict):
                 for name, element in cast("dict[str, object]", value).items():
-                    known = name if _join(path, name) in fields else self._contract.word(name)
-                    waiting.append((_join(path, known), element, depth + 1))
+                    waiting.append((self._contract.below(endpoint, path, name), element, depth + 1))
+
+    @property
+    def answers(self) -> int:
+        """How many answers were counted."""
+        return sum(count for key, count in self._counts.items() if key.split(" | ")[1] == "")
 
     def drift(self) -> tuple[Drift, ...]:
         """Return where the answers differ from the document, with the documented fields that no answer held."""
-        seen = [(*key.split(" | "), count) for key, count in self._counts.items()]
-        found = [self._compared(*row) for row in seen]
-        held = {(endpoint, path) for endpoint, path, *_ in seen}
-        for endpoint, above in [(endpoint, path) for endpoint, path, kind, _ in seen if kind == "object"]:
-            for path, field in self._contract.fields(endpoint).items():
-                if path and _above(path) == above and field.is_common and (endpoint, path) not in held:
-                    found.append(Drift(endpoint, path, "never seen"))
-        return tuple(sorted(difference for difference in found if difference is not None))
+        seen = [key.split(" | ") for key in self._counts]
+        held = {(endpoint, path) for endpoint, path, _ in seen}
+        unseen = [
+            Drift(endpoint, path, "never seen")
+            for endpoint, above, kind in seen
+            for path, field in (self._contract.fields(endpoint).items() if kind == "object" else ())
+            if path and _above(path) == above and field.is_common and (endpoint, path) not in held
+        ]
+        compared = [self._compared(key, count) for key, count in self._counts.items()]
+        return tuple(sorted([*unseen, *(difference for difference in compared if difference is not None)]))
 
-    def _compared(self, endpoint: str, path: str, seen: str, count: int) -> Drift | None:
+    def _compared(self, key: str, count: int) -> Drift | None:
+        endpoint, path, seen = key.split(" | ")
         fields = self._contract.fields(endpoint)
         if path and path not in fields:  # what is below it is not told of as well
             return Drift(endpoint, path, "unknown field", seen, count) if _above(path) in fields else None

@@ -35,7 +35,7 @@ test-slow: .venv/ready  ## the long campaigns
 	$(BIN)/pytest -m slow --timeout 3600
 
 fuzz: .venv/ready  ## the property tests with many new cases
-	HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest -n auto -m 'not slow' --timeout 1800 tests/codec tests/core tests/models tests/resources
+	HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest -n auto -m 'not slow' --timeout 1800 tests/codec tests/contract tests/core tests/models tests/resources
 
 lint: .venv/ready  ## style and types
 	$(BIN)/ruff check .

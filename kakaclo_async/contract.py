@@ -11,7 +11,7 @@ import logging
 import os
 import re
 from collections import Counter
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, cast
 
@@ -29,6 +29,7 @@ _log = logging.getLogger("kakaclo")
 DOCUMENT: Final = Path(__file__).with_name("openapi.yaml")
 """The OpenAPI document of the KakaClo Open API."""
 
+_MOST: Final = 20_000  # entries: a server that invents fields must not fill the memory
 _DEEPEST: Final = 16  # levels: categories hold categories
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z_]{0,38}[0-9]?")
 _PARTS: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
@@ -44,6 +45,7 @@ _TEXTS: Final = {  # the kinds of strings, each with one to try a pattern on
     "numeric string": (re.compile(r"[+-]?[0-9]+(\.[0-9]+)?"), "1"),
     "time string": (re.compile(r"[0-9]{4}(-[0-9]{2}){2}[T ][0-9:]{8}\S*"), "2022-01-07T03:29:18Z"),
     "string": (re.compile(r"(?s).*"), "?"),
+    "no JSON": (re.compile(r"(?!)"), "<html>"),  # of a whole answer
 }
 
 
@@ -97,14 +99,15 @@ class _Contract:
         text += DOCUMENT.with_name("field_words.txt").read_text(encoding="utf-8")
         self._words = {word.casefold() for word in _PARTS.findall(text) if len(word) > 1}
         self._paths = [(re.compile(re.sub(r"\{\w+\}", "[^/]+", path)), path) for path in document["paths"]]
-        self.fields = cache(self._fields)
+        self.fields = lru_cache(256)(self._fields)
+        self.below = lru_cache(4096)(self._below_name)
 
     def word(self, text: str) -> str:
         """Return a name as a recording holds it: `*` if it could be anybody's data."""
         words = _PARTS.findall(text) if _NAME.fullmatch(text) else ["*"]
         return text if self._words.issuperset(word.casefold() for word in words) else "*"
 
-    def below(self, endpoint: str, path: str, name: str) -> str:
+    def _below_name(self, endpoint: str, path: str, name: str) -> str:
         """Return the path of a field of an object, as a recording holds it."""
         known = _NAME.fullmatch(name) and _join(path, name) in self.fields(endpoint)
         return _join(path, name if known else self.word(name))
@@ -127,8 +130,9 @@ class _Contract:
         responses = self._document["paths"].get(path, {}).get(method.lower(), {}).get("responses", {})
         for answer in self._flat([responses.get(status, {})]):
             if "content" in answer:
-                schema = answer["content"]["application/json"]["schema"]
-                return dict(self._below("", [schema.get("oneOf", [schema] * 2)[bool(refused)]], 0))
+                schema, *others = (media["schema"] for media in answer["content"].values())
+                branches = schema.get("oneOf", [schema, schema])  # success and refusal
+                return dict(self._below("", [branches[bool(refused)], *others], 0))
         return {}
 
     def _below(self, path: str, schemas: list[Any], depth: int) -> Iterator[tuple[str, _Field]]:
@@ -212,8 +216,10 @@ class Recording:
 
     def observe(self, request: Request[object], answer: Answer) -> None:
         """Count what an answer looks like."""
+        if self._is_broken:
+            return
         try:
-            found = Counter[str]() if self._is_broken else Counter(self._seen(request, answer))
+            found = Counter(self._seen(request, answer))
         except Exception as error:  # noqa: BLE001 - a bug of ours must not hurt the call
             self._is_broken = True
             _log.warning("answers are not recorded any more (%s); calls go on", type(error).__name__)
@@ -222,6 +228,8 @@ class Recording:
             self._unsaved.update(found)
 
     def _seen(self, request: Request[object], answer: Answer) -> Iterator[str]:
+        if len(self._counts) > _MOST:
+            raise OverflowError("the answers hold too many fields")
         endpoint = f"{self._contract.endpoint(request.method, request.path)} {answer.status}"
         try:
             document: object = msgspec.json.decode(answer.body)

@@ -124,6 +124,17 @@ async def test_a_broken_recorder_is_told_of_once_and_breaks_no_call(sandbox, mon
     assert [record.levelname for record in caplog.records if "not recorded" in record.message] == ["WARNING"]
 
 
+def test_a_server_that_invents_fields_does_not_fill_the_memory(monkeypatch, caplog):
+    monkeypatch.setattr(contract, "_MOST", 50)
+    recording = Recording()
+    words = sorted(word for word in contract._contract()._words if word.isascii())[:200]
+    for place in range(0, 200, 20):
+        body = msgspec.json.encode(answer(**dict.fromkeys(words[place : place + 20], 1)))
+        recording.observe(QUERY, Answer(200, {}, body))
+    assert len(recording._counts) < 100
+    assert [record.levelname for record in caplog.records if "not recorded" in record.message] == ["WARNING"]
+
+
 def test_without_pyyaml_it_says_what_to_install(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "yaml", None)
     contract._contract.cache_clear()

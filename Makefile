@@ -41,7 +41,7 @@ test-slow: .venv/ready  ## the long campaigns
 	$(BIN)/pytest -m slow --timeout 3600
 
 fuzz: .venv/ready  ## the property tests with many new cases, then damaged answers for FUZZ_SECONDS
-	HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest -n auto -m 'not slow' --timeout 1800 tests/codec tests/core tests/fuzz tests/models tests/resources
+	HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest -n auto -m 'not slow' --timeout 1800 tests/codec tests/contract tests/core tests/fuzz tests/models tests/resources
 	$(BIN)/python tests/fuzz/campaign.py --seed $(FUZZ_SEED) --seconds $(FUZZ_SECONDS)
 
 lint: .venv/ready  ## style and types

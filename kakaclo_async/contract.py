@@ -11,7 +11,7 @@ import logging
 import os
 import re
 from collections import Counter
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, cast
 
@@ -29,15 +29,23 @@ _log = logging.getLogger("kakaclo")
 DOCUMENT: Final = Path(__file__).with_name("openapi.yaml")
 """The OpenAPI document of the KakaClo Open API."""
 
+_MOST: Final = 20_000  # entries: a server that invents fields must not fill the memory
 _DEEPEST: Final = 16  # levels: categories hold categories
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z_]{0,38}[0-9]?")
 _PARTS: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
-_TYPES: Final = {dict: "object", list: "array", bool: "boolean", int: "integer", type(None): "null"}
+_TYPES: Final[dict[type, str]] = {
+    dict: "object",
+    list: "array",
+    bool: "boolean",
+    int: "integer",
+    type(None): "null",
+}
 _TEXTS: Final = {  # the kinds of strings, each with one to try a pattern on
     "empty string": (re.compile(r"\s*"), ""),
     "numeric string": (re.compile(r"[+-]?[0-9]+(\.[0-9]+)?"), "1"),
     "time string": (re.compile(r"[0-9]{4}(-[0-9]{2}){2}[T ][0-9:]{8}\S*"), "2022-01-07T03:29:18Z"),
     "string": (re.compile(r"(?s).*"), "?"),
+    "no JSON": (re.compile(r"(?!)"), "<html>"),  # of a whole answer
 }
 
 
@@ -91,12 +99,26 @@ class _Contract:
         text += DOCUMENT.with_name("field_words.txt").read_text(encoding="utf-8")
         self._words = {word.casefold() for word in _PARTS.findall(text) if len(word) > 1}
         self._paths = [(re.compile(re.sub(r"\{\w+\}", "[^/]+", path)), path) for path in document["paths"]]
-        self.fields = cache(self._fields)
+        self.fields = lru_cache(256)(self._fields)
+        self.below = lru_cache(4096)(self._below_name)
 
     def word(self, text: str) -> str:
         """Return a name as a recording holds it: `*` if it could be anybody's data."""
         words = _PARTS.findall(text) if _NAME.fullmatch(text) else ["*"]
         return text if self._words.issuperset(word.casefold() for word in words) else "*"
+
+    def _below_name(self, endpoint: str, path: str, name: str) -> str:
+        """Return the path of a field of an object, as a recording holds it."""
+        known = _NAME.fullmatch(name) and _join(path, name) in self.fields(endpoint)
+        return _join(path, name if known else self.word(name))
+
+    def status(self, endpoint: str, path: str, value: object) -> str | None:
+        """Return the value of an enumeration as a recording holds it; None of any other field."""
+        field = self.fields(endpoint).get(path)
+        if field is None or not field.values or not isinstance(value, str | int):
+            return None
+        known = str(value) in field.values or (isinstance(value, int) and 0 <= value < 100)
+        return str(value) if known else self.word(str(value))
 
     def endpoint(self, method: str, path: str) -> str:
         """Return the method and the path of a request, its parameters by their names."""
@@ -108,8 +130,9 @@ class _Contract:
         responses = self._document["paths"].get(path, {}).get(method.lower(), {}).get("responses", {})
         for answer in self._flat([responses.get(status, {})]):
             if "content" in answer:
-                schema = answer["content"]["application/json"]["schema"]
-                return dict(self._below("", [schema.get("oneOf", [schema] * 2)[bool(refused)]], 0))
+                schema, *others = (media["schema"] for media in answer["content"].values())
+                branches = schema.get("oneOf", [schema, schema])  # success and refusal
+                return dict(self._below("", [branches[bool(refused)], *others], 0))
         return {}
 
     def _below(self, path: str, schemas: list[Any], depth: int) -> Iterator[tuple[str, _Field]]:
@@ -193,8 +216,10 @@ class Recording:
 
     def observe(self, request: Request[object], answer: Answer) -> None:
         """Count what an answer looks like."""
+        if self._is_broken:
+            return
         try:
-            found = Counter() if self._is_broken else Counter(self._seen(request, answer))
+            found = Counter(self._seen(request, answer))
         except Exception as error:  # noqa: BLE001 - a bug of ours must not hurt the call
             self._is_broken = True
             _log.warning("answers are not recorded any more (%s); calls go on", type(error).__name__)
@@ -203,6 +228,8 @@ class Recording:
             self._unsaved.update(found)
 
     def _seen(self, request: Request[object], answer: Answer) -> Iterator[str]:
+        if len(self._counts) > _MOST:
+            raise OverflowError("the answers hold too many fields")
         endpoint = f"{self._contract.endpoint(request.method, request.path)} {answer.status}"
         try:
             document: object = msgspec.json.decode(answer.body)
@@ -212,33 +239,39 @@ class Recording:
         code = cast("dict[str, object]", document).get("code") if isinstance(document, dict) else None
         if answer.status == 200 and code not in (SUCCESS, str(SUCCESS)):
             endpoint += " refused"
-        fields, waiting = self._contract.fields(endpoint), [("", document, 0)]
+        waiting: list[tuple[str, object, int]] = [("", document, 0)]
         while waiting:
             path, value, depth = waiting.pop()
             yield f"{endpoint} | {path} | {_type_of(value)}"
-            if path in fields and (values := fields[path].values) and isinstance(value, str | int):
-                is_known = str(value) in values or (isinstance(value, int) and 0 <= value < 100)
-                yield f"{endpoint} | {path} | ={value if is_known else self._contract.word(str(value))}"
+            if (status := self._contract.status(endpoint, path, value)) is not None:
+                yield f"{endpoint} | {path} | ={status}"
             if depth < _DEEPEST and isinstance(value, list):
                 held = cast("list[object]", value)
                 waiting += [(_join(path, "[]"), element, depth + 1) for element in held]
             elif depth < _DEEPEST and isinstance(value, dict):
                 for name, element in cast("dict[str, object]", value).items():
-                    known = name if _join(path, name) in fields else self._contract.word(name)
-                    waiting.append((_join(path, known), element, depth + 1))
+                    waiting.append((self._contract.below(endpoint, path, name), element, depth + 1))
+
+    @property
+    def answers(self) -> int:
+        """How many answers were counted."""
+        return sum(count for key, count in self._counts.items() if key.split(" | ")[1] == "")
 
     def drift(self) -> tuple[Drift, ...]:
         """Return where the answers differ from the document, with the documented fields that no answer held."""
-        seen = [(*key.split(" | "), count) for key, count in self._counts.items()]
-        found = [self._compared(*row) for row in seen]
-        held = {(endpoint, path) for endpoint, path, *_ in seen}
-        for endpoint, above in [(endpoint, path) for endpoint, path, kind, _ in seen if kind == "object"]:
-            for path, field in self._contract.fields(endpoint).items():
-                if path and _above(path) == above and field.is_common and (endpoint, path) not in held:
-                    found.append(Drift(endpoint, path, "never seen"))
-        return tuple(sorted(difference for difference in found if difference is not None))
+        seen = [key.split(" | ") for key in self._counts]
+        held = {(endpoint, path) for endpoint, path, _ in seen}
+        unseen = [
+            Drift(endpoint, path, "never seen")
+            for endpoint, above, kind in seen
+            for path, field in (self._contract.fields(endpoint).items() if kind == "object" else ())
+            if path and _above(path) == above and field.is_common and (endpoint, path) not in held
+        ]
+        compared = [self._compared(key, count) for key, count in self._counts.items()]
+        return tuple(sorted([*unseen, *(difference for difference in compared if difference is not None)]))
 
-    def _compared(self, endpoint: str, path: str, seen: str, count: int) -> Drift | None:
+    def _compared(self, key: str, count: int) -> Drift | None:
+        endpoint, path, seen = key.split(" | ")
         fields = self._contract.fields(endpoint)
         if path and path not in fields:  # what is below it is not told of as well
             return Drift(endpoint, path, "unknown field", seen, count) if _above(path) in fields else None

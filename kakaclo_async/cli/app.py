@@ -1,19 +1,38 @@
-"""The commands, and what becomes of their errors."""
+"""The commands, `drift` among them, and what becomes of their errors."""
 
 import asyncio
 import sys
-from collections.abc import Sequence
-from typing import Annotated
+from collections.abc import AsyncGenerator, Awaitable, Sequence
+from contextlib import aclosing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, TypeVar
 
 import typer
 
-from kakaclo_async import KakaCloError, __version__
+from kakaclo_async import InvalidRequest, Item, KakaClo, KakaCloError, Recording, Unauthorized, __version__
 from kakaclo_async.cli import catalog, orders, orders_submit
-from kakaclo_async.cli.command import EXIT_CODES, FAILED, USAGE, as_command, exit_code, fault, say, sentence
+from kakaclo_async.cli.command import (
+    EXIT_CODES,
+    FAILED,
+    USAGE,
+    MakeClient,
+    as_command,
+    exit_code,
+    fault,
+    run_async,
+    say,
+    sentence,
+    with_common_options,
+)
 from kakaclo_async.cli.export import changes, export
 from kakaclo_async.cli.mirror import mirror, status
-from kakaclo_async.cli.output import drop_stdout, one_line
+from kakaclo_async.cli.output import Result, Table, drop_stdout, one_line, show
 from kakaclo_async.cli.sandbox import demo, sandbox
+from kakaclo_async.resources import V1
+from kakaclo_async.sending import sender_of
+
+T = TypeVar("T")
 
 _EPILOG = "\n".join(["Exit codes:", *(f"{code:>5}  {meaning}" for code, meaning in EXIT_CODES.items())])
 
@@ -38,6 +57,85 @@ def root(
     """Use the KakaClo dropshipping Open API. Start with `kakaclo demo`, which needs no account."""
 
 
+def drift(
+    as_json: bool,
+    client: MakeClient,
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="[FILE]...", help="Recordings, as KakaClo(record=FILE) writes them.", show_default=False
+        ),
+    ] = None,
+    live: Annotated[
+        bool, typer.Option("--live", help="Ask KakaClo now: some 20 requests, which only read.")
+    ] = False,
+) -> None:
+    """Compare real answers with the OpenAPI document: exit code 1 if they hold what it does not, else 0."""
+    if live == bool(files):
+        raise InvalidRequest("name the files of recordings, or pass --live")
+    recording = Recording.read(*files or ())
+    if live:
+        run_async(_look_at_all(client(recording)))
+    found = recording.drift()
+    differences = [entry for entry in found if entry.kind != "never seen"]
+    unseen = [entry for entry in found if entry.kind == "never seen"]
+    rows = [(entry.endpoint, entry.field, entry.kind, entry.seen, entry.count) for entry in differences]
+    tables = [
+        Table(("Answers", str(recording.answers)), [("Differences", len(rows)), ("Never seen", len(unseen))]),
+        Table(("Endpoint", "Field", "Difference", "Seen", "Count"), rows),
+        Table(("Endpoint", "Documented, never seen"), [(entry.endpoint, entry.field) for entry in unseen]),
+    ]
+    data = {"answers": recording.answers, "differences": differences, "never_seen": unseen}
+    show(Result(data=data, tables=tuple(table for table in tables if table.rows)), as_json=as_json)
+    if differences:
+        raise typer.Exit(FAILED)
+
+
+async def _look_at_all(client: KakaClo) -> None:
+    """Send a request that only reads to each endpoint that has one; the client records the answers."""
+    now = datetime.now(UTC)
+    async with client as kk:
+        v1 = V1(sender_of(kk))
+        for call in (kk.categories.tree, kk.warehouses.all, kk.payment.balance, kk.custom.category_names):
+            await _tried(call())
+        skus: list[str] = []
+        for days in (1, 30, 3650):  # a day may pass without a change
+            start, end = now - timedelta(days=days), now - timedelta(minutes=10)
+            page = await _tried(kk.products.page(updated_from=start, updated_to=end))
+            skus = skus or [sku.sku for row in page or () for sku in row.sku_details][:30]
+        if skus:
+            await _tried(kk.stocks.page(skus=skus))
+            cart = [Item(skus[0], 1)]
+            for ask in (kk.freight.quote, kk.freight.channels, v1.freight.channels):
+                await _tried(ask(cart, "US"))
+        orders = await _tried(kk.orders.page(page_size=50))
+        await _tried(v1.orders.page(page_size=50))
+        for order in list(orders or ())[:1]:
+            for look in (kk.refunds.of, v1.refunds.of):
+                await _tried(look(order.id))
+        model = await _tried(_first(kk.custom.models()))
+        if model is not None and model.id is not None:
+            await _tried(kk.custom.model(model.id))
+        await _tried(_first(kk.custom.designs()))
+
+
+async def _tried(call: Awaitable[T]) -> T | None:
+    """Await a call; one that fails is told of, and answers nothing."""
+    try:
+        return await call
+    except Unauthorized:
+        raise
+    except KakaCloError as error:
+        say(sentence(error))
+        return None
+
+
+async def _first(rows: AsyncGenerator[T, None]) -> T | None:
+    async with aclosing(rows) as opened:
+        return await anext(opened, None)
+
+
+app.command()(with_common_options(drift, drift, 2))
 for local in (demo, sandbox, as_command(mirror), status, changes, export):
     app.command()(local)
 for call in (

@@ -13,7 +13,7 @@ from typing import Annotated, Final, Literal, TypeVar
 
 import typer
 
-from kakaclo_async import Event, Item, KakaClo, RateLimit, Sent, token_from as find_token
+from kakaclo_async import Event, Item, KakaClo, RateLimit, Recording, Sent, token_from as find_token
 from kakaclo_async.cli.output import Result, drop_stdout, one_line, show
 from kakaclo_async.codec.outgoing import sealed
 from kakaclo_async.errors import (
@@ -102,6 +102,9 @@ def say(text: str) -> None:
 Command = Callable[..., Awaitable[Result]]
 """A function that takes a client, and then the command's own parameters."""
 
+MakeClient = Callable[..., KakaClo]
+"""Makes the client that the common options describe; it may be given a `record`."""
+
 _COMMON = "Common options"
 
 
@@ -146,7 +149,7 @@ def _common(
             rich_help_panel=_COMMON,
         ),
     ] = 2.0,
-) -> tuple[bool, Callable[[], KakaClo]]:
+) -> tuple[bool, MakeClient]:
     """Read the common options: whether to print JSON, and how to make the client."""
     if token and token_from:
         raise ConfigurationError("--token and --token-from name two tokens: keep one of them")
@@ -157,13 +160,14 @@ def _common(
         )
     source = find_token(token_from) if token_from else sealed(token or None)
 
-    def client() -> KakaClo:
+    def client(record: Recording | None = None) -> KakaClo:
         return KakaClo(
             source,
             base_url=base_url or None,
             environment=environment,
             timeout=timeout,
             rate_limit=RateLimit(120, rate),
+            record=record,
         )
 
     return as_json, client
@@ -182,7 +186,29 @@ class _Writes:
 
 
 _OPTIONS = inspect.signature(_common).parameters
-_read_common: Callable[..., tuple[bool, Callable[[], KakaClo]]] = _common
+_read_common: Callable[..., tuple[bool, MakeClient]] = _common
+
+
+def with_common_options(
+    function: Callable[..., None], like: Callable[..., object], first: int
+) -> Callable[..., None]:
+    """Give a function the common options.
+
+    Args:
+        function: takes whether to print JSON, how to make the client, and the command's own parameters.
+        like: has the command's name, help, and own parameters, annotated for typer.
+        first: the place of the first of these.
+    """
+    own = list(inspect.signature(like).parameters.values())[first:]
+
+    def run(**arguments: object) -> None:
+        as_json, client = _read_common(**{name: arguments.pop(name) for name in _OPTIONS})
+        function(as_json, client, **arguments)
+
+    run.__name__, run.__doc__ = like.__name__, like.__doc__
+    run.__signature__ = inspect.Signature([*own, *_OPTIONS.values()])  # type: ignore[attr-defined]
+    run.__annotations__ = {}
+    return run
 
 
 def as_command(function: Command) -> Callable[..., None]:
@@ -191,11 +217,8 @@ def as_command(function: Command) -> Callable[..., None]:
     Args:
         function: its parameters after the client are the command's own, annotated for typer.
     """
-    own = list(inspect.signature(function).parameters.values())[1:]
 
-    def run(**arguments: object) -> None:
-        as_json, client = _read_common(**{name: arguments.pop(name) for name in _OPTIONS})
-
+    def run(as_json: bool, client: MakeClient, **arguments: object) -> None:
         async def work() -> Result:
             async with client() as kk:
                 sent = _Writes()
@@ -223,10 +246,7 @@ def as_command(function: Command) -> Callable[..., None]:
         if code:
             raise typer.Exit(code)
 
-    run.__name__, run.__doc__ = function.__name__, function.__doc__
-    run.__signature__ = inspect.Signature([*own, *_OPTIONS.values()])  # type: ignore[attr-defined]
-    run.__annotations__ = {}
-    return run
+    return with_common_options(run, function, 1)
 
 
 def run_async(job: Coroutine[object, object, T]) -> T:

@@ -194,8 +194,8 @@ class Sandbox(Settings):
         if self._world is None:
             self._world = _World(self)
         self._closing = asyncio.Event()
-        app = web.Application()
-        app.router.add_route("*", _BASE + "/{path:.*}", self._serve)
+        app = web.Application(client_max_size=0)  # no limit of a body is documented
+        app.router.add_route("*", _BASE + "/{path:(?s:.*)}", self._serve)
         app.on_response_prepare.append(self._date)
         runner = web.AppRunner(
             app, access_log=None, handler_cancellation=True, shutdown_timeout=1.0, max_line_size=_MAX_LINE
@@ -248,13 +248,14 @@ class Sandbox(Settings):
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         """Log, measure the URL, ask for the token, count in the bucket, meet the faults, answer: in this order."""
-        path = unquote(request.rel_url.raw_path).removeprefix(_BASE)
+        raw_path = request.rel_url.raw_path.removeprefix(_BASE)
+        path = unquote(raw_path)
         served = Served(request.method, path, dict(request.query), await request.read(), self.now())
         self.log.append(served)
         self.requests[path] += 1
         response: web.StreamResponse | None = self._turn_away(request)
         if response is None:
-            effect = partial(self._state.router.answer, request.method, path, served.query, served.body)
+            effect = partial(self._state.router.answer, request.method, raw_path, served.query, served.body)
             fault = self.faults.take(request.method, path)
             if fault is None:
                 response = effect()

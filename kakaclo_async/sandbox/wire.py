@@ -50,6 +50,15 @@ class Refusal(Exception):
         self.status = status
 
 
+_MOST_DIGITS = 18
+"""Of a whole number: more than any of the API has, and no work to read."""
+
+
+def whole(text: str) -> int | None:
+    """Read a whole number of ASCII digits; None for anything else."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS else None
+
+
 def success(data: object, message: str) -> bytes:
     """Write the envelope of a success."""
     return encode({"code": SUCCESS, "message": message, "data": data})

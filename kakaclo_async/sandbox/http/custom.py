@@ -10,7 +10,7 @@ import msgspec
 
 from kakaclo_async.sandbox.http.routing import Request, Route
 from kakaclo_async.sandbox.trade.designs import ON_SALE, Design, Model, picture, product_of, seeded_models
-from kakaclo_async.sandbox.wire import Code, Refusal, iso
+from kakaclo_async.sandbox.wire import Code, Refusal, iso, whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -157,7 +157,7 @@ class CustomArea:
         self._catalog.add_product(product_of(design, new.color_value or "#FFFFFF"))
 
     def _find(self, number: str) -> Model:
-        model = self._models.get(int(number)) if number.isascii() and number.isdigit() else None
+        model = self._models.get(whole(number) or 0)
         if model is None:
             raise Refusal(Code.UNKNOWN_MODEL, f"there is no model {number!r}")
         return model

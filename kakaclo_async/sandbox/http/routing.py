@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import unquote
 
 import msgspec
 from aiohttp import web
 from attrs import frozen
 
-from kakaclo_async.sandbox.wire import Code, Refusal, encode, error, success
+from kakaclo_async.sandbox.wire import Code, Refusal, encode, error, success, whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -51,7 +52,7 @@ class Request:
         text = self.text(name)
         if text is None:
             return default
-        number = int(text) if text.isascii() and text.isdigit() else 0
+        number = whole(text) or 0
         if number < 1 or (at_most is not None and number > at_most):
             limit = "" if at_most is None else f" to {at_most}"
             raise Refusal(Code.BAD_PARAMETER, f"{name} must be a number from 1{limit}")
@@ -88,6 +89,8 @@ class Request:
             return msgspec.json.decode(self.body, type=shape)
         except msgspec.ValidationError as wrong:
             raise Refusal(Code.BAD_PARAMETER, str(wrong)) from None
+        except (UnicodeDecodeError, RecursionError):
+            raise msgspec.DecodeError("the body is no text, or nested too deeply") from None
 
     def page_of(self, found: Iterable[T], write: Callable[[T], object]) -> dict[str, object]:
         """Cut the page that the query asks for: 10 rows by default, 250 at most."""
@@ -134,15 +137,23 @@ class Router:
         ]
 
     def answer(self, method: str, path: str, query: Mapping[str, str], body: bytes) -> web.Response:
-        """Let a request take effect, and make its answer."""
+        """Let a request take effect, and make its answer.
+
+        Args:
+            method: The HTTP method.
+            path: Below the base URL, as it came: a slash of a variable is quoted there.
+            query: The query string.
+            body: The raw body.
+        """
         for route, pattern in self._routes:
             found = pattern.fullmatch(path)
             if found and route.method == method:
                 break
         else:
-            return document(error(Code.NO_SUCH_PATH, f"there is no {method} {path}"), 404)
+            return document(error(Code.NO_SUCH_PATH, f"there is no {method} {unquote(path)}"), 404)
+        variables = {name: unquote(value) for name, value in found.groupdict().items()}
         try:
-            data = route.answer(Request(found.groupdict(), query, body))
+            data = route.answer(Request(variables, query, body))
         except Refusal as refusal:
             return document(error(refusal.code, refusal.message), refusal.status)
         except msgspec.DecodeError:

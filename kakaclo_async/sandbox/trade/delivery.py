@@ -65,7 +65,7 @@ class Line(msgspec.Struct):
     """A SKU and how many of it."""
 
     sku: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
-    quantity: Annotated[int, msgspec.Meta(gt=0)]
+    quantity: Annotated[int, msgspec.Meta(gt=0, lt=10**16)]  # "int[16]" in the documents
 
 
 def check_country(country: str) -> None:

@@ -193,7 +193,7 @@ async def test_so_it_is_in_postgresql(name, again, server, tmp_path, stride):
                 met = ended.met
                 assert ended.error is None or ended.cancelled
                 points += ended.met
-                step += 1 if at == SUSPENSION else stride(25)
+                step += 1 if at == SUSPENSION else stride(60)
                 async with make():  # the claim is free
                     pass
                 others = "SELECT count(*) FROM pg_stat_activity WHERE datname = $1"

@@ -57,11 +57,23 @@ class LoopThread:
         self.calls: set[Call[Any]] = set()
         self._at_end = at_end
         self._thread = threading.Thread(target=self._main, name="kakaclo-loop", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread.
+
+        Raises:
+            RuntimeError: no thread can be had, or the interpreter is ending.
+        """
         try:
             self._thread.start()
-        except RuntimeError:  # no thread can be had, or the interpreter is ending
+        except RuntimeError:
             self.loop.close()
             raise
+
+    def abandon(self) -> None:
+        """End a thread that nobody knows, for its start was interrupted: another one serves the client."""
+        self._at_end = _nothing
+        self.stop()
 
     def __repr__(self) -> str:
         state = "inherited" if self._inherited else "stopping" if self.stopping else "running"
@@ -166,6 +178,9 @@ class LoopThread:
         tasks = [call.cancel() for call in tuple(self.calls)]
         await asyncio.gather(*filter(None, tasks), return_exceptions=True)
         await self._at_end()
+
+
+async def _nothing() -> None: ...
 
 
 class Call(Generic[T]):

@@ -101,7 +101,13 @@ class Bridge(Generic[R]):
                 if self._closed:
                     raise ClientClosed("the client is closed; make a new one")
                 _refuse_green_threads()
-                self._thread = LoopThread(partial(self._close, root))
+                thread = LoopThread(partial(self._close, root))
+                try:
+                    thread.start()
+                    self._thread = thread
+                except BaseException:  # Ctrl-C, too
+                    thread.abandon()
+                    raise
             return self._thread
 
     def close(self) -> None:

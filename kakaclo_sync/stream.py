@@ -45,12 +45,15 @@ class Stream(Generic[T]):
     of them. One that an error or Ctrl-C ended says so each time a row is asked for: it never looks complete.
     """
 
+    _ended = (
+        True  # unless the source opens; also for `__del__`, when an interrupt comes before anything is set
+    )
+
     def __init__(self, thread: LoopThread, source: Callable[[], Rows[T]], owner: object) -> None:
         self._thread = thread
         self._owner = owner  # the client's loop stops when nothing holds the client
         self._rows: deque[T] = deque()
         self._failure: BaseException | None = None
-        self._ended = True  # unless the source opens
         self._pump = thread.run(lambda: _open(source))
         self._ended = False
 

@@ -13,7 +13,6 @@ from contextlib import closing
 
 import asyncpg
 import pytest
-from support.cancelling import cancelled_at
 from support.killed_mirror import HOLD, a_mirror_elsewhere
 from support.postgresql import needs_postgresql
 
@@ -200,32 +199,6 @@ async def test_a_writer_that_lost_its_connection_takes_the_lock_again_before_it_
         async with mirror_of(sandbox, kk, pg.url):
             with pytest.raises(ConfigurationError, match="another mirror is writing"):
                 await mirror.run()
-
-
-@pytest.mark.parametrize("again", [False, True], ids=["once", "again and again"])
-@pytest.mark.parametrize("what", ["run", "follow", "status", "export"])
-async def test_a_call_that_is_cancelled_at_any_step_leaves_the_database_free(
-    what, again, shop, mirror_of, url, tmp_path
-):
-    sandbox, kk = shop
-    await mirror_of(sandbox, kk, url).run()
-    step, waited = 0, True
-    while waited:
-        step += 1
-        mirror = mirror_of(sandbox, kk, url)
-        calls = {
-            "run": mirror.run,
-            "status": mirror.status,
-            "follow": mirror.follow,
-            "export": lambda: export(url, "sku", tmp_path / "sku.csv"),
-        }
-        waited = await cancelled_at(step, calls[what](), again=again)
-
-        async with mirror_of(sandbox, kk, url):
-            pass
-        if what == "follow" and step == 3:  # the last: it waits for what it follows
-            return
-    assert step > 2
 
 
 async def test_a_scope_of_anyio_that_is_cancelled_waits_for_a_transaction_without_turning_the_loop(

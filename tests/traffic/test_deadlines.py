@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import random
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 
 import attrs
 import pytest
+from support.calls import public_calls, v1
 from support.shop import ADDRESS
 
 from kakaclo_async import FreightRequest, Guards, Item, KakaClo, KakaCloError, NewDesign, NewOrder
 from kakaclo_async.ordering import Journal
-from kakaclo_async.resources import V1
 from kakaclo_async.sandbox import Fault
 
 pytestmark = pytest.mark.stepped
@@ -82,23 +81,6 @@ LONG = {  # as long as it takes, unless the view is told a `max_wait`
     "freight.quote_many": lambda kk: kk.freight.quote_many([FreightRequest(ITEMS, "US")] * 2),
     "freight.matrix": lambda kk: kk.freight.matrix([ITEMS], ["US", "FR"]),
 }
-
-
-def v1(kk):
-    return V1(kk._sender)
-
-
-def public_calls():
-    """Read the calls off the classes, so that a new one fails here until it is said how long it may take."""
-    kk = KakaClo("token")
-    areas = {name: area for name, area in vars(kk).items() if not name.startswith("_")}
-    areas |= {f"v1.{name}": area for name, area in vars(v1(kk)).items()}
-    return {
-        f"{name}.{method}"
-        for name, area in areas.items()
-        for method, _ in inspect.getmembers(type(area), inspect.isfunction)
-        if not method.startswith("_")
-    }
 
 
 def test_of_every_public_call_it_is_known_how_long_it_may_take():

@@ -68,8 +68,9 @@ class _Body(aiohttp.BytesPayload):
         await super().write(writer)
 
     async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
+        del content_length  # that of the whole; a slice would be a copy
         self._leave()
-        await super().write_with_length(writer, content_length)
+        await super().write(writer)
 
 
 class Transport:

@@ -107,7 +107,7 @@ class OrderWrites(Writes):
 
     def redact(self, payload: bytes) -> bytes:
         """Return the items alone."""
-        return json.dumps({"orderItemsList": json.loads(payload)["orderItemsList"]}).encode()
+        return json.dumps({"orderItemsList": json.loads(payload.decode())["orderItemsList"]}).encode()
 
     def unknown(self, key: str, why: str, settles_at: datetime) -> OutcomeUnknown:
         """Make the error for an order that may have been placed."""

@@ -222,7 +222,7 @@ class Resembling:
 def flat_fields(payload: bytes) -> dict[str, str]:
     """Return the fields of a JSON body by their paths, each as JSON that knows no order of lines."""
     fields: dict[str, str] = {}
-    for name, value in cast("dict[str, object]", json.loads(payload or b"{}")).items():
+    for name, value in cast("dict[str, object]", json.loads((payload or b"{}").decode())).items():
         parts = cast("dict[str, object]", value) if isinstance(value, dict) else {"": value}
         for part, inner in parts.items():
             if isinstance(inner, list):
@@ -241,7 +241,7 @@ def field_marks(key: str, payload: bytes) -> dict[str, str]:
 
 def digest_of(payload: bytes) -> str:
     """Return what equal payloads have in common, whatever the order of their fields and of their items."""
-    return hashlib.sha256(_text(_unordered(json.loads(payload))).encode()).hexdigest()
+    return hashlib.sha256(_text(_unordered(json.loads(payload.decode()))).encode()).hexdigest()
 
 
 def _unordered(value: object) -> object:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+import threading
 
 import attrs
 import msgspec
@@ -99,6 +100,39 @@ async def test_a_disk_that_takes_nothing_is_told_of_once_and_breaks_no_call(
             await kk.payment.balance()
     assert [record.levelname for record in caplog.records if "recording" in record.message] == ["WARNING"]
     assert recording.answers == 5
+
+
+async def test_a_program_that_can_start_no_thread_saves_all_the_same(sandbox, tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError("no thread can be started")
+
+    monkeypatch.setattr("kakaclo_async.client._SAVE_EVERY", 1)
+    monkeypatch.setattr("kakaclo_async.client.THREADS.submit", refuse)
+    path = tmp_path / "shapes.json"
+    async with KakaClo(sandbox.token, base_url=sandbox.url, record=path) as kk:
+        await kk.payment.balance()
+    assert Recording.read(path).answers == 1
+
+
+async def test_a_disk_that_hangs_keeps_no_call_waiting(sandbox, tmp_path, monkeypatch):
+    released = threading.Event()
+    write = Recording._write
+
+    def hang(self, counts):
+        released.wait(60)
+        write(self, counts)
+
+    monkeypatch.setattr(Recording, "_write", hang)
+    monkeypatch.setattr("kakaclo_async.client._SAVE_EVERY", 1)
+    monkeypatch.setattr("kakaclo_async.client._LONGEST_SAVE", 0.01)
+    async with KakaClo(sandbox.token, base_url=sandbox.url, record=tmp_path / "shapes.json") as kk:
+        for _ in range(3):
+            await kk.payment.balance()
+    saving = kk._sender.state.transport._saving
+    assert not saving.done()  # and the client is closed
+    released.set()
+    await saving
+    assert Recording.read(tmp_path / "shapes.json").answers >= 1
 
 
 async def test_another_file_of_that_name_is_left_alone(sandbox, tmp_path, caplog):

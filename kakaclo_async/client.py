@@ -59,6 +59,7 @@ class _RecordingTransport(Transport):
         super().__init__(base_url, session)
         self._recording = record if isinstance(record, Recording) else Recording(record)
         self._answers = 0
+        self._saving: asyncio.Future[None] | None = None
 
     async def send(self, request: Request[object], token: str, *, timeout: float) -> Answer:  # noqa: ASYNC109 - see there
         answer = await super().send(request, token, timeout=timeout)
@@ -70,10 +71,19 @@ class _RecordingTransport(Transport):
 
     async def aclose(self) -> None:
         await super().aclose()
-        await asyncio.wait([self._save()], timeout=_LONGEST_SAVE)
+        for _ in range(2):  # what is being saved already, and the rest
+            self._save()
+            if self._saving is not None:
+                await asyncio.wait([self._saving], timeout=_LONGEST_SAVE)
 
-    def _save(self) -> asyncio.Future[None]:
-        return asyncio.get_running_loop().run_in_executor(THREADS, self._recording.saving())
+    def _save(self) -> None:
+        if self._saving is not None and not self._saving.done():
+            return
+        job = self._recording.saving()
+        try:
+            self._saving = asyncio.get_running_loop().run_in_executor(THREADS, job)
+        except OSError:  # a program that ends starts no thread
+            job()
 
 
 class KakaClo:

@@ -248,7 +248,7 @@ class LocalBucket:
                 self.interactive_streak += granted
             if probe:
                 throttle.probe(now)
-        until = now + (self.rate.burst - free + granted) / self.rate.per_second
+        until = now + (limiter.max_rate - free + granted) / self.rate.per_second
         return Offer(granted, limiter.until(1 + kept, now) + TIMER_SLACK, probe, until=until)
 
     def due(self, permits: float) -> float:

@@ -229,7 +229,10 @@ class BucketWorld(BucketPromises):
     # What it does.
 
     def _answered(self, process, pending):
-        self._answer(process, pending, self._execute(process, pending.arguments))
+        answer = self._execute(process, pending.arguments)
+        if pending.arguments[9] == "take":
+            process.heard = (float(answer[3]), self.loop.time())
+        self._answer(process, pending, answer)
 
     def _execute(self, process, arguments):
         self.before, self.touched_before = self.held, self.touched
@@ -242,7 +245,6 @@ class BucketWorld(BucketPromises):
                 # The new server is told what this process last heard, and may miss what others took since.
                 self.forgotten += max(0.0, self._now(*self.lost) - self._now(*process.heard))
                 self.lost = None
-            process.heard = (float(answer[3]), self.loop.time())
             if arguments[10] == "bulk" and float(answer[0]):
                 self.check_reserve()
         return answer

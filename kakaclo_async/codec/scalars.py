@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Hashable, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
+from operator import index
 from typing import TYPE_CHECKING, ClassVar, Final, Generic, TypeVar, cast
 
 import attrs
@@ -24,24 +25,14 @@ if TYPE_CHECKING:
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 N = TypeVar("N", "OrderNumber", "RefundNumber")
-
-
-def _plain(value: object) -> object:
-    """Return what a value of a class of its own is to JSON: a `Number` is a text, and so is a text of numpy."""
-    if isinstance(value, str):
-        return str.__str__(value)
-    if isinstance(value, int):
-        return int(value)
-    raise TypeError(f"{type(value).__name__} is no JSON")
-
-
+# What is of a class of its own, a `Number` or a text of numpy, is the text or the whole number that it is.
+_plain: Final[Callable[[object], object]] = lambda value: (  # noqa: E731
+    str.__str__(value) if isinstance(value, str) else index(cast("int", value))
+)
 write_json: Final = msgspec.json.Encoder(decimal_format="number", enc_hook=_plain).encode
 DAMAGED: Final = "\ufffd"
 """What stands for a character that could not be read."""
-
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-
-
 _NUMBER: Final = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 _DATE_DIGITS: Final = len("20220107")
 # Nothing that the API counts, prices or numbers comes near; beyond lies work without end (10 ** 999999999).
@@ -289,8 +280,6 @@ def _whole(value: int) -> Decimal:
 
 DECIMALS: Final[Memo[str, Decimal]] = Memo(_exactly)  # keyed by the text: 4.6 and 4.60 stay two numbers
 WHOLE_DECIMALS: Final[Memo[int, Decimal]] = Memo(_whole)
-
-
 _CODES: Final = re.compile(r"(?=.*[0-9])[A-Za-z0-9_-]{1,64}|")  # or nothing: a sentence is no number
 
 

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_MOST_REPEATS = 8
+"""Pages in a row that bring nothing new, after which the server is taken to ignore page numbers."""
+
 
 @attrs.frozen(kw_only=True)
 class Beyond(Generic[T]):
@@ -93,13 +96,18 @@ class Beyond(Generic[T]):
         if self.high:
             number = (self.low + self.high) // 2
         shown = await source.show(self.window, number)
-        if shown is not None and shown.rows:
+        if shown is not None and shown.rows and tuple(shown.rows) not in self._known_pages:
             job: Job[T] = attrs.evolve(self, low=number, last=shown)
             return Step(rows=tuple(shown.rows.values()), left=(job,), total=total)
         if self.last is None and known.may_stop_at(total):
             return attrs.evolve(self.counted, page=number).too_deep(known)
         job = attrs.evolve(self, high=number)
         return Step(left=(job,), total=total)
+
+    @property
+    def _known_pages(self) -> tuple[tuple[str, ...], ...]:
+        """The pages that a server shows again which does not page that far, or does not page at all."""
+        return (self.counted.top, () if self.last is None else tuple(self.last.rows))
 
     def _found(self) -> Job[T]:
         if self.last is None:  # nothing lies behind the pages that are counted
@@ -167,11 +175,13 @@ class HandOut(Generic[T]):
         given_up: the window, where its reading stopped.
         page: the next page, downwards.
         reason: why it was given up.
+        repeats: pages in a row that brought nothing new.
     """
 
     given_up: FromLast[T]
     page: int
     reason: str
+    repeats: int = 0
     total: int | None = None
     unchecked: tuple[Job[T], ...] = ()
     pause: float = 0.0
@@ -206,10 +216,13 @@ class HandOut(Generic[T]):
         return self
 
     async def step(self, source: Source[T], known: Knowledge) -> Step[T]:
-        """Read a page, whatever it shows."""
+        """Read a page, whatever it shows; a server that ignores page numbers is not asked without end."""
         del known
         shown = await source.show(self.window, self.page)
-        job = attrs.evolve(self, page=self.page - 1)
+        seen, keys = self.given_up.found, set(shown.rows if shown else ())
+        repeats = self.repeats + 1 if keys and keys <= seen else 0
+        seen |= keys
+        job = attrs.evolve(self, page=0 if repeats >= _MOST_REPEATS else self.page - 1, repeats=repeats)
         return Step(
             rows=tuple(shown.rows.values()) if shown else (),
             left=(job,),

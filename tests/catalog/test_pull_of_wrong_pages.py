@@ -189,3 +189,23 @@ async def test_a_list_that_grows_at_every_request_and_knows_no_ranges_ends_as_ga
 
     assert pull.certificate.bounded
     assert requests < 500
+
+
+@READINGS
+@pytest.mark.parametrize("total", [10_000, 10_001, 2**63 - 1])
+async def test_one_page_for_every_number_under_any_total_is_not_asked_for_without_end(
+    timed, total, without_pauses
+):
+    requests = 0
+
+    async def read(window, number):
+        nonlocal requests
+        requests += 1
+        assert requests < 1000, f"page {number} is asked for"
+        return Page(list=tuple(Row(f"K{n}", at(1)) for n in range(30)), total=total)
+
+    pull = Pull(source(read, timed=timed), Window(START, at(1)), concurrency=1, sleep=without_pauses)
+    with pytest.raises(IncompletePull):
+        [row async for row in pull]
+
+    assert not pull.certificate.complete

@@ -195,9 +195,11 @@ async def _scene(face, fault, name, folder, number, cell):
         await face.on_loop(stage.strike)
         await _measure(face, operation, kk, shop, cell)
         cell.sent, cell.writes, cell.effects = world.arrived, world.writes, world.effects
-        # A look that a wait cuts off while it connects may have left, as far as the client can tell.
-        lost = state.gate.level - world.sandbox.level - (operation.kind == "wait")
-        if fault.keeps_in and lost > 1e-6:
+        # A read that is cut off while it connects, by a wait or because another failed, may have left for all that the
+        # client can tell: its permit is spent.
+        alone = operation.kind in {"read", "look-up", "write", "journal"} and name != "orders.check"
+        lost = state.gate.level - world.sandbox.level
+        if fault.keeps_in and alone and lost > 1e-6:
             cell.wrong.append(f"{lost:.3f} permits were lost, and nothing was sent")
         left = await face.on_loop(lambda: quiet(world, before, but=fault.goes_on))
         await face.on_loop(stage.lift)

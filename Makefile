@@ -5,7 +5,7 @@ FUZZ_SEED ?= $(shell date +%s)
 FUZZ_SECONDS ?= 600
 
 .DEFAULT_GOAL := help
-.PHONY: help demo quick test test-wheel test-versions test-slow fuzz lint format bench docs audit build lock clean
+.PHONY: help demo quick test test-wheel test-versions test-slow faults fuzz lint format bench docs audit build lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ format: .venv/ready  ## the code, as the linter wants it
 
 bench: .venv/ready  ## every benchmark; each prints its table and fails when it misses a bar
 	for script in benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done
+
+faults: .venv/ready  ## every operation meets every fault of the network; writes docs/faults.md
+	$(BIN)/pytest -q -n auto -o asyncio_debug=false tests/faults --write-faults
 
 docs: .venv/ready  ## the documentation, into site/
 	$(BIN)/mkdocs build --strict --quiet

@@ -1,8 +1,16 @@
-"""Counts the cells of the matrix."""
+"""Counts the cells of the matrix, and writes the page that shows them."""
 
 from __future__ import annotations
 
 import json
+
+from support.hostile_page import PAGE, render, rows_on_page
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--write-faults", action="store_true", help="write docs/faults.md from what the tests see"
+    )
 
 
 def pytest_terminal_summary(terminalreporter, config):
@@ -20,3 +28,5 @@ def pytest_terminal_summary(terminalreporter, config):
         sum(one[name] for one in found) for name in ("cells", "hangs", "leaks", "doubles")
     )
     terminalreporter.write_line(f"{cells:,} cells: {hangs} hangs, {leaks} leaks, {doubles} double writes")
+    if config.getoption("--write-faults"):
+        PAGE.write_text(render(rows_on_page() | {one["fault"]: one["row"] for one in found if one["row"]}))

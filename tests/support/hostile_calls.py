@@ -212,8 +212,8 @@ OPERATIONS = {
     "Mirror.run": mirror(lambda kk, shop: shop.mirror(kk).run()),
     "Mirror.verify": mirror(lambda kk, shop: shop.mirror(kk).verify()),
     "Mirror.follow": Operation("follow", lambda kk, shop: shop.follow(kk)),
-    "Journal.settle": settle(lambda kk, shop: shop.journal.settle(kk)),
-    "Journal.finish": settle(lambda kk, shop: shop.journal.finish(kk)),
+    "Journal.settle": settle(lambda kk, shop: shop.journal.settle(hasty(kk))),
+    "Journal.finish": settle(lambda kk, shop: shop.journal.finish(hasty(kk))),
 }
 """Each by the name of its method, and what is special about the call, if anything is."""
 

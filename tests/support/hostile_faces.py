@@ -11,6 +11,9 @@ from kakaclo_async.ordering import Journal
 from kakaclo_async.testing import SteppedLoop
 from kakaclo_sync import _loop
 
+FOR_EVER = 100_000.0
+"""Seconds of the stepped clock after which nothing ends any more."""
+
 
 class Async:
     """The asyncio face; all of a cell runs on one stepped loop."""
@@ -29,10 +32,11 @@ class Async:
         return await work()
 
     async def call(self, operation, kk, shop):
-        found = operation.call(kk, shop)
-        if hasattr(found, "__aiter__"):
-            return [row async for row in found]
-        return await found
+        async with asyncio.timeout(FOR_EVER):
+            found = operation.call(kk, shop)
+            if hasattr(found, "__aiter__"):
+                return [row async for row in found]
+            return await found
 
     async def close(self, kk):
         await kk.aclose()

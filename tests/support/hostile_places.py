@@ -34,8 +34,32 @@ class Place:
     async def lift(self):
         self.world.act = None
 
+    def complaints(self):
+        """Return what has gone where nothing should have gone."""
+        return []
+
     def close(self):
         pass
+
+
+class Elsewhere(Place):
+    """Another host, to which answers lead: it listens, and takes note of whoever comes."""
+
+    def __init__(self, fault, world):
+        super().__init__(fault, world)
+        self._other = socket.create_server(("127.0.0.1", 0))
+        self._other.setblocking(False)
+        world.elsewhere = self._other.getsockname()[1]
+
+    def complaints(self):
+        try:
+            self._other.accept()[0].close()
+        except BlockingIOError:
+            return []
+        return ["the client went to another host"]
+
+    def close(self):
+        self._other.close()
 
 
 class Kept(Place):

@@ -77,8 +77,6 @@ class Follower:
         if not 1 <= self.every < math.inf:
             raise InvalidRequest(f"every must be at least 1 second, not {self.every!r}")
         self._task = task = asyncio.create_task(self._cycles())
-        # Taken note of, should this call be cancelled: else asyncio would complain of what nobody retrieved.
-        task.add_done_callback(lambda cycles: cycles.cancelled() or cycles.exception())
         try:
             with _stopped_by_signals(self.stop) if stop_on_signals else nullcontext():
                 await asyncio.wait((task,))

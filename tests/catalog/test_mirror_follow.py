@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import signal
 import sqlite3
@@ -339,32 +338,6 @@ async def test_a_cancelled_follow_raises_what_it_must(shop, mirror_of):
         await task
 
     assert (await mirror_of(sandbox, kk).run()).complete
-
-
-async def test_a_cycle_that_fails_while_follow_is_cancelled_leaves_no_complaint_behind():
-    begun, complaints = asyncio.Event(), []
-    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
-
-    async def run():
-        begun.set()
-        try:
-            await asyncio.Event().wait()
-        finally:
-            raise ConnectionFailed("it broke while it was cleared up", sent=False)
-
-    async def sleep(_):
-        raise InvalidRequest("no cycle follows")
-
-    follower = Follower(run=run, changes=None, on_change=None, every=60.0, handled=0, sleep=sleep)
-    task = asyncio.create_task(follower.follow(stop_on_signals=False))
-    await begun.wait()
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    del follower, task
-    gc.collect()
-    await asyncio.sleep(0)
-    assert complaints == []
 
 
 async def test_an_interval_below_a_second_or_a_second_follow_is_refused(shop, mirror_of):

@@ -136,7 +136,7 @@ class Journal:
         failures: list[Exception] = []
         for writes in _all_writes(kk):
             try:
-                await reconcile(self._store, writes)
+                await reconcile(self._store, writes, for_all=False)
             except Exception as error:  # noqa: BLE001 - it is raised once the other kinds were looked for
                 failures.append(error)
         return failures

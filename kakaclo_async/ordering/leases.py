@@ -100,17 +100,22 @@ class Writes(ABC):
         """Seconds that one attempt takes at most, once its permit is granted."""
         return self.sender.options.timeout
 
-    def at_leisure(self) -> Self:
-        """Return the same for looks that serve all: limits that are short for one call must not keep a doubt open."""
+    def at_leisure(self, *, for_all: bool = True) -> Self:
+        """Return the same for a look: limits that are short for one call must not keep a doubt open.
+
+        Args:
+            for_all: whether the look serves others, too; otherwise the `max_wait` that a view names holds.
+        """
         least, options = Options(), self.sender.options
+        waits = for_all or not options.max_wait_for_all
         longer = attrs.evolve(
             options,
             lane=Lane.BULK,
             timeout=max(least.timeout, options.timeout),
             attempt_timeout=max(least.attempt_limit, options.attempt_limit),
             max_attempts=max(least.max_attempts, options.max_attempts),
-            max_wait=None,
-            max_wait_for_all=False,
+            max_wait=None if waits else options.max_wait,
+            max_wait_for_all=not waits,
         )
         other = copy(self)
         other.sender = Sender(self.sender.state, longer).bulk(urgent=True)

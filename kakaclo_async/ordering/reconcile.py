@@ -32,8 +32,13 @@ _TIMES_AS_LONG: Final = (
 )
 
 
-async def reconcile(store: Store, writes: Writes) -> None:
+async def reconcile(store: Store, writes: Writes, *, for_all: bool = True) -> None:
     """Look once for all unknown writes of a kind, with time of its own, and record what is certain.
+
+    Args:
+        store: has what is unknown.
+        writes: how to look.
+        for_all: see `Writes.at_leisure`.
 
     Raises:
         KakaCloError: KakaClo could not be asked, or the journal could not record what was found.
@@ -41,7 +46,7 @@ async def reconcile(store: Store, writes: Writes) -> None:
     unknown = [entry for entry in await store.open(writes.kind) if entry.status is WriteStatus.UNKNOWN]
     if not unknown:
         return
-    writes = writes.at_leisure()
+    writes = writes.at_leisure(for_all=for_all)
     # Before the look: what it does not show was absent then, and could not arrive any more.
     ripe = [entry for entry in unknown if entry.may_be_settled]
     began = asyncio.get_running_loop().time()

@@ -8,7 +8,7 @@ import pytest
 from support.ordering import POST, client
 from support.shop import UNLIMITED
 
-from kakaclo_async import KakaClo, OutcomeUnknown
+from kakaclo_async import DeadlineExceeded, KakaClo, OutcomeUnknown, RateLimited
 from kakaclo_async.ordering import Journal
 from kakaclo_async.sandbox import Fault
 
@@ -77,3 +77,24 @@ async def test_an_order_whose_token_took_too_long_is_not_sent_without_a_claim(sa
     [placed] = sandbox.journal
     assert placed.orders == (created.id,)
     assert (await slow.find("SHOP-1")).attempts == 2  # the first ended with the claim, before it was sent
+
+
+@pytest.mark.parametrize("call", ["settle", "finish"])
+async def test_settling_obeys_a_max_wait_that_the_view_names_and_else_outlasts_refusals(
+    kk, sandbox, journal, order, call
+):
+    sandbox.faults.add(Fault("reset_after", **POST))
+    with pytest.raises(OutcomeUnknown):
+        await kk.orders.submit(order(), journal=journal, timeout=0)
+    sandbox.faults.add(Fault("throttled", retry_after="3", times=None))
+    clock = asyncio.get_running_loop().time
+    began = clock()
+
+    with pytest.raises((DeadlineExceeded, RateLimited)):
+        await getattr(journal, call)(kk.with_options(max_wait=10.0))
+    assert clock() - began < 10.0 + 30.0 + 1.0
+    patient = asyncio.create_task(getattr(journal, call)(kk))
+    await asyncio.sleep(300)
+    assert not patient.done()
+    sandbox.faults.clear()
+    assert await patient == ()

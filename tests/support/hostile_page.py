@@ -31,8 +31,9 @@ table is written by the tests (`make faults`), from what they saw: {operations} 
 
 In every cell it is also checked that
 
-- the call ends in time: `max_wait` and `timeout` together, and the `timeout` of its own where it has one;
-- a write is sent once, and took effect once at most; in doubt it names the order to look for;
+- the call ends in time: a call within `max_wait` and `timeout` together, and the `timeout` of its own where it has one; what
+  makes many requests within a bounded multiple of that;
+- a write is sent once, and took effect once at most; what is in doubt is named;
 - no task, thread, connection or file is left;
 - the client's count of permits is never behind KakaClo's;
 - no error shows the token or the address;

@@ -1,15 +1,14 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
-import attrs
 import pytest
 from support.cancelling import cancelled_everywhere
 from support.quiet import COUNTED, Books, nothing_left
-from support.shop import ADDRESS
+from support.shop import OpenShop
 
-from kakaclo_async import Caching, Item, KakaClo, NewDesign, NewOrder
+from kakaclo_async import Caching, Item, KakaClo
 
 SANDBOX = {
     "products": 12,
@@ -32,49 +31,6 @@ def pytest_terminal_summary(terminalreporter):
     terminalreporter.write_line(", ".join(f"{number} {what}" for what, number in COUNTED.items()))
 
 
-@attrs.define
-class Shop:
-    """What the calls are about: `order_id` is an order that has arrived, `open_id` one that is never shipped."""
-
-    sandbox: object
-    skus: list
-    spus: list
-    since: datetime = datetime(2015, 1, 1, tzinfo=UTC)
-    until: datetime = attrs.field(factory=lambda: datetime.now(UTC) - timedelta(minutes=10))
-    order_id: str = ""
-    refunded: str = ""
-    open_id: str = ""
-    pending: str = ""
-    models: list = attrs.field(factory=list)
-    _refundable: dict = attrs.field(factory=dict)
-
-    @property
-    def items(self):
-        return [Item(self.skus[0], 1)]
-
-    def order(self, custom_order_id):
-        return NewOrder(address=ADDRESS, items=self.items, custom_order_id=custom_order_id)
-
-    def design(self, name):
-        return NewDesign(
-            model_id=self.models[0],
-            en_name=name,
-            image_url="https://example.com/cat.png",
-            material_images=[],
-        )
-
-    def refundable(self, number):
-        """Return the number of an order to refund in this attempt; it is made directly, while no call is under way."""
-        if number not in self._refundable:
-            ledger = self.sandbox.ledger
-            order = attrs.evolve(
-                ledger.orders[self.open_id], number=f"2000000000{number:04d}", custom_order_id=f"R-{number}"
-            )
-            ledger._save(order)
-            self._refundable[number] = order.number
-        return self._refundable[number]
-
-
 @pytest.fixture
 def a_client(sandbox):
     """Make a client that keeps no answers: each call sends its requests."""
@@ -87,22 +43,17 @@ def a_client(sandbox):
 
 
 @pytest.fixture
-async def shop(sandbox, a_client):
-    async with a_client() as kk:
-        shop = Shop(sandbox, list(sandbox.catalog.selling(pieces=5)), [])
-        for sku, warehouse, _ in tuple(sandbox.catalog.stock_rows()):
-            if sku == shop.skus[0]:
-                sandbox.catalog.set_stock(sku, warehouse, 10**6)
-        page = await kk.products.page(updated_from=shop.since, updated_to=shop.until)
-        shop.spus = [product.spu for product in page]
-        shop.models = [model.id async for model in kk.custom.models()]
-        shop.order_id = (await kk.orders.create(shop.order("FIRST"))).id
-        shop.refunded = (await kk.orders.create(shop.order("SECOND"))).id
-        await kk.refunds.request(shop.refunded)
-        sandbox.ship_after = sandbox.refund_settle = 1e9
-        shop.open_id = (await kk.orders.create(shop.order("THIRD"))).id
-        shop.pending = (await kk.orders.create(shop.order("FOURTH"))).id
-        await kk.refunds.request(shop.pending)
+async def shop(sandbox):
+    """`shipped` has arrived, and `paid` is never shipped: it is waited for in vain, as is the refund of `settling`."""
+    shop = OpenShop(sandbox, own=5.0)
+    shop.skus = list(sandbox.catalog.selling(pieces=5))
+    shop.some = shop.skus * 2
+    shop.parcels = [[Item(sku, 1)] for sku in shop.skus[:2]]
+    shop.start = datetime(2015, 1, 1, tzinfo=UTC)
+    sandbox.ship_after = sandbox.refund_settle = 1e9
+    shop.awaited = shop.paid
+    shop.settling = shop.place("SETTLING")
+    sandbox.ledger.refund(shop.settling, None, "Other", "why")
     await asyncio.sleep(120)
     return shop
 

@@ -23,8 +23,8 @@ SHARED = {
         lambda product: product.spu,
     ),
     "a batch of orders": (
-        lambda kk, shop: kk.orders.get(shop.order_id),
-        lambda kk, shop: [(kk.orders.get(order), order) for order in (shop.order_id, shop.open_id)],
+        lambda kk, shop: kk.orders.get(shop.shipped),
+        lambda kk, shop: [(kk.orders.get(order), order) for order in (shop.shipped, shop.paid)],
         lambda order: order.id,
     ),
     "a quote in flight": (
@@ -38,7 +38,7 @@ SHARED = {
         bool,
     ),
     "a wait for an order": (
-        lambda kk, shop: kk.orders.wait(shop.order_id, "completed"),
+        lambda kk, shop: kk.orders.wait(shop.shipped, "completed"),
         lambda kk, shop: [(kk.orders.wait(shop.refunded, "paid"), shop.refunded)],
         lambda order: order.id,
     ),
@@ -129,7 +129,7 @@ async def test_a_timeout_of_asyncio_is_a_timeout_wherever_it_comes(name, a_clien
         calls = {
             "payment": lambda _: kk.payment.balance(),
             "batch": lambda _: kk.stocks.get_many(shop.skus),
-            "submit": lambda n: kk.orders.submit(shop.order(f"C-{n}"), journal=journal),
+            "submit": lambda n: kk.orders.submit(shop.at(n).order, journal=journal),
         }
         step, met = 0, True
         while met:
@@ -140,8 +140,8 @@ async def test_a_timeout_of_asyncio_is_a_timeout_wherever_it_comes(name, a_clien
             assert error is None or isinstance(error, TimeoutError | OutcomeUnknown)
             await asyncio.sleep(120)
             if name == "submit":
-                await kk.orders.submit(shop.order(f"C-{step}"), journal=journal, timeout=None)
-                placed = [one for one in shop.sandbox.journal if one.custom_order_id == f"C-{step}"]
+                await kk.orders.submit(shop.at(step).order, journal=journal, timeout=None)
+                placed = [one for one in shop.sandbox.journal if one.custom_order_id == f"SHOP-{step}"]
                 assert len(placed) == 1
         assert step > 3
         assert await kk.payment.balance()

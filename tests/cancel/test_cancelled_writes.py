@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from contextlib import closing
 
 import attrs
 import pytest
-from support.calls import v1
+from support.calls import BY_ENDPOINT, CALLS, OF_CLIENT
 
 from kakaclo_async import OutcomeUnknown
-from kakaclo_async.codec import encode
 from kakaclo_async.ordering import Journal
-from kakaclo_async.resources.custom import design_key
 from kakaclo_async.sandbox import Fault
 
 pytestmark = pytest.mark.stepped
@@ -27,91 +26,27 @@ TROUBLE = {
 }
 
 
-async def orders_of(_kk, shop, number):
-    return [placed for placed in shop.sandbox.journal if placed.custom_order_id == f"C-{number}"]
-
-
-async def refunds_of(_kk, shop, number):
-    return [
-        refund for refund in shop.sandbox.ledger.refunds.values() if refund.order == shop.refundable(number)
-    ]
-
-
-async def designs_of(kk, _shop, number):
-    return [design async for design in kk.custom.designs() if design.en_name == f"Cat {number}"]
-
-
-@attrs.frozen
-class Kind:
-    """One way to write.
-
-    Attributes:
-        call: writes; without a journal if it is None.
-        done: returns what was written.
-        path: of the request.
-        key: what a journal knows it by starts with that.
-    """
-
-    call: object
-    done: object
-    path: str
-    key: object = None
-
-
-KINDS = {
-    "orders.create": Kind(
-        lambda kk, shop, number, _: kk.orders.create(shop.order(f"C-{number}")), orders_of, "/v2/order/orders"
-    ),
-    "v1.orders.create": Kind(
-        lambda kk, shop, number, _: v1(kk).orders.create(shop.order(f"C-{number}")),
-        orders_of,
-        "/v1/order/orders",
-    ),
-    "orders.submit": Kind(
-        lambda kk, shop, number, journal: kk.orders.submit(
-            shop.order(f"C-{number}"), journal=journal, timeout=None
-        ),
-        orders_of,
-        "/v2/order/orders",
-        lambda shop, number: f"C-{number}",
-    ),
-    "refunds.request": Kind(
-        lambda kk, shop, number, journal: kk.refunds.request(
-            shop.refundable(number), journal=journal, timeout=None
-        ),
-        refunds_of,
-        "/v2/order/orders/*/refund",
-        lambda shop, number: shop.refundable(number),
-    ),
-    "v1.refunds.request": Kind(
-        lambda kk, shop, number, _: v1(kk).refunds.request(shop.refundable(number), "too much"),
-        refunds_of,
-        "/v1/order/orders/*/refund",
-    ),
-    "custom.add_design": Kind(
-        lambda kk, shop, number, journal: kk.custom.add_design(shop.design(f"Cat {number}"), journal=journal),
-        designs_of,
-        "/v1/product/custom/customDesigned/addProduct",
-        lambda shop, number: design_key(encode(shop.design(f"Cat {number}"))),
-    ),
-}
-JOURNALLED = [name for name, kind in KINDS.items() if kind.key]
+WRITES = [name for name, call in OF_CLIENT.items() if call.kind == "write"]
+JOURNALLED = [name for name, call in OF_CLIENT.items() if call.kind == "journal"]
+LONG = 900.0
+"""Seconds until a write gives up."""
 
 
 @pytest.mark.parametrize("trouble", TROUBLE)
-@pytest.mark.parametrize("name", [name for name in KINDS if name != "orders.submit"])
+@pytest.mark.parametrize("name", WRITES)
 async def test_a_write_that_is_cancelled_is_done_or_not_or_says_that_it_is_not_known(
     name, trouble, everywhere, shop
 ):
-    kind = KINDS[name]
+    write = CALLS[name]
     known = set()
 
     def call(kk, number):
-        set_up(shop, kind, trouble)
-        return kind.call(kk, shop, number, None)
+        mine = shop.at(number, own=LONG)
+        set_up(mine, trouble)
+        return write.send(kk, mine)
 
     async def judge(kk, number, ended):
-        done = await kind.done(kk, shop, number)
+        done = await write.done(kk, shop.at(number))
         assert len(done) <= 1
         if ended.cancelled:
             assert not done
@@ -127,10 +62,15 @@ async def test_a_write_that_is_cancelled_is_done_or_not_or_says_that_it_is_not_k
     assert {"cancelled", "unknown"} <= known
 
 
-def set_up(shop, kind, trouble):
+def set_up(shop, trouble):
+    """Have what the write is about, and let the request that writes meet the trouble."""
+    assert shop.paid
     shop.sandbox.faults.clear()
     if (fault := TROUBLE[trouble]) is not None:
-        shop.sandbox.faults.add(attrs.evolve(fault, path=kind.path))
+        for endpoint, call in BY_ENDPOINT.items():
+            if call.kind == "write":
+                _, _, path = endpoint.partition(" ")
+                shop.sandbox.faults.add(attrs.evolve(fault, path=re.sub(r"\{\w+\}", "*", path)))
 
 
 @pytest.fixture
@@ -153,16 +93,19 @@ def states(tmp_path, key):
 async def test_a_journal_knows_what_a_cancelled_write_may_have_done_and_the_next_call_settles_it(
     name, trouble, everywhere, shop, journal, tmp_path, stride
 ):
-    kind = KINDS[name]
+    write = CALLS[name]
+
+    def mine(number):
+        return shop.at(number, own=LONG, journal=journal)
 
     def call(kk, number):
-        set_up(shop, kind, trouble)
-        return kind.call(kk, shop, number, journal)
+        set_up(mine(number), trouble)
+        return write.send(kk, mine(number))
 
     async def judge(kk, number, ended):
-        done = await kind.done(kk, shop, number)
+        done = await write.done(kk, mine(number))
         assert len(done) <= 1
-        rows = states(tmp_path, kind.key(shop, number)) if (tmp_path / "orders.db").exists() else []
+        rows = states(tmp_path, write.key(mine(number))) if (tmp_path / "orders.db").exists() else []
         assert [holder for state, holder, _ in rows if holder] == []
         state = rows[0][0] if rows else "ready"
         assert done or state in {"ready", "lost", "sent"}
@@ -172,7 +115,7 @@ async def test_a_journal_knows_what_a_cancelled_write_may_have_done_and_the_next
         elif not ended.cancelled:
             assert isinstance(ended.error, OutcomeUnknown)
         shop.sandbox.faults.clear()
-        await kind.call(kk, shop, number, journal)
-        assert len(await kind.done(kk, shop, number)) == 1
+        await write.send(kk, mine(number))
+        assert len(await write.done(kk, mine(number))) == 1
 
     await everywhere(call, judge, refused=trouble == "429", every=stride(90 if trouble == "lost" else 11))

@@ -18,7 +18,7 @@ from support.terminal import TOKEN
 from kakaclo_async.errors import ConfigurationError
 from kakaclo_async.ordering.store import Store
 from kakaclo_async.sandbox import Fault
-from kakaclo_async.token import Token
+from kakaclo_async.sending import Sender
 
 KAKACLO = str(Path(sys.executable).with_name("kakaclo"))
 FULL = "the database sqlite:///x refused: database or disk is full"
@@ -139,11 +139,11 @@ def test_a_token_that_ends_in_the_middle_leaves_what_was_placed_in_the_results(
 
     reads = []
 
-    async def read(self):
+    async def read(self, budget):
         reads.append(None)
         return TOKEN if len(reads) <= 20 else "expired"
 
-    monkeypatch.setattr(Token, "read", read)
+    monkeypatch.setattr(Sender, "_read_token", read)
 
     outcome = kakaclo("orders", "submit", path)
 

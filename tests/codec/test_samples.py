@@ -47,6 +47,7 @@ def records_in(value):
 
 def test_no_field_of_a_sample_is_unknown(read, published):
     for record in records_in(read(*published)):
+        assert not isinstance(record, codec.Undecodable)
         assert set(getattr(record, "extra", ())) <= (PAGE_EXTRAS if isinstance(record, Page) else set())
 
 

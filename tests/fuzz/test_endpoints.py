@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import ast
 import asyncio
-import re
 from random import Random
 from typing import get_args
 
 import pytest
 from hypothesis import given, settings, strategies as st
+from support.calls import BY_ENDPOINT
 from support.damage import STATUSES, damaged, headers
 from support.documents import MAKERS, Maker, is_required, read_meaning
-from support.endpoints import CALLS, SAMPLES, Answers, call, published
+from support.endpoints import Answers, call, published
 from support.fuzzing import Case, check, request_of
-from support.source import modules, tree
 
 from kakaclo_async import DecodeError, KakaCloError
 from kakaclo_async.codec import converter as cattrs_converter, decode, encode
@@ -26,35 +24,8 @@ from kakaclo_async.testing import SteppedLoop
 
 # Hypothesis makes the choices, and so it can shrink them.
 CHOICES = st.randoms(use_true_random=False)
-ENDPOINTS = st.sampled_from(sorted(CALLS))
+ENDPOINTS = st.sampled_from(sorted(BY_ENDPOINT))
 ODDNESS = st.sampled_from([0.02, 0.2, 0.7])
-
-
-def documented():
-    """The endpoints that docstrings of the areas' methods name."""
-    found = set()
-    for module in modules():
-        if module.startswith("kakaclo_async.resources"):
-            functions = (
-                node
-                for node in ast.walk(tree(module))
-                if isinstance(node, ast.AsyncFunctionDef | ast.FunctionDef)
-            )
-            for function in functions:
-                found |= set(re.findall(r"`((?:GET|POST) /v\d/[^`?]+)", ast.get_docstring(function) or ""))
-    return found
-
-
-@pytest.mark.kakaclo_sandbox(products=1)
-async def test_every_documented_endpoint_and_every_route_of_the_sandbox_has_a_call(sandbox):
-    routes = {f"{route.method} {route.path}" for route, _ in sandbox._state.router._routes}
-    assert documented() == routes == CALLS.keys()
-
-
-def test_every_published_answer_belongs_to_one_endpoint():
-    answers = [title for name in CALLS for title in published(name)]
-    files = {path.stem for path in SAMPLES.glob("*.json") if not path.stem.endswith(".request")}
-    assert sorted(answers) == sorted(files - {"error_400_invalid_request"} | {"none"})
 
 
 def records(kind: type = Record):
@@ -139,7 +110,7 @@ def test_a_call_that_gets_a_damaged_answer_returns_or_raises_an_error_of_this_pa
     called(name, Answers(special={name: Answer(random.choice(STATUSES), headers(random), body)}))
 
 
-@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize("name", BY_ENDPOINT)
 def test_an_answer_without_data_is_an_answer_or_a_decode_error(name):
     for body in (
         b'{"code":10000}',
@@ -164,7 +135,7 @@ def has_code(kind):
     return issubclass(type_of(kind), Record) and any(map(is_required, wire_fields(kind)))
 
 
-WITH_CODES = [name for name in CALLS if has_code(row_of(name))]
+WITH_CODES = [name for name in BY_ENDPOINT if has_code(row_of(name))]
 
 
 @given(st.sampled_from(WITH_CODES), CHOICES)

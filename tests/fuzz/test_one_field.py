@@ -12,8 +12,9 @@ from typing import Any, get_args, get_origin
 
 import attrs
 import pytest
+from support.calls import BY_ENDPOINT
 from support.documents import is_required
-from support.endpoints import CALLS, published
+from support.endpoints import published
 from support.fuzzing import Case, check, keeps_rows, request_of
 from support.mutating import escaped
 from support.places import RETYPED, Place, one_change, places
@@ -26,7 +27,7 @@ from kakaclo_async.models.common import Attributes, OpenIntEnum, OpenStrEnum, Op
 from kakaclo_async.models.product import SizeContent
 from kakaclo_async.protocol import Answer, read_answer
 
-ANSWERS = [(name, title) for name in CALLS for title in published(name)]
+ANSWERS = [(name, title) for name in BY_ENDPOINT for title in published(name)]
 LEAST_CASES = 23_000
 
 ALWAYS = {"doubled", *(f"doubled after {value}" for value in ("null", "text", "list", "number"))}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import warnings
 from datetime import timedelta
 from functools import cache
 from itertools import islice
@@ -15,9 +14,6 @@ from kakaclo_async import (
     Item,
     KakaClo,
     KakaCloError,
-    MaterialImage,
-    ModelStatus,
-    NewDesign,
     NewOrder,
     NotFound,
     RefundItem,
@@ -26,10 +22,9 @@ from kakaclo_async import (
 from kakaclo_async.sandbox import Sandbox
 from kakaclo_async.testing import SteppedLoop
 from kakaclo_async.transport import Transport
+from support.calls import BY_ENDPOINT, made, v1
 from support.contract import template
-from support.shop import ADDRESS, UNLIMITED
-
-ANYWHERE = attrs.evolve(ADDRESS, street2="Flat 2", zip="32801", ioss="IM2760000742", vat="GB123")
+from support.shop import ANYWHERE, UNLIMITED, OpenShop
 
 
 @attrs.frozen
@@ -93,29 +88,17 @@ def walked(**settings):
 
 async def walk(kk, sandbox):
     """Send every request that the client can send, with all that it can hold."""
-    now = sandbox.now()
-    times = {"updated_from": now - timedelta(days=3000), "updated_to": now}
+    await _place_orders(kk, sandbox)
+    shop = OpenShop(sandbox, own=900.0)
+    # What is written first is there when it is read.
+    for number, call in enumerate(sorted(BY_ENDPOINT.values(), key=lambda call: call.kind != "write")):
+        for send in (call.send, *call.more):
+            await made(send(kk, shop.at(number)))
+
+
+async def _place_orders(kk, sandbox):
+    """Bring orders to all their states, V1 and V2, and look at them."""
     sku, other = islice(sandbox.catalog.selling("CN", pieces=20), 2)
-    spu = next(iter(sandbox.catalog.spus()))
-    await _read_catalog(kk, spu, sku, times)
-    await _place_orders(kk, sandbox, sku, other)
-    await _make_designs(kk, times)
-    await kk.payment.balance()
-
-
-async def _read_catalog(kk, spu, sku, times):
-    tree = await kk.categories.tree()
-    leaf = [category for root in tree for category in root.walk()][-1]
-    await kk.warehouses.all()
-    await kk.products.page(spus=[spu])
-    await kk.products.page(skus=[sku])
-    await kk.products.page(**times, sort_type="price", sort_by="asc", page_number=1)
-    await kk.products.page(category_id=leaf.category_id)
-    await kk.stocks.page(skus=[sku])
-    await kk.stocks.page(**times, warehouse_code="G007")
-
-
-async def _place_orders(kk, sandbox, sku, other):
     items = [Item(sku, 1), Item(other, 1)]
     order = NewOrder(
         address=ANYWHERE,
@@ -124,13 +107,10 @@ async def _place_orders(kk, sandbox, sku, other):
         remark="with care",
         sale_platform=SalePlatform.SHOPIFY,
     )
-    await kk.freight.quote(items, "US")
-    await kk.freight.channels(items, "US", "G007")
     placed = await kk.orders.create(attrs.evolve(order, custom_order_id="A1"))
     many = [Item(sku, 13), Item(other, 1)]
     partly = await kk.orders.create(attrs.evolve(order, items=many, custom_order_id="A2"))
-    old = kk_v1(kk)
-    await old.freight.channels(items, "US", "G007")
+    old = v1(kk)
     outdated = await old.orders.create(attrs.evolve(order, custom_order_id="A3"))
     shipped = await kk.orders.create(attrs.evolve(order, custom_order_id="A4"))
     line = (await kk.orders.get(partly.id)).order_items[0]
@@ -156,42 +136,6 @@ async def _place_orders(kk, sandbox, sku, other):
         assert len(await orders.page(**ends, **more, page_number=1, page_size=50)) > 1
 
 
-def kk_v1(kk):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        return kk.v1
-
-
-async def _make_designs(kk, times):
-    [category, *_] = await kk.custom.category_names()
-    models = [model async for model in kk.custom.models(category_names=[category])]
-    details = [await kk.custom.model(model.id) for model in models]
-    model = next(detail for detail in details if detail.status == ModelStatus.ON_SHELF)
-    found = kk.custom.models(
-        category_names=[category],
-        model_codes=[model.model_code],
-        en_name="t",
-        updated_from=times["updated_from"],
-    )
-    assert len([row async for row in found]) <= 1  # by the name, which need not hold a "t"
-    design = NewDesign(
-        model_id=model.id,
-        en_name="Front and back",
-        image_url="https://img.example/front.png",
-        back_image_url="https://img.example/back.png",
-        material_images=[MaterialImage("dino", "https://img.example/dino.png")],
-        color_value="#A72525",
-    )
-    await kk.custom.add_design(design)
-    searched = {
-        "model_codes": [model.model_code],
-        "search_content": "front",
-        "updated_from": times["updated_from"],
-    }
-    [made] = [row async for row in kk.custom.designs(**searched)]
-    assert [row async for row in kk.custom.designs(spus=[made.spu])]
-
-
 async def provoke(kk, sandbox):
     """Send what a shop refuses."""
     sku = next(iter(sandbox.catalog.selling(pieces=5)))
@@ -202,9 +146,9 @@ async def provoke(kk, sandbox):
         lambda: kk.freight.quote([Item("NO_SUCH", 1)], "US"),
         lambda: kk.freight.channels([Item(sku, 1)], "ZZ"),
         lambda: kk.orders.create(order),
-        lambda: kk_v1(kk).orders.create(order),
+        lambda: v1(kk).orders.create(order),
         lambda: kk.refunds.request("1", items=[line]),
-        lambda: kk_v1(kk).refunds.request("1", "why"),
+        lambda: v1(kk).refunds.request("1", "why"),
         lambda: kk.custom.model(999_999),
     ):
         try:

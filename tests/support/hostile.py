@@ -16,10 +16,11 @@ from urllib.parse import parse_qsl, unquote
 import attrs
 
 from kakaclo_async.sandbox import Sandbox, sandbox as sandbox_module
+from support.calls import BY_ENDPOINT
 
 BASE = "/openapi"
 WRITES = re.compile(
-    r"POST (/v[12]/order/orders(/[^/]+/refund)?|/v1/product/custom/customDesigned/addProduct)"
+    "|".join(re.sub(r"\{\w+\}", "[^/]+", name) for name, call in BY_ENDPOINT.items() if call.kind == "write")
 )
 REASONS = {200: "OK", 204: "No Content"}
 

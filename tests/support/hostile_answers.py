@@ -60,10 +60,18 @@ def null_data(body):
     return json.dumps({**json.loads(body), "data": None}).encode()
 
 
+class _Digits(str):
+    """A number as it is written: its zeros count."""
+
+    __slots__ = ()
+
+
 def duplicate_keys(body):
     """Write each key twice: first with null, then with its value."""
 
     def write(value):
+        if isinstance(value, _Digits):
+            return str(value)
         if isinstance(value, list):
             return f"[{','.join(map(write, value))}]"
         if isinstance(value, dict):
@@ -73,7 +81,7 @@ def duplicate_keys(body):
             return f"{{{','.join(twice)}}}"
         return json.dumps(value)
 
-    return write(json.loads(body)).encode()
+    return write(json.loads(body, parse_float=_Digits)).encode()
 
 
 def deep(body):

@@ -13,12 +13,13 @@ import attrs
 from kakaclo_async import errors
 from kakaclo_async.codec import encode
 from kakaclo_async.resources.custom import design_key
+from support.calls import CALLS
 from support.hostile import World
-from support.hostile_calls import OPERATIONS, OWN, Shop
-from support.hostile_faces import Async
+from support.hostile_faces import MAX_WAIT, Async
+from support.hostile_shop import OWN, FaultShop
 from support.shop import ADDRESS
 
-MAX_WAIT = TIMEOUT = 30.0  # as by default
+TIMEOUT = 30.0  # as by default
 SLACK = 0.5
 LONGEST = {
     "read": 1,
@@ -159,12 +160,12 @@ FEWEST = ("payment.balance", "orders.query", "orders.create", "orders.submit")
 def plan(face, fault):
     """Return the operations that meet a fault on a face, each with what of it the fault meets."""
     few = fault.like_others or (face != Async.name and fault.group not in {"Connections", "Tokens"})
-    names = FEWEST if fault.heavy else FEW if few else OPERATIONS
+    names = FEWEST if fault.heavy else FEW if few else CALLS
     if fault.name.startswith("429 "):
         # A search that settles a doubt about money outlasts every 429, as the bulk lane does, whatever a view says: it
         # ends with the fault.
-        names = [name for name in names if OPERATIONS[name].kind != "settle"]
-    writes = [name for name in names if OPERATIONS[name].kind in {"write", "journal"}]
+        names = [name for name in names if CALLS[name].kind != "settle"]
+    writes = [name for name in names if CALLS[name].kind in {"write", "journal"}]
     return [(name, "all") for name in names] + [(name, "write") for name in writes]
 
 
@@ -177,7 +178,7 @@ def run_cell(face, fault, name, scope, folder, number):
 
 
 async def _scene(face, fault, name, folder, number, cell):
-    operation = OPERATIONS[name]
+    operation = CALLS[name]
     world = World.make()
     stage = fault.stage(world)
     kk = face.KakaClo(stage.token, base_url=stage.url, max_attempts=2 if fault.heavy else 5)
@@ -187,7 +188,7 @@ async def _scene(face, fault, name, folder, number, cell):
     try:
         await face.on_loop(_attached(world))
         world.level = lambda: state.gate.level
-        shop = Shop(face, world, folder, number)
+        shop = FaultShop(face, world, folder, number)
         shop.lift, shop.warm = stage.lift, stage.warm
         await face.on_loop(stage.begin)
         await _prepare(face, name, kk, shop, world)
@@ -232,12 +233,12 @@ def _attached(world):
 async def _prepare(face, name, kk, shop, world):
     """Leave an order in doubt, for what settles doubts."""
     if shop.warm:  # with several connections
-        await face.call(OPERATIONS["orders.check"], kk, shop)
+        await face.call(CALLS["orders.check"], kk, shop)
     if not name.startswith("Journal."):
         return
     before, world.act = await face.on_loop(all_tasks), lose
     with suppress(errors.OutcomeUnknown):
-        await face.call(OPERATIONS["orders.submit"], kk, shop)
+        await face.call(CALLS["orders.submit"], kk, shop)
     await face.on_loop(lambda: quiet(world, before))  # a look goes on after those who waited for it have left
     world.act = None
 
@@ -302,9 +303,7 @@ async def _again(face, fault, operation, kk, shop, world, cell):
     )  # a hold after a 429 lasts a minute at most
     await face.on_loop(lambda: asyncio.sleep(rest))
     world.skip(1)
-    again = (
-        operation if operation.kind not in {"write", "mirror", "follow"} else OPERATIONS["payment.balance"]
-    )
+    again = operation if operation.kind not in {"write", "mirror", "follow"} else CALLS["payment.balance"]
     try:
         found = await face.call(again, kk, shop)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is noted

@@ -10,6 +10,10 @@ from kakaclo_async.catalog import Mirror
 from kakaclo_async.ordering import Journal
 from kakaclo_async.testing import SteppedLoop
 from kakaclo_sync import _loop
+from support.calls import view
+
+MAX_WAIT = 30.0
+"""Seconds that a call may wait for a permit, as by default; streams and fan-outs are told so."""
 
 FOR_EVER = 100_000.0
 """Seconds of the stepped clock after which nothing ends any more."""
@@ -33,7 +37,7 @@ class Async:
 
     async def call(self, operation, kk, shop):
         async with asyncio.timeout(FOR_EVER):
-            found = operation.call(kk, shop)
+            found = operation.send(view(kk, operation, MAX_WAIT), shop)
             if hasattr(found, "__aiter__"):
                 return [row async for row in found]
             return await found
@@ -87,7 +91,7 @@ class Sync:
         return self.thread.run(work)
 
     async def call(self, operation, kk, shop):
-        found = operation.call(kk, shop)
+        found = operation.send(view(kk, operation, MAX_WAIT), shop)
         return list(found) if isinstance(found, kakaclo_sync.Stream) else found
 
     async def close(self, kk):

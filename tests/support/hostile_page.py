@@ -5,9 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from support.hostile_calls import OPERATIONS
-from support.hostile_cells import plan
-from support.hostile_faces import FACES
+from support.calls import CALLS
 from support.hostile_faults import FAULTS
 
 PAGE = Path(__file__).parents[2] / "docs" / "faults.md"
@@ -26,8 +24,8 @@ HEAD = """\
 
 What comes out when something goes wrong between you and KakaClo. Each line is a fault that the tests cause, with a server
 that does it to true answers of the sandbox; each column what the operations of a kind end with while the fault lasts. The
-table is written by the tests (`make faults`), from what they saw: {operations} operations, every method that sends anything,
-{faults} faults and both packages, {cells} cells in all.
+table is written by the tests (`make faults`), from what they saw: every method that sends anything, {faults} faults and both
+packages.
 
 In every cell it is also checked that
 
@@ -52,7 +50,7 @@ def row_of(fault, cells):
     seen = []
     for kinds, scope in COLUMNS.values():
         outcomes = {
-            cell.outcome for cell in cells if OPERATIONS[cell.operation].kind in kinds and cell.scope == scope
+            cell.outcome for cell in cells if CALLS[cell.operation].kind in kinds and cell.scope == scope
         }
         seen.append("<br>".join(f"`{one}`" if one[0].isupper() else one for one in sorted(outcomes)) or "–")
     sent = {(cell.operation, cell.scope): cell.sent for cell in cells}
@@ -62,8 +60,7 @@ def row_of(fault, cells):
 
 def render(rows):
     """Return the page with these lines of the table, by the names of the faults."""
-    cells = sum(len(plan(face, fault)) for face in FACES for fault in FAULTS.values())
-    parts = [HEAD.format(operations=len(OPERATIONS), faults=len(FAULTS), cells=f"{cells:,}")]
+    parts = [HEAD.format(faults=len(FAULTS))]
     for group in dict.fromkeys(fault.group for fault in FAULTS.values()):
         names = [name for name, fault in FAULTS.items() if fault.group == group]
         head = f"| fault | {' | '.join(COLUMNS)} | sent |\n|{' --- |' * (len(COLUMNS) + 2)}"

@@ -244,10 +244,9 @@ async def send_design(
     try:
         if note is not None:
             await note(json.dumps({"before": before, "taken": True}))
-        added = await poll(look, bool, timeout=patience, too_late=lambda _: "it does not show up")
+        [number, *_] = await poll(look, bool, timeout=patience, too_late=lambda _: "it does not show up")
     except (KakaCloError, asyncio.CancelledError) as error:
         raise unknown_design(key, f"KakaClo took it, and it is not seen yet ({error})", None) from error
-    number = added[0]
     if (notes := call_writes.get()) is not None:
         notes.done(number)
     return number
@@ -276,8 +275,7 @@ async def alike(sender: Sender, design: NewDesign) -> Alike:
 
 
 async def _designs_of(sender: Sender, model_id: str) -> Sequence[Design | Undecodable]:
-    model = await Custom(sender).model(int(model_id))
-    code = model.model_code
+    code = (await Custom(sender).model(int(model_id))).model_code
     codes = (code,) if code and not is_damaged(code) else None
     search = _DesignSearch(page_number=1, model_codes=codes)
     return await _listing(sender, search, _DESIGNS, Page[Design], "designs").all()

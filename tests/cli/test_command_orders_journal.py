@@ -128,7 +128,9 @@ def test_a_journal_that_cannot_be_opened_stops_it_before_anything_is_sent(kakacl
 def test_shops_and_environments_have_journals_of_their_own(production, tmp_path, options):
     def place(token):
         told = production("orders", "pending", "--token", token, *options).err
-        return Path(re.search(r"^error: there is no journal in (.*): submit orders first, .*$", told, re.M)[1])
+        return Path(
+            re.search(r"^error: there is no journal in (.*): submit orders first, .*$", told, re.MULTILINE)[1]
+        )
 
     paths = {place("token-one"), place("token-two")}
 

@@ -19,8 +19,8 @@ from support.source import ROOT, modules
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 DATA = {
-    "kakaclo_async/field_words.txt",
-    "kakaclo_async/openapi.yaml",
+    "kakaclo_async/contract/field_words.txt",
+    "kakaclo_async/contract/openapi.yaml",
     "kakaclo_async/py.typed",
     "kakaclo_async/ratelimit/bucket.lua",
     "kakaclo_sync/py.typed",

@@ -85,6 +85,7 @@ from kakaclo_async.models.freight import (
 )
 from kakaclo_async.models.order import (
     Address as Address,
+    Balance as Balance,
     CarrierType as CarrierType,
     CreatedOrder as CreatedOrder,
     FinancialStatus as FinancialStatus,
@@ -108,6 +109,7 @@ from kakaclo_async.models.order_v1 import (
     OrderV1 as OrderV1,
 )
 from kakaclo_async.models.product import (
+    Category as Category,
     Product as Product,
     ProductStatus as ProductStatus,
     SizeContent as SizeContent,
@@ -120,17 +122,13 @@ from kakaclo_async.models.product import (
     SortType as SortType,
     StockLevel as StockLevel,
     SupplierLevel as SupplierLevel,
+    Warehouse as Warehouse,
+    WarehouseStatus as WarehouseStatus,
     WarehouseStock as WarehouseStock,
 )
 from kakaclo_async.models.pull import (
     Certificate as Certificate,
     Window as Window,
-)
-from kakaclo_async.models.reference import (
-    Balance as Balance,
-    Category as Category,
-    Warehouse as Warehouse,
-    WarehouseStatus as WarehouseStatus,
 )
 from kakaclo_async.models.refund import (
     NewRefund as NewRefund,

@@ -56,8 +56,8 @@ from kakaclo_async.models.common import (
     is_loose,
     wire_names,
 )
+from kakaclo_async.models.order import Balance
 from kakaclo_async.models.product import SizeContent
-from kakaclo_async.models.reference import Balance
 
 # The form of cattrs: a hook takes the value and the type that is wanted.
 Hook: TypeAlias = Callable[[object, object], object]

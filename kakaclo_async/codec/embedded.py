@@ -20,8 +20,8 @@ from kakaclo_async.codec.scalars import (
     write_json,
 )
 from kakaclo_async.models.common import Attributes, Option
+from kakaclo_async.models.order import Balance
 from kakaclo_async.models.product import SizeContent, SizeRow, SizeSheet, SizeValue
-from kakaclo_async.models.reference import Balance
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

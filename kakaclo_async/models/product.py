@@ -1,4 +1,4 @@
-"""Products and their SKUs, size charts, and the stock of each SKU."""
+"""Products and their SKUs, size charts, the stock of each SKU; categories and warehouses."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -187,3 +187,59 @@ class StockLevel(Record):
     def qty(self) -> int:
         """The sum over the warehouses; one that reports no number counts as none."""
         return sum(warehouse.qty or 0 for warehouse in self.warehouses)
+
+
+class WarehouseStatus(OpenIntEnum):
+    """Whether a warehouse delivers."""
+
+    DISABLED = 0
+    ENABLED = 1
+
+
+@attrs.frozen(kw_only=True)
+class Category(Record):
+    """A node of the category tree (`GET /v1/product/category`).
+
+    Attributes:
+        parent_id: 0 at the top.
+        level: the depth in the tree.
+        full_category_id: the ids from the top down to here: "3600/3516".
+        child: the categories right below.
+    """
+
+    category_id: int | None = None
+    name: str | None = None
+    parent_id: int | None = None
+    level: int | None = None
+    full_category_id: str | None = None
+    img_url: str | None = None
+    child: tuple["Category", ...] = ()
+
+    def walk(self) -> Iterator["Category"]:
+        """Yield this category and all below it, parents first."""
+        waiting: list[Category] = [self]
+        while waiting:
+            category = waiting.pop()
+            yield category
+            waiting.extend(reversed(category.child))
+
+
+@attrs.frozen(kw_only=True)
+class Warehouse(Record):
+    """A warehouse (`GET /v1/product/countryAndWarehouse`).
+
+    Attributes:
+        warehouse_code: "G004".
+        warehouse_name: removed from the API in 2023-04, still seen.
+        warehouse_name_ext: the Chinese name.
+        country_code: "CN", "US"; "CN_S" and "CN_N" before 2023-04.
+        country_cn: the country's name.
+    """
+
+    warehouse_id: int | None = None
+    warehouse_code: str | None = None
+    warehouse_name: str | None = None
+    warehouse_name_ext: str | None = None
+    country_code: str | None = None
+    country_cn: str | None = None
+    status: WarehouseStatus | None = None

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from kakaclo_async.models.common import Page
-from kakaclo_async.models.reference import Balance, Category, Warehouse
+from kakaclo_async.models.order import Balance
+from kakaclo_async.models.product import Category, Warehouse
 from kakaclo_async.protocol import Request
 from kakaclo_async.resources._lookup import look_up
 

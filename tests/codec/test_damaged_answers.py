@@ -15,8 +15,8 @@ from kakaclo_async.catalog.reading import raw_json
 from kakaclo_async.codec import Undecodable
 from kakaclo_async.errors import DecodeError
 from kakaclo_async.models.common import Page
+from kakaclo_async.models.order import Balance
 from kakaclo_async.models.product import Product
-from kakaclo_async.models.reference import Balance
 
 ROWS = Page[Product | Undecodable]
 

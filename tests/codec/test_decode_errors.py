@@ -12,9 +12,8 @@ from kakaclo_async import codec
 from kakaclo_async.errors import DecodeError
 from kakaclo_async.models.common import Page
 from kakaclo_async.models.custom import DesignModelDetail
-from kakaclo_async.models.order import Order
-from kakaclo_async.models.product import Product, Sku, StockLevel
-from kakaclo_async.models.reference import Balance, Category
+from kakaclo_async.models.order import Balance, Order
+from kakaclo_async.models.product import Category, Product, Sku, StockLevel
 
 ADDRESS = {"country": "US", "phone": "555-0100", "recipient": "Jane Roe", "street1": "1 Main St"}
 

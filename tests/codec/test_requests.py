@@ -16,7 +16,7 @@ from kakaclo_async.errors import InvalidRequest
 from kakaclo_async.models.common import Attributes, Option, Page
 from kakaclo_async.models.custom import MaterialImage, NewDesign
 from kakaclo_async.models.freight import ChannelsRequest, ChannelType, FreightRequest, Item
-from kakaclo_async.models.order import Address, NewOrder
+from kakaclo_async.models.order import Address, Balance, NewOrder
 from kakaclo_async.models.product import (
     Product,
     ProductStatus,
@@ -26,7 +26,6 @@ from kakaclo_async.models.product import (
     SizeValue,
     Sku,
 )
-from kakaclo_async.models.reference import Balance
 from kakaclo_async.models.refund import NewRefund, RefundItem, RefundReason
 
 SAMPLES = Path(__file__).parent.parent / "samples"

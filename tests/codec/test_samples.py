@@ -24,8 +24,7 @@ from kakaclo_async.models.order import (
     StockStatus,
 )
 from kakaclo_async.models.order_v1 import OrderStatusV1, OrderV1
-from kakaclo_async.models.product import Product, ProductStatus, SizeValue, StockLevel
-from kakaclo_async.models.reference import Category, Warehouse
+from kakaclo_async.models.product import Category, Product, ProductStatus, SizeValue, StockLevel, Warehouse
 from kakaclo_async.models.refund import Refund, RefundStatus
 
 PAGE_EXTRAS = {"vo", "totalPageNumber", "modifyDate", "nextId"}

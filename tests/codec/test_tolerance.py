@@ -14,9 +14,16 @@ from kakaclo_async.errors import DecodeError
 from kakaclo_async.models.common import Attributes, Option, Page
 from kakaclo_async.models.custom import Design, DesignModel, DesignModelDetail
 from kakaclo_async.models.freight import ChannelType, FreightOption
-from kakaclo_async.models.order import FinancialStatus, Order, RefundState
-from kakaclo_async.models.product import Product, ProductStatus, SizeValue, Sku, StockLevel, SupplierLevel
-from kakaclo_async.models.reference import Balance, Category
+from kakaclo_async.models.order import Balance, FinancialStatus, Order, RefundState
+from kakaclo_async.models.product import (
+    Category,
+    Product,
+    ProductStatus,
+    SizeValue,
+    Sku,
+    StockLevel,
+    SupplierLevel,
+)
 from kakaclo_async.models.refund import Refund
 
 

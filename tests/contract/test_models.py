@@ -12,8 +12,8 @@ from kakaclo_async.codec.converter import row_type, type_of, wire_fields
 from kakaclo_async.codec.embedded import _BALANCE_NAMES
 from kakaclo_async.codec.scalars import OrderNumber, RefundNumber
 from kakaclo_async.models.common import OpenIntEnum, OpenStrEnum, Option, Record, wire_names
+from kakaclo_async.models.order import Balance
 from kakaclo_async.models.product import SizeContent, SizeSheet
-from kakaclo_async.models.reference import Balance
 
 ORDERS = [("GET", "/v1/order/orders"), ("GET", "/v2/order/orders")]
 NOT_MODELLED = {

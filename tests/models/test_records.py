@@ -15,9 +15,8 @@ import pytest
 from kakaclo_async import models, public
 from kakaclo_async.models.common import Attributes, FrozenMapping, Option, Page
 from kakaclo_async.models.freight import ChannelType, FreightOption, FreightQuote, Item
-from kakaclo_async.models.order import Address, NewOrder, Order, ShippingAddress
-from kakaclo_async.models.product import Sku, StockLevel, WarehouseStock
-from kakaclo_async.models.reference import Balance, Category
+from kakaclo_async.models.order import Address, Balance, NewOrder, Order, ShippingAddress
+from kakaclo_async.models.product import Category, Sku, StockLevel, WarehouseStock
 
 SECRETS = {
     "phone": "555-0100",

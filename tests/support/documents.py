@@ -17,8 +17,8 @@ from kakaclo_async.codec.converter import WireField, row_type, type_of, wire_fie
 from kakaclo_async.codec.embedded import LooseText, LooseTime
 from kakaclo_async.codec.scalars import OrderNumber, RefundNumber, Undecodable, write_json
 from kakaclo_async.models.common import Attributes, OpenIntEnum, OpenStrEnum, Option, Page, Record
+from kakaclo_async.models.order import Balance
 from kakaclo_async.models.product import SizeContent, SizeRow, SizeSheet, SizeValue
-from kakaclo_async.models.reference import Balance
 
 if TYPE_CHECKING:
     import random

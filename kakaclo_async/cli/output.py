@@ -11,6 +11,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import Enum
+from stat import S_ISREG
 from typing import TYPE_CHECKING, Self
 
 import attrs
@@ -255,8 +256,10 @@ class ResultFile:
             InvalidRequest: it holds something else than results, or cannot be read.
         """
         try:
-            written = self.path.read_bytes() if self.path.is_file() else b""
-        except OSError as error:
+            written = self.path.read_bytes() if S_ISREG(self.path.stat().st_mode) else b""
+        except (FileNotFoundError, NotADirectoryError):
+            written = b""
+        except OSError as error:  # `is_file` of Python 3.14 knows none
             raise InvalidRequest(f"{self.path} cannot be read: {error.strerror}") from None
         try:
             rows = list(csv.reader(io.StringIO(written.decode("utf-8-sig"), newline=""), strict=True))

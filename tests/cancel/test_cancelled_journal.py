@@ -52,7 +52,7 @@ async def test_a_call_of_a_journal_that_is_cancelled_loses_and_doubles_nothing(
     async def leave_in_doubt(kk, key):
         shop.sandbox.faults.add(TROUBLE[trouble])
         with pytest.raises(OutcomeUnknown):
-            await kk.orders.submit(shop.order(key), journal=journal, timeout=0)
+            await kk.orders.submit(attrs.evolve(shop.order, custom_order_id=key), journal=journal, timeout=0)
         shop.sandbox.faults.clear()
 
     async def judge(kk, number, ended):
@@ -64,7 +64,9 @@ async def test_a_call_of_a_journal_that_is_cancelled_loses_and_doubles_nothing(
         assert state in ({"sent", "done"} if placed else {"sent", "lost"})
         if ended.error is not None:
             assert ended.cancelled or isinstance(ended.error, OutcomeUnknown)
-        created = await kk.orders.submit(shop.order(key), journal=journal, timeout=None)
+        created = await kk.orders.submit(
+            attrs.evolve(shop.order, custom_order_id=key), journal=journal, timeout=None
+        )
         assert [entry.orders[0] for entry in shop.sandbox.journal if entry.custom_order_id == key] == [
             created.id
         ]

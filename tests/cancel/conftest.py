@@ -23,6 +23,7 @@ SANDBOX = {
 
 
 def pytest_itemcollected(item):
+    item.add_marker(pytest.mark.long)
     if item.get_closest_marker("kakaclo_sandbox") is None:
         item.add_marker(pytest.mark.kakaclo_sandbox(**SANDBOX))
 

@@ -47,7 +47,18 @@ def test_the_public_names_are_exact_and_sorted(package: object) -> None:
 @pytest.mark.process
 @pytest.mark.parametrize("package", ["kakaclo_async", "kakaclo_sync"])
 def test_importing_a_package_loads_no_extra(package: str) -> None:
-    extras = ["sqlalchemy", "aiosqlite", "asyncpg", "redis", "typer", "rich", "pyarrow", "pytest", "uvloop"]
+    extras = [
+        "sqlalchemy",
+        "aiosqlite",
+        "asyncpg",
+        "redis",
+        "typer",
+        "rich",
+        "pyarrow",
+        "pytest",
+        "uvloop",
+        "babel",
+    ]
     code = f"import sys, {package}; print([name for name in {extras!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

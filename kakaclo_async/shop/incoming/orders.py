@@ -1,0 +1,312 @@
+"""`read_orders`: a file of a shop's orders becomes orders to place, and says of every other row why it does not."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+import attrs
+
+from kakaclo_async.errors import InvalidRequest
+from kakaclo_async.shop.incoming.dialect import dialect_of, known_columns
+from kakaclo_async.shop.incoming.dialects import DIALECTS
+from kakaclo_async.shop.incoming.drafts import CORE, Cells, drafts_of
+from kakaclo_async.shop.incoming.finish import Options, Outcome, finish_document, finish_rows
+from kakaclo_async.shop.incoming.skus import SkuMap, read_map
+from kakaclo_async.shop.incoming.table import LINE_END, Row, data_rows, find_header, read_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from kakaclo_async.models.order import NewOrder
+    from kakaclo_async.shop.incoming.dialect import Dialect
+    from kakaclo_async.shop.incoming.table import Text
+
+
+@attrs.frozen(kw_only=True)
+class FileOrder:
+    """An order to place.
+
+    Attributes:
+        line: the line of the file where it begins, from 1.
+        item_lines: the line of each of its items.
+        lines: the lines of all its rows.
+        order: what is sent.
+    """
+
+    line: int
+    item_lines: tuple[int, ...]
+    lines: tuple[int, ...]
+    order: NewOrder
+
+    @property
+    def custom_order_id(self) -> str:
+        """The shop's number, after the prefix."""
+        return self.order.custom_order_id or ""
+
+
+@attrs.frozen
+class LeftOut:
+    """A row that is not sent, because it is not due or not KakaClo's."""
+
+    order: str
+    line: int
+    sku: str
+    reason: str
+
+
+@attrs.frozen
+class FileProblem:
+    """Why an order is held: nothing of it is sent. It never repeats a part of an address."""
+
+    order: str
+    line: int
+    field: str
+    problem: str
+
+    def __str__(self) -> str:
+        of = f", order {self.order!r}" if self.order else ""
+        return f"line {self.line}{of}: {self.field}: {self.problem}"
+
+
+@attrs.frozen
+class FileNote:
+    """What was changed, or is worth a look. It never repeats a part of an address."""
+
+    order: str
+    line: int
+    field: str
+    note: str
+
+
+@attrs.frozen
+class FileRow:
+    """A row of the file: where it begins, whose it is, and its cells as they are."""
+
+    line: int
+    order: str
+    cells: tuple[str, ...] = attrs.field(repr=False)
+
+
+@attrs.frozen
+class Goods:
+    """One of the shop's goods, as it calls it."""
+
+    sku: str
+    title: str
+    variant: str
+
+
+@attrs.frozen(kw_only=True)
+class OrderFile:
+    """What a file of orders holds.
+
+    Attributes:
+        dialect: the kind of file.
+        orders: what is to be placed.
+        left_out: the rows that are not due, and why.
+        problems: why other orders are held.
+        notes: what was changed.
+        header: the names of the columns, as they are; empty for JSON lines.
+        rows: every row that is not blank, in the order of the file; a footer is of no order.
+        goods: the shop's goods, each once.
+    """
+
+    dialect: str
+    orders: tuple[FileOrder, ...]
+    left_out: tuple[LeftOut, ...]
+    problems: tuple[FileProblem, ...]
+    notes: tuple[FileNote, ...]
+    header: tuple[str, ...] = ()
+    rows: tuple[FileRow, ...] = attrs.field(default=(), repr=False)
+    goods: tuple[Goods, ...] = ()
+
+    def to_dict(self) -> dict[str, object]:
+        """Return it as plain data for JSON."""
+        return {
+            "dialect": self.dialect,
+            "orders": [_plain(entry) for entry in self.orders],
+            "left_out": [attrs.asdict(entry) for entry in self.left_out],
+            "problems": [attrs.asdict(entry) for entry in self.problems],
+            "notes": [attrs.asdict(entry) for entry in self.notes],
+        }
+
+
+def _plain(entry: FileOrder) -> dict[str, object]:
+    return {
+        "custom_order_id": entry.custom_order_id,
+        "channel_type": str(entry.order.channel_type),
+        "items": [{"sku": item.sku, "quantity": item.quantity} for item in entry.order.items],
+        "address": attrs.asdict(entry.order.address),
+        "line": entry.line,
+    }
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def read_orders(
+    source: str | Path | TextIO,
+    *,
+    sku_map: SkuMap | str | Path | TextIO | None = None,
+    phone: str | None = None,
+    ioss: str | None = None,
+    prefix: str = "",
+    older_than: timedelta | None = None,
+    channels: Mapping[str, str] | None = None,
+    now: Callable[[], datetime] = _utc_now,
+) -> OrderFile:
+    """Read a file of orders of a shop, in any dialect that is known.
+
+    Args:
+        source: a file, "-" for standard input, or an open text.
+        sku_map: from the shop's SKUs to KakaClo's; without one they are KakaClo's.
+        phone: for orders without a phone number.
+        ioss: for orders into the EU without such a number.
+        prefix: stands before the shop's number in custom_order_id: for shops that count alike.
+        older_than: orders younger than this are left out.
+        channels: from the shop's shipping services to channel types; all others are sent as Standard.
+        now: the time that the age of orders is counted to.
+
+    Raises:
+        InvalidRequest: no such file, an unknown kind of file, or one in which a row may be hidden.
+    """
+    if sku_map is not None and not isinstance(sku_map, SkuMap):
+        sku_map = read_map(sku_map)
+    options = Options(
+        sku_map=sku_map,
+        phone=phone,
+        ioss=ioss,
+        prefix=prefix,
+        older_than=older_than,
+        channels=channels or {},
+        now=now,
+    )
+    lines = isinstance(source, (str, Path)) and str(source).lower().endswith((".jsonl", ".ndjson"))
+    text = read_text(source, utf8_only=lines)
+    try:
+        if lines or text.text.lstrip().startswith("{"):
+            return _json_lines(text, options)
+        return _table(text, options)
+    except InvalidRequest as error:
+        raise InvalidRequest(f"{text.name} cannot be read: {error}") from None
+
+
+def _json_lines(text: Text, options: Options) -> OrderFile:
+    _check_age(options, "KakaClo's own format", has_dates=False)
+    found: list[Outcome] = []
+    rows: list[FileRow] = []
+    seen: dict[str, Outcome] = {}
+    for number, line in enumerate(LINE_END.split(text.text), 1):
+        if not line.strip():
+            continue
+        outcome = finish_document(line, number, options)
+        key = outcome.draft.number
+        first = seen.setdefault(key, outcome)
+        if key and first is not outcome:
+            for one, other in ((first, outcome), (outcome, first)):
+                one.order = None
+                problem = (one.draft.line, "custom_order_id", f"line {other.draft.line} has the same one")
+                one.problems.append(problem)
+        found.append(outcome)
+        rows.append(FileRow(number, _id(outcome, options), (line,)))
+    return _collect("kakaclo", found, options, notes=_encoding(text), rows=rows)
+
+
+def _table(text: Text, options: Options) -> OrderFile:
+    header = find_header(text.text, lambda keys: known_columns(DIALECTS, keys))
+    dialect = dialect_of(DIALECTS, header.row.cells, header.row.line)
+    cells = Cells(dialect, header.row.cells)
+    _check_age(options, f"this file, {dialect.title},", has_dates=cells.has("date"))
+    literal = dialect.literal_quotes and header.separator == "\t"
+    rows = list(data_rows(text.text, header, literal=literal))
+    skipped = _skipped(dialect, cells, rows)
+    drafts = drafts_of(cells, [row for row in rows if row.line not in skipped])
+    found = [finish_rows(draft, cells, options) for draft in drafts]
+    owner = {row.line: _id(outcome, options) for outcome in found for row in outcome.draft.rows}
+    return _collect(
+        dialect.name,
+        found,
+        options,
+        notes=_encoding(text),
+        header=header.row.cells,
+        rows=[FileRow(row.line, owner.get(row.line, ""), row.cells) for row in rows],
+    )
+
+
+def _check_age(options: Options, what: str, *, has_dates: bool) -> None:
+    if options.older_than is not None and not has_dates:
+        raise InvalidRequest(f"{what} has no dates: the age of its orders cannot be told")
+
+
+def _encoding(text: Text) -> list[FileNote]:
+    note = "it is not UTF-8, and was read as Windows-1252: look at the accents"
+    return [FileNote("", text.cp1252_line, "file", note)] if text.cp1252_line else []
+
+
+def _skipped(dialect: Dialect, cells: Cells, rows: Sequence[Row]) -> set[int]:
+    """Return the lines that hold no order: a description of the columns, and footers."""
+    found: set[int] = set()
+    if dialect.has_descriptions and rows:
+        number = cells.get(rows[0], "order")
+        if number and not any(map(str.isdigit, number)):
+            found.add(rows[0].line)
+    if dialect.has_footers:
+        for row in reversed(rows):
+            said = sum(bool(cell.strip()) for cell in row.cells)
+            if said > 2 or any(cells.get(row, name) for name in ("order", "sku", "title", *CORE)):
+                break
+            found.add(row.line)
+    return found
+
+
+def _id(outcome: Outcome, options: Options) -> str:
+    return f"{options.prefix}{outcome.draft.number}" if outcome.draft.number else ""
+
+
+def _collect(
+    dialect: str,
+    found: Sequence[Outcome],
+    options: Options,
+    *,
+    notes: Sequence[FileNote],
+    header: tuple[str, ...] = (),
+    rows: Sequence[FileRow],
+) -> OrderFile:
+    return OrderFile(
+        dialect=dialect,
+        orders=tuple(_orders(found)),
+        left_out=tuple(
+            sorted(
+                (LeftOut(_id(each, options), *entry) for each in found for entry in each.left_out),
+                key=lambda entry: entry.line,
+            )
+        ),
+        problems=tuple(
+            sorted(
+                (FileProblem(_id(each, options), *entry) for each in found for entry in each.problems),
+                key=lambda entry: entry.line,
+            )
+        ),
+        notes=(
+            *notes,
+            *(FileNote(_id(each, options), *entry) for each in found for entry in each.notes),
+        ),
+        header=header,
+        rows=tuple(rows),
+        goods=tuple(
+            dict.fromkeys(
+                Goods(item.sku, item.title, item.variant) for each in found for item in each.draft.items
+            )
+        ),
+    )
+
+
+def _orders(found: Sequence[Outcome]) -> Iterator[FileOrder]:
+    for outcome in found:
+        if outcome.order is not None and not outcome.problems:
+            draft = outcome.draft
+            lines = tuple(row.line for row in draft.rows) or (draft.line,)
+            yield FileOrder(line=draft.line, item_lines=outcome.item_lines, lines=lines, order=outcome.order)

@@ -277,4 +277,4 @@ def is_skipped(found, row):
     """Whether a row is one of those that are no order: a description of columns, or a footer."""
     filled = [cell for cell in row.cells if cell.strip()]
     described = found.dialect == "tiktok" and row is found.rows[0]
-    return described or (found.dialect == "ebay" and len(filled) <= 2)
+    return described or (found.dialect == "ebay" and len(filled) <= 6)

@@ -59,7 +59,7 @@ class Dialect:
         rules: what is due.
         closed: a column that is not in it is refused.
         strict: nothing is mended in quantities, and a row without an item is one whose SKU is missing.
-        first_row: only the first row of an order says what is true of all of it.
+        first_row: a column that only the first row of an order fills, or every row: never a row in between.
         summaries: a row that names no item is one whatever its quantity.
         has_descriptions: the first row may describe the columns.
         has_footers: the last rows may belong to no order.
@@ -77,7 +77,7 @@ class Dialect:
     rules: tuple[Rule, ...] = ()
     closed: bool = False
     strict: bool = False
-    first_row: bool = False
+    first_row: str = ""
     summaries: bool = False
     has_descriptions: bool = False
     has_footers: bool = False

@@ -87,7 +87,7 @@ _SHOPIFY: Final = Dialect(
             needed=False,
         ),
     ),
-    first_row=True,
+    first_row="Financial Status",
     without_address="it has no shipping address, as orders that are picked up",
 )
 

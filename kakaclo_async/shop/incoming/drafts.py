@@ -173,7 +173,8 @@ def drafts_of(cells: Cells, rows: Sequence[Row]) -> list[Draft]:
 
 def _add(draft: Draft, row: Row, cells: Cells, *, again: bool) -> None:
     dialect = cells.dialect
-    if dialect.first_row and (again or row in draft.rows) and cells.column(row, dialect.rules[1].column):
+    begins = bool(dialect.first_row) and bool(cells.column(row, dialect.first_row))
+    if begins and (again or any(other.cells == row.cells for other in draft.rows)):
         draft.blocks += 1
     if cells.get(row, "list"):
         if draft.items:
@@ -207,8 +208,11 @@ def _gather(draft: Draft, cells: Cells) -> None:
     """Take what is said once from the first row that says it; other rows must say the same."""
     rows = [row for row in draft.rows if len(row.cells) == len(cells.header)]
     base = next((row for row in rows if any(cells.get(row, name) for name in CORE)), None)
+    if cells.dialect.strict and rows:
+        base = rows[0]
     for field in FACTS:
-        row = next((row for row in rows if cells.get(row, field)), None)
+        among = rows[:1] if cells.dialect.strict else rows
+        row = next((row for row in among if cells.get(row, field)), None)
         if row is not None:
             _take(draft, row, field, cells)
     for field in ADDRESS if rows else ():
@@ -283,7 +287,7 @@ def _listed(text: str, row: Row, draft: Draft) -> Iterator[Line]:
     """Yield the items that stand in one cell, as "id:1|name:..|sku:..|quantity:2;id:2|..."."""
     for entry in _ENTRY.split(text.strip().rstrip(";")):
         found = list(_KEY.finditer(entry))
-        ends = [*(match.start() for match in found[1:]), len(entry)]
+        ends = [match.start() for match in found[1:]] + [len(entry)] * bool(found)
         values: dict[str, str] = {}
         doubled = False
         for match, end in zip(found, ends, strict=True):

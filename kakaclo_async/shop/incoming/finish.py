@@ -206,6 +206,7 @@ def _build(out: Outcome, basket: _Basket, document: dict[str, object], options: 
         is_told = problem.field in named or (out.problems and problem.field in {"items", "address"})
         if not is_told and not ("address" in named and problem.field.startswith("address.")):
             out.problems.append((line, problem.field, problem.text))
+            named.add(problem.field)
     named = {field for _, field, _ in out.problems}
     if order is not None:
         told = address_problems(order.address)

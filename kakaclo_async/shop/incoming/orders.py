@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Final, TextIO
 
 import attrs
 
 from kakaclo_async.errors import InvalidRequest
 from kakaclo_async.shop.incoming.dialect import dialect_of, known_columns
 from kakaclo_async.shop.incoming.dialects import DIALECTS
-from kakaclo_async.shop.incoming.drafts import CORE, Cells, drafts_of
+from kakaclo_async.shop.incoming.drafts import Cells, drafts_of
 from kakaclo_async.shop.incoming.finish import Options, Outcome, finish_document, finish_rows
 from kakaclo_async.shop.incoming.skus import SkuMap, read_map
 from kakaclo_async.shop.incoming.table import LINE_END, Row, data_rows, find_header, read_text
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from kakaclo_async.models.order import NewOrder
     from kakaclo_async.shop.incoming.dialect import Dialect
     from kakaclo_async.shop.incoming.table import Text
+
+_FOOTER: Final = re.compile(r"record\(s\) downloaded|seller id *:", re.IGNORECASE)
 
 
 @attrs.frozen(kw_only=True)
@@ -66,8 +70,7 @@ class FileProblem:
     problem: str
 
     def __str__(self) -> str:
-        of = f", order {self.order!r}" if self.order else ""
-        return f"line {self.line}{of}: {self.field}: {self.problem}"
+        return f"line {self.line}, order {self.order!r}: {self.field}: {self.problem}"
 
 
 @attrs.frozen
@@ -91,11 +94,12 @@ class FileRow:
 
 @attrs.frozen
 class Goods:
-    """One of the shop's goods, as it calls it."""
+    """One of the shop's goods, as it calls it, and in how many rows."""
 
     sku: str
     title: str
     variant: str
+    count: int = 1
 
 
 @attrs.frozen(kw_only=True)
@@ -255,8 +259,8 @@ def _skipped(dialect: Dialect, cells: Cells, rows: Sequence[Row]) -> set[int]:
             found.add(rows[0].line)
     if dialect.has_footers:
         for row in reversed(rows):
-            said = sum(bool(cell.strip()) for cell in row.cells)
-            if said > 2 or any(cells.get(row, name) for name in ("order", "sku", "title", *CORE)):
+            short = len(row.cells) < len(cells.header) / 2 or _FOOTER.search(" ".join(row.cells))
+            if not short or any(map(str.isdigit, cells.get(row, "order"))):
                 break
             found.add(row.line)
     return found
@@ -275,6 +279,7 @@ def _collect(
     header: tuple[str, ...] = (),
     rows: Sequence[FileRow],
 ) -> OrderFile:
+    goods = Counter((item.sku, item.title, item.variant) for outcome in found for item in outcome.draft.items)
     return OrderFile(
         dialect=dialect,
         orders=tuple(_orders(found)),
@@ -296,11 +301,7 @@ def _collect(
         ),
         header=header,
         rows=tuple(rows),
-        goods=tuple(
-            dict.fromkeys(
-                Goods(item.sku, item.title, item.variant) for each in found for item in each.draft.items
-            )
-        ),
+        goods=tuple(Goods(*names, count) for names, count in goods.items()),
     )
 
 

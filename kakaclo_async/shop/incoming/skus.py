@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, TextIO
 
 import attrs
@@ -16,7 +14,8 @@ from kakaclo_async.shop.incoming.documents import WHOLE_NUMBER
 from kakaclo_async.shop.incoming.table import as_key, data_rows, find_header, read_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
 _COLUMNS: Final = ("shop_sku", "sku", "pieces", "title", "variant", "count")
 _NO_SIGN: Final = re.compile(r"[\W_]+")
@@ -54,23 +53,6 @@ class SkuMap:
             return self.parts.get(sku)
         keys = (in_words(f"{title} {variant}"), in_words(variant)) if variant else (in_words(title),)
         return next((self.titles[key] for key in keys if key and key in self.titles), None)
-
-
-@attrs.frozen
-class MapRow:
-    """A row of such a table.
-
-    Attributes:
-        shop_sku: the shop's SKU, or title and variant.
-        sku: KakaClo's; empty: not guessed.
-        pieces: how many of it one is.
-        title: for the eye.
-    """
-
-    shop_sku: str
-    sku: str
-    pieces: int
-    title: str = ""
 
 
 def in_words(text: str) -> str:
@@ -141,37 +123,3 @@ def _bundle(key: str, rows: Sequence[tuple[int, Part | None]]) -> tuple[Part, ..
             f"line {rows[-1][0]}: {key!r} says something else than line {rows[0][0]}: a bundle names each SKU once"
         )
     return tuple(parts)
-
-
-def guess_map(lines: Iterable[tuple[str, str, str]], known_skus: Iterable[str]) -> list[MapRow]:
-    """Guess a table: a row for each of a shop's goods, with KakaClo's SKU where theirs is the same but for its signs.
-
-    Args:
-        lines: SKU, title and variant of the goods.
-        known_skus: KakaClo's.
-    """
-    exact = set(known_skus)
-    loose: dict[str, set[str]] = {}
-    for sku in exact:
-        loose.setdefault(in_words(sku).replace(" ", ""), set()).add(sku)
-    rows: dict[str, MapRow] = {}
-    for shop_sku, title, variant in lines:
-        full = " / ".join(filter(None, (title, variant)))
-        key = shop_sku or full
-        if not key or key in rows:
-            continue
-        near = {shop_sku} if shop_sku in exact else loose.get(in_words(shop_sku).replace(" ", ""), set())
-        rows[key] = MapRow(key, next(iter(near)) if shop_sku and len(near) == 1 else "", 1, full)
-    return list(rows.values())
-
-
-def write_map(rows: Iterable[MapRow], target: str | Path | TextIO) -> None:
-    """Write a table that `read_map` reads: fill in the SKUs that are empty, or leave empty what is not KakaClo's."""
-    if isinstance(target, (str, Path)):
-        with Path(target).open("w", encoding="utf-8", newline="") as file:
-            write_map(rows, file)
-        return
-    writer = csv.writer(target, lineterminator="\n")
-    writer.writerow(("shop_sku", "sku", "pieces", "title"))
-    for row in rows:
-        writer.writerow((row.shop_sku, row.sku, row.pieces if row.sku else "", row.title))

@@ -108,7 +108,9 @@ def _data(source: str | Path | TextIO) -> tuple[str, str | bytes]:
 
 def _other_text(name: str, data: bytes, start: int, *, utf8_only: bool) -> Text:
     """Read what is no UTF-8 as Windows-1252, which spreadsheets write, where that has all its bytes."""
-    if utf8_only or data.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in data:
+    if b"\0" in data and not data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise _no_text(name, data, data.index(0), "is a NUL, which no text has")
+    if utf8_only or b"\0" in data:
         raise _no_text(name, data, start, "is not UTF-8")
     try:
         text = data.decode("cp1252")

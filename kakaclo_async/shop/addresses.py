@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from typing import TYPE_CHECKING, Final
 
@@ -25,6 +26,7 @@ _ONE_ZERO: Final = {
 _TWO_ZEROS: Final = frozenset({"pr", "vi", "puerto rico", "virgin islands"})
 _SHORT_ZIP: Final = re.compile(r"(\d{3,4})(?:\.0)?(-\d{4})?", re.ASCII)
 _WRAPPED: Final = re.compile(r"=\"([^\"]*)\"")
+_ENTITY: Final = re.compile(r"&(?:#\d{2,6}|#x[0-9a-f]{2,5}|amp|quot|apos|lt|gt|nbsp);", re.IGNORECASE)
 _FORMULA: Final = re.compile(r"'+(?=[=+\-@\d(])")
 _INVISIBLE: Final = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\u00ad]")
 
@@ -44,8 +46,10 @@ class Ready:
 def clean(cell: str) -> tuple[str, str]:
     """Take away what spreadsheets put around a value; return the value, and a note where more than blanks went."""
     value = cell.strip()
-    if not value or (value.isascii() and value[0] not in "'="):
+    if not value or (value.isascii() and value[0] not in "'=" and "&" not in value):
         return value, ""
+    if _ENTITY.search(value):
+        return html.unescape(value).strip(), "a sign that was written for the web is written out"
     if not value.isascii():
         value = _INVISIBLE.sub("", value).strip()
     if wrapped := _WRAPPED.fullmatch(value):

@@ -152,6 +152,13 @@ def test_etsys_file_that_a_spreadsheet_saved_is_read():
     assert (2, "address.zip") in notes(found)
 
 
+def test_signs_that_etsy_writes_for_the_web_are_written_out():
+    row = {"Order ID": "315", "Transaction ID": "1", **ETSY_ORDER, "Ship Name": "Nobody O&#39;Test &amp; Son"}
+    found = read(table(ETSY, row), phone="12345")
+    assert only(found).address.recipient == "Nobody O'Test & Son"
+    assert (2, "address.recipient") in notes(found)
+
+
 def test_etsys_line_that_is_shipped_does_not_stop_the_others():
     first = {"Order ID": "315", "Transaction ID": "1", **ETSY_ORDER, "Date Shipped": "01/04/2024"}
     found = read(
@@ -190,6 +197,14 @@ def test_tiktok_leaves_out_every_other_status(status):
     found = tiktok({"Order ID": "1", **TIKTOK_ORDER, "Order Substatus": status})
     assert (found.orders, found.problems) == ((), ())
     assert 3 in reasons(found)
+
+
+def test_tiktok_holds_what_the_buyer_asks_to_cancel():
+    rows = [{"Order ID": str(number), **TIKTOK_ORDER, "Cancelation/Return Type": kind}
+            for number, kind in enumerate(["Cancel", "Return/Refund", ""])]  # fmt: skip
+    found = tiktok(*rows)
+    assert list(items(found)) == ["1", "2"]
+    assert "asks to cancel" in reasons(found)[3]
 
 
 @pytest.mark.parametrize(("column", "field"), [("Recipient", "recipient"), ("Phone #", "phone")])

@@ -146,6 +146,11 @@ def test_a_file_that_a_spreadsheet_saved_is_read(separator, end):
     assert notes(found) == [(2, "items[0].quantity"), (2, "address.zip")]
 
 
+@pytest.mark.parametrize("quantity", ["1,000", "1.000", "2.5", "-1", "two", "1e3", "1 000"])
+def test_a_quantity_that_may_be_another_is_a_problem(quantity):
+    assert [field for _, field, _ in problems(one(Lineitem_quantity=quantity))] == ["items[0].quantity"]
+
+
 def test_columns_may_be_moved_added_and_written_otherwise():
     header = ["Order Tag", *reversed(SHOPIFY)]
     text = table(header, {"Name": "#1", **SHOPIFY_ORDER}).replace("Financial Status", " financial  STATUS ")

@@ -6,7 +6,7 @@ import io
 import json
 
 import pytest
-from support.shop_files import ADDRESS, OWN, OWN_ORDER, L, M, items, only, problems, read, table, unaccounted
+from support.shop_files import ADDRESS, OWN, OWN_ORDER, L, M, items, only, problems, read, table
 
 from kakaclo_async import InvalidRequest
 from kakaclo_async.shop import read_orders
@@ -142,7 +142,7 @@ TEXT = json.dumps(ORDER)
 
 def jsonl(*texts):
     found = read_orders(io.StringIO("\n".join(texts)))
-    assert unaccounted(found) == []
+    assert found.unaccounted() == []
     return found
 
 

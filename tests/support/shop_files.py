@@ -228,7 +228,7 @@ def read(text, **options):
     said += [each.reason for each in found.left_out]
     for part in (*ADDRESS.values(), "Secret", "Shall-See", "555"):
         assert not any(part in sentence for sentence in said if part != "US"), said
-    assert unaccounted(found) == []
+    assert found.unaccounted() == []
     return found
 
 
@@ -260,21 +260,3 @@ def reasons(found):
 def notes(found):
     """Return the fields that were changed, with their lines."""
     return [(each.line, each.field) for each in found.notes if each.field != "file"]
-
-
-def unaccounted(found, skipped=()):
-    """Return the lines of rows that are in no order, not left out, and in no problem."""
-    known = {line for entry in found.orders for line in entry.lines}
-    known |= {each.line for each in (*found.left_out, *found.problems)}
-    held = {each.order for each in (*found.problems, *found.left_out) if each.order}
-    return [
-        row.line for row in found.rows if row.line not in known and row.order not in held and row.line not in skipped
-        and (row.order or not is_skipped(found, row))
-    ]  # fmt: skip
-
-
-def is_skipped(found, row):
-    """Whether a row is one of those that are no order: a description of columns, or a footer."""
-    filled = [cell for cell in row.cells if cell.strip()]
-    described = found.dialect == "tiktok" and row is found.rows[0]
-    return described or (found.dialect == "ebay" and len(filled) <= 6)

@@ -26,6 +26,7 @@ class Rule:
         column: its name.
         due: the values that are due, in small letters, "_" and "-" as blanks; "" is a blank cell.
         filled: any value is due, a blank cell is not.
+        blocks: these values are not due, all others are.
         zero: an amount of nothing is due, and a blank cell.
         reasons: why known other values are not due.
         row: it says something of its row alone; else of the whole order.
@@ -37,6 +38,7 @@ class Rule:
     column: str
     due: frozenset[str] = frozenset()
     filled: bool = False
+    blocks: frozenset[str] = frozenset()
     zero: bool = False
     reasons: Mapping[str, str] = attrs.field(factory=dict[str, str])
     row: bool = False

@@ -271,6 +271,13 @@ _TIKTOK: Final = Dialect(
             },
             row=True,
         ),
+        Rule(
+            column="Cancelation/Return Type",
+            blocks=frozenset({"cancel", "cancelation", "cancellation", "cancelled", "canceled"}),
+            row=True,
+            needed=False,
+            why="the buyer asks to cancel it, so a person decides",
+        ),
         Rule(column="Cancelled Time", due=frozenset({""}), row=True, needed=False, why="cancelled"),
         Rule(column="Shipped Time", due=frozenset({""}), row=True, needed=False, why="shipped"),
     ),

@@ -10,12 +10,12 @@ import attrs
 from kakaclo_async.shop.addresses import clean
 from kakaclo_async.shop.checks import is_cut
 from kakaclo_async.shop.incoming.documents import WHOLE_NUMBER
-from kakaclo_async.shop.incoming.table import Row, as_key
+from kakaclo_async.shop.incoming.table import Row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from kakaclo_async.shop.incoming.dialect import Dialect
+    from kakaclo_async.shop.incoming.cells import Cells
 
 CORE: Final = ("recipient", "first", "last", "company", "street1", "street2", "street3", "city", "zip")
 """What makes an address one; a shop may fill in country and province by itself."""
@@ -32,7 +32,7 @@ FACTS: Final = (
     "sale_platform",
 )
 _SAID_ONCE: Final = ("channel_type", "remark", "sale_platform", "ioss", "vat")
-_ROUND: Final = re.compile(r"([0-9]{1,16})[.,]0{1,4}")
+_ROUND: Final = re.compile(r"([0-9]{1,16})[.,]0{1,2}")  # "1,000" may be a thousand
 
 
 @attrs.define
@@ -73,59 +73,6 @@ class Draft:
     blocks: int = 0  # stretches of rows, with others' between them, that begin with what only a first row has
 
 
-class Cells:
-    """Finds the cells of a dialect's fields in the rows of a file."""
-
-    def __init__(self, dialect: Dialect, header: Sequence[str]) -> None:
-        self.dialect = dialect
-        self.header = header
-        self.places = {as_key(name): place for place, name in enumerate(header) if name.strip()}
-        self._fields = {field: self._of(names) for field, names in dialect.columns.items()}
-        self._fields |= {f"billing {field}": self._of(names) for field, names in dialect.billing.items()}
-        # Where a better column is there, its blank cell is not filled from another.
-        self._fields["quantity"] = self._fields.get("quantity", ())[:1]
-
-    def _of(self, names: Sequence[str]) -> tuple[int, ...]:
-        return tuple(self.places[key] for key in map(as_key, names) if key in self.places)
-
-    def has(self, field: str) -> bool:
-        """Whether the file has a column of a field."""
-        return bool(self._fields.get(field))
-
-    def get(self, row: Row, field: str) -> str:
-        """Return the first filled cell of a field, or an empty text."""
-        return self.told(row, field)[0]
-
-    def told(self, row: Row, field: str) -> tuple[str, str]:
-        """Return the first filled cell of a field, and what was done to it."""
-        places = self._fields.get(field, ())
-        for place in places:
-            if place < len(row.cells) and (cell := row.cells[place]):
-                value, note = clean(cell)
-                # A dash fills no column where another may hold a phone number.
-                if value and not (field == "phone" and not any(map(str.isalnum, value)) and "*" not in value):
-                    first = place == places[0]
-                    return value, note or (
-                        "" if first else f"it is taken from the column {self.header[place]!r}"
-                    )
-        if field == "phone":
-            return next((value for place in places[:1] if (value := _cell(row, place))), ""), ""
-        return "", ""
-
-    def raw(self, row: Row, field: str) -> str:
-        """Return a cell as it is."""
-        place = next(iter(self._fields.get(field, ())), len(row.cells))
-        return row.cells[place] if place < len(row.cells) else ""
-
-    def column(self, row: Row, name: str) -> str:
-        """Return the cell of a column by its name."""
-        return _cell(row, self.places.get(as_key(name), len(row.cells)))
-
-
-def _cell(row: Row, place: int) -> str:
-    return clean(row.cells[place])[0] if place < len(row.cells) else ""
-
-
 def drafts_of(cells: Cells, rows: Sequence[Row]) -> list[Draft]:
     """Put the rows of a file together: those of one number are one order."""
     drafts: dict[str | int, Draft] = {}
@@ -149,7 +96,7 @@ def drafts_of(cells: Cells, rows: Sequence[Row]) -> list[Draft]:
             draft.problems.append((row.line, place, f"its row has {than} cells than columns"))
         if not number and not cells.dialect.summaries:
             draft.problems.append((row.line, "custom_order_id", "missing"))
-            if previous is not None and previous.number and not any(cells.get(row, name) for name in CORE):
+            if previous is not None and previous.number and not cells.any(row, CORE):
                 previous.problems.append(
                     (row.line, "items", "the row below has no order number: it may belong to this order")
                 )
@@ -199,7 +146,7 @@ def _add(draft: Draft, row: Row, cells: Cells, *, again: bool) -> None:
 
 
 def _is_item(row: Row, cells: Cells) -> bool:
-    if cells.dialect.strict or any(cells.get(row, name) for name in ("sku", "title", "item_number")):
+    if cells.dialect.strict or cells.any(row, ("sku", "title", "item_number")):
         return True
     return not cells.dialect.summaries and cells.get(row, "quantity") not in {"", "0"}
 
@@ -207,7 +154,7 @@ def _is_item(row: Row, cells: Cells) -> bool:
 def _gather(draft: Draft, cells: Cells) -> None:
     """Take what is said once from the first row that says it; other rows must say the same."""
     rows = [row for row in draft.rows if len(row.cells) == len(cells.header)]
-    base = next((row for row in rows if any(cells.get(row, name) for name in CORE)), None)
+    base = next((row for row in rows if cells.any(row, CORE)), None)
     if cells.dialect.strict and rows:
         base = rows[0]
     for field in FACTS:
@@ -221,7 +168,7 @@ def _gather(draft: Draft, cells: Cells) -> None:
         _use_billing(draft, rows[0], cells)
     agree = (*ADDRESS, "phone", *(_SAID_ONCE if cells.dialect.strict else ()))
     for row in rows:
-        for field in agree if row is not base else ():
+        for field in agree if row is not base and cells.any(row, agree) else ():
             value = cells.get(row, field)
             if value and value != draft.facts.get(field):
                 text = f"it differs from line {(base or rows[0]).line} of the same order"
@@ -279,13 +226,14 @@ def _check_line_ids(drafts: Sequence[Draft], cells: Cells) -> None:
                 )
 
 
-_ENTRY: Final = re.compile(r";\s*(?=id:)")
 _KEY: Final = re.compile(r"(?:^|\|)\s*([a-z][a-z_ ]*):")
 
 
 def _listed(text: str, row: Row, draft: Draft) -> Iterator[Line]:
     """Yield the items that stand in one cell, as "id:1|name:..|sku:..|quantity:2;id:2|..."."""
-    for entry in _ENTRY.split(text.strip().rstrip(";")):
+    first = _KEY.match(text.strip())
+    entries = re.split(rf";\s*(?={first[1]}:)", text.strip().rstrip(";")) if first else [text]
+    for entry in entries:
         found = list(_KEY.finditer(entry))
         ends = [match.start() for match in found[1:]] + [len(entry)] * bool(found)
         values: dict[str, str] = {}

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from kakaclo_async.shop.incoming.cells import Cells
     from kakaclo_async.shop.incoming.dialect import Rule
-    from kakaclo_async.shop.incoming.drafts import Cells, Draft
+    from kakaclo_async.shop.incoming.drafts import Draft
 
 _NOTHING: Final = re.compile(r"[^\d-]*0*[.,]?0*[^\d]*")
 _FORMATS: Final = (
@@ -39,9 +40,7 @@ _ZONE: Final = re.compile(r"\s*(UTC|GMT|Z|[+-]\d\d:?\d\d|P[SD]T)$")
 def not_due(draft: Draft, cells: Cells) -> None:
     """Say in each item of an order why it is not due, where it is not."""
     rows = [row for row in draft.rows if len(row.cells) == len(cells.header)]
-    rules = [
-        rule for rule in cells.dialect.rules if _has(cells, rule.column) and not _has(cells, rule.unless)
-    ]
+    rules = cells.rules
     items = {item.line for item in draft.items}
     whole: list[str] = [item.reason for item in draft.items if item.reason]
     for rule in rules:
@@ -62,10 +61,6 @@ def not_due(draft: Draft, cells: Cells) -> None:
         draft.facts["not due"] = "; ".join(dict.fromkeys(whole))
 
 
-def _has(cells: Cells, column: str) -> bool:
-    return bool(column) and column.casefold() in cells.places
-
-
 def _broken(rule: Rule, values: Iterable[str], *, blank: bool = True) -> Iterator[str]:
     """Yield why the values of a column are not due."""
     filled = [value for value in values if value]
@@ -77,10 +72,12 @@ def _broken(rule: Rule, values: Iterable[str], *, blank: bool = True) -> Iterato
         if not all(_NOTHING.fullmatch(value) for value in filled):
             yield rule.why
         return
-    if not filled and blank and "" not in rule.due:
+    if not filled and blank and "" not in rule.due and not rule.blocks:
         yield rule.reasons.get("", f"its {rule.column} is blank")
     for value in filled:
         status = " ".join(re.split(r"[\s_-]+", value.casefold())).strip()
+        if rule.blocks and status not in rule.blocks:
+            continue
         if status not in rule.due:
             yield rule.reasons.get(status) or rule.why or f"its {rule.column} {_shown(value)} is not known"
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime, timedelta
 
-    from kakaclo_async.shop.incoming.drafts import Cells
+    from kakaclo_async.shop.incoming.cells import Cells
     from kakaclo_async.shop.incoming.skus import SkuMap
 
 _FASTER: Final = re.compile(
@@ -194,7 +194,7 @@ def _build(out: Outcome, basket: _Basket, document: dict[str, object], options: 
     document["items"] = [{"sku": sku, "quantity": pieces} for sku, pieces in basket.pieces.items()]
     out.item_lines = tuple(basket.lines.values())
     named = {field for _, field, _ in out.problems}
-    found = list(text_problems(document))
+    found = [] if _is_plain(document) else list(text_problems(document))
     order: NewOrder | None = None
     try:
         order = _order_of(document)
@@ -219,6 +219,12 @@ def _build(out: Outcome, basket: _Basket, document: dict[str, object], options: 
         if f"address.{field}" not in named
     ]
     out.order = None if out.problems else order
+
+
+def _is_plain(document: Mapping[str, object]) -> bool:
+    """Whether all texts of an order are on one line and printable, as nearly all are."""
+    texts = [*document.values(), *cast("Mapping[str, object]", document["address"]).values()]
+    return "".join(text for text in texts if isinstance(text, str)).isprintable()
 
 
 def _order_of(document: Mapping[str, object]) -> NewOrder:

@@ -13,7 +13,7 @@ from kakaclo_async.shop.incoming.skus import in_words
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from kakaclo_async.shop.incoming.orders import OrderFile
+    from kakaclo_async.shop.incoming.order_file import OrderFile
 
 
 @attrs.frozen

@@ -8,143 +8,31 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TextIO
 
-import attrs
-
 from kakaclo_async.errors import InvalidRequest
+from kakaclo_async.shop.incoming.cells import Cells
 from kakaclo_async.shop.incoming.dialect import dialect_of, known_columns
 from kakaclo_async.shop.incoming.dialects import DIALECTS
-from kakaclo_async.shop.incoming.drafts import Cells, drafts_of
+from kakaclo_async.shop.incoming.drafts import drafts_of
 from kakaclo_async.shop.incoming.finish import Options, Outcome, finish_document, finish_rows
+from kakaclo_async.shop.incoming.order_file import (
+    FileNote,
+    FileOrder,
+    FileProblem,
+    FileRow,
+    Goods,
+    LeftOut,
+    OrderFile,
+)
 from kakaclo_async.shop.incoming.skus import SkuMap, read_map
 from kakaclo_async.shop.incoming.table import LINE_END, Row, data_rows, find_header, read_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from kakaclo_async.models.order import NewOrder
     from kakaclo_async.shop.incoming.dialect import Dialect
     from kakaclo_async.shop.incoming.table import Text
 
 _FOOTER: Final = re.compile(r"record\(s\) downloaded|seller id *:", re.IGNORECASE)
-
-
-@attrs.frozen(kw_only=True)
-class FileOrder:
-    """An order to place.
-
-    Attributes:
-        line: the line of the file where it begins, from 1.
-        item_lines: the line of each of its items.
-        lines: the lines of all its rows.
-        order: what is sent.
-    """
-
-    line: int
-    item_lines: tuple[int, ...]
-    lines: tuple[int, ...]
-    order: NewOrder
-
-    @property
-    def custom_order_id(self) -> str:
-        """The shop's number, after the prefix."""
-        return self.order.custom_order_id or ""
-
-
-@attrs.frozen
-class LeftOut:
-    """A row that is not sent, because it is not due or not KakaClo's."""
-
-    order: str
-    line: int
-    sku: str
-    reason: str
-
-
-@attrs.frozen
-class FileProblem:
-    """Why an order is held: nothing of it is sent. It never repeats a part of an address."""
-
-    order: str
-    line: int
-    field: str
-    problem: str
-
-    def __str__(self) -> str:
-        return f"line {self.line}, order {self.order!r}: {self.field}: {self.problem}"
-
-
-@attrs.frozen
-class FileNote:
-    """What was changed, or is worth a look. It never repeats a part of an address."""
-
-    order: str
-    line: int
-    field: str
-    note: str
-
-
-@attrs.frozen
-class FileRow:
-    """A row of the file: where it begins, whose it is, and its cells as they are."""
-
-    line: int
-    order: str
-    cells: tuple[str, ...] = attrs.field(repr=False)
-
-
-@attrs.frozen
-class Goods:
-    """One of the shop's goods, as it calls it, and in how many rows."""
-
-    sku: str
-    title: str
-    variant: str
-    count: int = 1
-
-
-@attrs.frozen(kw_only=True)
-class OrderFile:
-    """What a file of orders holds.
-
-    Attributes:
-        dialect: the kind of file.
-        orders: what is to be placed.
-        left_out: the rows that are not due, and why.
-        problems: why other orders are held.
-        notes: what was changed.
-        header: the names of the columns, as they are; empty for JSON lines.
-        rows: every row that is not blank, in the order of the file; a footer is of no order.
-        goods: the shop's goods, each once.
-    """
-
-    dialect: str
-    orders: tuple[FileOrder, ...]
-    left_out: tuple[LeftOut, ...]
-    problems: tuple[FileProblem, ...]
-    notes: tuple[FileNote, ...]
-    header: tuple[str, ...] = ()
-    rows: tuple[FileRow, ...] = attrs.field(default=(), repr=False)
-    goods: tuple[Goods, ...] = ()
-
-    def to_dict(self) -> dict[str, object]:
-        """Return it as plain data for JSON."""
-        return {
-            "dialect": self.dialect,
-            "orders": [_plain(entry) for entry in self.orders],
-            "left_out": [attrs.asdict(entry) for entry in self.left_out],
-            "problems": [attrs.asdict(entry) for entry in self.problems],
-            "notes": [attrs.asdict(entry) for entry in self.notes],
-        }
-
-
-def _plain(entry: FileOrder) -> dict[str, object]:
-    return {
-        "custom_order_id": entry.custom_order_id,
-        "channel_type": str(entry.order.channel_type),
-        "items": [{"sku": item.sku, "quantity": item.quantity} for item in entry.order.items],
-        "address": attrs.asdict(entry.order.address),
-        "line": entry.line,
-    }
 
 
 def _utc_now() -> datetime:
@@ -236,7 +124,7 @@ def _table(text: Text, options: Options) -> OrderFile:
         options,
         notes=_encoding(text),
         header=header.row.cells,
-        rows=[FileRow(row.line, owner.get(row.line, ""), row.cells) for row in rows],
+        rows=[FileRow(row.line, owner.get(row.line, ""), row.cells, row.line not in skipped) for row in rows],
     )
 
 

@@ -1,7 +1,7 @@
 """How long a file of a shop's orders takes to read, beside the csv module, which reads the cells alone.
 
-The file is in the 79 columns of Shopify: 10,000 orders of two items, zips with the apostrophe of a spreadsheet. Times are
-of the CPU, so that other work on the machine does not count; the least of some rounds is taken.
+The file is in the 79 columns of Shopify: 10,000 orders of two items, zips with a spreadsheet's apostrophe. Times
+are of the CPU, so that other work on the machine does not count; the least of some rounds is taken.
 
 Run `python benchmarks/bench_shop.py`; the exit status is 1 when a bar is missed: 20 times the csv module, and 200 MB.
 """

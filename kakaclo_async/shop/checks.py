@@ -118,6 +118,7 @@ _ZIP: Final = {
 }
 
 _CUT: Final = re.compile(r"'?[+-]?\d(?:[.,]\d+E\+?|E\+)\d+", re.ASCII | re.IGNORECASE)
+_APOSTROPHE: Final = re.compile(r"'[=+\-@\d]")
 _MASKED: Final = re.compile(r"\*|[•●]{2,}|X{5,}")
 _NOT_ASCII: Final = re.compile(r"[^\x00-\x7f]{2,}")
 _SIGNS: Final = bytes(range(0x80, 0xC0)).decode("cp1252", "ignore") + "?\xd7\xf7"
@@ -153,6 +154,9 @@ def _problems(address: Address) -> Iterator[tuple[str, str]]:
         if trouble := value_problem(value):
             broken.add(name)
             yield name, trouble
+        elif _APOSTROPHE.match(value):
+            broken.add(name)
+            yield name, "it has the apostrophe of a spreadsheet before it"
     if "phone" not in broken and sum(map(str.isdigit, values["phone"])) < 5:
         yield "phone", "it is no phone number: it has fewer than 5 digits"
     if not values["street1"] and not values["street2"]:

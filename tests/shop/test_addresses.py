@@ -26,6 +26,8 @@ def test_a_good_address_has_no_problem():
         ("phone", "1,55501E+11"),
         ("phone", "-"),
         ("phone", "n/a"),
+        ("phone", "'+15550100"),
+        ("zip", "'02155"),
         ("phone", "(+1)555*****12"),
         ("recipient", "T***"),
         ("recipient", "J*** D**"),

@@ -155,3 +155,20 @@ def test_no_row_is_lost_when_rows_are_cut_doubled_or_taken_out(name):
         found = outcome(written(header, changed, separator))
         if found is not None:
             assert len(found.rows) == sum(any(map(str.strip, row)) for row in changed)
+
+
+@pytest.mark.parametrize("name", NOT_STATUS)
+def test_a_file_that_lacks_a_column_sends_nothing_that_was_not_due(name):
+    header, rows, separator = rows_of(name)
+    usual = outcome(written(header, rows, separator))
+    due = {entry.custom_order_id: entry.order.items for entry in usual.orders}
+    held = {each.order for each in usual.problems}
+    for place in range(len(header)):
+        without = [row[:place] + row[place + 1 :] for row in (header, *rows)]
+        renamed = [*header[:place], "Other", *header[place + 1 :]]
+        for first, *others in (without, [renamed, *rows]):
+            found = outcome(written(first, others, separator))
+            for entry in found.orders if found is not None else ():
+                assert entry.order.items == due.get(entry.custom_order_id) or entry.custom_order_id in held, (
+                    header[place]
+                )

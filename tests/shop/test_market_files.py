@@ -52,6 +52,12 @@ def test_amazon_without_a_column_of_what_is_left_sends_what_was_bought():
     assert items(read(text)) == {"1": {M: 3}}
 
 
+def test_amazon_with_what_was_shipped_must_say_what_is_left():
+    header = [name for name in AMAZON if name != "quantity-to-ship"]
+    with pytest.raises(InvalidRequest, match="lacks the columns 'quantity-to-ship'"):
+        read("\t".join(header) + "\n")
+
+
 def test_amazons_blank_cell_of_what_is_left_is_not_filled_from_what_was_bought():
     found = amazon({"order-id": "1", "quantity-to-ship": "", "quantity-purchased": "3"})
     assert found.orders == ()
@@ -182,6 +188,13 @@ def test_tiktok_describes_its_columns_and_ends_ids_in_a_tab():
     found = tiktok({"Order ID": "576461413038785752", **TIKTOK_ORDER})
     assert items(found) == {"576461413038785752": {M: 1}}
     assert found.dialect == "tiktok"
+
+
+def test_a_file_that_was_pasted_twice_doubles_no_pieces():
+    rows = [{"Order ID": "1", **TIKTOK_ORDER}, {"Order ID": "2", **TIKTOK_ORDER}]
+    found = tiktok(*rows, *rows)
+    assert found.orders == ()
+    assert {each.order for each in found.problems} == {"1", "2"}
 
 
 def test_tiktok_sends_less_what_comes_back():

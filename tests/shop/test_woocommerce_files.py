@@ -77,6 +77,12 @@ def test_every_other_status_is_left_out(status):
     assert reasons(found)[2]
 
 
+def test_what_is_picked_up_is_left_out():
+    found = listed(entry(M), shipping_method="Local pickup")
+    assert (found.orders, found.problems) == ((), ())
+    assert reasons(found) == {2: "it is picked up"}
+
+
 def test_an_order_that_is_in_the_file_twice_is_held():
     found = read(table(WOO, *[ORDER | {"line_items": entry(M)}] * 2))
     assert found.orders == ()

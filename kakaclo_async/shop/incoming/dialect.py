@@ -56,6 +56,7 @@ class Dialect:
         title: what sentences call it.
         known_by: a file with all these columns is one.
         needs: other columns that it must have; of those in one tuple, one.
+        together: pairs of columns; a file with the first and without the second is refused.
         columns: where the fields are.
         billing: the columns of the billing address, which takes the place of an empty shipping address.
         rules: what is due.
@@ -74,6 +75,7 @@ class Dialect:
     title: str
     known_by: tuple[str, ...]
     needs: tuple[tuple[str, ...], ...] = ()
+    together: tuple[tuple[str, str], ...] = ()
     columns: Columns = attrs.field(factory=dict[str, tuple[str, ...]])
     billing: Columns = attrs.field(factory=dict[str, tuple[str, ...]])
     rules: tuple[Rule, ...] = ()
@@ -103,6 +105,7 @@ class Dialect:
             *((name,) for name in self.known_by),
             *self.needs,
             *((rule.column,) for rule in self.rules if rule.needed),
+            *((second,) for first, second in self.together if first in has),
         ]
         found = [" or ".join(map(repr, names)) for names in groups if has.isdisjoint(map(as_key, names))]
         return list(dict.fromkeys(found))

@@ -84,7 +84,6 @@ _SHOPIFY: Final = Dialect(
                 "0": "it needs no shipping",
             },
             row=True,
-            needed=False,
         ),
     ),
     first_row="Financial Status",
@@ -137,6 +136,7 @@ _AMAZON: Final = Dialect(
             needed=False,
         ),
     ),
+    together=(("quantity-shipped", "quantity-to-ship"),),
     literal_quotes=True,
 )
 
@@ -341,6 +341,12 @@ _WOO: Final = Dialect(
     billing=_woo("billing"),
     rules=(
         Rule(column="status", due=frozenset({"processing", "wc processing"}), reasons=_WOO_STATUS),
+        Rule(
+            column="shipping_method",
+            blocks=frozenset({"local pickup", "local pick up"}),
+            needed=False,
+            why="it is picked up",
+        ),
         Rule(column="refunds", due=frozenset({""}), unless="item_refunded_qty", needed=False, why=_HOLD),
     ),
 )

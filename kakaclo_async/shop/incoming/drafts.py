@@ -70,6 +70,7 @@ class Draft:
     facts: dict[str, str] = attrs.field(factory=dict[str, str])
     problems: list[tuple[int, str, str]] = attrs.field(factory=list[tuple[int, str, str]])
     notes: list[tuple[int, str, str]] = attrs.field(factory=list[tuple[int, str, str]])
+    is_split: bool = False  # rows of others stand between its own
     blocks: int = 0  # stretches of rows, with others' between them, that begin with what only a first row has
 
 
@@ -120,6 +121,10 @@ def drafts_of(cells: Cells, rows: Sequence[Row]) -> list[Draft]:
 
 def _add(draft: Draft, row: Row, cells: Cells, *, again: bool) -> None:
     dialect = cells.dialect
+    if again and draft.rows:
+        draft.is_split = True
+    if draft.is_split and any(other.cells == row.cells for other in draft.rows):
+        draft.blocks = 2  # the same row, with those of others between: a file that was pasted twice
     begins = bool(dialect.first_row) and bool(cells.column(row, dialect.first_row))
     if begins and (again or any(other.cells == row.cells for other in draft.rows)):
         draft.blocks += 1

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 from support.shop_files import ADDRESS, OWN, OWN_ORDER, notes, only, problems, read, table
 
-from kakaclo_async import Address
+from kakaclo_async import Address, ConfigurationError
 from kakaclo_async.shop import address_problems
 from kakaclo_async.shop.addresses import fit_streets, make_ready
 from kakaclo_async.shop.countries import country_code
@@ -175,6 +177,39 @@ def test_the_zero_of_a_zip_is_put_back_where_the_state_has_one(given, code):
     ready = make_ready(ADDRESS | given)
     assert ready.fields["zip"] == code
     assert any(field == "zip" for field, _ in ready.notes) is (code != given["zip"])
+
+
+def test_names_of_countries_say_what_they_need(monkeypatch):
+    monkeypatch.setitem(sys.modules, "babel", None)
+    assert country_code("us") == "US"
+    with pytest.raises(ConfigurationError, match="pip install 'kakaclo.shop.'"):
+        country_code("Absurdistan")
+
+
+def test_a_country_that_is_a_city_needs_no_city():
+    ready = make_ready(ADDRESS | {"country": "SG", "zip": "018956", "city": "", "province": ""})
+    assert (ready.fields["city"], ready.fields["province"], ready.problems) == ("Singapore", "Singapore", [])
+
+
+@pytest.mark.parametrize(
+    ("given", "recipient", "street2"),
+    [
+        ({"recipient": "", "company": "Test Ltd"}, "Test Ltd", ""),
+        ({"company": "Test Ltd"}, ADDRESS["recipient"], "Test Ltd"),
+        ({"company": "Test Ltd", "street2": "Unit 5"}, ADDRESS["recipient"], "Unit 5"),
+        ({"company": ADDRESS["recipient"]}, ADDRESS["recipient"], ""),
+    ],
+)
+def test_a_company_is_never_lost_in_silence(given, recipient, street2):
+    ready = make_ready(ADDRESS | given)
+    assert (ready.fields["recipient"], ready.fields["street2"]) == (recipient, street2)
+    assert bool(ready.notes) is (given["company"] != recipient or not given.get("recipient", "x"))
+
+
+@pytest.mark.parametrize("given", [{"city": "", "province": ""}, {"city": "C" * 33, "province": ""}])
+def test_a_province_that_no_city_can_replace_is_a_problem(given):
+    ready = make_ready(ADDRESS | {"country": "DE", "zip": "01067"} | given)
+    assert [field for field, _ in ready.problems] == ["province"]
 
 
 LONG = "1234 Northwest Very Long Avenue Name, Building Complex Number 12, Floor 3"

@@ -168,7 +168,7 @@ def test_goods_without_a_sku_are_found_by_title_alone_only_where_they_have_no_va
     assert skus.find("", "A 1", "") is None  # two rows say two things of it
 
 
-def test_a_guessed_map_can_be_read_and_guesses_nothing_that_is_not_the_same():
+def test_a_guessed_map_can_be_read_and_guesses_nothing_that_is_not_the_same(tmp_path):
     found = read_orders(FILES / "etsy_sold_order_items.csv")
     rows = guess_map(found, [M.replace("_", "-").lower(), L, "OTHER"])
     assert [(row.shop_sku, row.sku, row.count) for row in rows] == [
@@ -182,5 +182,7 @@ def test_a_guessed_map_can_be_read_and_guesses_nothing_that_is_not_the_same():
     skus = read_map(io.StringIO(text.getvalue()))
     assert skus.find("", "thing", "Size:M,Color:Red") == ()
     assert [part.sku for part in skus.find(L, "", "") or ()] == [L]
+    write_map(rows, tmp_path / "map.csv")
+    assert (tmp_path / "map.csv").read_text() == text.getvalue()
     two = guess_map(found, [M.lower(), M.replace("_", "")])
     assert two[0].sku == ""  # two are as near

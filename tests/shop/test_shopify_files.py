@@ -97,6 +97,10 @@ def test_a_missing_sku_is_never_a_random_variant():
     assert [(line, field) for line, field, _ in problems(found)] == [(2, "items[0].sku")]
 
 
+def test_a_sku_that_a_spreadsheet_cut_may_be_several():
+    assert [field for _, field, _ in problems(one(Lineitem_sku="5.76400E+17"))] == ["items[0].sku"]
+
+
 def test_one_bad_line_holds_its_order_and_no_other():
     found = read(
         table(

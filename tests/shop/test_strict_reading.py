@@ -114,6 +114,8 @@ def test_rows_of_one_order_may_repeat_its_address_or_not():
         (HEADER + ",colour,size\n", "unknown columns 'colour', 'size'"),
         (HEADER.replace("sku,", "") + "\n", "lacks the columns 'sku'"),
         ("Foo,Name,Financial Status,Bar\n", "nearest is Shopify's.*'Lineitem sku'.*unknown columns 'Foo', 'Bar'"),
+        ("Handle,Title,Vendor\n", "no order file that is known; the nearest is.*unknown columns 'Handle', 'Title', 'Vendor'"),
+        (HEADER.replace("country", "contry") + "\n", "lacks the columns 'country'; has the unknown column 'contry'"),
         ("sku,quantity\n", "nearest is KakaClo's own format.*'custom_order_id'"),
     ],
 )  # fmt: skip

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
@@ -14,6 +15,7 @@ from kakaclo_async.shop.incoming.table import as_key
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+_DATA: Final = re.compile(r"^[\W\d]*\d[\W\d]*$|^[A-Z]{2}$|@|\d{3}")
 Columns = Mapping[str, tuple[str, ...]]
 """The column of each field; of several, the first that is filled."""
 
@@ -147,12 +149,20 @@ def dialect_of(dialects: Sequence[Dialect], header: Sequence[str], line: int) ->
         trouble.append(f"has the unknown column{'s' if len(unknown) > 1 else ''} {_listed(unknown)}")
     if dialect.closed:
         trouble.append(f"use {', '.join(dialect.names.values())}")
-    if not any(key in dialect.names for key in keys for dialect in dialects):
-        raise InvalidRequest(
-            f"line {line}: it has no header: its first row names no column of an order"
-        )  # its cells may be an order's: they are not repeated
     said = "it is" if fits else "it is no order file that is known; the nearest is"
+    if not fits and any(
+        map(_is_data, header)
+    ):  # an order may stand where the header should: it is not repeated
+        raise InvalidRequest(
+            f"line {line}: it has no header: the first row must name the columns. The nearest kind of file is"
+            f" {dialect.title} ({dialect.name}): it {trouble[0]}"
+        )
     raise InvalidRequest(f"line {line}: {said} {dialect.title} ({dialect.name}): it {'; '.join(trouble)}")
+
+
+def _is_data(cell: str) -> bool:
+    """Whether a cell is rather a value than the name of a column."""
+    return _DATA.search(cell.strip()) is not None
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -401,6 +401,7 @@ _OWN: Final = Dialect(
     name="kakaclo",
     title="KakaClo's own format",
     known_by=("custom_order_id", "sku", "quantity"),
+    needs=(("country",), ("recipient",)),
     columns={
         "order": ("custom_order_id",),
         **{name: (name,) for name in ("channel_type", "remark", "sale_platform", "sku", "quantity")},

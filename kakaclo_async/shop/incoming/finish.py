@@ -13,7 +13,7 @@ from kakaclo_async.models.freight import ChannelType, Item
 from kakaclo_async.models.order import Address, NewOrder
 from kakaclo_async.resources.orders.check import read_order
 from kakaclo_async.shop.addresses import make_ready
-from kakaclo_async.shop.checks import address_problems, value_problem
+from kakaclo_async.shop.checks import address_problems, is_cut, value_problem
 from kakaclo_async.shop.incoming.documents import read_object, text_problems
 from kakaclo_async.shop.incoming.drafts import ADDRESS, CORE, Draft, Line, quantity_of
 from kakaclo_async.shop.incoming.due import not_due, too_new
@@ -128,6 +128,8 @@ def _fill(out: Outcome, due: list[Line], sku_map: SkuMap | None, *, strict: bool
             continue
         elif quantity <= 0:
             out.problems.append((item.line, f"{field}.quantity", "it must be above 0"))
+        if is_cut(item.sku):
+            out.problems.append((item.line, f"{field}.sku", "a spreadsheet cut it: export the file again"))
         parts = {item.sku: 1} if sku_map is None and item.sku else _mapped(item, sku_map)
         if parts is None:
             without = (

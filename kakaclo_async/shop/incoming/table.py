@@ -172,7 +172,7 @@ def find_header(text: str, known: Callable[[Sequence[str]], int]) -> Header:
 
 def _first_row(text: str, position: int, line: int, separator: str) -> Header | None:
     for row, end, next_line in _rows(text, position, line, separator, (), literal=False):
-        if any(cell.strip() for cell in row.cells):
+        if any(map(str.isalnum, "".join(row.cells))):
             return Header(row, separator, end, next_line)
     return None
 

@@ -137,6 +137,18 @@ def test_ebay_leaves_out_what_is_not_due(changed, reason):
     assert reasons(found) == {4: reason}
 
 
+def test_ebays_report_in_british_words_is_read():
+    words = {"Ship To Zip": "Post To Postcode", "Ship To State": "Post To County", "Shipped On Date": "Dispatched on date",
+             "Shipping Service": "Delivery service"}  # fmt: skip
+    header = [words.get(name, name.replace("Ship To", "Post to")) for name in EBAY]
+    row = EBAY_ORDER | EBAY_ITEM | {"Ship To Country": "United Kingdom", "Ship To Zip": "SW1A 1AA"}
+    rows = [dict(zip(header, (each.get(name, "") for name in EBAY), strict=True))
+            for each in (row, row | {"Order Number": "12-4", "Shipped On Date": "Jan-02-24"})]  # fmt: skip
+    found = read(table(header, *rows))
+    assert items(found) == {"12-3": {M: 1}}
+    assert only(found).address.zip == "SW1A 1AA"
+
+
 def test_ebays_reference_is_an_ioss_number_only_where_it_says_so():
     german = {"Ship To Country": "Germany", "Ship To Zip": "01067", "eBay Reference Value": "IM2760000742"}
     for name, number in (("IOSS", "IM2760000742"), ("VAT", None)):
@@ -212,6 +224,24 @@ def test_tiktok_leaves_out_every_other_status(status):
     assert 3 in reasons(found)
 
 
+def test_tiktok_holds_a_refund_that_no_returned_piece_explains():
+    header = [*TIKTOK, "Order Refund Amount"]
+    rows = [
+        {"Order ID": "1", **TIKTOK_ORDER, "Order Refund Amount": "5.00"},
+        {"Order ID": "2", **TIKTOK_ORDER, "Order Refund Amount": "0.00"},
+        {
+            "Order ID": "3",
+            **TIKTOK_ORDER,
+            "Order Refund Amount": "5.00",
+            "Quantity": "2",
+            "Sku Quantity of return": "1",
+        },
+    ]
+    found = read(table(header, *rows))
+    assert items(found) == {"2": {M: 1}, "3": {M: 1}}
+    assert "a person decides" in reasons(found)[2]
+
+
 def test_tiktok_holds_what_the_buyer_asks_to_cancel():
     rows = [{"Order ID": str(number), **TIKTOK_ORDER, "Cancelation/Return Type": kind}
             for number, kind in enumerate(["Cancel", "Return/Refund", ""])]  # fmt: skip
@@ -234,7 +264,7 @@ def test_tiktoks_number_that_a_spreadsheet_cut_is_a_problem():
 
 
 def test_tiktok_may_have_other_columns_of_the_address():
-    other = {"State": "Province", "Address Line 1": "Detail Address"}
+    other = {"State": "Province", "Address Line 1": "Detail Address", "City": "Regency and City"}
     header = [other.get(name, name) for name in TIKTOK if name != "Address Line 2"]
     row = {other.get(name, name): value for name, value in TIKTOK_ORDER.items()}
     assert items(read(table(header, {"Order ID": "1", **row}))) == {"1": {M: 1}}

@@ -32,6 +32,7 @@ class Rule:
         zero: an amount of nothing is due, and a blank cell.
         reasons: why known other values are not due.
         row: it says something of its row alone; else of the whole order.
+        unless_returned: it says nothing of an order of which some pieces come back, whose number the file has.
         unless: a column that makes this rule needless.
         needed: a file without the column is refused.
         why: the reason where no other is known.
@@ -44,6 +45,7 @@ class Rule:
     zero: bool = False
     reasons: Mapping[str, str] = attrs.field(factory=dict[str, str])
     row: bool = False
+    unless_returned: bool = False
     unless: str = ""
     needed: bool = True
     why: str = ""

@@ -40,7 +40,8 @@ _ZONE: Final = re.compile(r"\s*(UTC|GMT|Z|[+-]\d\d:?\d\d|P[SD]T)$")
 def not_due(draft: Draft, cells: Cells) -> None:
     """Say in each item of an order why it is not due, where it is not."""
     rows = [row for row in draft.rows if len(row.cells) == len(cells.header)]
-    rules = cells.rules
+    returned = any(item.returned.strip("-0.,") for item in draft.items)
+    rules = [rule for rule in cells.rules if not (rule.unless_returned and returned)]
     items = {item.line for item in draft.items}
     whole: list[str] = [item.reason for item in draft.items if item.reason]
     for rule in rules:

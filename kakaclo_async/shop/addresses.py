@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+import unicodedata
 from typing import TYPE_CHECKING, Final
 
 import attrs
@@ -27,6 +28,7 @@ _TWO_ZEROS: Final = frozenset({"pr", "vi", "puerto rico", "virgin islands"})
 _SHORT_ZIP: Final = re.compile(r"(\d{3,4})(?:\.0)?(-\d{4})?", re.ASCII)
 _WRAPPED: Final = re.compile(r"=\"([^\"]*)\"")
 _ENTITY: Final = re.compile(r"&(?:#\d{2,6}|#x[0-9a-f]{2,5}|amp|quot|apos|lt|gt|nbsp);", re.IGNORECASE)
+_DASH: Final = re.compile("[\u2010-\u2015\u2212\u30fc]")
 _FORMULA: Final = re.compile(r"'+(?=[=+\-@\d(])")
 _INVISIBLE: Final = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\u00ad]")
 
@@ -76,7 +78,7 @@ def make_ready(
     _streets(given, ready)
     _city_and_province(given, country, ready)
     _zip(given.get("zip", ""), country, ready)
-    number = given.get("phone", "")
+    number = _narrow(given.get("phone", ""), "phone", ready)
     if number.casefold() in _BLANK or (number and not value_problem(number) and not re.search(r"\d", number)):
         number = ""
         if phone is None:
@@ -204,7 +206,19 @@ def _city_and_province(given: Mapping[str, str], country: str, ready: Ready) -> 
     ready.fields["city"], ready.fields["province"] = city, province
 
 
-def _zip(code: str, country: str, ready: Ready) -> None:
+def _narrow(value: str, field: str, ready: Ready) -> str:
+    """Write the wide digits of Japanese keyboards as others."""
+    if value.isascii():
+        return value
+    narrow = _DASH.sub("-", unicodedata.normalize("NFKC", value)).removeprefix("\u3012").strip()
+    if narrow != value and narrow.isascii():
+        ready.notes.append((field, "its wide digits are written as usual ones"))
+        return narrow
+    return value
+
+
+def _zip(given: str, country: str, ready: Ready) -> None:
+    code = _narrow(given, "zip", ready)
     if code.casefold() in _BLANK:
         code = ""
     short = _SHORT_ZIP.fullmatch(code) if country in _US else None

@@ -171,9 +171,10 @@ def test_countries_are_known_by_their_names(name, code):
         ({"zip": "215", "province": "MA"}, "215"),
         ({"zip": "33101", "province": "FL"}, "33101"),
         ({"zip": "2155", "province": "MA", "country": "AU"}, "2155"),
+        ({"zip": "〒１００−０００１", "country": "JP"}, "100-0001"),
     ],
 )
-def test_the_zero_of_a_zip_is_put_back_where_the_state_has_one(given, code):
+def test_a_zip_is_mended_where_only_one_can_be_meant(given, code):
     ready = make_ready(ADDRESS | given)
     assert ready.fields["zip"] == code
     assert any(field == "zip" for field, _ in ready.notes) is (code != given["zip"])

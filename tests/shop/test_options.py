@@ -184,5 +184,8 @@ def test_a_guessed_map_can_be_read_and_guesses_nothing_that_is_not_the_same(tmp_
     assert [part.sku for part in skus.find(L, "", "") or ()] == [L]
     write_map(rows, tmp_path / "map.csv")
     assert (tmp_path / "map.csv").read_text() == text.getvalue()
+    lines = read(table(ETSY, {"Order ID": "1", **ETSY_ORDER, "SKU": "", "Variations": "Text:a\nb"}))
+    [row] = guess_map(lines, [])
+    assert row.shop_sku == "thing / Text:a b"  # a table of SKUs has no line breaks
     two = guess_map(found, [M.lower(), M.replace("_", "")])
     assert two[0].sku == ""  # two are as near

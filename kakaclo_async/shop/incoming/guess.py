@@ -48,7 +48,7 @@ def guess_map(order_file: OrderFile, known_skus: Iterable[str]) -> list[MapRow]:
         loose.setdefault(_plain(sku), set()).add(sku)
     rows: dict[str, MapRow] = {}
     for goods in order_file.goods:
-        title = " / ".join(filter(None, (goods.title, goods.variant)))
+        title = " / ".join(" ".join(text.split()) for text in (goods.title, goods.variant) if text)
         key = goods.sku or title
         if not key:
             continue

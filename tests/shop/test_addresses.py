@@ -36,6 +36,7 @@ def test_a_good_address_has_no_problem():
         ("street1", "***"),
         ("city", "MontrÃ©al"),
         ("city", "KÃ¶ln"),
+        ("recipient", "JosÃ©"),
         ("city", "Montr\ufffdal"),
         ("city", "Montr?al"),
         ("city", "MontrŽal".replace("Ž", "‡")),

@@ -96,6 +96,7 @@ def dated(header, order, columns, dates):
         (SHOPIFY, SHOPIFY_ORDER, ("Name", "Id", "Created at"), "2025-12-06 06:39:58 -0500", "2025-12-06 11:39:58 -0500"),
         (SHOPIFY, SHOPIFY_ORDER, ("Name", "Id", "Created at"), "11/20/2025 11:39", "12/6/2025 20:00"),
         (AMAZON, AMAZON_ORDER, ("order-id", "order-item-id", "purchase-date"), "2025-12-06T08:34:47+00:00", "2025-12-07T08:34:47+00:00"),
+        (AMAZON, AMAZON_ORDER, ("order-id", "order-item-id", "purchase-date"), "2025-12-05", "2025-12-06"),
         (ETSY, ETSY_ORDER, ("Order ID", "Transaction ID", "Sale Date"), "12/05/25", "12/06/25"),
         (ETSY, ETSY_ORDER, ("Order ID", "Transaction ID", "Sale Date"), "12/05/2025", "12/07/2025"),
     ],

@@ -99,7 +99,6 @@ def _json_lines(text: Text, options: Options) -> OrderFile:
         first = seen.setdefault(key, outcome)
         if key and first is not outcome:
             for one, other in ((first, outcome), (outcome, first)):
-                one.order = None
                 problem = (one.draft.line, "custom_order_id", f"line {other.draft.line} has the same one")
                 one.problems.append(problem)
         found.append(outcome)

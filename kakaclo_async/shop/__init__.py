@@ -1,0 +1,1 @@
+"""What shops and KakaClo exchange as files: listings, prices and tracking numbers."""

@@ -162,7 +162,9 @@ async def _copy(url: str, source: Table, file: BinaryIO, make: Callable[[BinaryI
         writer = make(file, source)
         try:
             write = await in_thread(writer.__enter__)
-            rows = connection.batches(select(source).order_by(*source.primary_key), _BATCH)
+            version = await connection.run_sync(schema.MIGRATIONS.check_version)
+            found = select(*schema.columns(source, version)).order_by(*source.primary_key)
+            rows = connection.batches(found, _BATCH)
             async with aclosing(rows) as batches:
                 async for batch in batches:
                     await in_thread(write, batch)

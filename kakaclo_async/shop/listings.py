@@ -17,6 +17,7 @@ from kakaclo_async.catalog.export import into_file, not_run
 from kakaclo_async.database import in_thread
 from kakaclo_async.database.migrations import among
 from kakaclo_async.errors import InvalidRequest
+from kakaclo_async.models._checks import check_country
 from kakaclo_async.shop.listings_goods import Goods, listed, option_count
 from kakaclo_async.shop.listings_text import read_codes
 from kakaclo_async.shop.prices import PriceRule
@@ -144,12 +145,10 @@ async def export_listings(
         )
     if isinstance(buffer, bool) or buffer < 0:
         raise InvalidRequest(f"buffer must be 0 or more pieces, not {buffer!r}")
-    if country is not None and not (len(country.strip()) == 2 and country.strip().isalpha()):
-        raise InvalidRequest(f"country must be a code of two letters such as 'US', not {country!r}")
     choice = _Choice(
         only=None if only is None else await in_thread(read_codes, only),
         category=category,
-        country=None if country is None else country.strip().upper(),
+        country=None if country is None else check_country(country),
     )
     listing = _Listing(
         kind=kind,

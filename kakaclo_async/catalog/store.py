@@ -51,9 +51,9 @@ _product, _sku, _stock, _change = schema.product.c, schema.sku.c, schema.stock.c
 
 _PRODUCTS_BEFORE = select(schema.product).where(among(_product.spu, "spus"))
 _SKUS_BEFORE = select(schema.sku).where(among(_sku.spu, "spus"))
-_WHAT_SELLS = select(_sku.sku, _sku.spu, _sku.stock, _sku.sku_status, _sku.gone_since)
-_SKU_STOCKS_BEFORE = _WHAT_SELLS.where(among(_sku.sku, "skus"))
-_SKUS_LEFT = _WHAT_SELLS.where(among(_sku.spu, "spus"), _sku.gone_since.is_(None))
+_WHAT_SELLS = (_sku.sku, _sku.spu, _sku.stock, _sku.sku_status, _sku.gone_since)
+_SKU_STOCKS_BEFORE = select(*_WHAT_SELLS).where(among(_sku.sku, "skus"))
+_SKUS_LEFT = select(*_WHAT_SELLS).where(among(_sku.spu, "spus"), _sku.gone_since.is_(None))
 _STOCK_BEFORE = select(schema.stock).where(among(_stock.sku, "skus"))
 _STOCK_SUMS = (
     select(_stock.sku, _stock.country_code, func.sum(_stock.qty).label("qty"))

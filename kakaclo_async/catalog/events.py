@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Select, and_, bindparam, or_, select
 from kakaclo_async.catalog import schema
 from kakaclo_async.catalog.report import EVERYWHERE, STATED, ChangeKind
 from kakaclo_async.database.migrations import among
-from kakaclo_async.models.product import ProductStatus
+from kakaclo_async.models.product import ON_SALE
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from kakaclo_async.catalog.rows import Row
 
 
-_SELLING: Final = {None, ProductStatus.ON_SHELF, ProductStatus.CLEARANCE, ProductStatus.PARTIAL_CLEARANCE}
 _STOCK_KINDS: Final = (ChangeKind.STOCK_CHANGED, ChangeKind.SOLD_OUT, ChangeKind.BACK_IN_STOCK)
 
 
@@ -126,7 +125,7 @@ def _in_countries(old: Row, new: Row, before: Mapping[str, int], now: Mapping[st
 
 
 def _sells(row: Row) -> bool:
-    return row["gone_since"] is None and row["sku_status"] in _SELLING
+    return row["gone_since"] is None and (row["sku_status"] is None or row["sku_status"] in ON_SALE)
 
 
 def _for_sale(row: Row) -> int | None:

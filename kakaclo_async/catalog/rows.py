@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 import attrs
 
 from kakaclo_async.catalog.types import without_nul
-from kakaclo_async.models.product import ProductStatus, WarehouseStock
+from kakaclo_async.models.product import FOR_GOOD, WarehouseStock
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -19,13 +19,12 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from kakaclo_async.models.common import Attributes, Option
-    from kakaclo_async.models.product import Product, Sku, StockLevel
+    from kakaclo_async.models.product import Product, ProductStatus, Sku, StockLevel
 
 
 Row = dict[str, object]
 
 _WHEN_SEEN = {"seen_at", "as_of"}
-_FOR_GOOD = {ProductStatus.DELETED, ProductStatus.DISCONTINUED}
 
 
 @attrs.frozen(kw_only=True)
@@ -133,7 +132,7 @@ def product_row(product: Product, *, stock: int | None, seen_at: datetime) -> Ro
         "create_time": product.create_time,
         "update_time": product.update_time,
         "sku_img_url": _images(product),
-        "retired": product.spu_status in _FOR_GOOD,
+        "retired": product.spu_status in FOR_GOOD,
         "gone_since": None,
         "seen_at": seen_at,
         "missing_since": None,
@@ -165,7 +164,7 @@ def sku_row(sku: Sku, *, spu: str, stock: int | None) -> Row:
         "option3": _raw(sku.option3),
         "material": sku.material,
         "sku_status": _number(sku.sku_status),
-        "retired": sku.sku_status in _FOR_GOOD,
+        "retired": sku.sku_status in FOR_GOOD,
         "gone_since": None,
     }
 

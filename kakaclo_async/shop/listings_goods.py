@@ -12,7 +12,7 @@ import attrs
 
 from kakaclo_async.errors import InvalidRequest
 from kakaclo_async.models.common import Option
-from kakaclo_async.models.product import ProductStatus
+from kakaclo_async.models.product import FOR_GOOD, ON_SALE, ProductStatus
 from kakaclo_async.shop.listings_text import handle_of, safe_html, web_address
 
 if TYPE_CHECKING:
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from kakaclo_async.shop.prices import PriceRule
 
 
-_SELLING: Final = {ProductStatus.ON_SHELF, ProductStatus.CLEARANCE, ProductStatus.PARTIAL_CLEARANCE}
-_FOR_GOOD: Final = {ProductStatus.DELETED, ProductStatus.DISCONTINUED}
 _NO_VALUE: Final = "-"
 
 
@@ -162,7 +160,7 @@ def why_dead(sku: Mapping[str, object]) -> str:
     if sku.get("gone_since"):
         return "gone"
     status = sku.get("sku_status")
-    return ProductStatus(int(str(status))).name.lower() if status in _FOR_GOOD else ""
+    return ProductStatus(int(str(status))).name.lower() if status in FOR_GOOD else ""
 
 
 def _variant(
@@ -182,7 +180,7 @@ def _variant(
         else:
             price, how = made.price, made.how
     status = row.get("sku_status")
-    sold = not dead and (status is None or status in _SELLING)
+    sold = not dead and (status is None or status in ON_SALE)
     pictures = [address for skus, addresses in shown if sku in skus for address in addresses]
     main = web_address(row.get("main_img"))
     return Variant(

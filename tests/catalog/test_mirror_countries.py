@@ -44,9 +44,9 @@ def level(code="A", **countries):
 class Tables:
     """A mirror's database into which pages are put one by one."""
 
-    def __init__(self, path):
+    def __init__(self, path, url=None):
         self.path = path
-        self.database = MirrorDatabase(f"sqlite:///{path}")
+        self.database = MirrorDatabase(url or f"sqlite:///{path}")
         self.now = START
 
     async def put(self, page):
@@ -197,6 +197,19 @@ async def test_a_listener_of_some_codes_hears_of_them_and_of_their_products(tabl
     assert await heard("Q") == [("stock_changed", "B"), ("gone", None), ("sold_out", "B")]
     assert await heard("Q", country="US") == [("gone", None)]
     assert await heard("nobody") == []
+
+
+async def test_both_kinds_of_database_tell_the_same(url):
+    tables = Tables(None, url)
+    await tables.database.open()
+    try:
+        for page in (product(sku(stock=20)), level(US=4, CN=16), level(US=3, CN=16), "P"):
+            await tables.put(page)
+        told = [change.kind.value async for change in tables.database.changes(country="us", only=["A"])]
+    finally:
+        await tables.database.close()
+
+    assert told == ["product_added", "stock_changed", "gone", "sold_out"]
 
 
 async def test_prices_and_states_are_told_in_every_country(tables):

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 Cell: TypeAlias = "Callable[[Shipped], str]"
 
 _APART: Final = timedelta(hours=1)
-"""By how much the orders of one family may differ in when they were made."""
+"""By how much the orders of one family may differ in age."""
 
 _CARRIERS: Final = {
     **dict.fromkeys(("usps", "unitedstatespostalservice"), "USPS"),
@@ -155,12 +155,12 @@ class TrackingRows:
 
     Attributes:
         rows: in order.
-        written: the rows that they were made of, whose keys may be kept once the file has arrived.
+        keys: of the items that they tell: keep these alone once the file has arrived; a problem may be told later.
         problems: what the target cannot be told, a sentence each.
     """
 
     rows: tuple[dict[str, str], ...] = ()
-    written: tuple[Shipped, ...] = ()
+    keys: frozenset[str] = frozenset()
     problems: tuple[str, ...] = ()
 
 
@@ -182,37 +182,39 @@ def tracking_rows(shipments: Iterable[Shipped], target: str) -> TrackingRows:
     kind = TRACKING_TARGETS[target]
     # A part of a piece is told where a shop can be told of it; elsewhere its number comes with the whole piece.
     chosen = [row for row in shipments if row.quantity or kind.parts]
-    problems: list[str] = []
+    keys, problems = {row.key for row in chosen}, list[str]()
     if target == "amazon":
-        chosen, problems = _for_amazon(chosen)
+        chosen, keys, problems = _for_amazon(chosen)
     rows = tuple({name: cell(row) for name, cell in kind.columns.items()} for row in chosen)
-    return TrackingRows(rows, tuple(chosen), tuple(problems))
+    return TrackingRows(rows, frozenset(keys), tuple(problems))
 
 
-def _for_amazon(rows: Sequence[Shipped]) -> tuple[list[Shipped], list[str]]:
+def _for_amazon(rows: Sequence[Shipped]) -> tuple[list[Shipped], set[str], list[str]]:
     packages: dict[str, set[tuple[str, str]]] = {}
     for row in rows:
         packages.setdefault(row.custom_order_id, set()).add((row.order_id, row.package))
     kept: list[Shipped] = []
+    keys: set[str] = set()
     problems: dict[str, None] = {}
-    told: set[str] = set()
+    whole: set[str] = set()
     for row in rows:
         number = row.custom_order_id
+        if not row.order_item_id and (not row.family_shipped or len(packages[number]) > 1):
+            problems[
+                f"order {number}: Amazon needs the order-item-id of {row.shop_sku}: give Amazon's file of orders"
+            ] = None
+            continue
+        keys.add(row.key)
+        if row.order_item_id or number not in whole:
+            kept.append(row)
+        if not row.order_item_id:
+            whole.add(number)  # one row tells all items of the order
         if len(row.tracking_codes) > 1:
             problems[
                 f"order {number}: {row.shop_sku} travels in several packages, and Amazon takes one number:"
                 f" {', '.join(row.tracking_codes[:-1])} is not told"
             ] = None
-        if row.order_item_id:
-            kept.append(row)
-        elif not row.family_shipped or len(packages[number]) > 1:
-            problems[
-                f"order {number}: Amazon needs the order-item-id of {row.shop_sku}: give Amazon's file of orders"
-            ] = None
-        elif number not in told:
-            told.add(number)
-            kept.append(row)
-    return kept, list(problems)
+    return kept, keys, list(problems)
 
 
 async def write_tracking(
@@ -231,7 +233,7 @@ async def write_tracking(
         for_spreadsheet: keep a spreadsheet from running texts as formulas, and mark the file as UTF-8 for it.
 
     Returns:
-        What was written.
+        What was written, with the keys to keep.
 
     Raises:
         InvalidRequest: no such target, or a file name that the shop will not take.
@@ -276,8 +278,8 @@ class Tracked:
 async def tracking(kk: KakaClo, *, since: datetime, custom_order_ids: Iterable[str] | None = None) -> Tracked:
     """Return the orders that were updated since a moment and have something under way, with all of their families.
 
-    KakaClo makes several orders of one. Those of a family that were not updated since then are read by the time in
-    which the families were made: everything that was ordered in it, for there is no other way to ask.
+    Those of a family that were not updated since then are read with all that was ordered when the families were made:
+    there is no other way to ask.
 
     `GET /v2/order/orders?updateStartTime=`, and `?createStartTime=`, 250 orders per request, in the bulk lane
 

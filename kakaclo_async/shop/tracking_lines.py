@@ -122,7 +122,7 @@ def shipped(
 
 
 def new_only(rows: Iterable[Shipped], seen: Collection[str]) -> tuple[tuple[Shipped, ...], frozenset[str]]:
-    """Return the rows that were not told before, and their keys: keep these once the rows have arrived.
+    """Return the rows that were not told before, and their keys; of a file, keep those that it tells alone.
 
     Args:
         rows: what is under way.

@@ -25,8 +25,7 @@ if TYPE_CHECKING:
 
 Cell: TypeAlias = "Callable[[Shipped], str]"
 
-_APART: Final = timedelta(hours=1)
-"""By how much the orders of one family may differ in age."""
+_APART: Final = timedelta(hours=1)  # more than the orders of one family differ in age
 
 _CARRIERS: Final = {
     **dict.fromkeys(("usps", "unitedstatespostalservice"), "USPS"),
@@ -50,7 +49,6 @@ _CARRIERS: Final = {
     "sfexpress": "SF Express",
 }
 """What Amazon calls carriers: others are "Other", with their names."""
-
 _AMAZON_NAME: Final = 50
 
 

@@ -22,7 +22,7 @@ from kakaclo_async.cli.command import exit_code
 from kakaclo_async.errors import Conflict
 from kakaclo_async.sandbox import Fault
 
-ADDRESS = {"country": "US", "recipient": "Nobody Shall-See", "phone": "555 0100 999", "province": "Florida"}
+ADDRESS = {"country": "US", "recipient": "Nobody Shall-See", "phone": "555 0100 999", "province": "Florida", "city": "Orlando", "street1": "1 Secret St", "zip": "32801"}
 
 
 @pytest.fixture
@@ -119,9 +119,9 @@ def test_bad_rows_are_all_named_at_once_with_their_lines_and_nothing_is_sent(kak
 
     assert outcome.code == 2
     assert named(outcome) == [
-        ("line 4", "order 'A'", "items[1].quantity"),
-        ("line 3", "order 'B'", "address.phone"),
         ("line 3", "order 'B'", "items[0].quantity"),
+        ("line 3", "order 'B'", "address.phone"),
+        ("line 4", "order 'A'", "items[1].quantity"),
         ("line 5", "order 'C,D'", "custom_order_id"),
         ("line 6", "order ''", "custom_order_id"),
     ]

@@ -32,8 +32,8 @@ def file(tmp_path, sku, hosted):
 
     def write(count):
         path = tmp_path / "orders.csv"
-        rows = [f"SHOP-{number},{sku},1,US,Nobody Shall-See,555 0100 999,Florida" for number in range(count)]
-        path.write_text("\n".join(["custom_order_id,sku,quantity,country,recipient,phone,province", *rows]))
+        rows = [f"SHOP-{number},{sku},1,US,Nobody Shall-See,555 0100 999,Florida,Orlando,1 Secret St,32801" for number in range(count)]
+        path.write_text("\n".join(["custom_order_id,sku,quantity,country,recipient,phone,province,city,street1,zip", *rows]))
         return path
 
     return write

@@ -151,7 +151,8 @@ async def pending(
     """List the writes of a journal that are not done: being sent, of unknown outcome, or not executed."""
     book, is_there = await open_journal(kk, journal, quiet_time, make=False)
     if not is_there:
-        where = repr(book).removeprefix("<Journal ").removeprefix("sqlite:///").removesuffix(">")
+        url = book._store._database._url  # noqa: SLF001 - packages share privates
+        where = url.path() if url.is_sqlite else url
         raise ConfigurationError(f"there is no journal in {where}: submit orders first, or give --journal")
     if finish:
         entries = await book.finish(kk)

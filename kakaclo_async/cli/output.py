@@ -234,7 +234,9 @@ class ResultFile:
             path = wanted if number == 1 else wanted.with_name(f"{wanted.stem}.{number}{wanted.suffix}")
             try:  # for its owner only: it holds addresses
                 return path, FileIO(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w")
-            except FileExistsError:
+            except FileExistsError as error:
+                if not path.is_file():
+                    raise OSError(error.errno, "it is there, and no file") from None
                 self._older = path
         raise AssertionError  # numbers do not end
 

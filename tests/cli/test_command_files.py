@@ -24,7 +24,10 @@ def orders(kakaclo, sku):
     """Write a file of orders."""
 
     def write(name, *ids, quantity=1):
-        Path(name).write_text(HEADER + "".join(f"{each},{sku},{quantity},US,A,555 0100,CA,Oakland,1 Main St,94607\n" for each in ids))
+        Path(name).write_text(
+            HEADER
+            + "".join(f"{each},{sku},{quantity},US,A,555 0100,CA,Oakland,1 Main St,94607\n" for each in ids)
+        )
         return name
 
     return write

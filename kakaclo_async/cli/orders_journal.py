@@ -83,7 +83,7 @@ def journal_url(journal: str) -> str:
 
 
 async def open_journal(
-    kk: KakaClo, given: str | None, quiet_time: float, *, make: bool
+    kk: KakaClo, given: str | None, quiet_time: float, *, make: bool, is_needed: bool = False
 ) -> tuple["Journal", bool]:
     """Open the journal that was asked for, or the shop's own, which does not depend on the folder one stands in.
 
@@ -91,6 +91,7 @@ async def open_journal(
         kk: a client of the shop.
         given: a file or a URL.
         quiet_time: as `Journal` takes it.
+        is_needed: whether to refuse that it is not there.
         make: whether to make it ready to be made; nothing is made before something is written.
 
     Returns:
@@ -118,13 +119,17 @@ async def open_journal(
         path = shop_file(folder, name, token + url if name == "local" else token)
         given = str(path)
         if not prepare_shop_file(path, make=make):
+            if is_needed:
+                raise ConfigurationError(
+                    f"there is no journal in {path}: submit orders first, or give --journal"
+                )
             return Journal(journal_url(given), quiet_time=quiet_time), False
     url = journal_url(given)
     book = Journal(url, quiet_time=quiet_time)
     try:
         await book.pending()
     except ConfigurationError as error:
-        if not str(error).startswith("there is no journal"):
+        if is_needed or not str(error).startswith("there is no journal"):
             raise
         if make:
             where = DatabaseUrl.parse(url, holds="journal", example="orders.db")
@@ -149,11 +154,7 @@ async def pending(
     quiet_time: QuietTime = 600.0,
 ) -> Result:
     """List the writes of a journal that are not done: being sent, of unknown outcome, or not executed."""
-    book, is_there = await open_journal(kk, journal, quiet_time, make=False)
-    if not is_there:
-        url = book._store._database._url  # noqa: SLF001 - packages share privates
-        where = url.path() if url.is_sqlite else url
-        raise ConfigurationError(f"there is no journal in {where}: submit orders first, or give --journal")
+    book, _ = await open_journal(kk, journal, quiet_time, make=False, is_needed=True)
     if finish:
         entries = await book.finish(kk)
     else:

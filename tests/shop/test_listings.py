@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, strategies as st
 
 from kakaclo_async import InvalidRequest
-from kakaclo_async.shop.listings import listing_rows
-from kakaclo_async.shop.listings_goods import listed
-from kakaclo_async.shop.listings_text import handle_of, plain_text, safe_html, short_code
-from kakaclo_async.shop.prices import PriceRule
-from kakaclo_async.shop.targets import TARGETS
-from kakaclo_async.shop.targets_google import age_of, gender_of
+from kakaclo_async.shop.outgoing.listings import listing_rows
+from kakaclo_async.shop.outgoing.listings_goods import listed
+from kakaclo_async.shop.outgoing.listings_text import handle_of, plain_text, safe_html, short_code
+from kakaclo_async.shop.outgoing.prices import PriceRule
+from kakaclo_async.shop.outgoing.targets import TARGETS
+from kakaclo_async.shop.outgoing.targets_google import age_of, gender_of
 
 FILES = Path(__file__).parent / "files_out"
 RULE = PriceRule.parse("x2.5 +3 end .99")

@@ -10,9 +10,9 @@ from support.postgresql import needs_postgresql, running_server
 from support.serving import served
 
 from kakaclo_async.catalog import Mirror
-from kakaclo_async.shop.listings import export_listings
-from kakaclo_async.shop.targets import TARGETS
-from kakaclo_async.shop.targets_columns import Settings
+from kakaclo_async.shop.outgoing.listings import export_listings
+from kakaclo_async.shop.outgoing.targets import TARGETS
+from kakaclo_async.shop.outgoing.targets_columns import Settings
 
 
 @pytest.fixture(scope="module")

@@ -15,12 +15,12 @@ import pytest
 
 from kakaclo_async import ConfigurationError, InvalidRequest
 from kakaclo_async.catalog.database import MirrorDatabase
-from kakaclo_async.shop.listings import export_listings, listing_rows
-from kakaclo_async.shop.listings_goods import listed
-from kakaclo_async.shop.listings_text import read_codes
-from kakaclo_async.shop.prices import PriceRule
-from kakaclo_async.shop.targets import TARGETS
-from kakaclo_async.shop.targets_columns import Settings
+from kakaclo_async.shop.outgoing.listings import export_listings, listing_rows
+from kakaclo_async.shop.outgoing.listings_goods import listed
+from kakaclo_async.shop.outgoing.listings_text import read_codes
+from kakaclo_async.shop.outgoing.prices import PriceRule
+from kakaclo_async.shop.outgoing.targets import TARGETS
+from kakaclo_async.shop.outgoing.targets_columns import Settings
 
 FILES = Path(__file__).parent / "files_out"
 LINK = Settings(link="https://shop.example/products/{handle}?sku={sku}")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from kakaclo_async import InvalidRequest
-from kakaclo_async.shop.prices import Band, PriceRule
+from kakaclo_async.shop.outgoing.prices import Band, PriceRule
 
 CENT = Decimal("0.01")
 amounts = st.decimals(min_value=0, max_value=1000, places=2)

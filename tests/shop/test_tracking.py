@@ -11,9 +11,9 @@ from support.parcels import items, of, order, package
 
 from kakaclo_async import Item, OrderStatus, PackageStatus
 from kakaclo_async.models.order import RefundState
-from kakaclo_async.shop.tracking import tracking_rows
-from kakaclo_async.shop.tracking_lines import new_only, shipped
-from kakaclo_async.shop.tracking_map import ShopLine
+from kakaclo_async.shop.outgoing.tracking import tracking_rows
+from kakaclo_async.shop.outgoing.tracking_lines import new_only, shipped
+from kakaclo_async.shop.outgoing.tracking_map import ShopLine
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ import pytest
 from support.shop import ADDRESS, two_countries
 
 from kakaclo_async import InvalidRequest, Item, NewOrder
-from kakaclo_async.shop.tracking import tracking
-from kakaclo_async.shop.tracking_lines import shipped
+from kakaclo_async.shop.outgoing.tracking import tracking
+from kakaclo_async.shop.outgoing.tracking_lines import shipped
 
 pytestmark = [
     pytest.mark.stepped,

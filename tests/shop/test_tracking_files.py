@@ -13,9 +13,9 @@ import pytest
 from support.parcels import order, package
 
 from kakaclo_async import Fulfillment, InvalidRequest, Item, Order, OrderItem, PackageStatus, TrackingInfo
-from kakaclo_async.shop.tracking import TRACKING_TARGETS, tracking_rows, write_tracking
-from kakaclo_async.shop.tracking_lines import shipped
-from kakaclo_async.shop.tracking_map import ShopLine
+from kakaclo_async.shop.outgoing.tracking import TRACKING_TARGETS, tracking_rows, write_tracking
+from kakaclo_async.shop.outgoing.tracking_lines import shipped
+from kakaclo_async.shop.outgoing.tracking_map import ShopLine
 
 FILES = Path(__file__).parent / "files_out"
 

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from kakaclo_async.shop.prices import plain
-from kakaclo_async.shop.targets_columns import Line, Target, at, money, of_first, of_variant, one_each, same
-from kakaclo_async.shop.targets_google import google_columns
+from kakaclo_async.shop.outgoing.prices import plain
+from kakaclo_async.shop.outgoing.targets_columns import (
+    Line,
+    Target,
+    at,
+    money,
+    of_first,
+    of_variant,
+    one_each,
+    same,
+)
+from kakaclo_async.shop.outgoing.targets_google import google_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from kakaclo_async.shop.listings_goods import Goods, Variant
-    from kakaclo_async.shop.targets_columns import Cell, Columns, Settings
+    from kakaclo_async.shop.outgoing.listings_goods import Goods, Variant
+    from kakaclo_async.shop.outgoing.targets_columns import Cell, Columns, Settings
 
 
 _SHOPIFY_OPTIONS: Final = 3

@@ -14,7 +14,7 @@ from kakaclo_async.catalog.export import into_file, not_run
 from kakaclo_async.database import in_thread
 from kakaclo_async.errors import DecodeError, InvalidRequest
 from kakaclo_async.models._checks import as_list_of
-from kakaclo_async.shop.tracking_lines import Shipped, under_way
+from kakaclo_async.shop.outgoing.tracking_lines import Shipped, under_way
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Callable, Iterable, Sequence

@@ -18,18 +18,18 @@ from kakaclo_async.database import in_thread
 from kakaclo_async.database.migrations import among
 from kakaclo_async.errors import InvalidRequest
 from kakaclo_async.models._checks import check_country
-from kakaclo_async.shop.listings_goods import Goods, listed, option_count
-from kakaclo_async.shop.listings_text import read_codes
-from kakaclo_async.shop.prices import PriceRule
-from kakaclo_async.shop.targets import TARGETS
-from kakaclo_async.shop.targets_columns import Settings
+from kakaclo_async.shop.outgoing.listings_goods import Goods, listed, option_count
+from kakaclo_async.shop.outgoing.listings_text import read_codes
+from kakaclo_async.shop.outgoing.prices import PriceRule
+from kakaclo_async.shop.outgoing.targets import TARGETS
+from kakaclo_async.shop.outgoing.targets_columns import Settings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from kakaclo_async.database.engines import Reader
-    from kakaclo_async.shop.targets_columns import Cell, Columns, Target
+    from kakaclo_async.shop.outgoing.targets_columns import Cell, Columns, Target
 
 
 _product, _sku, _stock = schema.product.c, schema.sku.c, schema.stock.c

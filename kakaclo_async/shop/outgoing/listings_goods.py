@@ -13,12 +13,12 @@ import attrs
 from kakaclo_async.errors import InvalidRequest
 from kakaclo_async.models.common import Option
 from kakaclo_async.models.product import FOR_GOOD, ON_SALE, ProductStatus
-from kakaclo_async.shop.listings_text import handle_of, safe_html, web_address
+from kakaclo_async.shop.outgoing.listings_text import handle_of, safe_html, web_address
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping, Sequence
 
-    from kakaclo_async.shop.prices import PriceRule
+    from kakaclo_async.shop.outgoing.prices import PriceRule
 
 
 _NO_VALUE: Final = "-"

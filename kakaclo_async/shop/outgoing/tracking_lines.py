@@ -12,14 +12,14 @@ import attrs
 
 from kakaclo_async.models.family import pieces
 from kakaclo_async.models.order import FulfillmentStatus, OrderStatus, PackageStatus
-from kakaclo_async.shop.tracking_map import counted, merged, read_back
+from kakaclo_async.shop.outgoing.tracking_map import counted, merged, read_back
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from kakaclo_async.models.freight import Item
     from kakaclo_async.models.order import Fulfillment, Order
-    from kakaclo_async.shop.tracking_map import ShopLine
+    from kakaclo_async.shop.outgoing.tracking_map import ShopLine
 
 
 _UNDER_WAY: Final = {PackageStatus.SHIPPED, PackageStatus.COMPLETED}

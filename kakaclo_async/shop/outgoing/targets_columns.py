@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import attrs
 
-from kakaclo_async.shop.prices import plain
+from kakaclo_async.shop.outgoing.prices import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from decimal import Decimal
 
-    from kakaclo_async.shop.listings_goods import Goods, Variant
+    from kakaclo_async.shop.outgoing.listings_goods import Goods, Variant
 
 
 @attrs.frozen(kw_only=True)

@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from kakaclo_async.shop.listings_text import cut, plain_text, short_code
-from kakaclo_async.shop.prices import plain
-from kakaclo_async.shop.targets_columns import at, money, of_variant, same
+from kakaclo_async.shop.outgoing.listings_text import cut, plain_text, short_code
+from kakaclo_async.shop.outgoing.prices import plain
+from kakaclo_async.shop.outgoing.targets_columns import at, money, of_variant, same
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kakaclo_async.shop.listings_goods import Goods, Variant
-    from kakaclo_async.shop.targets_columns import Cell, Columns, Line
+    from kakaclo_async.shop.outgoing.listings_goods import Goods, Variant
+    from kakaclo_async.shop.outgoing.targets_columns import Cell, Columns, Line
 
 
 _GOOGLE_ID: Final = 50

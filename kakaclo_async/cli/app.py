@@ -25,8 +25,8 @@ from kakaclo_async.cli.command import (
     sentence,
     with_common_options,
 )
-from kakaclo_async.cli.export import changes, export
-from kakaclo_async.cli.mirror import mirror, status
+from kakaclo_async.cli.export import export
+from kakaclo_async.cli.mirror import changes, mirror, status
 from kakaclo_async.cli.output import Result, Table, drop_stdout, one_line, show
 from kakaclo_async.cli.sandbox import demo, sandbox
 from kakaclo_async.resources import V1

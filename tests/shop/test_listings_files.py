@@ -6,15 +6,13 @@ import asyncio
 import csv
 import io
 import json
-import sqlite3
 import tracemalloc
-from contextlib import closing
 from pathlib import Path
 
 import pytest
+from support.sample_mirror import FILES, RULE, add, add_sample, empty_mirror, fill
 
 from kakaclo_async import ConfigurationError, InvalidRequest
-from kakaclo_async.catalog.database import MirrorDatabase
 from kakaclo_async.shop.outgoing.listings import export_listings, listing_rows
 from kakaclo_async.shop.outgoing.listings_goods import listed
 from kakaclo_async.shop.outgoing.listings_text import read_codes
@@ -22,58 +20,19 @@ from kakaclo_async.shop.outgoing.prices import PriceRule
 from kakaclo_async.shop.outgoing.targets import TARGETS
 from kakaclo_async.shop.outgoing.targets_columns import Settings
 
-FILES = Path(__file__).parent / "files_out"
 LINK = Settings(link="https://shop.example/products/{handle}?sku={sku}")
-RULE = "x2.5 +3 end .99"
 
 
 @pytest.fixture
 async def mirror(tmp_path):
     """The path of a mirror's database without rows."""
-    database = MirrorDatabase(f"sqlite:///{tmp_path}/catalog.db")
-    await database.open()
-    await database.close()
-    return tmp_path / "catalog.db"
-
-
-def fill(path, statement, rows):
-    with closing(sqlite3.connect(path)) as connection, connection:
-        connection.executemany(statement, rows)
-
-
-def add(path, product, skus, stock=()):
-    """Write the rows of a product as a mirror does."""
-    product = {"seen_at": "2026-11-01 00:00:00", "retired": 0} | product
-    product["sku_img_url"] = json.dumps(product.get("sku_img_url"))
-    rows = [
-        {name: json.dumps(value) if isinstance(value, dict) else value for name, value in sku.items()}
-        for sku in skus
-    ]
-    for table, found in (("product", [product]), ("sku", rows), ("stock", stock)):
-        for row in found:
-            names = ", ".join(row)
-            marks = ", ".join(f":{name}" for name in row)
-            fill(path, f"INSERT INTO {table} ({names}) VALUES ({marks})", [row])  # noqa: S608 - our own names
+    return await empty_mirror(tmp_path / "catalog.db")
 
 
 @pytest.fixture
 def catalog(mirror):
-    """A mirror of the sample product; its first SKU also lies in the US."""
-    document = json.loads((FILES / "catalog_in.json").read_text())
-    skus = [{name: value for name, value in sku.items() if name != "stock_us"} for sku in document["skus"]]
-    for sku in skus:
-        sku["gone_since"] = sku["gone_since"] and "2026-11-01 00:00:00"
-    first = {"sku": "AMN09001_GR_M", "as_of": "2026-11-01 00:00:00"}
-    add(
-        mirror,
-        document["product"],
-        skus,
-        [
-            first | {"warehouse_code": "US1", "country_code": "US", "qty": 3},
-            first | {"warehouse_code": "US2", "country_code": "us ", "qty": 1},
-            first | {"warehouse_code": "CN1", "country_code": "CN", "qty": 16},
-        ],
-    )
+    """A mirror of the sample product."""
+    add_sample(mirror)
     return mirror
 
 

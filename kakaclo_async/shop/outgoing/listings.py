@@ -22,7 +22,7 @@ from kakaclo_async.shop.outgoing.listings_goods import Goods, listed, option_cou
 from kakaclo_async.shop.outgoing.listings_text import read_codes
 from kakaclo_async.shop.outgoing.prices import PriceRule
 from kakaclo_async.shop.outgoing.targets import TARGETS
-from kakaclo_async.shop.outgoing.targets_columns import Settings
+from kakaclo_async.shop.outgoing.targets_columns import PLACEHOLDERS, Settings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
@@ -139,9 +139,10 @@ async def export_listings(
     if target not in TARGETS:
         raise InvalidRequest(f"target must be one of {', '.join(TARGETS)}, not {target!r}")
     kind, constants = TARGETS[target], settings or Settings()
-    if kind.needs_link and not constants.link:
+    if kind.needs_link and not any(name in constants.link for name in PLACEHOLDERS):
         raise InvalidRequest(
-            f"{target} needs the address of a product: link='https://shop.example/{{handle}}'"
+            f"{target} needs the address of a product as its link: https://shop.example/{{handle}}; also"
+            " {spu} or {sku}"
         )
     if isinstance(buffer, bool) or buffer < 0:
         raise InvalidRequest(f"buffer must be 0 or more pieces, not {buffer!r}")

@@ -7,6 +7,7 @@ import hashlib
 import html
 import re
 from html.parser import HTMLParser
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -168,7 +169,11 @@ def read_codes(only: Iterable[str] | Path) -> frozenset[str]:
         return frozenset(only)
     try:
         with only.open(newline="", encoding="utf-8-sig") as file:
-            lines = [[cell.strip() for cell in line] for line in csv.reader(file)]
+            first = file.readline()
+            apart = next((sign for sign in ",;\t" if sign in first), ",")
+            lines = [
+                [cell.strip() for cell in line] for line in csv.reader(chain([first], file), delimiter=apart)
+            ]
     except (OSError, UnicodeError, csv.Error) as error:
         raise InvalidRequest(f"the codes in {only} cannot be read: {error}") from None
     lines = [line for line in lines if any(line)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import attrs
 
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from kakaclo_async.shop.outgoing.listings_goods import Goods, Variant
+
+
+PLACEHOLDERS: Final = ("{handle}", "{spu}", "{sku}")
 
 
 @attrs.frozen(kw_only=True)

@@ -11,6 +11,7 @@ import pytest
 import kakaclo_sync
 from kakaclo_async import ConfigurationError, KakaClo, Recording, contract
 from kakaclo_async.client import _RecordingTransport
+from kakaclo_async.database import Threads
 from kakaclo_async.transport import Transport
 
 
@@ -81,7 +82,7 @@ async def test_a_program_that_can_start_no_thread_saves_all_the_same(sandbox, tm
         raise OSError("no thread can be started")
 
     monkeypatch.setattr("kakaclo_async.client._SAVE_EVERY", 1)
-    monkeypatch.setattr("kakaclo_async.client.THREADS.submit", refuse)
+    monkeypatch.setattr(Threads, "submit", refuse)  # the class's: an instance would keep it
     path = tmp_path / "shapes.json"
     async with KakaClo(sandbox.token, base_url=sandbox.url, record=path) as kk:
         await kk.payment.balance()

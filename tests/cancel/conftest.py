@@ -29,7 +29,8 @@ def pytest_itemcollected(item):
 
 
 def pytest_terminal_summary(terminalreporter):
-    terminalreporter.write_line(", ".join(f"{number} {what}" for what, number in COUNTED.items()))
+    if any(COUNTED.values()):  # xdist's workers count for themselves
+        terminalreporter.write_line(", ".join(f"{number} {what}" for what, number in COUNTED.items()))
 
 
 @pytest.fixture

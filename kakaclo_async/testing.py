@@ -42,13 +42,16 @@ Ts = TypeVarTuple("Ts")
 # No real clock stands still between two turns of a loop, and timers that fire a hair early rely on that.
 _TICK = 1e-9
 
+# Real seconds that a thread's job has before a timer that is due sooner: a busy machine takes its time.
+_JOB = 0.5
+
 
 class SteppedLoop(asyncio.SelectorEventLoop):
     """An event loop that jumps to its next timer instead of waiting for it.
 
     `time()` starts at 0 and moves when nothing else can happen. Before a jump the sockets are polled; while a
-    job of `run_in_executor` is under way the loop really waits for it; and while sockets are open, or threads
-    were started by others (a database driver, say), those get `grace` real seconds to speak up.
+    job of `run_in_executor` is under way the loop really waits for it, half a second at least; and while sockets
+    are open, or threads were started by others (a database driver, say), those get `grace` real seconds to speak up.
 
     Args:
         grace: real seconds to listen before a jump.
@@ -85,7 +88,7 @@ class SteppedLoop(asyncio.SelectorEventLoop):
 
     def _patience(self, timeout: float, sockets: int) -> float:
         if self._jobs:
-            return timeout
+            return max(timeout, _JOB)
         # One socket is the loop's own.
         others = sockets > 1 or threading.active_count() > self._threads
         return min(self._grace, timeout) if others else 0.0

@@ -61,6 +61,13 @@ async def test_a_job_in_a_thread_ends_before_the_clock_moves():
     assert loop.time() - began == pytest.approx(10)
 
 
+async def test_a_job_ends_before_a_timer_that_is_due_sooner_than_the_job_takes():
+    loop = asyncio.get_running_loop()
+    async with asyncio.timeout(0.01):
+        await loop.run_in_executor(None, lambda: threading.Event().wait(0.1))
+    assert loop.time() < 0.01
+
+
 async def test_a_thread_of_its_own_can_call_back_within_the_grace():
     loop = asyncio.get_running_loop()
     answers = asyncio.Queue()

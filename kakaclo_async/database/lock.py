@@ -88,9 +88,10 @@ _writer = Table(
     Column("backend_start", DateTime(timezone=True)),
 )
 
+# Not `ON CONFLICT DO NOTHING`, which waits for the holder's transaction, and that one may wait for `MIGRATING`.
 _FIRST = text(
-    "INSERT INTO mirror_writer (id, holder, who, since, until) VALUES (1, '', '', now(), now())"
-    " ON CONFLICT DO NOTHING"
+    "INSERT INTO mirror_writer (id, holder, who, since, until) SELECT 1, '', '', now(), now()"
+    " WHERE NOT EXISTS (SELECT FROM mirror_writer)"
 )
 # Whose connections they are, a role may see only of its own, but that they exist, of all.
 _FREE = text(

@@ -184,6 +184,25 @@ async def test_a_table_that_another_program_keeps_locked_is_one_error(shop, mirr
 
 
 @needs_postgresql()
+async def test_who_wants_to_write_is_refused_at_once_while_the_writer_is_in_a_transaction(
+    shop, mirror_of, pg, monkeypatch
+):
+    """It holds the lock of migrations, which a writer's transaction may wait for: to wait for each other is a deadlock."""
+    monkeypatch.setattr(lock, "LOCK_TIMEOUT", 0.5)
+    monkeypatch.setattr(lock, "GRACE", 0.1)
+    sandbox, kk = shop
+    async with mirror_of(sandbox, kk, pg.url):
+        writer = await asyncpg.connect(pg.url)
+        try:
+            async with writer.transaction():
+                await writer.execute("UPDATE mirror_writer SET id = id, until = until + interval '1 second'")
+                with pytest.raises(DatabaseAway, match="another mirror is writing"):
+                    await mirror_of(sandbox, kk, pg.url).run()
+        finally:
+            await writer.close()
+
+
+@needs_postgresql()
 async def test_a_writer_that_lost_its_connection_takes_the_lock_again_before_it_writes(
     shop, mirror_of, pg, monkeypatch
 ):

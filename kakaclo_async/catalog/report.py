@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
@@ -114,6 +114,17 @@ class ChangeKind(StrEnum):
     GONE = "gone"
 
 
+STATED: Final = "-"
+"""In the column `country`: stock as KakaClo states it, of a SKU that cannot be sold as that."""
+
+EVERYWHERE: Final = "*"
+"""In the column `country`: stock as it can be sold in all countries together, where that is not what KakaClo states."""
+
+
+def _of_one_country(country: str | None) -> str | None:
+    return None if country in {STATED, EVERYWHERE} else country
+
+
 @attrs.frozen(kw_only=True)
 class Change:
     """One event.
@@ -126,6 +137,7 @@ class Change:
         sku: the SKU, None when it is about the product as a whole.
         old: the value before, as text; None when there was none.
         new: the value now.
+        country: the country whose warehouses `old` and `new` count; None: all of them, or it is not about stock.
     """
 
     id: int
@@ -135,3 +147,4 @@ class Change:
     sku: str | None
     old: str | None
     new: str | None
+    country: str | None = attrs.field(default=None, converter=_of_one_country)

@@ -1,4 +1,4 @@
-"""Models to table rows, which are plain values under the columns' names, and rows to the events they are."""
+"""Models to table rows, which are plain values under the columns' names."""
 
 from __future__ import annotations
 
@@ -8,25 +8,44 @@ from typing import TYPE_CHECKING, cast
 
 import attrs
 
-from kakaclo_async.catalog.report import ChangeKind
 from kakaclo_async.catalog.types import without_nul
-from kakaclo_async.models.product import ProductStatus, WarehouseStock
+from kakaclo_async.models.product import FOR_GOOD, WarehouseStock
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
     from sqlalchemy import Executable
     from sqlalchemy.engine import Connection
 
     from kakaclo_async.models.common import Attributes, Option
-    from kakaclo_async.models.product import Product, Sku, StockLevel
+    from kakaclo_async.models.product import Product, ProductStatus, Sku, StockLevel
 
 
 Row = dict[str, object]
 
 _WHEN_SEEN = {"seen_at", "as_of"}
-_FOR_GOOD = {ProductStatus.DELETED, ProductStatus.DISCONTINUED}
+
+
+@attrs.frozen(kw_only=True)
+class Newer:
+    """What is stored already, and newer than what has come: it stays.
+
+    Attributes:
+        now: by KakaClo's clock. A stored time after it was wrong, and protects nothing.
+        repair_until: what is stored of times up to then is put right by what has come, even if that is older; None
+            outside of a verification.
+    """
+
+    now: datetime
+    repair_until: datetime | None = None
+
+    def stays(self, stored: object, come: datetime | None) -> bool:
+        """Tell whether a stored version stays."""
+        version = cast("datetime | None", stored)
+        if version is None or come is None or version > self.now:
+            return False
+        return come < version and (self.repair_until is None or version > self.repair_until)
 
 
 def run_for_each(connection: Connection, statement: Executable, rows: Sequence[Row]) -> None:
@@ -113,7 +132,7 @@ def product_row(product: Product, *, stock: int | None, seen_at: datetime) -> Ro
         "create_time": product.create_time,
         "update_time": product.update_time,
         "sku_img_url": _images(product),
-        "retired": product.spu_status in _FOR_GOOD,
+        "retired": product.spu_status in FOR_GOOD,
         "gone_since": None,
         "seen_at": seen_at,
         "missing_since": None,
@@ -145,7 +164,7 @@ def sku_row(sku: Sku, *, spu: str, stock: int | None) -> Row:
         "option3": _raw(sku.option3),
         "material": sku.material,
         "sku_status": _number(sku.sku_status),
-        "retired": sku.sku_status in _FOR_GOOD,
+        "retired": sku.sku_status in FOR_GOOD,
         "gone_since": None,
     }
 
@@ -171,69 +190,13 @@ def stock_rows(level: StockLevel, *, as_of: datetime) -> list[Row]:
     ]
 
 
-def product_changes(old: Row | None, new: Row) -> list[Row]:
-    """Return the events of a product, apart from its SKUs.
-
-    Args:
-        old: the stored row, None for a new product.
-        new: the row that replaces it.
-    """
-    if old is None or old["gone_since"] is not None:
-        return [_event(ChangeKind.PRODUCT_ADDED, new)]
-    if old["spu_status"] == new["spu_status"]:
-        return []
-    return [_event(ChangeKind.STATUS_CHANGED, new, old["spu_status"], new["spu_status"])]
-
-
-def sku_changes(old: Row | None, new: Row, *, new_product: bool) -> list[Row]:
-    """Return the events of a SKU that came with its product.
-
-    Args:
-        old: the stored row, None for a new SKU.
-        new: the row that replaces it.
-        new_product: the product itself is new, which is one event for all its SKUs.
-    """
-    if old is None or old["gone_since"] is not None:
-        return [] if new_product else [_event(ChangeKind.SKU_ADDED, new)]
-    events = [
-        _event(kind, new, old[name], new[name])
-        for name, kind in (
-            ("price", ChangeKind.PRICE_CHANGED),
-            ("cost", ChangeKind.COST_CHANGED),
-            ("sku_status", ChangeKind.STATUS_CHANGED),
-        )
-        if old[name] != new[name]
+def unlisted(stored: Iterable[Row], spus: set[str], received: dict[str, Row]) -> list[Row]:
+    """Return SKUs that their product, received in full, does not list any more."""
+    return [
+        row
+        for row in stored
+        if row["spu"] in spus and row["sku"] not in received and row["gone_since"] is None
     ]
-    return events + stock_change(old, new)
-
-
-def stock_change(old: Row, new: Row) -> list[Row]:
-    """Return the event of a SKU's stock over all warehouses."""
-    before, now = cast("int | None", old["stock"]), cast("int | None", new["stock"])
-    if before == now:
-        return []
-    was_there, is_there = (before or 0) > 0, (now or 0) > 0
-    kind = ChangeKind.STOCK_CHANGED
-    if was_there and not is_there:
-        kind = ChangeKind.SOLD_OUT
-    elif is_there and not was_there and before is not None:
-        kind = ChangeKind.BACK_IN_STOCK
-    return [_event(kind, new, before, now)]
-
-
-def gone(row: Row) -> Row:
-    """Return the event of a product or SKU that KakaClo does not know any more."""
-    return _event(ChangeKind.GONE, row)
-
-
-def _event(kind: ChangeKind, row: Row, old: object = None, new: object = None) -> Row:
-    return {
-        "kind": kind.value,
-        "spu": row["spu"],
-        "sku": row.get("sku"),
-        "old": None if old is None else str(old),
-        "new": None if new is None else str(new),
-    }
 
 
 def _number(status: ProductStatus | None) -> int | None:

@@ -20,6 +20,7 @@ from kakaclo_async.catalog.reading import (
     stock_source,
 )
 from kakaclo_async.catalog.report import Gap, MirrorReport
+from kakaclo_async.catalog.rows import Newer
 from kakaclo_async.catalog.state import PullState, SetAside
 from kakaclo_async.catalog.types import without_nul
 from kakaclo_async.codec import Undecodable
@@ -198,8 +199,8 @@ class Run:
             "undecodable": self._set_aside["products"].keep(connection, found, seen_at),
         }
 
-    def _newer(self, now: datetime) -> store.Newer:
-        return store.Newer(now=now, repair_until=self.verifying)
+    def _newer(self, now: datetime) -> Newer:
+        return Newer(now=now, repair_until=self.verifying)
 
     def finish(self) -> MirrorReport:
         """Return the final report."""

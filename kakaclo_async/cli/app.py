@@ -11,7 +11,7 @@ from typing import Annotated, TypeVar
 import typer
 
 from kakaclo_async import InvalidRequest, Item, KakaClo, KakaCloError, Recording, Unauthorized, __version__
-from kakaclo_async.cli import catalog, orders, orders_submit
+from kakaclo_async.cli import catalog, orders, orders_check, orders_journal, orders_submit
 from kakaclo_async.cli.command import (
     EXIT_CODES,
     FAILED,
@@ -25,8 +25,8 @@ from kakaclo_async.cli.command import (
     sentence,
     with_common_options,
 )
-from kakaclo_async.cli.export import changes, export
-from kakaclo_async.cli.mirror import mirror, status
+from kakaclo_async.cli.export import export
+from kakaclo_async.cli.mirror import changes, mirror, status
 from kakaclo_async.cli.output import Result, Table, drop_stdout, one_line, show
 from kakaclo_async.cli.sandbox import demo, sandbox
 from kakaclo_async.resources import V1
@@ -147,8 +147,16 @@ for call in (
     catalog.balance,
 ):
     app.command()(as_command(call))
-for placing in (orders.create, orders_submit.submit, orders.show, orders.refund, orders_submit.pending):
+for placing in (
+    orders.create,
+    orders_check.check,
+    orders_submit.submit,
+    orders.show,
+    orders.refund,
+    orders_journal.pending,
+):
     group.command()(as_command(placing))
+group.command("map")(orders_check.map_skus)
 app.add_typer(group, name="orders")
 
 

@@ -1,7 +1,7 @@
 """The commands `orders create`, `orders show` and `orders refund`: one order at a time, each write at most once."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, cast
@@ -17,16 +17,18 @@ from kakaclo_async import (
     KakaCloError,
     NewOrder,
     NotFound,
+    Order,
     RefundReason,
     RefundStatus,
     Rejected,
 )
 from kakaclo_async.cli.catalog import freight_table
 from kakaclo_async.cli.command import FAILED, confirm, read_items, read_time
-from kakaclo_async.cli.orders_file import read_json, text_of, text_problems
-from kakaclo_async.cli.output import Result, Table, order_tables, print_table
+from kakaclo_async.cli.output import Result, Table, print_table
 from kakaclo_async.resources.orders.check import read_order
 from kakaclo_async.resources.orders.requests import new_custom_order_id
+from kakaclo_async.shop.incoming.documents import read_json, text_problems
+from kakaclo_async.shop.incoming.table import read_text
 
 
 async def create(
@@ -96,7 +98,7 @@ def _read_one_order(path: Path) -> NewOrder:
         InvalidRequest: no such file, not JSON, or an order with problems; it names all of them.
     """
     try:
-        document = read_json(text_of(path))
+        document = read_json(read_text(path, utf8_only=True).text)
     except ValueError as error:
         if isinstance(error, InvalidRequest):
             raise
@@ -188,6 +190,51 @@ async def show(
             for text in missing
         ),
     )
+
+
+def order_tables(order: Order) -> Iterator[Table]:
+    """Yield the tables of an order: its facts, its items, its packages."""
+    yield Table(
+        ("Order", order.id),
+        [
+            ("Custom id", order.custom_order_id),
+            ("Created", order.create_date),
+            ("Status", order.status),
+            ("Payment", order.financial_status),
+            ("Fulfilment", order.fulfillment_status),
+            ("Refund", order.refund_status),
+            ("Ship to", order.shipping_address and order.shipping_address.country),
+            ("Items", order.sub_total_amount),
+            ("Freight", order.freight_amount),
+            ("Coupon", order.coupon_amount),
+            ("Total", order.final_amount),
+            ("Refunded", order.refunded_amount),
+        ],
+    )
+    yield Table(
+        ("Item", "SKU", "From", "Qty", "Price", "Total", "Fulfilment", "Refund"),
+        [
+            (
+                item.item_id or item.id,
+                item.sku_code,
+                item.country_code,
+                item.product_num,
+                item.amount,
+                item.total,
+                item.fulfillment_status,
+                item.refund_status,
+            )
+            for item in order.order_items
+        ],
+    )
+    if order.fulfillments:
+        yield Table(
+            ("Package", "Status", "Carrier", "Tracking code", "Sent"),
+            [
+                (pack.pack_id or pack.id, pack.status, pack.carrier, pack.tracking_code, pack.delivery_time)
+                for pack in order.fulfillments
+            ],
+        )
 
 
 async def refund(

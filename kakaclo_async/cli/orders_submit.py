@@ -1,17 +1,15 @@
-"""The commands `orders submit` and `orders pending`: many orders from a file, each exactly once, and what is left."""
+"""The command `orders submit`: what is due in a file of orders is placed, each order exactly once."""
 
 import asyncio
 import sys
-from collections import Counter
-from collections.abc import Sequence
-from contextlib import suppress
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import attrs
 import typer
-from platformdirs import user_data_path
 
 from kakaclo_async import (
     ConfigurationError,
@@ -25,104 +23,182 @@ from kakaclo_async import (
     Rejected,
     Unauthorized,
 )
-from kakaclo_async.cli.catalog import dry_run as check_all
 from kakaclo_async.cli.command import fault, say, sentence
 from kakaclo_async.cli.export import refuse_other_files
-from kakaclo_async.cli.orders_file import FileOrder, read_orders
+from kakaclo_async.cli.orders_check import (
+    Channels,
+    Ioss,
+    OlderThan,
+    OrdersFile,
+    Phone,
+    Prefix,
+    SkuMapFile,
+    look,
+    read_file,
+    told_tables,
+    unplaced,
+)
+from kakaclo_async.cli.orders_journal import (
+    JournalUrl,
+    Placed,
+    QuietTime,
+    journal_url,
+    open_journal,
+    placed_orders,
+    taken_back,
+)
 from kakaclo_async.cli.output import Result, ResultFile, ResultLine, Table
 from kakaclo_async.cli.progress import progress
-from kakaclo_async.config import environment_name
-from kakaclo_async.sending import sender_of
 from kakaclo_async.sharing import gather_in_order
+from kakaclo_async.shop import OrderFile
+from kakaclo_async.shop.incoming.order_file import FileOrder, FileProblem
 
 if TYPE_CHECKING:
-    from kakaclo_async.ordering import Entry, Journal
+    from kakaclo_async.ordering import Journal
 
 
 _MAX_IN_FLIGHT: Final = 16
 """Orders being sent: enough for the rate of any shop, few enough to reconcile after a crash."""
 
+_OWN: Final = "kakaclo"
 _PLACED: Final = "placed"
 _UNKNOWN: Final = "unknown"
 _NOT_SENT: Final = "not sent"
 
-_JournalUrl = Annotated[
-    str | None,
-    typer.Option(
-        help="The journal: an SQLite file, or postgresql://USER:PASSWORD@HOST/NAME; by default a file of the shop's in"
-        " your data folder.",
-        metavar="FILE|URL",
-        envvar="KAKACLO_JOURNAL",
-        show_default=False,
-    ),
-]
-_QuietTime = Annotated[
-    float,
-    typer.Option(
-        help="Seconds after which an order that does not show up was not placed.", metavar="SECONDS"
-    ),
-]
-
 
 async def submit(
     kk: KakaClo,
-    file: Annotated[Path, typer.Argument(help="Orders as .csv or .jsonl.")],
+    file: OrdersFile,
     *,
-    journal: _JournalUrl = None,
+    sku_map: SkuMapFile = None,
+    phone: Phone = None,
+    ioss: Ioss = None,
+    prefix: Prefix = "",
+    older_than: OlderThan = None,
+    channel: Channels = None,
+    journal: JournalUrl = None,
     dry_run: Annotated[
         bool,
-        typer.Option(
-            "--dry-run", help="Place nothing: check every order, and the total against the balance."
-        ),
+        typer.Option("--dry-run", help="Place nothing: the same as kakaclo orders check."),
     ] = False,
     results: Annotated[
-        Path | None, typer.Option(help="Where to write results; FILE.results.csv by default.", metavar="FILE")
+        Path | None,
+        typer.Option(
+            help="A new file for results; FILE.results.csv by default, or FILE.results.2.csv if that exists.",
+            metavar="FILE",
+        ),
     ] = None,
-    quiet_time: _QuietTime = 600.0,
+    quiet_time: QuietTime = 600.0,
 ) -> Result:
-    """Place all orders of a file, each exactly once: after a crash, run it again to place the rest.
+    """Place all orders of a file that are due, each exactly once: after a crash, run it again to place the rest.
 
-    CSV: one item per row, with the columns custom_order_id, sku, quantity, country, recipient, phone, province, and
-    optionally city, street1, street2, zip, ioss, vat, channel_type, remark, sale_platform. Rows with the same
-    custom_order_id are one order. JSON lines: one order per line, as in `kakaclo orders create --help`. A file with a
-    bad row is refused as a whole, before anything is sent, with a list of all problems.
+    It reads exports of Shopify, Amazon, eBay, Etsy, TikTok Shop and WooCommerce as they are. What is not due, or has a
+    problem, is listed and not sent.
+
+    Our own format as CSV: one item per row, with the columns custom_order_id, sku, quantity, country, recipient, phone,
+    province, and optionally city, street1, street2, zip, ioss, vat, channel_type, remark, sale_platform. Rows with the
+    same custom_order_id are one order. JSON lines: one order per line, as in `kakaclo orders create --help`. A file of
+    this format with a bad row is refused as a whole, before anything is sent, with a list of all problems.
 
     The journal records what was placed, by custom_order_id: keep it. It holds the addresses of orders until they are
     placed.
     """
-    target = ResultFile(results or file.with_name(f"{file.stem}.results.csv"))
+    name = "orders" if file == Path("-") else file.stem
+    target = results or file.with_name(f"{name}.results.csv")
     if not dry_run:
-        refuse_other_files(target.path, file, None if journal is None else _url(journal))
-        target.check()
-    found = read_orders(file)
+        refuse_other_files(target, file, None if journal is None else journal_url(journal))
+    found = read_file(
+        file, sku_map=sku_map, phone=phone, ioss=ioss, prefix=prefix, older_than=older_than, channel=channel
+    )
     if dry_run:
-        return await check_all(kk, found)
-    if problems := [entry.describe(problem) for entry in found for problem in entry.problems]:
+        return await look(kk, found, journal, quiet_time)
+    if found.dialect == _OWN and found.problems:
         # Nothing of it is placed: what is wrong with one row may be wrong with others, unnoticed.
-        return Result(data={"problems": problems}, tables=(), errors=tuple(map(InvalidRequest, problems)))
-    book = await _journal(kk, journal, quiet_time, make=True)
-    with target as result_file:
-        lines, trouble = await _place(kk, found, book, result_file)
-    return _submitted(lines, trouble, result_file)
+        data = {"dialect": found.dialect, "problems": [attrs.asdict(entry) for entry in found.problems]}
+        return Result(
+            data=data, tables=(), errors=tuple(InvalidRequest(str(entry)) for entry in found.problems)
+        )
+    return await _submit_file(kk, found, target, journal, quiet_time)
 
 
-def _url(journal: str) -> str:
-    """Return the URL of a journal, which may be given as a file.
+async def _submit_file(
+    kk: KakaClo, found: OrderFile, target: Path, journal: str | None, quiet_time: float
+) -> Result:
+    header = found.header or ("line",)
+    rows = {row.line: row.cells if found.header else (str(row.line),) for row in found.rows}
+    with ResultFile(target, header, rows) as file:
+        book, is_there = await open_journal(kk, journal, quiet_time, make=bool(found.orders))
+        known = await placed_orders(kk, found, book, is_there=is_there, write=True)
+        news = unplaced(found, known)
+        problems = [*found.problems, *await taken_back(kk, found, known)]
+        lines = {line.custom_order_id: line for line in _known_lines(found, known)}
+        for entry in found.orders:
+            if entry.custom_order_id in lines:
+                _write(file, found, entry, lines[entry.custom_order_id])
+        _write_others(file, found, known, problems)
+        placed, trouble = await _place(kk, found, news.orders, book, file)
+        lines |= {line.custom_order_id: line for line in placed}
+    in_order = [lines[entry.custom_order_id] for entry in found.orders]
+    return _submitted(attrs.evolve(found, problems=tuple(problems)), in_order, trouble, file)
 
-    Raises:
-        ConfigurationError: it lies in the home of nobody, or in a folder that is gone.
-    """
-    from kakaclo_async.database.url import sqlite_url
 
-    try:
-        return sqlite_url(journal)
-    except (OSError, RuntimeError):
-        raise ConfigurationError(
-            "the journal's folder is not there: give --journal with its whole path"
-        ) from None
+def _known_lines(found: OrderFile, known: Mapping[str, Placed]) -> Iterable[ResultLine]:
+    """Yield what became of the orders that are not sent again: they are placed, or another is under their id."""
+    for key in (entry.custom_order_id for entry in found.orders):
+        placed = known.get(key, Placed())
+        if placed.conflict:
+            yield ResultLine(
+                custom_order_id=key, result="conflict", reason=placed.conflict, order_ids=placed.numbers
+            )
+        elif placed.numbers:
+            first = placed.numbers[0]
+            yield ResultLine(custom_order_id=key, result=_PLACED, order_id=first, order_ids=placed.numbers)
 
 
-def _submitted(lines: Sequence[ResultLine], trouble: Exception | None, file: ResultFile) -> Result:
+def _write(file: ResultFile, found: OrderFile, entry: FileOrder, line: ResultLine) -> None:
+    """Write what became of an order beside each of its rows; some of them may be left out of it."""
+    left = {each.line: each.reason for each in found.left_out}
+    plain = [number for number in entry.lines if number not in left]
+    file.write(plain, line)
+    for number in entry.lines:
+        if number in left and number in entry.item_lines:  # several items in one row
+            reason = "; ".join(filter(None, [line.reason, f"left out: {left[number]}"]))
+            file.write([number], attrs.evolve(line, reason=reason))
+
+
+def _write_others(
+    file: ResultFile, found: OrderFile, known: Mapping[str, Placed], problems: Iterable[FileProblem]
+) -> None:
+    """Write why the other rows are not sent: for a reason of their own, or for one of their whole order."""
+    items = {line for entry in found.orders for line in entry.item_lines}
+    due = {line for entry in found.orders for line in entry.lines}
+    of_line, of_order = defaultdict[int, list[str]](list), defaultdict[str, list[str]](list)
+    for left in found.left_out:
+        of_line[left.line].append(left.reason)
+        of_order[left.order].append(left.reason)
+    held, troubled = set[str](), set[int]()
+    for problem in problems:
+        held.add(problem.order or "-")
+        troubled.add(problem.line)
+        of_line[problem.line].append(f"{problem.field}: {problem.problem}")
+        of_order[problem.order].append(f"{problem.field}: {problem.problem}")
+    for row in found.rows:
+        if row.is_order and row.line not in items and (row.line not in due or row.line in of_line):
+            of_all = of_order[row.order] if row.order else []
+            is_held = row.line in troubled or (row.order in held and row.line not in due)
+            reasons = (of_all if is_held else of_line[row.line]) or of_all or of_line[row.line]
+            line = ResultLine(
+                custom_order_id=row.order,
+                result="problem" if is_held else "left out",
+                order_ids=() if row.line in due else known.get(row.order, Placed()).numbers,
+                reason="; ".join(dict.fromkeys(reasons)),
+            )
+            file.write([row.line], line)
+
+
+def _submitted(
+    found: OrderFile, lines: Sequence[ResultLine], trouble: Exception | None, file: ResultFile
+) -> Result:
     """Say what became of the orders: that none was sent only when none was."""
     counts = Counter(line.result for line in lines)
     if trouble is not None and not counts.keys() & {_PLACED, _UNKNOWN, "rejected"}:
@@ -147,93 +223,25 @@ def _submitted(lines: Sequence[ResultLine], trouble: Exception | None, file: Res
         errors.append(
             KakaCloError(f"{file.path} lacks results ({file.trouble}): run this again for all of them")
         )
-    others = [line for line in lines if line.result not in {_PLACED, _UNKNOWN, _NOT_SENT}]
+    if not lines and not found.problems:
+        sys.stderr.write("nothing is due\n")
+    others = [line.reason for line in lines if line.result not in {_PLACED, _UNKNOWN, _NOT_SENT}]
+    document = {name: part for name, part in found.to_dict().items() if name != "orders"}
+    counted = [*counts.items(), ("left out", len(found.left_out)), ("problems", len(found.problems))]
+    summary = [(name, count) for name, count in counted if count]
     return Result(
-        data={"results": [attrs.asdict(line) for line in lines], "file": str(file.path)},
-        tables=(Table(("Orders", str(len(lines))), [*counts.items(), ("results in", file.path)]),),
-        errors=(*errors, *(KakaCloError(line.reason) for line in others)),
+        data={"results": [attrs.asdict(line) for line in lines], "file": str(file.path), **document},
+        tables=(
+            *told_tables(found),
+            Table(("Orders", str(len(lines))), [*summary, ("results in", file.path)]),
+        ),
+        errors=(*errors, *(KakaCloError(text) for text in (*others, *map(str, found.problems)))),
         done=tuple(done),
     )
 
 
-async def _journal(kk: KakaClo, given: str | None, quiet_time: float, *, make: bool) -> "Journal":
-    """Open the journal that was asked for, or the shop's own, which does not depend on the folder one stands in.
-
-    Raises:
-        ConfigurationError: it cannot be opened; or it would be new, and another may know this shop's orders.
-    """
-    from kakaclo_async.database.url import DatabaseUrl, shop_file
-    from kakaclo_async.ordering import Journal
-    from kakaclo_async.ordering.database import prepare_shop_file
-
-    if given is None:
-        folder = None
-        with suppress(RuntimeError):
-            folder = user_data_path("kakaclo", appauthor=False) / "journals"
-        if folder is None or not folder.is_absolute():
-            raise ConfigurationError(
-                "you have no home folder for the journal: give --journal, or set KAKACLO_JOURNAL"
-            )
-        token = await sender_of(kk).state.token.read()
-        url = kk._base_url  # noqa: SLF001 - packages share privates
-        name = environment_name(url)
-        # Sandboxes come and go: each has a journal of its own.
-        path = shop_file(folder, name, token + url if name == "local" else token)
-        if not prepare_shop_file(path, make=make):
-            raise ConfigurationError(f"there is no journal in {path}: submit orders first, or give --journal")
-        given = str(path)
-    url = _url(given)
-    book = Journal(url, quiet_time=quiet_time)
-    try:
-        await book.pending()
-    except ConfigurationError as error:
-        if not make or not str(error).startswith("there is no journal"):
-            raise
-        where = DatabaseUrl.parse(url, holds="journal", example="orders.db")
-        sys.stderr.write(
-            f"new journal in {where.path() if where.is_sqlite else where}: orders placed with another journal are"
-            " unknown to it\n"
-        )
-    return book
-
-
-async def pending(
-    kk: KakaClo,
-    *,
-    journal: _JournalUrl = None,
-    settle: Annotated[
-        bool, typer.Option("--settle", help="First search KakaClo, and record what was placed.")
-    ] = False,
-    finish: Annotated[
-        bool, typer.Option("--finish", help="Settle, and then send again what KakaClo did not get.")
-    ] = False,
-    quiet_time: _QuietTime = 600.0,
-) -> Result:
-    """List the writes of a journal that are not done: being sent, of unknown outcome, or not executed."""
-    book = await _journal(kk, journal, quiet_time, make=False)
-    if finish:
-        entries = await book.finish(kk)
-    else:
-        entries = await (book.settle(kk) if settle else book.pending())
-    rows = [_facts(entry) for entry in entries]
-    columns = ("Kind", "Id", "Status", "Since", "Can be settled", "Attempts", "Why")
-    return Result(data=rows, tables=(Table(columns, [row.values() for row in rows]),))
-
-
-def _facts(entry: "Entry") -> dict[str, object]:
-    return {
-        "kind": entry.kind,
-        "id": entry.key,
-        "status": entry.status,
-        "since": entry.sent_from,
-        "settles_at": entry.settles_at,
-        "attempts": entry.attempts,
-        "why": entry.why,
-    }
-
-
 async def _place(
-    kk: KakaClo, found: Sequence[FileOrder], journal: "Journal", result_file: ResultFile
+    kk: KakaClo, found: OrderFile, entries: Sequence[FileOrder], journal: "Journal", result_file: ResultFile
 ) -> tuple[list[ResultLine], Exception | None]:
     """Place the orders of a file, none of which has a problem.
 
@@ -241,7 +249,7 @@ async def _place(
         What became of them, in their order; and what every other order would meet, too, so that no more were begun.
         Those that were under way then have come to their end.
     """
-    orders = {place: entry.order for place, entry in enumerate(found) if entry.order is not None}
+    orders = {place: entry.order for place, entry in enumerate(entries)}
     lines: dict[int, ResultLine] = {}
     unknown: dict[int, ResultLine] = {}
     troubles: list[Exception] = []
@@ -251,8 +259,8 @@ async def _place(
 
             def done(place: int, line: ResultLine) -> None:
                 lines[place] = line
-                result_file.write(line)
-                meter(PageDone(what="orders", rows=1, rows_done=len(lines), rows_total=len(found)))
+                _write(result_file, found, entries[place], line)
+                meter(PageDone(what="orders", rows=1, rows_done=len(lines), rows_total=len(entries)))
 
             async def send(place: int, wait: float | None) -> None:
                 async with turns:
@@ -271,10 +279,10 @@ async def _place(
             turns = asyncio.Semaphore(max(1, len(unknown)))
             await gather_in_order(partial(send, place, None) for place in unknown)
             for place in [place for place in orders if place not in lines]:
-                stopped = ResultLine(custom_order_id=found[place].custom_order_id, result=_NOT_SENT)
+                stopped = ResultLine(custom_order_id=entries[place].custom_order_id, result=_NOT_SENT)
                 done(place, unknown.get(place, stopped))
     except asyncio.CancelledError:
-        say(f"stopped after {len(lines)} of {len(found)} orders; run it again with the same journal")
+        say(f"stopped after {len(lines)} of {len(entries)} orders; run it again with the same journal")
         raise
     return [lines[place] for place in sorted(lines)], troubles[0] if troubles else None
 
@@ -307,7 +315,7 @@ async def _submit(
     except Exception as error:  # noqa: BLE001 - it must not hide what became of the others
         trouble = KakaCloError(fault(error))
         return await _recorded(order, journal, trouble), trouble
-    return line(result=_PLACED, order_id=created.id), None
+    return line(result=_PLACED, order_id=created.id, order_ids=created.ids), None
 
 
 async def _recorded(order: NewOrder, journal: "Journal", error: KakaCloError) -> ResultLine:

@@ -11,8 +11,9 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import Enum
-from stat import S_ISREG
-from typing import TYPE_CHECKING, Self
+from io import FileIO
+from itertools import count
+from typing import TYPE_CHECKING, Final, Self
 
 import attrs
 from rich.cells import cell_len
@@ -24,13 +25,11 @@ from kakaclo_async.codec import to_json
 from kakaclo_async.errors import InvalidRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from io import FileIO
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
     from typing import TextIO
 
     from kakaclo_async.errors import KakaCloError
-    from kakaclo_async.models.order import Order
 
 
 def _rows(rows: Iterable[Iterable[object]]) -> tuple[tuple[object, ...], ...]:
@@ -173,137 +172,94 @@ def one_line(text: str) -> str:
     return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
 
 
-def order_tables(order: Order) -> Iterator[Table]:
-    """Yield the tables of an order: its facts, its items, its packages."""
-    yield Table(
-        ("Order", order.id),
-        [
-            ("Custom id", order.custom_order_id),
-            ("Created", order.create_date),
-            ("Status", order.status),
-            ("Payment", order.financial_status),
-            ("Fulfilment", order.fulfillment_status),
-            ("Refund", order.refund_status),
-            ("Ship to", order.shipping_address and order.shipping_address.country),
-            ("Items", order.sub_total_amount),
-            ("Freight", order.freight_amount),
-            ("Coupon", order.coupon_amount),
-            ("Total", order.final_amount),
-            ("Refunded", order.refunded_amount),
-        ],
-    )
-    yield Table(
-        ("Item", "SKU", "From", "Qty", "Price", "Total", "Fulfilment", "Refund"),
-        [
-            (
-                item.item_id or item.id,
-                item.sku_code,
-                item.country_code,
-                item.product_num,
-                item.amount,
-                item.total,
-                item.fulfillment_status,
-                item.refund_status,
-            )
-            for item in order.order_items
-        ],
-    )
-    if order.fulfillments:
-        yield Table(
-            ("Package", "Status", "Carrier", "Tracking code", "Sent"),
-            [
-                (pack.pack_id or pack.id, pack.status, pack.carrier, pack.tracking_code, pack.delivery_time)
-                for pack in order.fulfillments
-            ],
-        )
-
-
 @attrs.frozen(kw_only=True)
 class ResultLine:
-    """What became of one order: a row of the result file."""
+    """What became of one order.
+
+    Attributes:
+        order_id: the first number that KakaClo gave it.
+        order_ids: all of them, as far as they are known.
+    """
 
     custom_order_id: str
     result: str
     order_id: str | None = None
     reason: str | None = None
+    order_ids: tuple[str, ...] = ()
 
 
-_HEADINGS = [field.name for field in attrs.fields(ResultLine)]
+_ADDED: Final = ("custom_order_id", "result", "order_id", "reason")
 
 
 class ResultFile:
-    """A file that takes each result when it comes, and is whole after each of them.
+    """A copy of a file of orders, with the result of each row beside it.
 
-    What earlier runs wrote stays. The last line of an order counts, and one that it has already is not written again.
+    It is a new file, never one that is there: `orders.results.2.csv` after `orders.results.csv`. Rows are on disk as
+    soon as their result is known, and stand in the order of the orders' file once all are.
+
+    Args:
+        path: what it is called if nothing is called so yet.
+        header: the columns of the orders' file.
+        rows: its rows, by their lines.
 
     Attributes:
+        path: where it is in the end; the older one, where that says the very same.
         trouble: why it takes no more results; None while it does. Placing orders goes on without it: the journal knows
             what was placed.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, header: Sequence[str], rows: Mapping[int, Sequence[str]]) -> None:
         self.path = path
         self.trouble: str | None = None
+        taken = {name.strip().casefold() for name in header}
+        self._header = (*header, *(f"kakaclo_{name}" if name in taken else name for name in _ADDED))
+        self._width = len(header)
+        self._rows = rows
+        self._written: dict[int, list[str]] = {}
+        self._older: Path | None = None
         self._file: FileIO | None = None
         self._whole = 0
-        self._is_cut = False
-        self._last: dict[str, list[str]] = {}
-
-    def check(self) -> None:
-        """Read what is in it.
-
-        Raises:
-            InvalidRequest: it holds something else than results, or cannot be read.
-        """
-        try:
-            written = self.path.read_bytes() if S_ISREG(self.path.stat().st_mode) else b""
-        except (FileNotFoundError, NotADirectoryError):
-            written = b""
-        except OSError as error:  # `is_file` of Python 3.14 knows none
-            raise InvalidRequest(f"{self.path} cannot be read: {error.strerror}") from None
-        try:
-            rows = list(csv.reader(io.StringIO(written.decode("utf-8-sig"), newline=""), strict=True))
-        except (ValueError, csv.Error):
-            rows = []
-        if rows[:1] == [_HEADINGS] and len(rows[-1]) < len(_HEADINGS) and not written.endswith(b"\n"):
-            del rows[-1]  # a run that was killed left half a line
-            written = written[: written.rfind(b"\n") + 1]
-        if written and rows[:1] != [_HEADINGS]:
-            raise InvalidRequest(
-                f"{self.path} exists and holds no results of orders: name another file with --results"
-            )
-        self._whole = len(written)
-        self._is_cut = bool(written) and not written.endswith(b"\n")
-        self._last = {row[0]: row for row in rows[1:] if row}
 
     def __enter__(self) -> Self:
-        self.check()
         try:
-            self._file = self.path.open("ab", buffering=0)
-            if self.path.is_file():
-                self._file.truncate(self._whole)
-            if self._is_cut:
-                self._whole += self._file.write(b"\r\n") or 0
-            if not self._whole:
-                self._append(_HEADINGS)
+            self.path, self._file = self._claim(self.path)
+            self._append(self._header)
         except OSError as error:
-            self.__exit__()
+            self._drop()
             raise InvalidRequest(f"{self.path} cannot be written: {error.strerror}") from None
         return self
 
-    def write(self, line: ResultLine) -> None:
-        """Add a result, unless there was trouble."""
-        row = ["" if value is None else str(value) for value in attrs.astuple(line)]
-        if self.trouble is None and self._last.get(row[0]) != row:
-            try:
-                self._append(row)
-            except OSError as error:
-                self.trouble = error.strerror or str(error)
+    def _claim(self, wanted: Path) -> tuple[Path, FileIO]:
+        for number in count(1):
+            path = wanted if number == 1 else wanted.with_name(f"{wanted.stem}.{number}{wanted.suffix}")
+            try:  # for its owner only: it holds addresses
+                return path, FileIO(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w")
+            except FileExistsError as error:
+                if not path.is_file():
+                    raise OSError(error.errno, "it is there, and no file") from None
+                self._older = path
+        raise AssertionError  # numbers do not end
+
+    def write(self, lines: Iterable[int], result: ResultLine) -> None:
+        """Add what became of the rows that begin at some lines, unless there was trouble."""
+        numbers = " ".join(result.order_ids) or result.order_id or ""
+        added = [result.custom_order_id, result.result, numbers, result.reason or ""]
+        for line in lines:
+            self._written[line] = self._row(line, added)
+            if self.trouble is None:
+                try:
+                    self._append(self._written[line])
+                except OSError as error:
+                    self.trouble = error.strerror or str(error)
+
+    def _row(self, line: int, added: Sequence[str]) -> list[str]:
+        cells = list(self._rows[line])
+        if len(cells) > self._width:  # what is added must stand below its headings
+            cells[self._width - 1 :] = [",".join(cells[self._width - 1 :])]
+        return [*cells, *[""] * (self._width - len(cells)), *added]
 
     def _append(self, row: Iterable[object]) -> None:
-        text = io.StringIO(newline="")
-        csv.writer(text).writerow(row)
-        file, rest = self._file, text.getvalue().encode("utf-8", "backslashreplace")
+        file, rest = self._file, _csv_lines([row])
         if file is None:
             return
         whole = self._whole + len(rest)
@@ -313,9 +269,46 @@ class ResultFile:
         except OSError:
             with suppress(OSError):  # what it has of this row would look like another result
                 file.truncate(self._whole)
+                file.seek(self._whole)
             raise
         self._whole = whole
 
-    def __exit__(self, *_: object) -> None:
+    def _finish(self) -> None:
+        """Put the rows into the order of the orders' file, at once; drop it where the older one says the same."""
+        for line in self._rows:
+            self._written.setdefault(line, self._row(line, [""] * len(_ADDED)))
+        data = _csv_lines([self._header, *(self._written[line] for line in sorted(self._written))])
+        if self._older is not None and self._older.is_file() and self._older.read_bytes() == data:
+            self.path.unlink()
+            self.path = self._older
+            return
+        beside = self.path.with_name(f".{self.path.name}.new")
+        with FileIO(os.open(beside, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "w") as file:
+            while data:
+                data = data[file.write(data) :]
+        beside.replace(self.path)
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None and not self._written:
+            self._drop()
+            return
         if self._file is not None:
             self._file.close()
+        if kind is None and self.trouble is None:
+            try:
+                self._finish()
+            except OSError as error:
+                self.trouble = error.strerror or str(error)
+
+    def _drop(self) -> None:
+        """Take away a file that has no result yet."""
+        if self._file is not None:
+            self._file.close()
+            with suppress(OSError):
+                self.path.unlink()
+
+
+def _csv_lines(rows: Iterable[Iterable[object]]) -> bytes:
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows(rows)
+    return text.getvalue().encode("utf-8", "backslashreplace")

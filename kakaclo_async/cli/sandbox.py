@@ -26,7 +26,8 @@ from kakaclo_async import (
 )
 from kakaclo_async.cli.catalog import freight_table
 from kakaclo_async.cli.command import FAILED, run_async, say
-from kakaclo_async.cli.output import Table, order_tables, print_tables
+from kakaclo_async.cli.orders import order_tables
+from kakaclo_async.cli.output import Table, print_tables
 from kakaclo_async.cli.progress import progress
 
 if TYPE_CHECKING:

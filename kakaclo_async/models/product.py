@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
+from typing import Final
 
 import attrs
 
@@ -23,6 +24,13 @@ class ProductStatus(OpenIntEnum):
     CLEARANCE = 4
     PARTIAL_CLEARANCE = 5
     OUT_OF_STOCK = 6
+
+
+ON_SALE: Final = frozenset({ProductStatus.ON_SHELF, ProductStatus.CLEARANCE, ProductStatus.PARTIAL_CLEARANCE})
+"""The states in which a SKU can be ordered."""
+
+FOR_GOOD: Final = frozenset({ProductStatus.DELETED, ProductStatus.DISCONTINUED})
+"""The states that no SKU comes back from."""
 
 
 class SupplierLevel(OpenStrEnum):

@@ -123,10 +123,7 @@ class OrderWrites(Writes):
         match entry.status:
             case WriteStatus.DONE:
                 fate = f"it is placed, as order {entry.outcome}"
-                then = (
-                    f"to correct it, have order {entry.outcome} changed by KakaClo's staff, or refund it and submit"
-                    " this one under an id of its own"
-                )
+                then = f"to correct it, have order {entry.outcome} changed by KakaClo's staff, or refund it"
             case WriteStatus.SENDING:
                 fate = "another worker is sending it"
                 then = "wait for its outcome before you correct it"
@@ -178,7 +175,14 @@ def _differences(entry: Entry, payload: bytes) -> str:
     own = (
         _WIRE_NAMES.get(whole, whole) + dot + part for whole, dot, part in (n.partition(".") for n in names)
     )
-    return ", ".join(sorted(re.sub(r"(?<=[a-z])([A-Z])", r"_\1", name).lower() for name in own))
+    said = sorted(re.sub(r"(?<=[a-z])([A-Z])", r"_\1", name).lower() for name in own)
+    items = f"items ({_items(entry.payload)} there, {_items(payload)} here)"
+    return ", ".join(items if name == "items" else name for name in said)
+
+
+def _items(payload: bytes) -> str:
+    lines = json.loads(payload)["orderItemsList"]
+    return " + ".join(f"{line['quantity']} {line['sku']}" for line in lines) or "none"
 
 
 class _Namesakes:

@@ -15,7 +15,7 @@ from kakaclo_async.catalog import export
 from kakaclo_async.cli.output import ResultFile, ResultLine
 from kakaclo_async.errors import InvalidRequest
 
-HEADER = "custom_order_id,sku,quantity,country,recipient,phone,province\n"
+HEADER = "custom_order_id,sku,quantity,country,recipient,phone,province,city,street1,zip\n"
 RESULTS = "custom_order_id,result,order_id,reason\r\n"
 
 
@@ -24,7 +24,10 @@ def orders(kakaclo, sku):
     """Write a file of orders."""
 
     def write(name, *ids, quantity=1):
-        Path(name).write_text(HEADER + "".join(f"{each},{sku},{quantity},US,A,1,CA\n" for each in ids))
+        Path(name).write_text(
+            HEADER
+            + "".join(f"{each},{sku},{quantity},US,A,555 0100,CA,Oakland,1 Main St,94607\n" for each in ids)
+        )
         return name
 
     return write
@@ -32,7 +35,7 @@ def orders(kakaclo, sku):
 
 def json_lines(path, key, sku, quantity):
     item = f'{{"sku": "{sku}", "quantity": {quantity}}}'
-    address = '{"country": "US", "recipient": "A", "phone": "1", "province": "CA"}'
+    address = '{"country": "US", "recipient": "A", "phone": "555 0100", "province": "CA", "city": "Oakland", "street1": "1 Main St", "zip": "94607"}'
     Path(path).write_text(f'{{"custom_order_id": "{key}", "items": [{item}], "address": {address}}}\n')
 
 

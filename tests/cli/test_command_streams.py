@@ -48,9 +48,11 @@ def shell(hosted, tmp_path):
 
 @pytest.fixture
 def orders(tmp_path, sku):
-    lines = [f"{key},{sku},1,US,A,1,CA\n" for key in "ABC"]
+    lines = [f"{key},{sku},1,US,A,555 0100,CA,Oakland,1 Main St,94607\n" for key in "ABC"]
     path = tmp_path / "orders.csv"
-    path.write_text("custom_order_id,sku,quantity,country,recipient,phone,province\n" + "".join(lines))
+    path.write_text(
+        "custom_order_id,sku,quantity,country,recipient,phone,province,city,street1,zip\n" + "".join(lines)
+    )
     return path
 
 

@@ -21,14 +21,18 @@ from kakaclo_async.catalog import Mirror
 from kakaclo_async.ordering import Journal
 
 SANDBOX = "kakaclo_async.sandbox"
+SHOP = "kakaclo_async.shop"  # a room of its own, which the core never enters: see test_import_direction.py
 MOST_FILES = 115
 MOST_FILES_IN_A_FOLDER = 14
 MOST_LINES_IN_A_FILE = 330
-LONGER = {"kakaclo_async.ratelimit.gate": 460}  # gate, lanes and permits are one subject
+LONGER = {
+    "kakaclo_async.ratelimit.gate": 460,  # gate, lanes and permits are one subject
+    "kakaclo_async.shop.incoming.dialects": 450,  # a table: a paragraph for each kind of file
+}
 
 
-def test_both_packages_without_the_sandbox_have_few_files():
-    files = [module for module in modules() if not module.startswith(SANDBOX)]
+def test_both_packages_without_the_sandbox_and_the_shop_have_few_files():
+    files = [module for module in modules() if not module.startswith((SANDBOX, SHOP))]
     assert len(files) <= MOST_FILES
 
 

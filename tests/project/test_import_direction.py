@@ -14,6 +14,7 @@ LAYERS: list[set[str]] = [
     {"kakaclo_sync", "cli"},
     {"kakaclo_async"},  # the public names
     {"testing"},
+    {"shop"},
     {"catalog", "ordering"},
     {"client"},
     {"resources"},
@@ -58,6 +59,12 @@ def test_a_module_imports_only_from_below(module: str) -> None:
         if (module, name) in CARRIED:
             continue
         assert RANK[own] < RANK[other], f"{module} imports {name}, which is not below it"
+
+
+def test_only_the_command_line_imports_what_is_for_shops() -> None:
+    """The files of shops change with the shops: nothing that places orders or mirrors a catalog depends on them."""
+    users = {layer(module) for module in modules() for name in imports(module) if layer(name) == "shop"}
+    assert users <= {"shop", "cli"}
 
 
 def test_no_modules_import_each_other_not_even_for_type_checkers() -> None:

@@ -149,7 +149,7 @@ def databases(kk: KakaClo, order: NewOrder) -> None:
         assert_type(mirror.run(since=START), MirrorReport)
         assert_type(mirror.verify(), MirrorReport)
         assert_type(mirror.status(), MirrorStatus)
-        assert_type(mirror.changes(after=7), Stream[Change])
+        assert_type(mirror.changes(after=7, country="US", only=["AMN00003"]), Stream[Change])
         mirror.follow(60.0, on_change=print, stop_on_signals=True)
     journal = Journal("sqlite:///orders.db", quiet_time=900.0)
     assert_type(kk.orders.submit(order, journal=journal), CreatedOrder)

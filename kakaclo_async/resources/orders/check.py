@@ -12,16 +12,13 @@ import attrs
 from kakaclo_async.errors import InvalidRequest
 from kakaclo_async.models.freight import ChannelType, Item, OrderCheck, OrderProblem
 from kakaclo_async.models.order import Address, NewOrder
-from kakaclo_async.models.product import ProductStatus
+from kakaclo_async.models.product import ON_SALE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from kakaclo_async.models.freight import FreightQuote
     from kakaclo_async.models.product import Product, Sku, StockLevel
-
-
-_SELLING = {ProductStatus.ON_SHELF, ProductStatus.CLEARANCE, ProductStatus.PARTIAL_CLEARANCE}
 
 
 def read_order(document: Mapping[str, object]) -> tuple[NewOrder | None, tuple[OrderProblem, ...]]:
@@ -167,7 +164,7 @@ def _sku_problems(
         if sku is None:
             yield OrderProblem(f"{field}.sku", f"KakaClo has no SKU {code!r}")
             continue
-        if sku.sku_status is not None and sku.sku_status not in _SELLING:
+        if sku.sku_status is not None and sku.sku_status not in ON_SALE:
             status = sku.sku_status.name.lower().replace("_", " ")
             yield OrderProblem(f"{field}.sku", f"SKU {code!r} is not on sale: {status}")
         level = levels.get(code)

@@ -1,0 +1,146 @@
+"""What a file of orders holds: orders to place, rows left out, problems and notes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+if TYPE_CHECKING:
+    from kakaclo_async.models.order import NewOrder
+
+
+@attrs.frozen(kw_only=True)
+class FileOrder:
+    """An order to place.
+
+    Attributes:
+        line: the line of the file where it begins, from 1.
+        item_lines: the line of each of its items.
+        lines: the lines of all its rows.
+        order: what is sent.
+    """
+
+    line: int
+    item_lines: tuple[int, ...]
+    lines: tuple[int, ...]
+    order: NewOrder
+
+    @property
+    def custom_order_id(self) -> str:
+        """The shop's number, after the prefix."""
+        return self.order.custom_order_id or ""
+
+
+@attrs.frozen
+class LeftOut:
+    """A row that is not sent, because it is not due or not KakaClo's."""
+
+    order: str
+    line: int
+    sku: str
+    reason: str
+
+
+@attrs.frozen
+class FileProblem:
+    """Why an order is held: nothing of it is sent. It never repeats a part of an address."""
+
+    order: str
+    line: int
+    field: str
+    problem: str
+
+    def __str__(self) -> str:
+        return f"line {self.line}, order {self.order!r}: {self.field}: {self.problem}"
+
+
+@attrs.frozen
+class FileNote:
+    """What was changed, or is worth a look. It never repeats a part of an address."""
+
+    order: str
+    line: int
+    field: str
+    note: str
+
+
+@attrs.frozen
+class FileRow:
+    """A row of the file.
+
+    Attributes:
+        line: where it begins.
+        order: whose it is; empty where it has no number.
+        cells: as they are.
+        is_order: False for a footer, and for a row that describes the columns.
+    """
+
+    line: int
+    order: str
+    cells: tuple[str, ...] = attrs.field(repr=False)
+    is_order: bool = True
+
+
+@attrs.frozen
+class Goods:
+    """One of the shop's goods, as it calls it, and in how many rows."""
+
+    sku: str
+    title: str
+    variant: str
+    count: int = 1
+
+
+@attrs.frozen(kw_only=True)
+class OrderFile:
+    """What a file of orders holds.
+
+    Attributes:
+        dialect: the kind of file.
+        orders: what is to be placed.
+        left_out: the rows that are not due, and why.
+        problems: why other orders are held.
+        notes: what was changed.
+        header: the names of the columns, as they are; empty for JSON lines.
+        rows: every row that is not blank, in the order of the file.
+        goods: the shop's goods, each once.
+    """
+
+    dialect: str
+    orders: tuple[FileOrder, ...]
+    left_out: tuple[LeftOut, ...]
+    problems: tuple[FileProblem, ...]
+    notes: tuple[FileNote, ...]
+    header: tuple[str, ...] = ()
+    rows: tuple[FileRow, ...] = attrs.field(default=(), repr=False)
+    goods: tuple[Goods, ...] = ()
+
+    def unaccounted(self) -> list[int]:
+        """Return the lines of rows that are in no order, are not left out, and have no problem: there are none."""
+        told: list[LeftOut | FileProblem] = [*self.left_out, *self.problems]
+        lines = {line for entry in self.orders for line in entry.lines} | {entry.line for entry in told}
+        held = {entry.order for entry in told if entry.order}
+        return [
+            row.line for row in self.rows if row.is_order and row.line not in lines and row.order not in held
+        ]
+
+    def to_dict(self) -> dict[str, object]:
+        """Return it as plain data for JSON."""
+        return {
+            "dialect": self.dialect,
+            "orders": [_plain(entry) for entry in self.orders],
+            "left_out": [attrs.asdict(entry) for entry in self.left_out],
+            "problems": [attrs.asdict(entry) for entry in self.problems],
+            "notes": [attrs.asdict(entry) for entry in self.notes],
+        }
+
+
+def _plain(entry: FileOrder) -> dict[str, object]:
+    return {
+        "custom_order_id": entry.custom_order_id,
+        "channel_type": str(entry.order.channel_type),
+        "items": [{"sku": item.sku, "quantity": item.quantity} for item in entry.order.items],
+        "address": attrs.asdict(entry.order.address),
+        "line": entry.line,
+    }

@@ -11,7 +11,7 @@ from typing import Annotated, TypeVar
 import typer
 
 from kakaclo_async import InvalidRequest, Item, KakaClo, KakaCloError, Recording, Unauthorized, __version__
-from kakaclo_async.cli import catalog, orders, orders_check, orders_journal, orders_submit
+from kakaclo_async.cli import catalog, orders
 from kakaclo_async.cli.command import (
     EXIT_CODES,
     FAILED,
@@ -29,6 +29,7 @@ from kakaclo_async.cli.export import export
 from kakaclo_async.cli.mirror import changes, mirror, status
 from kakaclo_async.cli.output import Result, Table, drop_stdout, one_line, show
 from kakaclo_async.cli.sandbox import demo, sandbox
+from kakaclo_async.cli.shop import check, journal, submit
 from kakaclo_async.resources import V1
 from kakaclo_async.sending import sender_of
 
@@ -149,14 +150,14 @@ for call in (
     app.command()(as_command(call))
 for placing in (
     orders.create,
-    orders_check.check,
-    orders_submit.submit,
+    check.check,
+    submit.submit,
     orders.show,
     orders.refund,
-    orders_journal.pending,
+    journal.pending,
 ):
     group.command()(as_command(placing))
-group.command("map")(orders_check.map_skus)
+group.command("map")(check.map_skus)
 app.add_typer(group, name="orders")
 
 

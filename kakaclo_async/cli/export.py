@@ -2,33 +2,20 @@
 
 import sys
 from collections.abc import Iterable
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, BinaryIO
+from typing import Annotated, BinaryIO
 
-import attrs
 import typer
 
 from kakaclo_async import InvalidRequest
-from kakaclo_async.cli.command import FAILED, run_async, say
+from kakaclo_async.cli.command import run_async
 from kakaclo_async.cli.mirror import DB, DEFAULT_DB
-from kakaclo_async.cli.output import Result, Table, one_line, print_table, show
+from kakaclo_async.cli.output import STDOUT, Result, Table, refuse_database, show
+from kakaclo_async.cli.shop.listings import explain_price, shops_file, show_listing
 
-if TYPE_CHECKING:
-    from kakaclo_async.shop import ListingReport
-
-
-STDOUT = Path("-")
-
-_SHOPS_FILES = {
-    "shopify": "shopify_products.csv",
-    "shopify-inventory": "shopify_inventory.csv",
-    "woocommerce": "woocommerce_products.csv",
-    "google": "google_products.txt",
-}
 _FOR_SHOPS = "For shops, with --for"
-_MOST_NAMED = 5
 
 
 class What(StrEnum):
@@ -163,7 +150,7 @@ def export(  # noqa: PLR0917 - options, which typer gives by name
         from kakaclo_async.shop import Settings, export_listings
 
         rule = Path(price) if price and is_file(price) else price
-        path = _shops_file(target, out, (only, rule), as_json=as_json)
+        path = shops_file(target, out, (only, rule), as_json=as_json)
         listing = export_listings(
             db,
             sys.stdout.buffer if path == STDOUT else path,
@@ -174,10 +161,10 @@ def export(  # noqa: PLR0917 - options, which typer gives by name
             price=rule,
             buffer=buffer or 0,
             for_spreadsheet=for_spreadsheet,
-            explain=_explain if explain else None,
+            explain=explain_price if explain else None,
             settings=Settings(**{name: text for name, text in settings.items() if text is not None}),
         )
-        _show_listing(run_async(listing), path, as_json=as_json)
+        show_listing(run_async(listing), path, as_json=as_json)
         return
     wanted = list(dict.fromkeys(what or (What.PRODUCTS, What.SKUS, What.STOCK)))
     if out == STDOUT:
@@ -210,44 +197,6 @@ def _files(wanted: list[What], kind: str | None, out: Path | None) -> dict[Path,
     return {out: wanted[0]}
 
 
-def refuse_database(path: Path) -> None:
-    """Keep a database from being overwritten, and what SQLite keeps beside one.
-
-    Raises:
-        InvalidRequest: it is one.
-    """
-    from kakaclo_async.database.lock import SQLITE_FILES
-
-    names = (path.name, *(path.name.removesuffix(ending) for ending in SQLITE_FILES))
-    for name in dict.fromkeys(names):
-        with suppress(OSError):
-            file = path.with_name(name)
-            with file.open("rb") if file.is_file() else nullcontext() as opened:
-                if opened is not None and opened.read(16) == b"SQLite format 3\0":
-                    raise InvalidRequest(f"{path} belongs to a database: give another file")
-
-
-def refuse_other_files(results: Path, orders: Path, journal: str | None) -> None:
-    """Keep the results of `orders submit` from its other files, before anything is read or made.
-
-    Raises:
-        InvalidRequest: they would be written into another file of the run, or into a database.
-    """
-    from kakaclo_async.database.lock import is_file_of
-    from kakaclo_async.database.url import DatabaseUrl
-
-    try:
-        if results.exists() and orders.exists() and results.samefile(orders):
-            raise InvalidRequest(f"--results {results} is the file of orders itself: name another file")
-        if journal is not None:
-            where = DatabaseUrl.parse(journal, holds="journal", example="orders.db")
-            if where.is_sqlite and is_file_of(where.path(), results):
-                raise InvalidRequest(f"--results {results} belongs to the journal: name another file")
-    except OSError as error:
-        raise InvalidRequest(f"--results {results} cannot be written: {error.strerror}") from None
-    refuse_database(results)
-
-
 async def _write(
     targets: Iterable[tuple[Path | BinaryIO, What]], db: str, kind: str | None
 ) -> dict[str, int]:
@@ -261,49 +210,3 @@ def is_file(text: str) -> bool:
     with suppress(OSError, ValueError):
         return Path(text).is_file()
     return False
-
-
-def _shops_file(target: str, out: Path | None, read: Iterable[Path | str | None], *, as_json: bool) -> Path:
-    if target not in _SHOPS_FILES:
-        raise InvalidRequest(f"--for must be one of {', '.join(_SHOPS_FILES)}, not {target!r}")
-    if out == STDOUT:
-        if as_json:
-            raise InvalidRequest("--json tells about a file: give --out a file instead of -")
-        return out
-    try:
-        path = (out or Path()) / _SHOPS_FILES[target] if out is None or out.is_dir() else out
-        for other in read:
-            if isinstance(other, Path) and path.exists() and other.exists() and path.samefile(other):
-                raise InvalidRequest(f"--out {path} is a file that is read for it: name another one")
-    except OSError as error:
-        raise InvalidRequest(f"--out cannot be written: {error.strerror}") from None
-    refuse_database(path)
-    return path
-
-
-def _explain(line: str) -> None:
-    sys.stderr.write(f"{one_line(line)}\n")
-
-
-def _show_listing(report: "ListingReport", path: Path, *, as_json: bool) -> None:
-    facts = [
-        ("SKUs", report.skus),
-        ("rows", report.rows),
-        *((f"left out: {why}", count) for why, count in report.left_out.items()),
-        ("codes that the mirror does not know", len(report.unknown)),
-        *(() if path == STDOUT else [("written to", path)]),
-    ]
-    table = Table(("products", str(report.products)), facts)
-    if path == STDOUT:
-        print_table(table, sys.stderr)
-    else:
-        show(Result(data={"file": str(path), **attrs.asdict(report)}, tables=(table,)), as_json=as_json)
-    if report.unknown:
-        named = ", ".join(report.unknown[:_MOST_NAMED]) + (
-            ", ..." if len(report.unknown) > _MOST_NAMED else ""
-        )
-        say(one_line(f"{len(report.unknown)} of the codes of --only are not in the mirror: {named}"))
-    if not report.products:
-        say("nothing is listed: look at --only and --category, and at what is left out")
-    if report.unknown or not report.products:
-        raise typer.Exit(FAILED)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from support.sample_mirror import FILES, RULE, add_sample, empty_mirror
 
-from kakaclo_async.cli.export import _SHOPS_FILES
+from kakaclo_async.cli.shop.listings import _SHOPS_FILES
 from kakaclo_async.shop import PriceRule, listed, listing_rows
 from kakaclo_async.shop.outgoing.targets import TARGETS
 

@@ -24,8 +24,9 @@ from kakaclo_async import (
     Unauthorized,
 )
 from kakaclo_async.cli.command import fault, say, sentence
-from kakaclo_async.cli.export import refuse_other_files
-from kakaclo_async.cli.orders_check import (
+from kakaclo_async.cli.output import Result, Table
+from kakaclo_async.cli.progress import progress
+from kakaclo_async.cli.shop.check import (
     Channels,
     Ioss,
     OlderThan,
@@ -38,7 +39,7 @@ from kakaclo_async.cli.orders_check import (
     told_tables,
     unplaced,
 )
-from kakaclo_async.cli.orders_journal import (
+from kakaclo_async.cli.shop.journal import (
     JournalUrl,
     Placed,
     QuietTime,
@@ -47,8 +48,7 @@ from kakaclo_async.cli.orders_journal import (
     placed_orders,
     taken_back,
 )
-from kakaclo_async.cli.output import Result, ResultFile, ResultLine, Table
-from kakaclo_async.cli.progress import progress
+from kakaclo_async.cli.shop.results import ResultFile, ResultLine, refuse_other_files
 from kakaclo_async.sharing import gather_in_order
 from kakaclo_async.shop import OrderFile
 from kakaclo_async.shop.incoming.order_file import FileOrder, FileProblem

@@ -25,7 +25,9 @@ from kakaclo_async import (
 )
 from kakaclo_async.cli.command import run_async
 from kakaclo_async.cli.mirror import DB, DEFAULT_DB
-from kakaclo_async.cli.orders_journal import (
+from kakaclo_async.cli.output import Result, Table, show
+from kakaclo_async.cli.progress import progress
+from kakaclo_async.cli.shop.journal import (
     JournalUrl,
     Placed,
     QuietTime,
@@ -34,8 +36,6 @@ from kakaclo_async.cli.orders_journal import (
     placed_orders,
     taken_back,
 )
-from kakaclo_async.cli.output import Result, Table, show
-from kakaclo_async.cli.progress import progress
 from kakaclo_async.resources.orders.check import judge
 from kakaclo_async.shop import OrderFile, guess_map, read_orders, write_map
 from kakaclo_async.shop.incoming.order_file import FileNote, FileOrder, FileProblem, LeftOut

@@ -40,7 +40,13 @@ _PIECES = 3
 _PATIENCE = 60.0  # seconds for what takes a few
 
 _ADDRESS = Address(
-    country="US", recipient="A. Customer", phone="555 0100", province="California", city="Springfield"
+    country="US",
+    province="California",
+    recipient="A. Customer",
+    phone="555 0100",
+    street1="1 Main St",
+    city="Los Angeles",
+    zip="90001",
 )
 
 _MARK = 0x4B4B4C44

@@ -10,6 +10,7 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from kakaclo_async.errors import InvalidRequest, without_frames
+from kakaclo_async.models.address_checks import NAMES, name_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -222,7 +223,8 @@ def as_country(code: str) -> str:
     Quotes, previews and orders all pass through here: what one of them takes, the others take.
     """
     given = cast("object", code)
-    return given.strip().upper() if isinstance(given, str) and given.isascii() else code
+    written = given.strip() if isinstance(given, str) else ""
+    return written.upper() if written.isascii() and written else code
 
 
 def country(instance: object, field: Field, value: object) -> None:
@@ -230,6 +232,7 @@ def country(instance: object, field: Field, value: object) -> None:
     if not isinstance(value, str) or _COUNTRY.fullmatch(value) is None:
         raise InvalidRequest(
             f"{_name(instance, field)} must be a two-letter code such as 'US'; it takes at most 12 characters"
+            f"{_what_to_write(value)}"
         )
 
 
@@ -237,8 +240,15 @@ def check_country(code: object) -> str:
     """Return a country code as the API writes it, or refuse it."""
     written = as_country(cast("str", code))
     if not isinstance(code, str) or _COUNTRY.fullmatch(written) is None:
-        raise InvalidRequest(f"country must be a two-letter code such as 'US', not {code!r}")
+        raise InvalidRequest(
+            f"country must be a two-letter code such as 'US', not {code!r}{_what_to_write(code)}"
+        )
     return written
+
+
+def _what_to_write(country: object) -> str:
+    code = NAMES.get(name_key(country)) if isinstance(country, str) else None
+    return f": write {code!r}" if code else ""
 
 
 def lookup_code(instance: object, field: Field, value: object) -> None:

@@ -15,8 +15,9 @@ from kakaclo_async.models._checks import (
     text,
     without_locals,
 )
+from kakaclo_async.models.address_checks import address_problems
 from kakaclo_async.models.common import OpenStrEnum, Option, Record, wire
-from kakaclo_async.models.freight import ChannelType, Item, as_channel_type, items_tuple
+from kakaclo_async.models.freight import ChannelType, Item, OrderProblem, as_channel_type, items_tuple
 
 
 class OrderStatus(OpenStrEnum):
@@ -115,7 +116,7 @@ class Address:
         phone: like street1, street2 and city at most 64 characters.
 
     Raises:
-        InvalidRequest: when a limit is broken.
+        InvalidRequest: when a limit is broken, or the country is no code. `problems` tells what else is wrong.
     """
 
     country: str = attrs.field(converter=as_country, validator=[text(32), country])
@@ -128,6 +129,14 @@ class Address:
     zip: str | None = attrs.field(default=None, validator=optional_text(32), repr=False)
     ioss: str | None = attrs.field(default=None, validator=optional_text(32), repr=False)
     vat: str | None = attrs.field(default=None, validator=optional_text(32), repr=False)
+
+    @property
+    def problems(self) -> tuple[OrderProblem, ...]:
+        """Why nobody can deliver to it, told from the address alone: masked, cut, a postal code of another country.
+
+        KakaClo takes such an address all the same, and so do `orders.create` and `orders.submit`.
+        """
+        return tuple(OrderProblem(f"address.{name}", text) for name, text in address_problems(self))
 
 
 def _sale_platform(name: str | None) -> str | None:

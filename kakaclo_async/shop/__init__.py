@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from kakaclo_async.errors import ConfigurationError
-from kakaclo_async.shop.checks import address_problems
+from kakaclo_async.models.address_checks import address_problems
 from kakaclo_async.shop.incoming.guess import guess_map, write_map
 from kakaclo_async.shop.incoming.order_file import OrderFile
 from kakaclo_async.shop.incoming.orders import read_orders

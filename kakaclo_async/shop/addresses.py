@@ -4,33 +4,33 @@ from __future__ import annotations
 
 import html
 import re
-import unicodedata
 from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from kakaclo_async.shop.checks import CITIES, EU, WITH_PROVINCE, value_problem
+from kakaclo_async.models.address_checks import CITIES, EU, WITH_PROVINCE, is_blank, narrow, value_problem
 from kakaclo_async.shop.countries import country_code
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _STREET: Final = 64
-_BLANK: Final = {"-", "--", "---", ".", "n/a", "none", "null"}
 _US: Final = {"US", "PR", "VI"}
 _ONE_ZERO: Final = {
     *("ct", "ma", "me", "nh", "nj", "ri", "vt", "pr", "vi", "ae"),
     *("connecticut", "massachusetts", "maine", "new hampshire", "new jersey", "rhode island", "vermont"),
-    *("puerto rico", "virgin islands"),
+    *("puerto rico", "virgin islands", "armed forces europe", "armed forces europe, middle east, & canada"),
+    *("armed forces africa", "armed forces canada", "armed forces middle east"),
 }
 """States whose zips begin with a zero, by code and name."""
 _TWO_ZEROS: Final = frozenset({"pr", "vi", "puerto rico", "virgin islands"})
-_SHORT_ZIP: Final = re.compile(r"(\d{3,4})(?:\.0)?(-\d{4})?", re.ASCII)
+_SHORT_ZIP: Final = re.compile(r"(\d{3,4})-?(\d{4})?", re.ASCII)
+_ZIP_AS_NUMBER: Final = re.compile(r"(\d{3,10})\.0", re.ASCII)
 _WRAPPED: Final = re.compile(r"=\"([^\"]*)\"")
 _ENTITY: Final = re.compile(r"&(?:#\d{2,6}|#x[0-9a-f]{2,5}|amp|quot|apos|lt|gt|nbsp);", re.IGNORECASE)
-_DASH: Final = re.compile("[\u2010-\u2015\u2212\u30fc]")
 _FORMULA: Final = re.compile(r"'+(?=[=+\-@\d(])")
-_INVISIBLE: Final = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\u00ad]")
+_INVISIBLE: Final = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]|(?<![\u00c0-\u00df])\u00ad")
+"""After a capital with an accent a soft hyphen is half of a letter that was encoded twice."""
 
 Told = tuple[str, str]
 """A field, and what is said of it; never a part of an address."""
@@ -79,7 +79,7 @@ def make_ready(
     _city_and_province(given, country, ready)
     _zip(given.get("zip", ""), country, ready)
     number = _narrow(given.get("phone", ""), "phone", ready)
-    if number.casefold() in _BLANK or (number and not value_problem(number) and not re.search(r"\d", number)):
+    if number and (is_blank(number) or not (value_problem(number) or re.search(r"\d", number))):
         number = ""
         if phone is None:
             ready.problems.append(("phone", "it is no phone number"))
@@ -191,7 +191,7 @@ def _city_and_province(given: Mapping[str, str], country: str, ready: Ready) -> 
     if country and re.match(rf"{country}-\w", province, re.IGNORECASE):
         province = province[len(country) + 1 :]
         ready.notes.append(("province", "the country's code before it is taken away"))
-    if province.casefold() in _BLANK:
+    if is_blank(province):
         province = ""
     if not province and country in WITH_PROVINCE:
         ready.problems.append(("province", f"it is missing, and {country} needs the state or province"))
@@ -208,24 +208,24 @@ def _city_and_province(given: Mapping[str, str], country: str, ready: Ready) -> 
 
 def _narrow(value: str, field: str, ready: Ready) -> str:
     """Write the wide digits of Japanese keyboards as others."""
-    if value.isascii():
-        return value
-    narrow = _DASH.sub("-", unicodedata.normalize("NFKC", value)).removeprefix("\u3012").strip()
-    if narrow != value and narrow.isascii():
+    written = narrow(value)
+    if written != value:
         ready.notes.append((field, "its wide digits are written as usual ones"))
-        return narrow
-    return value
+    return written
 
 
 def _zip(given: str, country: str, ready: Ready) -> None:
     code = _narrow(given, "zip", ready)
-    if code.casefold() in _BLANK:
+    if is_blank(code):
         code = ""
+    if number := _ZIP_AS_NUMBER.fullmatch(code):
+        code = number[1]
+        ready.notes.append(("zip", "the .0 of a spreadsheet is taken away"))
     short = _SHORT_ZIP.fullmatch(code) if country in _US else None
     if short:
         state = ready.fields.get("province", "").casefold() if country == "US" else country.casefold()
         zeros = 5 - len(short[1])
         if state in (_ONE_ZERO if zeros == 1 else _TWO_ZEROS):
-            code = "0" * zeros + short[1] + (short[2] or "")
+            code = "0" * zeros + short[1] + (f"-{short[2]}" if short[2] else "")
             ready.notes.append(("zip", "the zero in front, which a spreadsheet took, is put back"))
     ready.fields["zip"] = code

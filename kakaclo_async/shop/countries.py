@@ -3,76 +3,65 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from functools import cache
 from typing import Final
 
 from kakaclo_async.errors import ConfigurationError
-from kakaclo_async.shop.checks import COUNTRIES
+from kakaclo_async.models.address_checks import COUNTRIES, NAMES, name_key
 
 _LANGUAGES: Final = (
     "de", "fr", "es", "it", "nl", "pt", "pl", "sv", "da", "nb", "fi", "cs", "sk", "hu", "ro", "bg", "el", "hr", "sl",
     "lt", "lv", "et", "tr", "ru", "uk", "ja", "ko", "zh", "zh_Hant", "vi", "th", "id", "ar", "he",
 )  # fmt: skip
-_ALSO: Final = {
-    "great britain": "GB",
-    "britain": "GB",
-    "england": "GB",
-    "scotland": "GB",
-    "wales": "GB",
-    "northern ireland": "GB",
-    "united kingdom of great britain and northern ireland": "GB",
-    "uk": "GB",
-    "u k": "GB",
-    "united states of america": "US",
-    "u s": "US",
-    "u s a": "US",
-    "america": "US",
-    "holland": "NL",
-    "the netherlands": "NL",
-    "republic of ireland": "IE",
-    "eire": "IE",
-    "el": "GR",
-    "czech republic": "CZ",
-    "turkey": "TR",
-    "russian federation": "RU",
-    "korea": "KR",
-    "republic of korea": "KR",
-    "korea republic of": "KR",
-    "korea south": "KR",
-    "hong kong": "HK",
-    "macau": "MO",
-    "macao": "MO",
-    "taiwan province of china": "TW",
-    "taiwan roc": "TW",
-    "viet nam": "VN",
-    "uae": "AE",
-    "brasil": "BR",
-    "macedonia": "MK",
-    "slovak republic": "SK",
-    "moldova republic of": "MD",
-    "tanzania united republic of": "TZ",
-    "venezuela bolivarian republic of": "VE",
-    "bolivia plurinational state of": "BO",
-    "iran islamic republic of": "IR",
-    "brunei darussalam": "BN",
-    "cote d ivoire": "CI",
-    "ivory coast": "CI",
-    "cape verde": "CV",
-    "swaziland": "SZ",
-    "burma": "MM",
-    "palestine": "PS",
-    "vatican": "VA",
-    "holy see": "VA",
-    "virgin islands u s": "VI",
-    "us virgin islands": "VI",
-    "virgin islands british": "VG",
-    "china mainland": "CN",
-    "mainland china": "CN",
-    "peoples republic of china": "CN",
-    "p r china": "CN",
-    "prc": "CN",
+
+
+def _key(name: str) -> str:
+    return " ".join(re.sub(r"\bthe\b", "", re.sub(r"\bsaint\b", "st", name_key(name))).split())
+
+
+_ALSO: Final = NAMES | {
+    _key(name): code
+    for code, names in {
+        "AT": "oesterreich",
+        "BA": "bosnia herzegovina",
+        "BN": "brunei darussalam",
+        "BQ": "bonaire sint eustatius and saba",
+        "CD": "congo the democratic republic of the|congo democratic republic of the"
+        "|democratic republic of the congo|dr congo",
+        "CG": "republic of the congo",
+        "CI": "cote d ivoire|ivory coast",
+        "CV": "cape verde",
+        "FK": "falkland islands malvinas",
+        "FR": "france metropolitan|france metropolitaine",
+        "KP": "korea democratic peoples republic of|democratic peoples republic of korea|north korea",
+        "LA": "lao peoples democratic republic|lao pdr",
+        "LY": "libyan arab jamahiriya",
+        "MF": "st martin french part",
+        "MK": "macedonia|macedonia the former yugoslav republic of",
+        "MM": "burma",
+        "MO": "macau|macao|macao sar|macao s a r|macao s a r china|\u6fb3\u9580|\u6fb3\u95e8",
+        "PS": "palestine|state of palestine|palestinian territory|palestinian territory occupied",
+        "RU": "russian federation",
+        "SH": "st helena ascension and tristan da cunha",
+        "SK": "slovak republic",
+        "SX": "st martin dutch part|sint maarten dutch part",
+        "SY": "syrian arab republic",
+        "SZ": "swaziland",
+        "TL": "east timor",
+        "TR": "turkey",
+        "TW": "taiwan province of china|taiwan roc|republic of china|taiwan republic of china",
+        "VA": "vatican|holy see|vatican city state|holy see vatican city state",
+        "VG": "virgin islands british",
+        "VI": "virgin islands u s|virgin islands us|us virgin islands|united states virgin islands",
+        "VN": "viet nam",
+    }.items()
+    for name in names.split("|")
 }
+_STATE_OF: Final = re.compile(
+    r"^(?:(?:federal|federated|islamic|plurinational|bolivarian|united|socialist) )?"
+    r"(?:republic|states?|kingdom|principality|commonwealth|grand duchy|sultanate) of (?:the )?"
+)
+_LAST_FIRST: Final = re.compile(r"([^,]+), ([^,]+ of(?: the)?)", re.IGNORECASE)
 
 
 def country_code(name: str) -> str | None:
@@ -87,16 +76,21 @@ def country_code(name: str) -> str | None:
     written = name.strip().upper()
     if written in COUNTRIES or re.fullmatch(r"[A-Z]{2}_[A-Z0-9]{1,9}", written, re.ASCII):
         return written
-    key = _key(name)
+    if code := _known(name):
+        return code
+    # Two names of one country: "United States (US)", "England, UK".
+    parts = [part for part in re.split(r"[(),/]", name) if part.strip()]
+    found = {_known(part) for part in parts} if len(parts) > 1 else set[str | None]()
+    return found.pop() if len(found) == 1 else None
+
+
+def _known(name: str) -> str | None:
+    if (written := name.strip().upper()) in COUNTRIES:
+        return written
+    key = _key(_LAST_FIRST.sub(r"\2 \1", name.strip()))
     if len(key) < 2:
         return None
-    return _ALSO.get(key) or _named(key)
-
-
-def _key(name: str) -> str:
-    plain = unicodedata.normalize("NFKD", name.casefold().replace("&", " and "))
-    plain = "".join(sign for sign in plain if not unicodedata.combining(sign))
-    return " ".join(re.findall(r"\w+", re.sub("['\u2019]", "", plain))).removeprefix("the ")
+    return _ALSO.get(_key(name)) or _ALSO.get(key) or _named(key) or _named(_STATE_OF.sub("", key))
 
 
 @cache

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kakaclo_async.errors import InvalidRequest
+from kakaclo_async.models._checks import check_country
 from kakaclo_async.models.custom import MaterialImage, NewDesign
 from kakaclo_async.models.freight import (
     ChannelsRequest,
@@ -125,7 +126,7 @@ def test_an_order_is_checked(fields, sentence):
         NewOrder(**{"address": Address(**HOME), "items": [Item("A", 1)]} | fields)
 
 
-@pytest.mark.parametrize("written", ["US", "us", " Us ", "uS\n"])
+@pytest.mark.parametrize("written", ["US", "us", " Us ", "uS\n", "us\xa0"])
 def test_a_country_is_one_code_however_it_is_written(written):
     assert Address(**HOME | {"country": written}).country == "US"
     assert FreightRequest([Item("A", 1)], written).country == "US"
@@ -154,6 +155,21 @@ def test_what_is_no_country_code_is_refused_without_repeating_it(make, written):
     with pytest.raises(InvalidRequest, match=r"\.country must be ") as caught:
         make(written)
     assert str(written) not in str(caught.value).replace("'US'", "")
+
+
+@pytest.mark.parametrize(
+    ("written", "code"),
+    [("United States", "US"), ("usa", "US"), ("U.S.A.", "US"), ("The Netherlands", "NL"), ("Florida", None)],
+)
+def test_the_error_for_the_name_of_a_country_says_what_to_write(written, code):
+    for make in (
+        lambda: Address(**HOME | {"country": written}),
+        lambda: FreightRequest([Item("A", 1)], written),
+        lambda: check_country(written),
+    ):
+        with pytest.raises(InvalidRequest) as caught:
+            make()
+        assert str(caught.value).partition(": write ")[2] == (f"{code!r}" if code else "")
 
 
 @pytest.mark.parametrize("written", ["Express", "express", " EXPRESS "])

@@ -6,6 +6,7 @@ import json
 import sqlite3
 from contextlib import closing
 
+import attrs
 import pytest
 from support.ordering import POST
 from support.shop import ADDRESS
@@ -22,7 +23,7 @@ from kakaclo_async.resources.custom import design_key
 from kakaclo_async.sandbox import Fault
 
 ORDER = NewOrder(
-    address=ADDRESS,
+    address=attrs.evolve(ADDRESS, zip=None),
     items=[Item("DRESS", 2), Item("HAT", 1), Item("DRESS", 1)],
     channel_type="Express",
     custom_order_id="SHOP-1",

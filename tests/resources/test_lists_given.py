@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+import attrs
 import pytest
 from support.shop import ADDRESS
 
@@ -158,10 +159,8 @@ def test_models_read_a_generator_once_and_keep_all_of_it():
 
 async def test_plain_data_of_an_order_may_hold_a_generator(kk, sandbox):
     sku = next(sandbox.catalog.selling(pieces=5))
-    address = {"country": "US", "recipient": "A", "phone": "1", "province": "B"}
-
     check = await kk.orders.check(
-        {"address": address, "items": ({"sku": sku, "quantity": number} for number in (1, 2))}
+        {"address": attrs.asdict(ADDRESS), "items": ({"sku": sku, "quantity": number} for number in (1, 2))}
     )
 
     assert check.ok, check.problems

@@ -13,7 +13,7 @@ from kakaclo_async.models.family import Family
 from kakaclo_async.models.freight import Item, OrderCheck
 from kakaclo_async.models.order import CreatedOrder, NewOrder
 from kakaclo_async.resources.freight import Freight
-from kakaclo_async.resources.orders.check import judge, read_order
+from kakaclo_async.resources.orders.check import judge, read_order, undeliverable
 from kakaclo_async.resources.orders.placing import drop_quotes, place, with_custom_order_id
 from kakaclo_async.resources.orders.reads import OrderReads, by_number, find_orders, orders_by_number
 from kakaclo_async.resources.orders.requests import check_order_id, made_at
@@ -108,10 +108,12 @@ class Orders(OrderReads):
         return CreatedOrder(str(number), custom_order_id, ids=Number.all_of(number))
 
     async def check(self, order: NewOrder | Mapping[str, object]) -> OrderCheck:
-        """Find everything that KakaClo could decline about an order, before it is placed.
+        """Find everything that KakaClo could decline about an order, or nobody deliver, before it is placed.
 
-        SKUs on sale and in stock, address, country, freight for the channel type, balance. Nothing is sent about an
-        order that breaks a documented limit. Stock and balance may change until the order is placed.
+        SKUs on sale and in stock, address, country, freight for the channel type, balance. Of the address also what
+        KakaClo takes and no parcel survives: masked, cut by a spreadsheet, a postal code of another country, no street.
+        Nothing is sent about an order that breaks a documented limit. Stock and balance may change until the order is
+        placed.
 
         `GET /v1/product/products`, `GET /v1/product/stocks`, `POST /v2/order/orders/channel/automationSplit` and
         `GET /v1/payment/balance`, at once; concurrent checks share requests
@@ -126,7 +128,7 @@ class Orders(OrderReads):
         if not isinstance(order, NewOrder):
             built, problems = read_order(order)
             if built is None:
-                return OrderCheck(problems=problems)
+                return OrderCheck(problems=(*problems, *undeliverable(order, problems)))
             order = built
         items, country, sender = order.items, order.address.country, self._sender.for_call()
         skus = list(dict.fromkeys(item.sku for item in items))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 import attrs
 
 from kakaclo_async.errors import InvalidRequest
+from kakaclo_async.models.address_checks import address_problems
 from kakaclo_async.models.freight import ChannelType, Item, OrderCheck, OrderProblem
 from kakaclo_async.models.order import Address, NewOrder
 from kakaclo_async.models.product import ON_SALE
@@ -51,6 +52,21 @@ def _address_problems(address: object) -> Iterator[OrderProblem]:
         return
     given = cast("Mapping[str, object]", address)
     yield from _field_problems("address.", Address, attrs.asdict(_ADDRESS), given)
+
+
+def undeliverable(document: Mapping[str, object], but: Iterable[OrderProblem]) -> Iterator[OrderProblem]:
+    """Yield why nobody can deliver to the address of plain data that breaks limits: where nothing else is said of it.
+
+    Args:
+        document: by the names of `NewOrder`.
+        but: what was said.
+    """
+    named = {problem.field for problem in but}
+    address = document.get("address")
+    if isinstance(address, Mapping):
+        for name, text in address_problems(cast("Mapping[str, object]", address)):
+            if f"address.{name}" not in named:
+                yield OrderProblem(f"address.{name}", text)
 
 
 def _lines(items: object) -> tuple[object, ...]:
@@ -112,7 +128,8 @@ def judge(
     quote = None if isinstance(freight, str) else freight
     priced = price_order(order, products, quote)
     problems = list(_sku_problems(order, skus, levels))
-    if isinstance(freight, str) and not problems:
+    of_address = order.address.problems
+    if isinstance(freight, str) and not problems and "address.country" not in {at.field for at in of_address}:
         problems.append(OrderProblem("address.country", f"no freight: {freight}"))
     offered = (
         set[ChannelType]() if quote is None else {offer.channel_type for offer in quote.options} - {None}
@@ -124,7 +141,7 @@ def judge(
         )
     if balance is not None and priced.total is not None and balance < priced.total:
         problems.append(OrderProblem("balance", f"{balance} USD do not pay {priced.total}"))
-    return attrs.evolve(priced, problems=tuple(problems), balance=balance)
+    return attrs.evolve(priced, problems=(*of_address, *problems), balance=balance)
 
 
 def price_order(order: NewOrder, products: Iterable[Product], quote: FreightQuote | None) -> OrderCheck:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
+from kakaclo_async.models.address_checks import is_cut
 from kakaclo_async.shop.addresses import clean
-from kakaclo_async.shop.checks import is_cut
 from kakaclo_async.shop.incoming.documents import WHOLE_NUMBER
 from kakaclo_async.shop.incoming.table import Row
 

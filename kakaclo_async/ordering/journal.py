@@ -19,7 +19,7 @@ from kakaclo_async.ordering.orders import OrderWrites
 from kakaclo_async.ordering.reconcile import Reconciler, reconcile
 from kakaclo_async.ordering.refunds import RefundWrites, prepare_refund
 from kakaclo_async.ordering.store import Store
-from kakaclo_async.ordering.writes import WriteStatus, digest_of
+from kakaclo_async.ordering.writes import WriteStatus, digest_of, is_same
 from kakaclo_async.resources._journal import RefundRequest
 from kakaclo_async.resources.custom import design_key
 from kakaclo_async.retry import Pauses
@@ -245,7 +245,7 @@ class Journal:
                     return outcome
                 attempts, looked, doubt = attempts + 1, False, attempt.doubt
                 continue
-            if entry.digest != digest:
+            if not is_same(entry, payload):
                 raise writes.conflict(key, entry, payload)
             _note(writes, entry, failure)
             if entry.status is WriteStatus.DONE:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 import attrs
 
-from kakaclo_async.codec import to_wire_time
+from kakaclo_async.codec import encode, to_wire_time
 from kakaclo_async.errors import Conflict, IncompletePull, KakaCloError, OutcomeUnknown
 from kakaclo_async.models.family import Likeness, likeness, match_family, pieces
 from kakaclo_async.models.freight import Item
@@ -64,8 +64,8 @@ class OrderWrites(Writes):
 
     async def send(self, attempt: Attempt) -> str:
         """Place the order and return its number."""
-        order = self._order or read_order(attempt.payload)
-        return await place(self.sender, order, attempt.payload, check_lease=attempt.check)
+        order = self._order or read_order(attempt.payload)  # an earlier version may have written "us"
+        return await place(self.sender, order, encode(order), check_lease=attempt.check)
 
     async def reconcile(self, unknown: Sequence[Entry], *, thorough: bool) -> Reconciliation:
         """Read the orders made since the oldest unknown one, and match custom order ids, items, address and age.

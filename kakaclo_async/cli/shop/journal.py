@@ -209,10 +209,10 @@ async def placed_orders(
 
 def _compare(kk: KakaClo, entry: "Entry", order: NewOrder | None) -> Placed:
     from kakaclo_async.ordering.orders import OrderWrites
-    from kakaclo_async.ordering.writes import digest_of
+    from kakaclo_async.ordering.writes import is_same
 
     numbers = entry.number.all if entry.outcome else ()
-    if order is None or entry.digest == digest_of(encode(order)):
+    if order is None or is_same(entry, encode(order)):
         return Placed(numbers)
     if entry.attempts == 0 and pieces_of(order.items) == pieces_of(entry.items):
         return Placed(numbers)  # KakaClo told of it: all that is known of it is the same

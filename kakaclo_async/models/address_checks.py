@@ -148,11 +148,14 @@ _MASKED: Final = re.compile(r"\*|[•●]{2,}|X{5,}|\[?\bredacted\b\]?", re.IGNO
 _FRAMED: Final = re.compile(r"(\*+)[^*]+ [^*]+\1")
 """An order to the driver: *** RING THE BELL ***"""
 _DASH: Final = re.compile("[\u2010-\u2015\u2212\u30fc]")
+_QUOTED: Final = re.compile("[\u00a0\u00ab\u00bb\u2018-\u201e]")
+_LONG: Final = 5
+_MOST_LOST: Final = 0.4
 _NOT_ASCII: Final = re.compile(r"[^\x00-\x7f]{2,}")
 _SIGNS: Final = bytes(range(0x80, 0xC0)).decode("cp1252", "ignore") + "?\xd7\xf7"
 _GARBLED: Final = re.compile(
     # Inside a word: what accents become that are read in the wrong encoding. The others are letters and signs of names.
-    "\ufffd|[a-z]\xc3|\xc3[a-z]|[A-Za-z\xc0-\xff][\x80-\x9f{}][A-Za-z\xe0-\xff]".format(
+    "\ufffd|[a-z]\xc3|\xc3[a-z]|[a-z][\xc2-\xc5][a-z]|[A-Za-z\xc0-\xff][\x80-\x9f{}][A-Za-z\xe0-\xff]".format(
         "".join(
             re.escape(sign)
             for sign in _SIGNS
@@ -203,6 +206,8 @@ def _problems(fields: Mapping[str, object]) -> Iterator[tuple[str, str]]:
         yield "country", f"there is no country {country!r}" + (f": write {meant}" if meant else "")
     broken: set[str] = set()
     for name, value in values.items():
+        if name == "province" and "city" in broken and value == values["city"]:
+            continue  # it took its place
         if trouble := value_problem(value, name):
             broken.add(name)
             yield name, trouble
@@ -284,13 +289,18 @@ def is_cut(value: str) -> bool:
 def _twice_encoded(signs: str) -> bool:
     """Whether signs are the bytes of others, each read as a sign of its own; cp1252 lacks five of them.
 
-    By chance a few letters with a sign after them are such bytes, too, as in "Úžlabina": one letter alone is believed
-    to have been one of western or central Europe, or a sign.
+    By chance a letter with a sign after it is such bytes, too, as in "Úžlabina": one letter alone is believed to have
+    been one of Europe, or a sign. In longer ones some bytes may be lost.
     """
     try:
-        meant = b"".join(
+        data = b"".join(
             sign.encode("latin-1") if "\x80" <= sign <= "\x9f" else sign.encode("cp1252") for sign in signs
-        ).decode()
+        )
     except UnicodeError:
         return False
-    return len(meant) > 1 or meant <= "\u017f" or "\u1e00" <= meant <= "\u20ff"
+    meant = data.decode(errors="ignore")
+    lost = len(data) - len(meant.encode())
+    if len(data) < _LONG:
+        is_one = meant <= "\u017f" or "\u0218" <= meant <= "\u021b" or "\u1e00" <= meant <= "\u20ff"
+        return not lost and (len(meant) > 1 or is_one or (len(data) > 2 and not _QUOTED.search(signs)))
+    return lost <= _MOST_LOST * len(data)

@@ -29,8 +29,8 @@ _ZIP_AS_NUMBER: Final = re.compile(r"(\d{3,10})\.0", re.ASCII)
 _WRAPPED: Final = re.compile(r"=\"([^\"]*)\"")
 _ENTITY: Final = re.compile(r"&(?:#\d{2,6}|#x[0-9a-f]{2,5}|amp|quot|apos|lt|gt|nbsp);", re.IGNORECASE)
 _FORMULA: Final = re.compile(r"'+(?=[=+\-@\d(])")
-_INVISIBLE: Final = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]|(?<![\u00c0-\u00df])\u00ad")
-"""After a capital with an accent a soft hyphen is half of a letter that was encoded twice."""
+_INVISIBLE: Final = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]|(?<![^\x00-\x7f])\u00ad")
+"""After another sign a soft hyphen may be a part of a letter that was encoded twice."""
 
 Told = tuple[str, str]
 """A field, and what is said of it; never a part of an address."""

@@ -57,6 +57,8 @@ _ALSO: Final = NAMES | {
     }.items()
     for name in names.split("|")
 }
+_SEVERAL: Final = {"congo", "virgin islands"}
+"""What two countries are called."""
 _STATE_OF: Final = re.compile(
     r"^(?:(?:federal|federated|islamic|plurinational|bolivarian|united|socialist) )?"
     r"(?:republic|states?|kingdom|principality|commonwealth|grand duchy|sultanate) of (?:the )?"
@@ -88,7 +90,7 @@ def _known(name: str) -> str | None:
     if (written := name.strip().upper()) in COUNTRIES:
         return written
     key = _key(_LAST_FIRST.sub(r"\2 \1", name.strip()))
-    if len(key) < 2:
+    if len(key) < 2 or key in _SEVERAL:
         return None
     return _ALSO.get(_key(name)) or _ALSO.get(key) or _named(key) or _named(_STATE_OF.sub("", key))
 

@@ -112,7 +112,7 @@ def optional_text(longest: int | None = None) -> Validator:
             raise InvalidRequest(
                 f"{_name(instance, field)} takes at most {longest} characters, not {len(value)}"
             )
-        if any("\ud800" <= character <= "\udfff" for character in value):
+        if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
             raise InvalidRequest(
                 f"{_name(instance, field)} holds half a character (a lone surrogate, as of a cut emoji)"
             )

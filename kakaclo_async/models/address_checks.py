@@ -274,7 +274,9 @@ def value_problem(value: str, field: str = "") -> str:
         return "a spreadsheet cut it: export the file again, and do not save it in one"
     if field and _APOSTROPHE.match(value):
         return "it has the apostrophe of a spreadsheet before it"
-    if not value.isascii() and any(map(_twice_encoded, _NOT_ASCII.findall(value))):
+    if value.isascii() and "?" not in value:
+        return ""
+    if any(map(_twice_encoded, _NOT_ASCII.findall(value))):
         return "its accents are encoded twice: export the file again as UTF-8"
     if _GARBLED.search(value) or (field in {"city", "province"} and "?" in value):
         return "its accents are lost: export the file again as UTF-8"

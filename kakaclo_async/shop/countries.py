@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final
 
 from kakaclo_async.errors import ConfigurationError
@@ -66,6 +66,7 @@ _STATE_OF: Final = re.compile(
 _LAST_FIRST: Final = re.compile(r"([^,]+), ([^,]+ of(?: the)?)", re.IGNORECASE)
 
 
+@lru_cache(maxsize=1024)
 def country_code(name: str) -> str | None:
     """Return the code of a country that is given by its code or its name, or None.
 

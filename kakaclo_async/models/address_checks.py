@@ -164,6 +164,7 @@ _GARBLED: Final = re.compile(
         )
     )
 )
+_LEAST_DIGITS: Final = 5
 _FIELDS: Final = ("recipient", "phone", "street1", "street2", "city", "province", "zip")
 
 
@@ -211,8 +212,8 @@ def _problems(fields: Mapping[str, object]) -> Iterator[tuple[str, str]]:
         if trouble := value_problem(value, name):
             broken.add(name)
             yield name, trouble
-    if values["phone"] and "phone" not in broken and sum(map(str.isdigit, values["phone"])) < 5:
-        yield "phone", "it is no phone number: it has fewer than 5 digits"
+    if values["phone"] and "phone" not in broken and (trouble := phone_problem(values["phone"])):
+        yield "phone", trouble
     if values["recipient"] and not any(map(str.isalnum, values["recipient"])) and "recipient" not in broken:
         yield "recipient", "it is no name"
     if country in COUNTRIES:
@@ -257,6 +258,14 @@ def _zip_problems(country: str, code: str) -> Iterator[tuple[str, str]]:
         zero = ": has it lost the zero in front?" if lost else ""
         looks = f": it looks like one of {other}" if other else zero
         yield "zip", f"it is no postal code of {country}{looks}"
+
+
+def phone_problem(value: str) -> str:
+    """Say why a text is no phone number; "" if it is one."""
+    is_short = sum(map(str.isdigit, value)) < _LEAST_DIGITS
+    return value_problem(value, "phone") or (
+        f"it is no phone number: it has fewer than {_LEAST_DIGITS} digits" if is_short else ""
+    )
 
 
 def value_problem(value: str, field: str = "") -> str:

@@ -7,7 +7,7 @@ import sys
 import pytest
 from support.shop_files import ADDRESS, OWN, OWN_ORDER, notes, only, problems, read, table
 
-from kakaclo_async import Address, ConfigurationError
+from kakaclo_async import Address, ConfigurationError, InvalidRequest
 from kakaclo_async.shop import address_problems
 from kakaclo_async.shop.addresses import fit_streets, make_ready
 from kakaclo_async.shop.countries import country_code
@@ -295,6 +295,25 @@ def test_a_given_phone_takes_the_place_of_none_but_not_of_a_masked_one():
         ("K1", "+1 555 0199"),
     ]
     assert {each.order for each in found.problems} == {"K2", "K3"}
+
+
+@pytest.mark.parametrize("phone", ["", "-", "1234", "1.55501E+11", "T***", "5" * 65])
+def test_a_phone_that_is_none_is_refused_once_and_not_with_every_order(phone):
+    with pytest.raises(InvalidRequest, match="phone number for orders without one cannot be sent") as caught:
+        read(table(OWN, {"custom_order_id": "K1", **OWN_ORDER}), phone=phone)
+    assert not phone or phone not in str(caught.value)
+
+
+@pytest.mark.parametrize("number", ["", "IM123", "2760000742", "GB123456789", "IM2.76E+09"])
+def test_an_ioss_number_that_is_none_is_refused_once(number):
+    with pytest.raises(InvalidRequest, match="must be IM and 10 digits"):
+        read(table(OWN, {"custom_order_id": "K1", **OWN_ORDER}), ioss=number)
+
+
+def test_an_ioss_number_is_taken_however_it_is_written():
+    german = {"country": "DE", "zip": "01067"}
+    found = read(table(OWN, {"custom_order_id": "K1", **OWN_ORDER, **german}), ioss=" im 276 000 0742")
+    assert only(found).address.ioss == "IM2760000742"
 
 
 def test_an_ioss_number_is_given_to_orders_into_the_eu_alone():

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TextIO
 
 from kakaclo_async.errors import InvalidRequest
+from kakaclo_async.models.address_checks import phone_problem
 from kakaclo_async.shop.incoming.cells import Cells
 from kakaclo_async.shop.incoming.dialect import dialect_of, known_columns
 from kakaclo_async.shop.incoming.dialects import DIALECTS
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from kakaclo_async.shop.incoming.dialect import Dialect
     from kakaclo_async.shop.incoming.table import Text
 
+_IOSS: Final = re.compile(r"IM[0-9]{10}")
+_MOST_OF_PHONE: Final = 64
 _FOOTER: Final = re.compile(r"record\(s\) downloaded|seller id *:", re.IGNORECASE)
 
 
@@ -56,21 +59,22 @@ def read_orders(
         source: a file, "-" for standard input, or an open text.
         sku_map: from the shop's SKUs to KakaClo's; without one they are KakaClo's.
         phone: for orders without a phone number.
-        ioss: for orders into the EU without such a number.
+        ioss: for orders into the EU without such a number: "IM" and 10 digits.
         prefix: stands before the shop's number in custom_order_id: for shops that count alike.
         older_than: orders younger than this are left out.
         channels: from the shop's shipping services to channel types; all others are sent as Standard.
         now: the time that the age of orders is counted to.
 
     Raises:
-        InvalidRequest: no such file, an unknown kind of file, or one in which a row may be hidden.
+        InvalidRequest: no such file, an unknown kind of file, or one in which a row may be hidden; a phone or an
+            IOSS number that is none.
     """
     if sku_map is not None and not isinstance(sku_map, SkuMap):
         sku_map = read_map(sku_map)
     options = Options(
         sku_map=sku_map,
-        phone=phone,
-        ioss=ioss,
+        phone=None if phone is None else _checked_phone(phone.strip()),
+        ioss=None if ioss is None else _checked_ioss("".join(ioss.split()).upper()),
         prefix=prefix,
         older_than=older_than,
         channels=channels or {},
@@ -84,6 +88,20 @@ def read_orders(
         return _table(text, options)
     except InvalidRequest as error:
         raise InvalidRequest(f"{text.name} cannot be read: {error}") from None
+
+
+def _checked_phone(phone: str) -> str:
+    if trouble := phone_problem(phone) or (len(phone) > _MOST_OF_PHONE and "it is too long"):
+        raise InvalidRequest(f"the phone number for orders without one cannot be sent: {trouble}")
+    return phone
+
+
+def _checked_ioss(number: str) -> str:
+    if not _IOSS.fullmatch(number):
+        raise InvalidRequest(
+            "the IOSS number for orders without one must be IM and 10 digits, as IM0000000000"
+        )
+    return number
 
 
 def _json_lines(text: Text, options: Options) -> OrderFile:

@@ -56,7 +56,8 @@ async def create(
 ) -> Result:
     """Place one order, at most once: it is sent once, and exit code 7 means that it may have been placed.
 
-    It is paid from the balance at once, so the command shows the freight and asks first.
+    It is paid from the balance at once, so the command shows the freight, and what is wrong with the address, and
+    asks first.
 
     The file for --file, where the names after province and the last line are optional:
 
@@ -130,6 +131,7 @@ async def _confirmed_freight(kk: KakaClo, order: NewOrder, *, sure: bool) -> Fre
         raise InvalidRequest("cannot ask for confirmation without a terminal: pass --yes to place the order")
     quote = await kk.freight.quote(order.items, order.address.country)
     print_table(freight_table({order.address.country: quote}), sys.stderr)
+    sys.stderr.writelines(f"look at it: {problem}\n" for problem in order.address.problems)
     sys.stderr.write(f"Custom id: {order.custom_order_id}\n")  # known whatever happens from here on
     pieces = sum(item.quantity for item in order.items)
     if not sure and not confirm(f"Place this order of {pieces} pieces by {order.channel_type}?"):

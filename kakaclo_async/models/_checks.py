@@ -231,8 +231,8 @@ def country(instance: object, field: Field, value: object) -> None:
     """Validate a country code: two letters, perhaps with a part of the country as in "CN_S": 12 characters."""
     if not isinstance(value, str) or _COUNTRY.fullmatch(value) is None:
         raise InvalidRequest(
-            f"{_name(instance, field)} must be a two-letter code such as 'US'; it takes at most 12 characters"
-            f"{_what_to_write(value)}"
+            f"{_name(instance, field)} must be a two-letter code such as 'US'{_what_to_write(value)}; it takes at most"
+            " 12 characters"
         )
 
 

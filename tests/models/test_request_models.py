@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from kakaclo_async.errors import InvalidRequest
@@ -169,7 +171,7 @@ def test_the_error_for_the_name_of_a_country_says_what_to_write(written, code):
     ):
         with pytest.raises(InvalidRequest) as caught:
             make()
-        assert str(caught.value).partition(": write ")[2] == (f"{code!r}" if code else "")
+        assert re.findall(r": write '(\w+)'", str(caught.value)) == ([code] if code else [])
 
 
 @pytest.mark.parametrize("written", ["Express", "express", " EXPRESS "])

@@ -194,8 +194,7 @@ def address_problems(address: attrs.AttrsInstance | Mapping[str, object]) -> lis
     Args:
         address: an `Address`, or plain data by its names. What it lacks is told where its country is known.
     """
-    fields = cast("Mapping[str, object]", address if isinstance(address, Mapping) else _Fields(address))
-    return list(_problems(fields))
+    return list(_problems(_fields_of(address)))
 
 
 def _problems(fields: Mapping[str, object]) -> Iterator[tuple[str, str]]:
@@ -222,11 +221,10 @@ def _problems(fields: Mapping[str, object]) -> Iterator[tuple[str, str]]:
             yield from _zip_problems(country, narrow(values["zip"]))
 
 
-class _Fields(dict[str, object]):
-    """The fields of an `Address`, by their names."""
-
-    def __init__(self, address: object) -> None:
-        super().__init__({name: getattr(address, name, None) for name in ("country", *_FIELDS)})
+def _fields_of(address: object) -> Mapping[str, object]:
+    if isinstance(address, Mapping):
+        return cast("Mapping[str, object]", address)
+    return {name: getattr(address, name, None) for name in ("country", *_FIELDS)}
 
 
 def _text(value: object) -> str:

@@ -129,6 +129,17 @@ def test_amazon_without_item_ids_takes_an_order_as_a_whole_or_not_at_all():
     assert "order S: Amazon needs the order-item-id of A" in found.problems[0]
 
 
+def test_amazon_is_told_of_a_whole_order_once():
+    content = [("A", 1), ("B", 1)]
+    found = shipped([order("1", "S", content, package("P", *content))]).rows
+    told = tracking_rows(found, "amazon").keys
+
+    assert len(told) == 2
+    for seen in (told, sorted(told)[:1]):  # a row for the whole order was told with either
+        again = tracking_rows(found, "amazon", seen=seen)
+        assert (again.rows, again.problems) == ((), ())
+
+
 @pytest.mark.parametrize("target", TRACKING_TARGETS)
 async def test_a_file_is_written_whole_and_read_back(target, tmp_path):
     path = tmp_path / "Orders.csv"

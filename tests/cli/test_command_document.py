@@ -54,6 +54,6 @@ def test_every_line_that_is_shown_can_be_typed(line):
 
 def test_orders_are_one_group_whose_help_says_how_often_a_write_is_carried_out():
     orders = {words[1]: command for words, command in COMMANDS.items() if words[0] == "orders"}
-    assert list(orders) == ["create", "check", "submit", "show", "refund", "pending", "map"]
+    assert list(orders) == ["create", "check", "submit", "tracking", "show", "refund", "pending", "map"]
     assert "at most once" in orders["create"].get_short_help_str(200)
     assert "exactly once" in orders["submit"].get_short_help_str(200)

@@ -33,7 +33,7 @@ def shops_file(target: str, out: Path | None, read: Iterable[Path | str | None],
     """
     if target not in _SHOPS_FILES:
         raise InvalidRequest(f"--for must be one of {', '.join(_SHOPS_FILES)}, not {target!r}")
-    if out == STDOUT:
+    if out is not None and out == STDOUT:
         if as_json:
             raise InvalidRequest("--json tells about a file: give --out a file instead of -")
         return out

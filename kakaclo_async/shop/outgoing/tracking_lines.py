@@ -121,18 +121,6 @@ def shipped(
     return Shipments(tuple(rows), tuple(problems))
 
 
-def new_only(rows: Iterable[Shipped], seen: Collection[str]) -> tuple[tuple[Shipped, ...], frozenset[str]]:
-    """Return the rows that were not told before, and their keys; of a file, keep those that it tells alone.
-
-    Args:
-        rows: what is under way.
-        seen: the keys of all rows told before.
-    """
-    told = frozenset(seen)
-    new = tuple(row for row in rows if row.key not in told)
-    return new, frozenset(row.key for row in new)
-
-
 @attrs.define(eq=False)
 class _Open:
     """An item of a shop's order, and what is still to come of it."""
@@ -244,9 +232,7 @@ def _name(package: Fulfillment) -> str:
 
 
 def _key(order_id: str, package: str, shop_sku: str, order_item_id: str | None) -> str:
-    return json.dumps(
-        [order_id, package, order_item_id or shop_sku], ensure_ascii=False, separators=(",", ":")
-    )
+    return json.dumps([order_id, package, order_item_id or shop_sku], separators=(",", ":"))
 
 
 def _key_of(order: Order, package: Fulfillment, line: ShopLine) -> str:

@@ -12,8 +12,20 @@ import attrs
 import pytest
 from support.parcels import order, package
 
-from kakaclo_async import Fulfillment, InvalidRequest, Item, Order, OrderItem, PackageStatus, TrackingInfo
-from kakaclo_async.shop.outgoing.tracking import TRACKING_TARGETS, tracking_rows, write_tracking
+from kakaclo_async import (
+    Fulfillment,
+    InvalidRequest,
+    Item,
+    KakaClo,
+    Order,
+    OrderItem,
+    PackageStatus,
+    TrackingInfo,
+)
+from kakaclo_async.ordering import Journal
+from kakaclo_async.shop import tell_tracking
+from kakaclo_async.shop.outgoing import tracking_told
+from kakaclo_async.shop.outgoing.tracking import TRACKING_TARGETS, Tracked, tracking_rows, write_tracking
 from kakaclo_async.shop.outgoing.tracking_lines import shipped
 from kakaclo_async.shop.outgoing.tracking_map import ShopLine
 
@@ -44,6 +56,23 @@ def test_matrixifys_file_is_the_expected_one_cell_for_cell():
 
     assert list(rows[0]) == reader.fieldnames
     assert list(rows) == expected
+
+
+async def test_the_file_that_is_told_once_is_the_expected_one_too(monkeypatch, tmp_path):
+    async def tracked(*_, **__):
+        return Tracked(tuple(samples()[:2]))
+
+    monkeypatch.setattr(tracking_told, "tracking", tracked)
+    journal = Journal(f"sqlite:///{tmp_path}/told.db")
+
+    reports = [
+        await tell_tracking(KakaClo("t"), journal, tmp_path / "Orders.csv", target="matrixify")
+        for _ in range(2)
+    ]
+
+    expected = (FILES / "Orders_matrixify.expected.csv").read_text(encoding="utf-8")
+    assert (tmp_path / "Orders.csv").read_text(encoding="utf-8") == expected
+    assert [len(report.rows) for report in reports] == [1, 0]
 
 
 def test_amazon_gets_its_item_ids_back_and_its_own_names_of_carriers():
@@ -127,6 +156,17 @@ def test_amazon_without_item_ids_takes_an_order_as_a_whole_or_not_at_all():
     found = tracking_rows(partly.rows, "amazon")
     assert (found.rows, found.keys) == ((), frozenset())  # it may be told once all of it is under way
     assert "order S: Amazon needs the order-item-id of A" in found.problems[0]
+
+
+def test_amazon_is_told_of_a_whole_order_once():
+    content = [("A", 1), ("B", 1)]
+    found = shipped([order("1", "S", content, package("P", *content))]).rows
+    told = tracking_rows(found, "amazon").keys
+
+    assert len(told) == 2
+    for seen in (told, sorted(told)[:1]):  # a row for the whole order was told with either
+        again = tracking_rows(found, "amazon", seen=seen)
+        assert (again.rows, again.problems) == ((), ())
 
 
 @pytest.mark.parametrize("target", TRACKING_TARGETS)

@@ -123,6 +123,7 @@ async def write_tracking(
     path: str | Path | BinaryIO,
     *,
     target: str = "csv",
+    seen: Collection[str] = frozenset(),
     for_spreadsheet: bool = False,
 ) -> TrackingRows:
     """Write the file of tracking numbers that a shop reads; it appears when it is whole.
@@ -131,6 +132,7 @@ async def write_tracking(
         shipments: items in packages.
         path: the file, one that exists is replaced; or a binary stream, which stays open.
         target: matrixify, amazon, woo-ast or csv.
+        seen: keys of rows that were told before: they are not told again.
         for_spreadsheet: keep a spreadsheet from running texts as formulas, and mark the file as UTF-8 for it.
 
     Returns:
@@ -140,7 +142,7 @@ async def write_tracking(
         InvalidRequest: no such target, or a file name that the shop will not take.
         ConfigurationError: the file cannot be written.
     """
-    found = tracking_rows(shipments, target)
+    found = tracking_rows(shipments, target, seen=seen)
     if isinstance(path, (str, Path)):
         check_name(path, target)
     await into_file(path, lambda file: in_thread(write_rows, file, found.rows, target, for_spreadsheet))

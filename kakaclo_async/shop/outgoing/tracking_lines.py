@@ -121,18 +121,6 @@ def shipped(
     return Shipments(tuple(rows), tuple(problems))
 
 
-def new_only(rows: Iterable[Shipped], seen: Collection[str]) -> tuple[tuple[Shipped, ...], frozenset[str]]:
-    """Return the rows that were not told before, and their keys; of a file, keep those that it tells alone.
-
-    Args:
-        rows: what is under way.
-        seen: the keys of all rows told before.
-    """
-    told = frozenset(seen)
-    new = tuple(row for row in rows if row.key not in told)
-    return new, frozenset(row.key for row in new)
-
-
 @attrs.define(eq=False)
 class _Open:
     """An item of a shop's order, and what is still to come of it."""

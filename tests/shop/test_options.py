@@ -160,6 +160,19 @@ def test_a_map_that_says_two_things_is_refused(text, said):
         read_map(io.StringIO(text))
 
 
+def test_a_map_that_nobody_has_filled_in_is_refused_for_it_would_leave_out_every_order():
+    with pytest.raises(InvalidRequest, match="no row has a sku"):
+        read_map(io.StringIO("shop_sku,sku,pieces\nMUG-1,,\nTEE-1,,\n"))
+    assert read_map(io.StringIO(f"shop_sku,sku,pieces\nMUG-1,,\nTEE-1,{M},1\n")).parts["MUG-1"] == ()
+
+
+def test_goods_without_a_sku_and_without_a_row_in_the_map_are_named_as_the_map_would_name_them():
+    found = read_orders(FILES / "etsy_sold_order_items.csv", phone="+1 555 0100")
+    told = next(problem for problem in found.problems if problem.order == "3150000004")
+    key = next(row.shop_sku for row in guess_map(found, ()) if "Red" in row.shop_sku)
+    assert repr(key) in told.problem
+
+
 def test_goods_without_a_sku_are_found_by_title_alone_only_where_they_have_no_variant():
     skus = read_map(io.StringIO(f"shop_sku,sku\nThing,{M}\nThing / L,{L}\nA-1,{M}\na 1,{L}\n"))
     assert [part.sku for part in skus.find("", "thing", "") or ()] == [M]

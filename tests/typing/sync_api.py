@@ -40,6 +40,14 @@ from kakaclo_sync import (
     Stream,
     Warehouse,
 )
+from kakaclo_sync.shop import (
+    ListingReport,
+    OrderFile,
+    TrackingReport,
+    export_listings,
+    read_orders,
+    tell_tracking,
+)
 
 END = datetime.now(UTC)
 START = END - timedelta(hours=8)
@@ -162,3 +170,10 @@ def misuse_is_seen(kk: KakaClo) -> None:
     kk.products.get(spu="A", colour="red")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     kk.orders.find("C-1")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     kk.nonsense()  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
+
+
+def shops() -> None:
+    assert_type(read_orders("orders.csv"), OrderFile)
+    assert_type(export_listings("sqlite:///catalog.db", "products.csv", buffer=2), ListingReport)
+    journal = Journal("sqlite:///orders.db")
+    assert_type(tell_tracking(KakaClo("token"), journal, "Orders.csv", target="matrixify"), TrackingReport)

@@ -17,6 +17,7 @@ from kakaclo_async.shop.addresses import make_ready
 from kakaclo_async.shop.incoming.documents import read_object, text_problems
 from kakaclo_async.shop.incoming.drafts import ADDRESS, CORE, Draft, Line, quantity_of
 from kakaclo_async.shop.incoming.due import not_due, too_new
+from kakaclo_async.shop.incoming.skus import name_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -133,7 +134,7 @@ def _fill(out: Outcome, due: list[Line], sku_map: SkuMap | None, *, strict: bool
         parts = {item.sku: 1} if sku_map is None and item.sku else _mapped(item, sku_map)
         if parts is None:
             without = (
-                "a SKU is missing: write title and variant into a map of SKUs"
+                f"a SKU is missing: write a row for {name_of(item.title, item.variant)[:120]!r} into a map of SKUs"
                 if not item.sku
                 else f"the map of SKUs does not have {item.sku[:64]!r}"
             )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import attrs
 
-from kakaclo_async.shop.incoming.skus import in_words
+from kakaclo_async.shop.incoming.skus import in_words, name_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -48,7 +48,7 @@ def guess_map(order_file: OrderFile, known_skus: Iterable[str]) -> list[MapRow]:
         loose.setdefault(_plain(sku), set()).add(sku)
     rows: dict[str, MapRow] = {}
     for goods in order_file.goods:
-        title = " / ".join(" ".join(text.split()) for text in (goods.title, goods.variant) if text)
+        title = name_of(goods.title, goods.variant)
         key = goods.sku or title
         if not key:
             continue

@@ -60,11 +60,16 @@ def in_words(text: str) -> str:
     return _NO_SIGN.sub(" ", text.casefold()).strip()
 
 
+def name_of(title: str, variant: str) -> str:
+    """Return what stands in a table for goods without a SKU."""
+    return " / ".join(" ".join(text.split()) for text in (title, variant) if text)
+
+
 def read_map(source: str | Path | TextIO) -> SkuMap:
     """Read a table with the columns shop_sku, sku and pieces; several rows of one shop_sku are a bundle.
 
     Raises:
-        InvalidRequest: no such file, or a table that says two things.
+        InvalidRequest: no such file, a table that says two things, or one in which no SKU is filled in.
     """
     text = read_text(source)
     try:
@@ -73,6 +78,7 @@ def read_map(source: str | Path | TextIO) -> SkuMap:
             key = cells["shop_sku"] or f"{cells.get('title', '')} {cells.get('variant', '')}".strip()
             table.setdefault(key, []).append((line, _part(line, cells)))
         parts = {key: _bundle(key, rows) for key, rows in table.items()}
+        _check_filled_in(parts)
     except InvalidRequest as error:
         raise InvalidRequest(f"{text.name} cannot be read: {error}") from None
     titles: dict[str, set[tuple[Part, ...]]] = {}
@@ -114,6 +120,12 @@ def _part(line: int, cells: Mapping[str, str]) -> Part | None:
         return Part(check_code(sku, "sku"), int(pieces))
     except InvalidRequest as error:
         raise InvalidRequest(f"line {line}: {error}") from None
+
+
+def _check_filled_in(parts: Mapping[str, tuple[Part, ...]]) -> None:
+    # Every order would be left out, run after run, and nothing would look wrong.
+    if parts and not any(parts.values()):
+        raise InvalidRequest("no row has a sku, so nothing would be sent: fill in KakaClo's SKUs")
 
 
 def _bundle(key: str, rows: Sequence[tuple[int, Part | None]]) -> tuple[Part, ...]:

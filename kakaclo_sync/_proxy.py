@@ -138,6 +138,10 @@ class Bridge(Generic[R]):
             self.close()
 
 
+async def nothing_to_close(_root: object) -> None:
+    """Close what keeps nothing open between two calls."""
+
+
 def _refuse_green_threads() -> None:
     checks = (
         ("gevent.monkey", "is_module_patched", ("_thread", "queue", "select")),
@@ -244,7 +248,7 @@ class Method(Protocol[P, T_co]):
     def __get__(self, instance: object, owner: type[object], /) -> Callable[P, T_co]: ...
 
 
-def _read_here(*args: Any, **kwargs: Any) -> tuple[list[Any], dict[str, Any]]:
+def read_here(*args: Any, **kwargs: Any) -> tuple[list[Any], dict[str, Any]]:
     """Read lazy arguments on the caller's thread: a cursor, a query set or a stream must not run on the loop's."""
     return list(map(_listed, args)), {name: _listed(value) for name, value in kwargs.items()}
 
@@ -252,6 +256,8 @@ def _read_here(*args: Any, **kwargs: Any) -> tuple[list[Any], dict[str, Any]]:
 def _listed(value: Any) -> Any:
     found: object = value
     if isinstance(found, (str, bytes, Mapping, AbstractSet)) or not isinstance(found, Iterable):
+        return value
+    if hasattr(value, "write"):  # a file, whose lines would be read
         return value
     if isinstance(found, Sequence) and not any(isinstance(part, Iterator) for part in value):
         return value
@@ -263,7 +269,7 @@ def blocking(method: Callable[Concatenate[A, P], Coroutine[Any, Any, T]]) -> Met
 
     @wraps(method)
     def call(self: BlockingProxy[A], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        given, named = _read_here(*args, **kwargs)
+        given, named = read_here(*args, **kwargs)
         start = cast("Callable[..., Coroutine[Any, Any, T]]", method)
         running = Call(self._bridge.thread(), lambda: start(self._target(), *given, **named))
         try:
@@ -280,7 +286,7 @@ def iterating(method: Callable[Concatenate[A, P], Rows[T]]) -> Method[P, Stream[
 
     @wraps(method)
     def call(self: BlockingProxy[A], /, *args: P.args, **kwargs: P.kwargs) -> Stream[T]:
-        given, named = _read_here(*args, **kwargs)
+        given, named = read_here(*args, **kwargs)
         start = cast("Callable[..., Rows[T]]", method)
         return Stream(self._bridge.thread(), lambda: start(self._target(), *given, **named), self)
 

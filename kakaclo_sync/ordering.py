@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from kakaclo_async import ordering
 from kakaclo_async.ordering.journal import wall_clock
-from kakaclo_sync._proxy import BlockingProxy, Bridge, blocking
+from kakaclo_sync._proxy import BlockingProxy, Bridge, blocking, nothing_to_close
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from kakaclo_async.resources._journal import RefundRequest
     from kakaclo_async.sending import Sender
     from kakaclo_sync.client import KakaClo
-
-
-async def _nothing_to_close(_journal: ordering.Journal) -> None: ...
 
 
 class Journal(BlockingProxy[ordering.Journal]):
@@ -52,7 +49,7 @@ class Journal(BlockingProxy[ordering.Journal]):
         now: Callable[[], datetime] = wall_clock,
     ) -> None:
         make = partial(ordering.Journal, url, quiet_time=quiet_time, lease=lease, now=now)
-        super().__init__(Bridge(make, _nothing_to_close), lambda journal: journal)
+        super().__init__(Bridge(make, nothing_to_close), lambda journal: journal)
 
     pending = blocking(ordering.Journal.pending)
     find = blocking(ordering.Journal.find)

@@ -29,7 +29,7 @@ from kakaclo_async.cli.export import export
 from kakaclo_async.cli.mirror import changes, mirror, status
 from kakaclo_async.cli.output import Result, Table, drop_stdout, one_line, show
 from kakaclo_async.cli.sandbox import demo, sandbox
-from kakaclo_async.cli.shop import check, journal, submit
+from kakaclo_async.cli.shop import check, journal, submit, tracking
 from kakaclo_async.resources import V1
 from kakaclo_async.sending import sender_of
 
@@ -152,6 +152,7 @@ for placing in (
     orders.create,
     check.check,
     submit.submit,
+    tracking.tracking,
     orders.show,
     orders.refund,
     journal.pending,

@@ -13,6 +13,8 @@ from kakaclo_async.shop.outgoing.listings_goods import listed
 from kakaclo_async.shop.outgoing.listings_text import read_codes
 from kakaclo_async.shop.outgoing.prices import PriceRule
 from kakaclo_async.shop.outgoing.targets_columns import Settings
+from kakaclo_async.shop.outgoing.tracking_lines import shipped
+from kakaclo_async.shop.outgoing.tracking_map import ShopLine
 
 if TYPE_CHECKING:
     from kakaclo_async.shop.outgoing.listings import (
@@ -20,16 +22,31 @@ if TYPE_CHECKING:
         export_listings as export_listings,
         listing_rows as listing_rows,
     )
+    from kakaclo_async.shop.outgoing.tracking import (
+        tracking as tracking,
+        tracking_rows as tracking_rows,
+        write_tracking as write_tracking,
+    )
+    from kakaclo_async.shop.outgoing.tracking_told import (
+        TrackingReport as TrackingReport,
+        tell_tracking as tell_tracking,
+    )
 
 # Loaded when they are first used: they need a database, and reading orders needs none.
-_MODULES = {"ListingReport": "listings", "export_listings": "listings", "listing_rows": "listings"}
+_MODULES = {
+    **dict.fromkeys(("ListingReport", "export_listings", "listing_rows"), "listings"),
+    **dict.fromkeys(("tracking", "tracking_rows", "write_tracking"), "tracking"),
+    **dict.fromkeys(("TrackingReport", "tell_tracking"), "tracking_told"),
+}
 
 __all__ = [
     "ListingReport",
     "OrderFile",
     "PriceRule",
     "Settings",
+    "ShopLine",
     "SkuMap",
+    "TrackingReport",
     "address_problems",
     "export_listings",
     "guess_map",
@@ -38,7 +55,12 @@ __all__ = [
     "read_codes",
     "read_map",
     "read_orders",
+    "shipped",
+    "tell_tracking",
+    "tracking",
+    "tracking_rows",
     "write_map",
+    "write_tracking",
 ]
 
 if not TYPE_CHECKING:  # type checkers would let every name pass

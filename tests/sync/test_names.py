@@ -62,7 +62,7 @@ def test_a_star_import_and_dir_and_help_have_every_public_name_and_no_other(pack
 
 @pytest.mark.parametrize("package", ["kakaclo_async", "kakaclo_sync"])
 def test_importing_a_package_loads_nothing_that_needs_an_extra_and_starts_no_thread(script, package):
-    late = ["catalog", "ordering", "sandbox", "cli", "testing"]
+    late = ["catalog", "ordering", "sandbox", "shop", "cli", "testing"]
     assert script(f"""
         import sys, threading, {package}
         extras = ["sqlalchemy", "aiosqlite", "asyncpg", "redis", "typer", "pyarrow", "uvloop", "pytest"]

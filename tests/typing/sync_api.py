@@ -40,6 +40,7 @@ from kakaclo_sync import (
     Stream,
     Warehouse,
 )
+from kakaclo_sync.shop import ListingReport, OrderFile, export_listings, read_orders
 
 END = datetime.now(UTC)
 START = END - timedelta(hours=8)
@@ -162,3 +163,8 @@ def misuse_is_seen(kk: KakaClo) -> None:
     kk.products.get(spu="A", colour="red")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     kk.orders.find("C-1")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     kk.nonsense()  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
+
+
+def shops() -> None:
+    assert_type(read_orders("orders.csv"), OrderFile)
+    assert_type(export_listings("sqlite:///catalog.db", "products.csv", buffer=2), ListingReport)

@@ -48,6 +48,11 @@ QuietTime = Annotated[
 _NEW_JOURNAL_DAYS: Final = 30
 """How far back KakaClo is asked for a file's orders, which a new journal does not know."""
 
+_ASKED: Final = (
+    f"KakaClo is asked for the file's orders of the last {_NEW_JOURNAL_DAYS} days, for those placed with another"
+    " journal are unknown to it"
+)
+
 _TWO_SHOPS: Final = "; give --prefix if two of your shops count alike"
 
 _TAKEN_BACK: Final = re.compile("cancel|refund")
@@ -83,7 +88,13 @@ def journal_url(journal: str) -> str:
 
 
 async def open_journal(
-    kk: KakaClo, given: str | None, quiet_time: float, *, make: bool, is_needed: bool = False
+    kk: KakaClo,
+    given: str | None,
+    quiet_time: float,
+    *,
+    make: bool,
+    is_needed: bool = False,
+    news: str = _ASKED,
 ) -> tuple["Journal", bool]:
     """Open the journal that was asked for, or the shop's own, which does not depend on the folder one stands in.
 
@@ -93,6 +104,7 @@ async def open_journal(
         quiet_time: as `Journal` takes it.
         is_needed: whether to refuse that it is not there.
         make: whether to make it ready to be made; nothing is made before something is written.
+        news: what a new one means.
 
     Returns:
         The journal, and whether it is there.
@@ -133,10 +145,7 @@ async def open_journal(
             raise
         if make:
             where = DatabaseUrl.parse(url, holds="journal", example="orders.db")
-            sys.stderr.write(
-                f"new journal in {where.path() if where.is_sqlite else where}: KakaClo is asked for the file's orders"
-                f" of the last {_NEW_JOURNAL_DAYS} days, for those placed with another journal are unknown to it\n"
-            )
+            sys.stderr.write(f"new journal in {where.path() if where.is_sqlite else where}: {news}\n")
         return book, False
     return book, True
 

@@ -92,6 +92,29 @@ class Goods:
     count: int = 1
 
 
+@attrs.frozen
+class Sold:
+    """An item of an order, whether it is due or not.
+
+    Attributes:
+        order: the shop's number of the order, after the prefix.
+        sku: as the shop calls it.
+        title: its name.
+        variant: its size and colour.
+        quantity: how many pieces were sold, less those that came back.
+        item_id: the shop's own number for it; empty where there is none.
+        is_due: whether the file says that it is to be sent.
+    """
+
+    order: str
+    sku: str
+    title: str
+    variant: str
+    quantity: int
+    item_id: str
+    is_due: bool
+
+
 @attrs.frozen(kw_only=True)
 class OrderFile:
     """What a file of orders holds.
@@ -105,6 +128,7 @@ class OrderFile:
         header: the names of the columns, as they are; empty for JSON lines.
         rows: every row that is not blank, in the order of the file.
         goods: the shop's goods, each once.
+        sold: the items of all orders that have a number.
     """
 
     dialect: str
@@ -115,6 +139,7 @@ class OrderFile:
     header: tuple[str, ...] = ()
     rows: tuple[FileRow, ...] = attrs.field(default=(), repr=False)
     goods: tuple[Goods, ...] = ()
+    sold: tuple[Sold, ...] = attrs.field(default=(), repr=False)
 
     def unaccounted(self) -> list[int]:
         """Return the lines of rows that are in no order, are not left out, and have no problem: there are none."""

@@ -12,7 +12,7 @@ from kakaclo_async.errors import InvalidRequest
 from kakaclo_async.shop.incoming.cells import Cells
 from kakaclo_async.shop.incoming.dialect import dialect_of, known_columns
 from kakaclo_async.shop.incoming.dialects import DIALECTS
-from kakaclo_async.shop.incoming.drafts import drafts_of
+from kakaclo_async.shop.incoming.drafts import drafts_of, quantity_of
 from kakaclo_async.shop.incoming.finish import Options, Outcome, finish_document, finish_rows
 from kakaclo_async.shop.incoming.order_file import (
     FileNote,
@@ -22,6 +22,7 @@ from kakaclo_async.shop.incoming.order_file import (
     Goods,
     LeftOut,
     OrderFile,
+    Sold,
 )
 from kakaclo_async.shop.incoming.skus import SkuMap, read_map
 from kakaclo_async.shop.incoming.table import LINE_END, Row, data_rows, find_header, read_text
@@ -124,6 +125,7 @@ def _table(text: Text, options: Options) -> OrderFile:
         notes=_encoding(text),
         header=header.row.cells,
         rows=[FileRow(row.line, owner.get(row.line, ""), row.cells, row.line not in skipped) for row in rows],
+        cells=cells,
     )
 
 
@@ -165,6 +167,7 @@ def _collect(
     notes: Sequence[FileNote],
     header: tuple[str, ...] = (),
     rows: Sequence[FileRow],
+    cells: Cells | None = None,
 ) -> OrderFile:
     goods = Counter((item.sku, item.title, item.variant) for outcome in found for item in outcome.draft.items)
     return OrderFile(
@@ -189,7 +192,19 @@ def _collect(
         header=header,
         rows=tuple(rows),
         goods=tuple(Goods(*names, count) for names, count in goods.items()),
+        sold=tuple(sold for outcome in found for sold in _sold(outcome, options, cells)),
     )
+
+
+def _sold(outcome: Outcome, options: Options, cells: Cells | None) -> Iterator[Sold]:
+    """Yield what a shop sold in an order; tracking numbers find their way back by it, once it is not due any more."""
+    draft, order = outcome.draft, _id(outcome, options)
+    for item in draft.items if order else ():
+        quantity, _, trouble = quantity_of(item, strict=cells is None or cells.dialect.strict)
+        if not trouble and quantity > 0:
+            item_id = "" if cells is None or item.row is None else cells.get(item.row, "line_id")
+            is_due = not item.reason and "not due" not in draft.facts
+            yield Sold(order, item.sku, item.title, item.variant, quantity, item_id, is_due)
 
 
 def _orders(found: Sequence[Outcome]) -> Iterator[FileOrder]:

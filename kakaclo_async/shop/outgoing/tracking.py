@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final, TypeAlias
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 import attrs
 
@@ -14,137 +14,18 @@ from kakaclo_async.catalog.export import into_file, not_run
 from kakaclo_async.database import in_thread
 from kakaclo_async.errors import DecodeError, InvalidRequest
 from kakaclo_async.models._checks import as_list_of
-from kakaclo_async.shop.outgoing.tracking_lines import Shipped, under_way
+from kakaclo_async.shop.outgoing.tracking_lines import under_way
+from kakaclo_async.shop.outgoing.tracking_targets import TRACKING_TARGETS, TrackingTarget
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Callable, Iterable, Sequence
+    from collections.abc import AsyncIterable, Collection, Iterable, Sequence
 
     from kakaclo_async.client import KakaClo
     from kakaclo_async.models.order import Order
+    from kakaclo_async.shop.outgoing.tracking_lines import Shipped
 
-
-Cell: TypeAlias = "Callable[[Shipped], str]"
 
 _APART: Final = timedelta(hours=1)  # more than the orders of one family differ in age
-
-_CARRIERS: Final = {
-    **dict.fromkeys(("usps", "unitedstatespostalservice"), "USPS"),
-    **dict.fromkeys(("ups", "unitedparcelservice"), "UPS"),
-    "upsmi": "UPSMI",
-    **dict.fromkeys(("fedex", "federalexpress"), "FedEx"),
-    "fedexsmartpost": "FedEx SmartPost",
-    **dict.fromkeys(("dhl", "dhlexpress"), "DHL"),
-    "dhlglobalmail": "DHL Global Mail",
-    "dhlecommerce": "DHL eCommerce",
-    "ontrac": "OnTrac",
-    "lasership": "Lasership",
-    "royalmail": "Royal Mail",
-    "canadapost": "Canada Post",
-    "tnt": "TNT",
-    "gls": "GLS",
-    "aramex": "Aramex",
-    "4px": "4PX",
-    "yanwen": "Yanwen",
-    "chinapost": "China Post",
-    "sfexpress": "SF Express",
-}
-"""What Amazon calls carriers: others are "Other", with their names."""
-_AMAZON_NAME: Final = 50
-
-
-@attrs.frozen(kw_only=True)
-class TrackingTarget:
-    """A kind of file.
-
-    Attributes:
-        columns: what stands in the cells of a row.
-        delimiter: between two cells.
-        parts: whether rows that bring only a part of a piece are written: they carry one more number.
-        name_holds: what the file's name must hold.
-    """
-
-    columns: dict[str, Cell]
-    delimiter: str = ","
-    parts: bool = False
-    name_holds: str = ""
-
-
-def _constant(text: str) -> Cell:
-    return lambda _: text
-
-
-def _amazon_carrier(row: Shipped) -> str:
-    return _CARRIERS.get("".join(filter(str.isalnum, row.carrier.casefold())), "Other")
-
-
-def _date(row: Shipped, form: str) -> str:
-    return "" if row.shipped_at is None else row.shipped_at.astimezone(UTC).strftime(form)
-
-
-def _number(count: int) -> str:
-    return str(count) if count else ""
-
-
-TRACKING_TARGETS: Final = {
-    "matrixify": TrackingTarget(
-        name_holds="Orders",
-        columns={
-            "Name": lambda row: row.custom_order_id,
-            "Command": _constant("UPDATE"),
-            "Line: Type": _constant("Fulfillment Line"),
-            "Line: SKU": lambda row: row.shop_sku,
-            "Line: Quantity": lambda row: str(row.quantity),
-            "Fulfillment: Status": _constant("success"),
-            "Fulfillment: Tracking Company": lambda row: row.carrier,
-            "Fulfillment: Tracking Number": lambda row: ", ".join(row.tracking_codes),
-            "Fulfillment: Tracking URL": lambda row: ", ".join(row.urls),
-            "Fulfillment: Send Receipt": _constant("TRUE"),
-        },
-    ),
-    "amazon": TrackingTarget(
-        delimiter="\t",
-        columns={
-            "order-id": lambda row: row.custom_order_id,
-            "order-item-id": lambda row: row.order_item_id or "",
-            "quantity": lambda row: _number(row.quantity if row.order_item_id else 0),
-            "ship-date": lambda row: _date(row, "%Y-%m-%d"),
-            "carrier-code": _amazon_carrier,
-            "carrier-name": lambda row: row.carrier[:_AMAZON_NAME] if _amazon_carrier(row) == "Other" else "",
-            "tracking-number": lambda row: row.tracking_codes[-1],
-            "ship-method": _constant(""),
-        },
-    ),
-    "woo-ast": TrackingTarget(
-        parts=True,
-        columns={
-            "order_id": lambda row: row.custom_order_id.removeprefix("#"),
-            "tracking_provider": lambda row: row.carrier,
-            "tracking_number": lambda row: row.tracking_codes[-1],
-            "date_shipped": lambda row: _date(row, "%d-%m-%Y"),
-            "status_shipped": lambda row: "1" if row.family_shipped else "2",
-            "sku": lambda row: row.shop_sku if row.quantity else "",
-            "qty": lambda row: _number(row.quantity),
-        },
-    ),
-    "csv": TrackingTarget(
-        parts=True,
-        columns={
-            "custom_order_id": lambda row: row.custom_order_id,
-            "order_id": lambda row: row.order_id,
-            "package": lambda row: row.package,
-            "shop_sku": lambda row: row.shop_sku,
-            "quantity": lambda row: str(row.quantity),
-            "order_item_id": lambda row: row.order_item_id or "",
-            "carrier": lambda row: row.carrier,
-            "tracking_codes": lambda row: ", ".join(row.tracking_codes),
-            "other_tracking_codes": lambda row: ", ".join(row.other_codes),
-            "tracking_urls": lambda row: ", ".join(row.urls),
-            "shipped_at": lambda row: _date(row, "%Y-%m-%dT%H:%M:%SZ"),
-            "family_shipped": lambda row: "true" if row.family_shipped else "false",
-        },
-    ),
-}
-"""The files of tracking numbers that can be written, by their names."""
 
 
 @attrs.frozen
@@ -162,7 +43,26 @@ class TrackingRows:
     problems: tuple[str, ...] = ()
 
 
-def tracking_rows(shipments: Iterable[Shipped], target: str) -> TrackingRows:
+def target_of(name: str) -> TrackingTarget:
+    """Return a kind of file by its name.
+
+    Raises:
+        InvalidRequest: no such target.
+    """
+    if name not in TRACKING_TARGETS:
+        raise InvalidRequest(f"target must be one of {', '.join(TRACKING_TARGETS)}, not {name!r}")
+    return TRACKING_TARGETS[name]
+
+
+def check_name(path: str | Path, target: str) -> None:
+    """Raise `InvalidRequest` for the name of a file that a shop will not take."""
+    if (holds := target_of(target).name_holds) not in Path(path).name:
+        raise InvalidRequest(f"{path} must have {holds!r} in its name: by that {target} knows what it is")
+
+
+def tracking_rows(
+    shipments: Iterable[Shipped], target: str, *, seen: Collection[str] = frozenset()
+) -> TrackingRows:
     """Return the rows of a file.
 
     Amazon takes an order without the numbers of its items only as a whole: such an order is told once, when it is
@@ -171,32 +71,35 @@ def tracking_rows(shipments: Iterable[Shipped], target: str) -> TrackingRows:
     Args:
         shipments: items in packages; for Amazon all of an order that are known, told before or not.
         target: matrixify, amazon, woo-ast or csv.
+        seen: keys of rows that were told before: they are not told again.
 
     Raises:
         InvalidRequest: no such target.
     """
-    if target not in TRACKING_TARGETS:
-        raise InvalidRequest(f"target must be one of {', '.join(TRACKING_TARGETS)}, not {target!r}")
-    kind = TRACKING_TARGETS[target]
+    kind, told = target_of(target), frozenset(seen)
     # A part of a piece is told where a shop can be told of it; elsewhere its number comes with the whole piece.
     chosen = [row for row in shipments if row.quantity or kind.parts]
-    keys, problems = {row.key for row in chosen}, list[str]()
     if target == "amazon":
-        chosen, keys, problems = _for_amazon(chosen)
+        chosen, keys, problems = _for_amazon(chosen, told)
+    else:
+        chosen, problems = [row for row in chosen if row.key not in told], list[str]()
+        keys = {row.key for row in chosen}
     rows = tuple({name: cell(row) for name, cell in kind.columns.items()} for row in chosen)
     return TrackingRows(rows, frozenset(keys), tuple(problems))
 
 
-def _for_amazon(rows: Sequence[Shipped]) -> tuple[list[Shipped], set[str], list[str]]:
+def _for_amazon(rows: Sequence[Shipped], told: frozenset[str]) -> tuple[list[Shipped], set[str], list[str]]:
     packages: dict[str, set[tuple[str, str]]] = {}
     for row in rows:
         packages.setdefault(row.custom_order_id, set()).add((row.order_id, row.package))
     kept: list[Shipped] = []
     keys: set[str] = set()
     problems: dict[str, None] = {}
-    whole: set[str] = set()
+    whole = {row.custom_order_id for row in rows if not row.order_item_id and row.key in told}
     for row in rows:
         number = row.custom_order_id
+        if row.key in told:
+            continue
         if not row.order_item_id and (not row.family_shipped or len(packages[number]) > 1):
             problems[
                 f"order {number}: Amazon needs the order-item-id of {row.shop_sku}: give Amazon's file of orders"
@@ -238,26 +141,27 @@ async def write_tracking(
         ConfigurationError: the file cannot be written.
     """
     found = tracking_rows(shipments, target)
-    kind = TRACKING_TARGETS[target]
-    if isinstance(path, (str, Path)) and kind.name_holds not in Path(path).name:
-        raise InvalidRequest(
-            f"{path} must have {kind.name_holds!r} in its name: by that {target} knows what it is"
-        )
-    guard = not_run if for_spreadsheet else str
-
-    def write(file: BinaryIO) -> None:
-        text = io.TextIOWrapper(file, encoding="utf-8", newline="", errors="replace")
-        try:
-            if for_spreadsheet:
-                text.write("\ufeff")
-            writer = csv.DictWriter(text, list(kind.columns), delimiter=kind.delimiter)
-            writer.writeheader()
-            writer.writerows({name: guard(cell) for name, cell in row.items()} for row in found.rows)
-        finally:
-            text.detach()  # and flush
-
-    await into_file(path, lambda file: in_thread(write, file))
+    if isinstance(path, (str, Path)):
+        check_name(path, target)
+    await into_file(path, lambda file: in_thread(write_rows, file, found.rows, target, for_spreadsheet))
     return found
+
+
+def write_rows(
+    file: BinaryIO, rows: Iterable[dict[str, str]], target: str, for_spreadsheet: bool = False
+) -> None:
+    """Write rows, below the names of their columns; the file stays open."""
+    kind = target_of(target)
+    guard = not_run if for_spreadsheet else str
+    text = io.TextIOWrapper(file, encoding="utf-8", newline="", errors="replace")
+    try:
+        if for_spreadsheet:
+            text.write("\ufeff")
+        writer = csv.DictWriter(text, list(kind.columns), delimiter=kind.delimiter)
+        writer.writeheader()
+        writer.writerows({name: guard(cell) for name, cell in row.items()} for row in rows)
+    finally:
+        text.detach()  # and flush
 
 
 @attrs.frozen

@@ -244,9 +244,7 @@ def _name(package: Fulfillment) -> str:
 
 
 def _key(order_id: str, package: str, shop_sku: str, order_item_id: str | None) -> str:
-    return json.dumps(
-        [order_id, package, order_item_id or shop_sku], ensure_ascii=False, separators=(",", ":")
-    )
+    return json.dumps([order_id, package, order_item_id or shop_sku], separators=(",", ":"))
 
 
 def _key_of(order: Order, package: Fulfillment, line: ShopLine) -> str:

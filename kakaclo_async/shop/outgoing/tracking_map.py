@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from kakaclo_async.errors import InvalidRequest
 from kakaclo_async.models.freight import Item
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from kakaclo_async.shop.incoming.order_file import Sold
+    from kakaclo_async.shop.incoming.skus import SkuMap
 
 
 _MOST_TRIED: Final = 10_000
@@ -36,6 +41,46 @@ def counted(items: Iterable[Item]) -> Counter[str]:
     for item in items:
         found[item.sku] += item.quantity
     return found
+
+
+def shop_lines(
+    sold: Iterable[Sold], sku_map: SkuMap | None, ordered: Mapping[str, Counter[str]]
+) -> dict[str, list[ShopLine]]:
+    """Return the items of a shop's orders, as they were ordered at KakaClo.
+
+    A file that was exported later says of items that they are not due any more: all of an order's items count, where
+    they are what was ordered, and those that are due are not.
+
+    Args:
+        sold: the items of a file.
+        sku_map: what they are made of; None: they go by KakaClo's SKUs.
+        ordered: the pieces that KakaClo has, by custom order id.
+    """
+    by_order: dict[str, list[tuple[ShopLine, bool]]] = {}
+    for item in sold:
+        if item.order in ordered:
+            name = item.sku or f"{item.title} {item.variant}".strip()
+            line = ShopLine(name, item.item_id or None, item.quantity, _made_of(item, sku_map))
+            by_order.setdefault(item.order, []).append((line, item.is_due))
+    found: dict[str, list[ShopLine]] = {}
+    for number, lines in by_order.items():
+        every, due = [line for line, _ in lines], [line for line, is_due in lines if is_due]
+        fits = next((some for some in (due, every) if _pieces(some) == ordered[number]), None)
+        found[number] = fits or due or every
+    return found
+
+
+def _made_of(item: Sold, sku_map: SkuMap | None) -> list[Item]:
+    if sku_map is None:
+        with suppress(InvalidRequest):  # KakaClo has no such SKU
+            return [Item(item.sku, item.quantity)]
+        return []
+    parts = sku_map.find(item.sku, item.title, item.variant) or ()
+    return [Item(part.sku, part.pieces * item.quantity) for part in parts]
+
+
+def _pieces(lines: Iterable[ShopLine]) -> Counter[str]:
+    return counted(item for line in lines for item in line.items)
 
 
 def merged(lines: Iterable[ShopLine]) -> list[ShopLine]:

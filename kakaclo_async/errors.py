@@ -131,6 +131,10 @@ class ConfigurationError(KakaCloError, ValueError):
     """A setting is missing or cannot work: a token, an address, a database URL."""
 
 
+class MissingExtra(ConfigurationError, ImportError):
+    """A package is not installed that an extra of this one brings; the text says how to install it."""
+
+
 class DatabaseAway(ConfigurationError):
     """The database cannot be used at the moment; it may be back soon."""
 

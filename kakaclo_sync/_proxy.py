@@ -264,6 +264,22 @@ def _listed(value: Any) -> Any:
     return list(map(_listed, value))
 
 
+def waiting(function: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
+    """Derive the function that waits for the result of an async one, on a loop of its own."""
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        given, named = read_here(*args, **kwargs)
+        start = cast("Callable[..., Coroutine[Any, Any, T]]", function)
+        bridge = Bridge(lambda: None, nothing_to_close)
+        try:
+            return bridge.thread().run(lambda: start(*given, **named))
+        finally:
+            bridge.close()
+
+    return call
+
+
 def blocking(method: Callable[Concatenate[A, P], Coroutine[Any, Any, T]]) -> Method[P, T]:
     """Derive the method that waits for the result of an async one."""
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from functools import wraps
 from inspect import iscoroutinefunction
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING
 
 from kakaclo_async import shop
-from kakaclo_sync._proxy import Bridge, fork_lock, nothing_to_close, read_here
+from kakaclo_sync._proxy import fork_lock, waiting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
-
     from kakaclo_async.shop import (
         ListingReport as ListingReport,
         OrderFile as OrderFile,
@@ -29,30 +26,11 @@ if TYPE_CHECKING:
     )
 
 
-P = ParamSpec("P")
-T = TypeVar("T")
-
 __all__ = shop.__all__  # pyright: ignore[reportUnsupportedDunderAll] - the one list
 
 
-def _waiting(function: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
-    """Derive the function that waits for the result of an async one, on a loop of its own."""
-
-    @wraps(function)
-    def call(*args: P.args, **kwargs: P.kwargs) -> T:
-        given, named = read_here(*args, **kwargs)
-        start = cast("Callable[..., Coroutine[Any, Any, T]]", function)
-        bridge = Bridge(lambda: None, nothing_to_close)
-        try:
-            return bridge.thread().run(lambda: start(*given, **named))
-        finally:
-            bridge.close()
-
-    return call
-
-
 if TYPE_CHECKING:
-    export_listings = _waiting(shop.export_listings)
+    export_listings = waiting(shop.export_listings)
 else:  # type checkers would let every name pass
 
     def __getattr__(name: str) -> object:
@@ -61,7 +39,7 @@ else:  # type checkers would let every name pass
         with fork_lock:
             found = getattr(shop, name)
             if iscoroutinefunction(found):
-                found = _waiting(found)
+                found = waiting(found)
         return globals().setdefault(name, found)  # found without this function from now on
 
     def __dir__() -> list[str]:

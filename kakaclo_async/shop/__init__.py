@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from kakaclo_async.errors import ConfigurationError
+from kakaclo_async.extras import stand_in
 from kakaclo_async.shop.checks import address_problems
 from kakaclo_async.shop.incoming.guess import guess_map, write_map
 from kakaclo_async.shop.incoming.order_file import OrderFile
@@ -73,4 +73,4 @@ if not TYPE_CHECKING:  # type checkers would let every name pass
         except ModuleNotFoundError as error:
             if error.name != "sqlalchemy":
                 raise
-            raise ConfigurationError(f"{name} needs SQLAlchemy: pip install 'kakaclo[catalog]'") from None
+            return stand_in(name, __name__, f"{name} needs SQLAlchemy: pip install 'kakaclo[catalog]'")

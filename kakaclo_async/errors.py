@@ -2,6 +2,7 @@
 
     KakaCloError
     ├── ConfigurationError     fix the settings (also a ValueError)
+    │   ├── MissingExtra       install what the text names (also an ImportError)
     │   └── DatabaseAway       the database cannot be used now; it may be back soon
     ├── InvalidRequest         fix the arguments; no permit was spent (also a ValueError)
     ├── Conflict               the journal knows another payload under this id; nothing was sent

@@ -40,7 +40,14 @@ from kakaclo_sync import (
     Stream,
     Warehouse,
 )
-from kakaclo_sync.shop import ListingReport, OrderFile, export_listings, read_orders
+from kakaclo_sync.shop import (
+    ListingReport,
+    OrderFile,
+    TrackingReport,
+    export_listings,
+    read_orders,
+    tell_tracking,
+)
 
 END = datetime.now(UTC)
 START = END - timedelta(hours=8)
@@ -168,3 +175,5 @@ def misuse_is_seen(kk: KakaClo) -> None:
 def shops() -> None:
     assert_type(read_orders("orders.csv"), OrderFile)
     assert_type(export_listings("sqlite:///catalog.db", "products.csv", buffer=2), ListingReport)
+    journal = Journal("sqlite:///orders.db")
+    assert_type(tell_tracking(KakaClo("token"), journal, "Orders.csv", target="matrixify"), TrackingReport)

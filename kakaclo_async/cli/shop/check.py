@@ -21,6 +21,7 @@ from kakaclo_async import (
     KakaClo,
     KakaCloError,
     OrderCheck,
+    Product,
     StockLevel,
 )
 from kakaclo_async.cli.command import run_async
@@ -241,13 +242,26 @@ async def _price(kk: KakaClo, entries: Sequence[FileOrder]) -> tuple[list[_Price
         carts = [FreightRequest(entry.order.items, entry.order.address.country) for entry in entries]
         answers = await bulk.freight.quote_many(carts, on_error="collect")
         balance = (await bulk.payment.balance()).amount
-    quotes = (answer if isinstance(answer, FreightQuote) else str(answer) for answer in answers)
+    quotes = [answer if isinstance(answer, FreightQuote) else str(answer) for answer in answers]
+    return judge_all(entries, products, stocks, quotes), balance
+
+
+def judge_all(
+    entries: Sequence[FileOrder],
+    products: Iterable[Product],
+    stocks: Iterable[StockLevel],
+    quotes: Iterable[FreightQuote | str],
+) -> list[_Priced]:
+    """Compare the orders of a file with what KakaClo has, each with its own goods: a file may have thousands."""
+    owners = {sku.sku: product for product in products for sku in product.sku_details}
     levels = {level.sku: level for level in stocks}
-    priced: list[_Priced] = [
-        (entry, judge(entry.order, products, stocks, quote, None), levels)
-        for entry, quote in zip(entries, quotes, strict=True)
-    ]
-    return priced, balance
+    priced: list[_Priced] = []
+    for entry, quote in zip(entries, quotes, strict=True):
+        codes = dict.fromkeys(item.sku for item in entry.order.items)
+        own = {owners[code].spu: owners[code] for code in codes if code in owners}
+        held = [levels[code] for code in codes if code in levels]
+        priced.append((entry, judge(entry.order, tuple(own.values()), held, quote, None), levels))
+    return priced
 
 
 def _troubles(priced: Iterable[_Priced], balance: Decimal | None) -> Iterator[FileProblem]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ipaddress
 import os
+from contextlib import suppress
 from math import inf
 from typing import Final
 from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import attrs
 
@@ -30,6 +32,34 @@ PAYMENT_URL: Final = "https://www.kakaclo.com/personal-center/payment-manage"
 
 
 _LEAST_TIME: Final = 2.0  # KakaClo answers in less than one
+
+
+def check_number(
+    name: str, value: object, *, least: float = 0, above: float | None = None, whole: bool = False
+) -> None:
+    """Check a setting that is a number.
+
+    Args:
+        name: the setting, for the error.
+        value: what was given.
+        least: the smallest number that works.
+        above: the largest number that does not work, instead.
+        whole: whether it must have no fraction.
+
+    Raises:
+        ConfigurationError: it is no such number.
+    """
+    bound = f"more than {above}" if above is not None else f"at least {least}"
+    kinds = (int,) if whole else (int, float)
+    # A bool is a number only by history; and a NaN is above nothing.
+    if (
+        isinstance(value, kinds)
+        and not isinstance(value, bool)
+        and (value >= least if above is None else value > above)
+    ):
+        return
+    kind = "a whole number" if whole else "a number"
+    raise ConfigurationError(f"{name} must be {kind}, {bound}, not {value!r}")
 
 
 def _lane(lane: Lane | str) -> Lane:
@@ -60,16 +90,12 @@ class Options:
     max_wait_for_all: bool = False
 
     def __attrs_post_init__(self) -> None:
-        if not self.timeout > 0:
-            raise ConfigurationError(f"timeout must be more than 0 seconds, not {self.timeout!r}")
-        if self.max_wait is not None and not self.max_wait >= 0:
-            raise ConfigurationError(f"max_wait must be None or at least 0 seconds, not {self.max_wait!r}")
-        if self.max_attempts < 1:
-            raise ConfigurationError(f"max_attempts must be at least 1, not {self.max_attempts!r}")
-        if self.attempt_timeout is not None and not self.attempt_timeout > 0:
-            raise ConfigurationError(
-                f"attempt_timeout must be None or more than 0 seconds, not {self.attempt_timeout!r}"
-            )
+        check_number("timeout", self.timeout, above=0)
+        if self.max_wait is not None:
+            check_number("max_wait", self.max_wait)
+        check_number("max_attempts", self.max_attempts, least=1, whole=True)
+        if self.attempt_timeout is not None:
+            check_number("attempt_timeout", self.attempt_timeout, above=0)
 
     @property
     def wait_limit(self) -> float | None:
@@ -157,21 +183,34 @@ class Caching:
     reference: float = 86_400.0
     size: int = 4096
 
+    def __attrs_post_init__(self) -> None:
+        check_number("Caching.freight", self.freight)
+        check_number("Caching.reference", self.reference)
+        check_number("Caching.size", self.size, whole=True)
 
-def choose_base_url(environment: str, base_url: str | None) -> str:
+
+def choose_base_url(environment: str | None, base_url: str | None) -> str:
     """Return the base URL to use, without a slash at its end.
 
     Args:
-        environment: "production" or "test".
-        base_url: overrides the environment, as does the environment variable KAKACLO_BASE_URL.
+        environment: "production" or "test"; None: as the environment variable KAKACLO_BASE_URL says, or production.
+        base_url: overrides both.
 
     Raises:
-        ConfigurationError: an unknown environment, or an address that is not HTTPS (loopback may be HTTP).
+        ConfigurationError: an unknown environment, or another one than KAKACLO_BASE_URL names; or an address that is
+            not HTTPS (loopback may be HTTP).
     """
-    if environment not in ENVIRONMENTS:
+    if environment is not None and environment not in ENVIRONMENTS:
         known = ", ".join(ENVIRONMENTS)
         raise ConfigurationError(f"unknown environment {environment!r}: choose one of {known}")
-    url = (base_url or os.environ.get("KAKACLO_BASE_URL") or ENVIRONMENTS[environment]).rstrip("/")
+    if base_url is not None and not isinstance(base_url, str):  # pyright: ignore[reportUnnecessaryIsInstance] - callers err
+        raise ConfigurationError(f"base_url must be a text, not {type(base_url).__name__}")
+    named = os.environ.get("KAKACLO_BASE_URL")
+    if not base_url and environment and named and named.rstrip("/") != ENVIRONMENTS[environment]:
+        raise ConfigurationError(
+            f"environment={environment!r} and the environment variable KAKACLO_BASE_URL name two places: leave out one"
+        )
+    url = (base_url or named or ENVIRONMENTS[environment or "production"]).rstrip("/")
     try:
         parts = urlsplit(url)
         host = parts.hostname
@@ -183,6 +222,41 @@ def choose_base_url(environment: str, base_url: str | None) -> str:
     if parts.scheme == "http" and not _is_loopback(host):
         raise ConfigurationError(f"base_url must be HTTPS: over plain HTTP {host} would see the token")
     return url
+
+
+def choose_proxy(base_url: str, proxy: str | None) -> str | None:
+    """Return the proxy to use, None for none.
+
+    Args:
+        base_url: where the client talks to.
+        proxy: `http://user:password@host:port`; "" for none; None: as HTTPS_PROXY, ALL_PROXY and NO_PROXY (or the
+            settings of macOS and Windows) say, and never for loopback.
+
+    Raises:
+        ConfigurationError: it is no such address, or would see the token.
+    """
+    parts = urlsplit(base_url)
+    host, source = parts.hostname or "", "proxy"
+    if proxy is None:
+        if _is_loopback(host) or proxy_bypass(host):
+            return None
+        proxies = getproxies()
+        proxy, source = proxies.get(parts.scheme) or proxies.get("all"), "the environment's proxy"
+        if proxy and "://" not in proxy:
+            proxy = f"http://{proxy}"
+    if not proxy:
+        return None
+    own = None
+    with suppress(AttributeError, TypeError, ValueError):
+        own = urlsplit(proxy)
+        own = own if own.scheme in {"http", "https"} and own.hostname and own.port != 0 else None
+    if own is None:  # the text is not shown: it may hold a password
+        raise ConfigurationError(
+            f"{source} must look like http://user:password@host:port; for SOCKS give a session with a connector for it"
+        )
+    if parts.scheme == "http" and not _is_loopback(own.hostname or ""):
+        raise ConfigurationError(f"{source} would see the token: base_url is plain HTTP")
+    return proxy
 
 
 def environment_name(base_url: str) -> str:

@@ -2,6 +2,7 @@
 
     KakaCloError
     ├── ConfigurationError     fix the settings (also a ValueError)
+    │   ├── MissingExtra       install what the text names (also an ImportError)
     │   └── DatabaseAway       the database cannot be used now; it may be back soon
     ├── InvalidRequest         fix the arguments; no permit was spent (also a ValueError)
     ├── Conflict               the journal knows another payload under this id; nothing was sent
@@ -129,6 +130,10 @@ def _without_secrets(error: BaseException, scrub: Callable[[str], str]) -> BaseE
 
 class ConfigurationError(KakaCloError, ValueError):
     """A setting is missing or cannot work: a token, an address, a database URL."""
+
+
+class MissingExtra(ConfigurationError, ImportError):
+    """A package is not installed that an extra of this one brings; the text says how to install it."""
 
 
 class DatabaseAway(ConfigurationError):

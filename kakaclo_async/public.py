@@ -26,6 +26,7 @@ from kakaclo_async.errors import (
     InvalidRequest as InvalidRequest,
     KakaCloError as KakaCloError,
     LeaseLost as LeaseLost,
+    MissingExtra as MissingExtra,
     NotFound as NotFound,
     OutcomeUnknown as OutcomeUnknown,
     RateLimited as RateLimited,

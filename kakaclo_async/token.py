@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final, cast
 from kakaclo_async.codec.outgoing import Secret, sealed, spellings
 from kakaclo_async.config import API_SETTINGS_URL
 from kakaclo_async.database import THREADS
-from kakaclo_async.errors import ConfigurationError, KakaCloError
+from kakaclo_async.errors import ConfigurationError, KakaCloError, MissingExtra
 from kakaclo_async.sharing.single_flight import Cache
 
 if TYPE_CHECKING:
@@ -181,7 +181,7 @@ class _Keyring:
         try:
             import keyring  # noqa: PLC0415 - an extra
         except ImportError:
-            raise ConfigurationError(
+            raise MissingExtra(
                 "a token from the keyring needs keyring: pip install 'kakaclo[keyring]'"
             ) from None
         self._ask, self._service, self._name = keyring.get_password, service, name

@@ -16,7 +16,18 @@ import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set as AbstractSet
 from functools import partial, wraps
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, cast, overload
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Concatenate,
+    Generic,
+    ParamSpec,
+    Protocol,
+    TypeGuard,
+    TypeVar,
+    cast,
+    overload,
+)
 
 from kakaclo_async.errors import ClientClosed, ConfigurationError
 from kakaclo_sync._loop import Call, LoopThread
@@ -262,6 +273,40 @@ def _listed(value: Any) -> Any:
     if isinstance(found, Sequence) and not any(isinstance(part, Iterator) for part in value):
         return value
     return list(map(_listed, value))
+
+
+def waiting(function: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
+    """Derive the function that waits for an async one: on the loop of its client, or on one of its own."""
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        given, named = read_here(*args, **kwargs)
+        start = cast("Callable[..., Coroutine[Any, Any, T]]", function)
+        bridges = [value._bridge for value in (*given, *named.values()) if _is_proxy(value)]  # noqa: SLF001 - ours
+        own = None if bridges else Bridge(lambda: None, nothing_to_close)
+        try:
+            return (
+                (own or bridges[0])
+                .thread()
+                .run(
+                    lambda: start(
+                        *map(_target, given), **{name: _target(value) for name, value in named.items()}
+                    )
+                )
+            )
+        finally:
+            if own is not None:
+                own.close()
+
+    return call
+
+
+def _is_proxy(value: object) -> TypeGuard[BlockingProxy[Any]]:
+    return isinstance(value, BlockingProxy)
+
+
+def _target(value: object) -> object:
+    return value._target() if _is_proxy(value) else value  # noqa: SLF001 - ours
 
 
 def blocking(method: Callable[Concatenate[A, P], Coroutine[Any, Any, T]]) -> Method[P, T]:

@@ -1,4 +1,4 @@
-"""The journal for blocking callers (`pip install kakaclo[catalog]`)."""
+"""The names of `kakaclo_async.ordering`, blocking (`pip install kakaclo[catalog]`)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from kakaclo_async import ordering
+from kakaclo_async.ordering import Entry, WriteStatus
 from kakaclo_async.ordering.journal import wall_clock
 from kakaclo_sync._proxy import BlockingProxy, Bridge, blocking, nothing_to_close
 
@@ -15,10 +16,12 @@ if TYPE_CHECKING:
 
     from kakaclo_async.models.custom import NewDesign
     from kakaclo_async.models.order import NewOrder
-    from kakaclo_async.ordering import Entry
     from kakaclo_async.resources._journal import RefundRequest
     from kakaclo_async.sending import Sender
     from kakaclo_sync.client import KakaClo
+
+
+__all__ = ["Entry", "Journal", "WriteStatus"]
 
 
 class Journal(BlockingProxy[ordering.Journal]):

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from functools import wraps
 from inspect import iscoroutinefunction
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from kakaclo_async import shop
-from kakaclo_sync._proxy import BlockingProxy, Bridge, fork_lock, nothing_to_close, read_here
-from kakaclo_sync.client import KakaClo
+from kakaclo_sync._proxy import fork_lock, waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -33,6 +31,7 @@ if TYPE_CHECKING:
         tracking_rows as tracking_rows,
         write_map as write_map,
     )
+    from kakaclo_sync.client import KakaClo
     from kakaclo_sync.ordering import Journal
 
 
@@ -40,35 +39,6 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 __all__ = shop.__all__  # pyright: ignore[reportUnsupportedDunderAll] - the one list
-
-
-def _waiting(function: Callable[..., Coroutine[Any, Any, T]]) -> Callable[..., T]:
-    """Derive the function that waits for the result of an async one: on its client's loop, or on one of its own."""
-
-    @wraps(function)
-    def call(*args: Any, **kwargs: Any) -> T:
-        given, named = read_here(*args, **kwargs)
-        clients = [value for value in (*given, *named.values()) if isinstance(value, KakaClo)]
-        own = None if clients else Bridge(lambda: None, nothing_to_close)
-        bridge: Bridge[Any] = own or clients[0]._bridge  # noqa: SLF001 - the package's own
-        try:
-            return bridge.thread().run(
-                lambda: function(
-                    *map(_target, given), **{name: _target(value) for name, value in named.items()}
-                )
-            )
-        finally:
-            if own is not None:
-                own.close()
-
-    return call
-
-
-def _target(value: object) -> object:
-    """Return the async object of a client or a journal, and anything else as it is."""
-    if not isinstance(value, BlockingProxy):
-        return value
-    return cast("BlockingProxy[object]", value)._target()  # noqa: SLF001 - the package's own
 
 
 if TYPE_CHECKING:  # the types of what `__getattr__` derives
@@ -95,7 +65,7 @@ else:  # type checkers would let every name pass
         with fork_lock:
             found = getattr(shop, name)
             if iscoroutinefunction(found):
-                found = _waiting(found)
+                found = waiting(found)
         return globals().setdefault(name, found)  # found without this function from now on
 
     def __dir__() -> list[str]:

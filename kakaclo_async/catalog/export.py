@@ -24,7 +24,7 @@ from kakaclo_async.catalog.types import ExactDecimal, UtcTime
 from kakaclo_async.database import in_thread
 from kakaclo_async.database.lock import is_file_of
 from kakaclo_async.database.url import DatabaseUrl
-from kakaclo_async.errors import ConfigurationError, InvalidRequest
+from kakaclo_async.errors import ConfigurationError, InvalidRequest, MissingExtra
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator, Sequence
@@ -216,7 +216,7 @@ def _parquet(file: BinaryIO, table: Table) -> Generator[Callable[[Sequence[Row]]
         arrow: Any = import_module("pyarrow")
         parquet: Any = import_module("pyarrow.parquet")
     except ImportError:
-        raise ConfigurationError("Parquet needs pyarrow: pip install 'kakaclo[export]'") from None
+        raise MissingExtra("Parquet needs pyarrow: pip install 'kakaclo[export]'") from None
     columns = arrow.schema([(column.name, _arrow_type(column, arrow)) for column in table.c])
     waiting: list[object] = []
 

@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated, Final, Literal, TypeVar
 
 import typer
@@ -128,14 +129,30 @@ def _common(
         str | None,
         typer.Option(
             help="URL of the API, instead of the environment's.",
-            envvar="KAKACLO_BASE_URL",
-            show_default=False,
+            metavar="URL",
+            show_default="KAKACLO_BASE_URL",
             rich_help_panel=_COMMON,
         ),
     ] = None,
     environment: Annotated[
-        Literal["production", "test"], typer.Option(help="KakaClo's environment.", rich_help_panel=_COMMON)
-    ] = "production",
+        Literal["production", "test"] | None,
+        typer.Option(help="KakaClo's environment.", show_default="production", rich_help_panel=_COMMON),
+    ] = None,
+    proxy: Annotated[
+        str | None,
+        typer.Option(
+            help="HTTP proxy; '' for none.",
+            metavar="URL",
+            show_default="HTTPS_PROXY",
+            rich_help_panel=_COMMON,
+        ),
+    ] = None,
+    ca_file: Annotated[
+        Path | None,
+        typer.Option(
+            help="Certificates to trust besides the system's.", metavar="FILE", rich_help_panel=_COMMON
+        ),
+    ] = None,
     timeout: Annotated[
         float,
         typer.Option(
@@ -168,6 +185,8 @@ def _common(
             timeout=timeout,
             rate_limit=RateLimit(120, rate),
             record=record,
+            proxy=proxy,
+            ssl=ca_file,
         )
 
     return as_json, client
@@ -265,25 +284,6 @@ def run_async(job: Coroutine[object, object, T]) -> T:
         return await job
 
     return asyncio.run(cancellable())
-
-
-def confirm(question: str) -> bool:
-    """Ask on stderr, read stdin; anything but "y" or "yes" means no.
-
-    It blocks the event loop, on purpose: nothing else may happen before the answer.
-
-    Raises:
-        KeyboardInterrupt: Ctrl-C at the question.
-    """
-    # asyncio.run turns Ctrl-C into a cancellation, which a blocked loop would never see.
-    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        sys.stderr.write(f"{question} [y/N] ")
-        sys.stderr.flush()
-        answer = sys.stdin.readline()
-    finally:
-        signal.signal(signal.SIGINT, previous)
-    return answer.strip().lower() in {"y", "yes"}
 
 
 def read_items(texts: Iterable[str]) -> tuple[Item, ...]:

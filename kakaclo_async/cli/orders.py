@@ -1,5 +1,6 @@
 """The commands `orders create`, `orders show` and `orders refund`: one order at a time, each write at most once."""
 
+import signal
 import sys
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -23,7 +24,7 @@ from kakaclo_async import (
     Rejected,
 )
 from kakaclo_async.cli.catalog import freight_table
-from kakaclo_async.cli.command import FAILED, confirm, read_items, read_time
+from kakaclo_async.cli.command import FAILED, read_items, read_time
 from kakaclo_async.cli.output import Result, Table, print_table
 from kakaclo_async.resources.orders.check import read_order
 from kakaclo_async.resources.orders.requests import new_custom_order_id
@@ -134,10 +135,29 @@ async def _confirmed_freight(kk: KakaClo, order: NewOrder, *, sure: bool) -> Fre
     sys.stderr.writelines(f"look at it: {problem}\n" for problem in order.address.problems)
     sys.stderr.write(f"Custom id: {order.custom_order_id}\n")  # known whatever happens from here on
     pieces = sum(item.quantity for item in order.items)
-    if not sure and not confirm(f"Place this order of {pieces} pieces by {order.channel_type}?"):
+    if not sure and not _confirm(f"Place this order of {pieces} pieces by {order.channel_type}?"):
         sys.stderr.write("not placed\n")
         raise typer.Exit(FAILED)
     return quote.by_channel(order.channel_type)
+
+
+def _confirm(question: str) -> bool:
+    """Ask on stderr, read stdin; anything but "y" or "yes" means no.
+
+    It blocks the event loop, on purpose: nothing else may happen before the answer.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C at the question.
+    """
+    # asyncio.run turns Ctrl-C into a cancellation, which a blocked loop would never see.
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        sys.stderr.write(f"{question} [y/N] ")
+        sys.stderr.flush()
+        answer = sys.stdin.readline()
+    finally:
+        signal.signal(signal.SIGINT, previous)
+    return answer.strip().lower() in {"y", "yes"}
 
 
 async def _place(kk: KakaClo, order: NewOrder, freight: FreightOption | None) -> Result:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self, cast
 import attrs
 import msgspec
 
-from kakaclo_async.errors import ConfigurationError, InvalidRequest
+from kakaclo_async.errors import InvalidRequest, MissingExtra
 from kakaclo_async.protocol import SUCCESS, Answer, Request
 
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ def _contract() -> _Contract:
     try:
         import yaml  # noqa: PLC0415 - an extra
     except ImportError:
-        raise ConfigurationError("recordings need an extra: pip install 'kakaclo[cli]'") from None
+        raise MissingExtra("recordings need an extra: pip install 'kakaclo[cli]'") from None
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as quick, where it was built
     return _Contract(yaml.load(DOCUMENT.read_text(encoding="utf-8"), Loader=loader))  # noqa: S506 - a safe one
 

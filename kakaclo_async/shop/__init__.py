@@ -3,7 +3,8 @@
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from kakaclo_async.errors import ConfigurationError
+from kakaclo_async.errors import MissingExtra
+from kakaclo_async.extras import stand_in
 from kakaclo_async.models.address_checks import address_problems
 from kakaclo_async.shop.incoming.guess import guess_map, write_map
 from kakaclo_async.shop.incoming.order_file import OrderFile
@@ -70,7 +71,10 @@ if not TYPE_CHECKING:  # type checkers would let every name pass
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         try:
             return getattr(import_module(f"{__name__}.outgoing.{_MODULES[name]}"), name)
-        except ModuleNotFoundError as error:
-            if error.name != "sqlalchemy":
+        except ImportError as error:
+            if not isinstance(error, MissingExtra) and error.name != "sqlalchemy":
                 raise
-            raise ConfigurationError(f"{name} needs SQLAlchemy: pip install 'kakaclo[catalog]'") from None
+            return stand_in(name, __name__, f"{name} needs SQLAlchemy: pip install 'kakaclo[catalog]'")
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *_MODULES})

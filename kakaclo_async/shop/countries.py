@@ -6,7 +6,7 @@ import re
 from functools import cache, lru_cache
 from typing import Final
 
-from kakaclo_async.errors import ConfigurationError
+from kakaclo_async.errors import MissingExtra
 from kakaclo_async.models.address_checks import COUNTRIES, NAMES, name_key
 
 _LANGUAGES: Final = (
@@ -102,7 +102,7 @@ def _named(key: str) -> str | None:
         from babel import Locale  # noqa: PLC0415 - an extra
         from babel.core import get_global  # noqa: PLC0415
     except ImportError:
-        raise ConfigurationError("names of countries need babel: pip install 'kakaclo[shop]'") from None
+        raise MissingExtra("names of countries need babel: pip install 'kakaclo[shop]'") from None
     codes = get_global("territory_aliases").get(key.upper(), [])
     if len(key) == 3 and len(codes) == 1 and codes[0] in COUNTRIES:
         return str(codes[0])

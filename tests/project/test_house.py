@@ -23,11 +23,12 @@ from kakaclo_async.ordering import Journal
 SANDBOX = "kakaclo_async.sandbox"
 # What is for shops' files has rooms of its own, which the core never enters: see test_import_direction.py.
 SHOP = ("kakaclo_async.shop", "kakaclo_async.cli.shop", "kakaclo_sync.shop")
-MOST_FILES = 115
+MOST_FILES = 120
 MOST_FILES_IN_A_FOLDER = 14
 MOST_LINES_IN_A_FILE = 330
 LONGER = {
     "kakaclo_async.ratelimit.gate": 460,  # gate, lanes and permits are one subject
+    "kakaclo_sync._proxy": 375,  # all that the blocking face is made of
     "kakaclo_async.shop.incoming.dialects": 450,  # a table: a paragraph for each kind of file
 }
 
@@ -59,7 +60,7 @@ def test_a_public_models_name_stands_in_its_class_statement_and_in_the_list_of_p
     assert len(models) > 40
     places = {name: [] for name in models}
     for module in modules():
-        if not module.startswith(SANDBOX):
+        if not module.startswith((SANDBOX, "kakaclo_sync.sandbox")):
             for name, line in listings(module):
                 if name in models:
                     places[name].append(f"{module}:{line}")

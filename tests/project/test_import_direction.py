@@ -26,7 +26,7 @@ LAYERS: list[set[str]] = [
     {"config", "sharing"},
     {"codec"},
     {"models"},
-    {"database"},
+    {"database", "extras"},
     {"errors", "events"},
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}

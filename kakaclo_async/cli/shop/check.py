@@ -330,7 +330,7 @@ async def _mirrored_skus(db: str | None) -> Sequence[str]:
 
     try:
         async with MirrorDatabase(db or DEFAULT_DB).reading() as connection:
-            return await connection.run_sync(lambda on: on.scalars(select(schema.sku.c.sku)).all())
+            return [sku for (sku,) in await connection.execute(select(schema.sku.c.sku))]
     except ConfigurationError:
         if db is not None:
             raise

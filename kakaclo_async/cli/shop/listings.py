@@ -36,7 +36,7 @@ def shops_file(target: str, out: Path | None, read: Iterable[Path | str | None],
     if out is not None and out == STDOUT:
         if as_json:
             raise InvalidRequest("--json tells about a file: give --out a file instead of -")
-        return out
+        return STDOUT
     try:
         path = (out or Path()) / _SHOPS_FILES[target] if out is None or out.is_dir() else out
         for other in read:

@@ -1,4 +1,4 @@
-"""The only module that touches aiohttp: sends one request and returns its whole answer.
+"""The only package that touches aiohttp: sends one request and returns its whole answer.
 
 Reads share connections that are kept open. A write gets a new connection: on a kept one that the server is just
 closing, it would not be known whether the write arrived, and an order would be in doubt for no reason. So does a read
@@ -8,30 +8,25 @@ that is repeated: a gateway that has forgotten one kept connection has forgotten
 from __future__ import annotations
 
 import asyncio
-import socket
-import ssl
 from contextlib import contextmanager, nullcontext
-from copy import copy
-from functools import partial
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 import aiohttp
-from aiohttp.tracing import Trace
 from yarl import URL
 
-from kakaclo_async.codec.outgoing import Secret
+from kakaclo_async.codec.outgoing import Secret, sealed
 from kakaclo_async.config import __version__
-from kakaclo_async.database import THREADS
 from kakaclo_async.errors import ClientClosed, ConfigurationError, ConnectionFailed, DecodeError
 from kakaclo_async.protocol import Answer, Request
+from kakaclo_async.transport.connections import SentTwice, check_verifies, lent, new_session, trusted
 
 if TYPE_CHECKING:
+    import os
+    import ssl
     from collections.abc import Generator
     from contextlib import AbstractContextManager
 
     from aiohttp.abc import AbstractStreamWriter
-    from aiohttp.connector import Connection
 
 
 MAX_BODY = 64 * 1024 * 1024
@@ -46,11 +41,13 @@ The gate counts, before it takes a permit. A limit of aiohttp's would not know t
 taken from the attempt's time.
 """
 
-_NEVER_LEFT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
-
-
-class _SentTwice(aiohttp.ClientConnectionError):
-    """The caller's session, or its middleware, tried to send a request again by itself."""
+_NEVER_LEFT = (
+    aiohttp.ClientConnectorError,
+    aiohttp.ConnectionTimeoutError,
+    aiohttp.ClientHttpProxyError,
+    aiohttp.InvalidURL,
+)
+_PROXY_LOGIN = 407
 
 
 class _Body(aiohttp.BytesPayload):
@@ -60,7 +57,7 @@ class _Body(aiohttp.BytesPayload):
 
     def _leave(self) -> None:
         if self.left:
-            raise _SentTwice
+            raise SentTwice
         self.left = True
 
     async def write(self, writer: AbstractStreamWriter) -> None:
@@ -79,24 +76,32 @@ class Transport:
     Args:
         base_url: where the API lives, without a slash at its end.
         session: a session to use instead of an own one; it is never closed here.
+        proxy: the address of an HTTP proxy, with its user and password; None for none.
+        trust: what TLS trusts besides the system's authorities: a PEM file of certificates, or a context of its own.
         max_body: bytes of one answer, decompressed, above which it is refused.
 
     TLS is always verified and redirects are never followed: the token goes to one host only. One `send` is one request
     at most, also over a session whose middleware repeats requests: a permit pays for one.
 
     Raises:
-        ConfigurationError: a session that does not verify which server it talks to.
+        ConfigurationError: a session or a context that does not verify which server it talks to; certificates that
+            cannot be read.
     """
 
     def __init__(
-        self, base_url: str, session: aiohttp.ClientSession | None = None, *, max_body: int = MAX_BODY
+        self,
+        base_url: str,
+        session: aiohttp.ClientSession | None = None,
+        *,
+        proxy: str | None = None,
+        trust: ssl.SSLContext | str | os.PathLike[str] | None = None,
+        max_body: int = MAX_BODY,
     ) -> None:
-        if session is not None and not _verifies(getattr(session.connector, "_ssl", True)):
-            raise ConfigurationError(
-                "the session's connector has TLS verification turned off (ssl=False, CERT_NONE or"
-                " check_hostname=False): any server could take the token"
-            )
+        if session is not None:
+            check_verifies("session's connector", getattr(session.connector, "_ssl", True))
+        self._context = trusted(trust)
         self._base_url = base_url
+        self._proxy = sealed(proxy)
         self._borrowed = session
         self._kept: aiohttp.ClientSession | None = None
         self._fresh: aiohttp.ClientSession | None = None
@@ -163,7 +168,7 @@ class Transport:
 
     async def _send(self, request: Request[object], token: str, body: _Body | None) -> Answer | None:
         url = URL(self._base_url + request.path, encoded=True)
-        with self._session(request) as session:
+        with self._session(request) as session, _proxy_login():
             async with session.request(
                 request.method,
                 url.with_query(request.query) if request.query else url,
@@ -173,6 +178,7 @@ class Transport:
                     "Accept": "application/json",
                     "User-Agent": f"kakaclo-python/{__version__}",
                 },
+                proxy=self._proxy,
                 allow_redirects=False,
                 raise_for_status=False,
             ) as response:
@@ -193,12 +199,12 @@ class Transport:
 
     def _session(self, request: Request[object]) -> AbstractContextManager[aiohttp.ClientSession]:
         if self._borrowed is not None:
-            return _lent(self._borrowed, fresh=request.writes or request.repeated)
+            return lent(self._borrowed, fresh=request.writes or request.repeated)
         if request.writes:
-            self._fresh = self._fresh or _new_session(force_close=True)
+            self._fresh = self._fresh or new_session(self._context, force_close=True)
             return nullcontext(self._fresh)
-        self._kept = self._kept or _new_session(force_close=False)
-        return _lent(self._kept, fresh=True) if request.repeated else nullcontext(self._kept)
+        self._kept = self._kept or new_session(self._context, force_close=False)
+        return lent(self._kept, fresh=True) if request.repeated else nullcontext(self._kept)
 
     async def aclose(self) -> None:
         """Send nothing any more, end the requests under way, and close the own connections."""
@@ -211,103 +217,23 @@ class Transport:
                 await session.close()
 
 
-def _verifies(trust: object) -> bool:
-    if isinstance(trust, ssl.SSLContext):
-        return trust.check_hostname and trust.verify_mode != ssl.CERT_NONE
-    return trust is not False  # true, or a fingerprint
+@contextmanager
+def _proxy_login() -> Generator[None]:
+    try:
+        yield
+    except aiohttp.ClientHttpProxyError as error:
+        if error.status != _PROXY_LOGIN:
+            raise
+        wants = (
+            "the proxy wants a user and a password, and nothing was sent: give http://user:password@host:port"
+        )
+    else:
+        return
+    raise ConfigurationError(wants)
 
 
 def _may_have_left(error: BaseException, body: _Body | None) -> bool:
     return not isinstance(error, _NEVER_LEFT) if body is None else body.left
-
-
-class _Names:
-    """What a resolver asks an event loop for, in threads that wait for nobody: the loop's own may all wait for us."""
-
-    async def getaddrinfo(self, *where: Any, **options: Any) -> object:
-        look_up = partial(socket.getaddrinfo, *where, **options)
-        return await asyncio.get_running_loop().run_in_executor(THREADS, look_up)
-
-    async def getnameinfo(self, *where: Any) -> object:
-        return await asyncio.get_running_loop().run_in_executor(THREADS, socket.getnameinfo, *where)
-
-
-def _new_session(*, force_close: bool) -> aiohttp.ClientSession:
-    resolver = aiohttp.ThreadedResolver(cast("asyncio.AbstractEventLoop", _Names()))
-    connector = aiohttp.TCPConnector(limit=0, force_close=force_close, resolver=resolver)  # see `connections`
-    session = aiohttp.ClientSession(
-        connector=connector,
-        cookie_jar=aiohttp.DummyCookieJar(),
-        # The caller's budget is the only clock; aiohttp's own five minutes would cut it short.
-        timeout=aiohttp.ClientTimeout(total=None),
-    )
-    _never_repeat(session)
-    return session
-
-
-def _never_repeat(session: aiohttp.ClientSession) -> None:
-    # Left on, aiohttp sends a GET again by itself when a kept connection breaks: a request without a permit.
-    session._retry_connection = False  # noqa: SLF001 - aiohttp's own test client sets it so; there is no option
-
-
-@contextmanager
-def _lent(session: aiohttp.ClientSession, *, fresh: bool) -> Generator[aiohttp.ClientSession]:
-    """Lend a session for one request: the same connections, hooks and settings, and no repetition.
-
-    Args:
-        session: it stays as it is, for other requests.
-        fresh: whether the request needs a connection of its own; what is kept for this server is closed then.
-    """
-    if not isinstance(cast("object", session), aiohttp.ClientSession):  # a stand-in, perhaps around one
-        yield session
-        return
-    if session.closed or session.connector is None:
-        raise ConfigurationError("the session that this client was given is closed, and nothing was sent")
-    lent = copy(session)
-    _never_repeat(lent)
-    once = _OneConnection(session, fresh=fresh)
-    lent._connector = cast("aiohttp.BaseConnector", once)  # noqa: SLF001 - a copy of ours
-    try:
-        yield lent
-    finally:
-        lent.detach()  # else it would complain that nobody closed it
-
-
-class _OneConnection:
-    """A connector that hands out one connection of another one."""
-
-    def __init__(self, session: aiohttp.ClientSession, *, fresh: bool) -> None:
-        self._session = session
-        self._connector = cast("aiohttp.BaseConnector", session.connector)
-        self._fresh = fresh
-        self._handed_out = False
-        self._kept = False
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._connector, name)
-
-    async def connect(
-        self,
-        req: aiohttp.ClientRequest,
-        traces: list[Trace],
-        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - as aiohttp calls it
-    ) -> Connection:
-        if self._handed_out:
-            raise _SentTwice
-        watch = aiohttp.TraceConfig()
-        watch.on_connection_reuseconn.append(self._note)
-        watch.freeze()
-        watched = [*traces, Trace(self._session, watch, trace_config_ctx=SimpleNamespace())]
-        while True:
-            self._kept = False
-            connection = await self._connector.connect(req, watched, timeout)
-            if not (self._fresh and self._kept):
-                self._handed_out = True
-                return connection
-            connection.close()
-
-    async def _note(self, *_: object) -> None:
-        self._kept = True
 
 
 def _reason(error: Exception) -> str:
@@ -317,9 +243,13 @@ def _reason(error: Exception) -> str:
             return f"the name {error.host} cannot be resolved"
         case aiohttp.ClientConnectorCertificateError():
             return f"the certificate of {error.host} cannot be trusted"
+        case aiohttp.ClientProxyConnectionError():
+            return f"cannot connect to the proxy {error.host}:{error.port} ({type(error.os_error).__name__})"
+        case aiohttp.ClientHttpProxyError():
+            return f"the proxy refused to connect (HTTP {error.status})"
         case aiohttp.ClientConnectorError():
             return f"cannot connect to {error.host}:{error.port} ({type(error.os_error).__name__})"
-        case _SentTwice():
+        case SentTwice():
             return "the session tried to send it a second time by itself, which was stopped"
         case aiohttp.ClientPayloadError():
             return "the answer broke off"

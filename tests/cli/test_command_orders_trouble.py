@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from support.terminal import TOKEN
 
+from kakaclo_async.cli.shop.results import ResultFile, ResultLine
 from kakaclo_async.errors import ConfigurationError
 from kakaclo_async.ordering.store import Store
 from kakaclo_async.sandbox import Fault
@@ -169,11 +170,13 @@ def test_what_is_unknown_decides_the_exit_code(kakaclo, hosted, file):
     add = hosted.sandbox.faults.add
     hosted.call(add, Fault("rejected", path="/v2/order/orders", method="POST"))
     hosted.call(add, Fault("reset_after", path="/v2/order/orders", method="POST", skip=1))
-    hosted.call(add, Fault("rejected", path="/v2/order/orders", method="GET", times=None))
+    hosted.call(add, Fault("rejected", path="/v2/order/orders", method="GET", skip=1, times=None))
 
-    outcome = kakaclo("orders", "submit", file(3), "--quiet-time", "0.1")
+    path = file(3)
+    outcome = kakaclo("orders", "submit", path, "--quiet-time", "0.1")
 
     assert outcome.code == 7
+    assert {row["result"] for row in results(path).values()} == {"rejected", "unknown", "placed"}
 
 
 def test_finish_that_fails_after_it_sent_something_does_not_say_that_nothing_was_sent(
@@ -255,12 +258,13 @@ def test_results_that_find_no_room_are_told_on_stderr(run, hosted, file, tmp_pat
     path = file(20)
     (tmp_path / "full").write_bytes(b"")
     script = (
-        "import sys; from kakaclo_async.cli import main, output\n"
-        "plain = output.ResultFile._append\n"
+        "import sys; from kakaclo_async.cli import main\n"
+        "from kakaclo_async.cli.shop.results import ResultFile\n"
+        "plain = ResultFile._append\n"
         "def append(self, row):\n"
-        "    if self._whole > 200: raise OSError(28, 'No space left on device')\n"
+        "    if self._whole > 400: raise OSError(28, 'No space left on device')\n"
         "    plain(self, row)\n"
-        "output.ResultFile._append = append\n"
+        "ResultFile._append = append\n"
         "main(['orders', 'submit', sys.argv[1]])\n"
     )
     done = subprocess.run(
@@ -287,20 +291,48 @@ def test_results_that_find_no_room_are_told_on_stderr(run, hosted, file, tmp_pat
 
 
 def test_a_result_that_is_cut_is_taken_back(tmp_path):
-    from kakaclo_async.cli.output import ResultFile, ResultLine
-
     path = tmp_path / "results.csv"
-    with ResultFile(path) as file:
-        file.write(ResultLine(custom_order_id="A", result="placed", order_id="1"))
+    rows = {2: ("A", "a street"), 3: ("B", "b street"), 4: ("C", "c street")}
+    with ResultFile(path, ("name", "street"), rows) as file:
+        file.write([2], ResultLine(custom_order_id="A", result="placed", order_id="1"))
         limits = resource.getrlimit(resource.RLIMIT_FSIZE)
         resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 5, limits[1]))
         try:
-            file.write(ResultLine(custom_order_id="B", result="placed", order_id="2"))
+            file.write([3], ResultLine(custom_order_id="B", result="placed", order_id="2"))
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-        file.write(ResultLine(custom_order_id="C", result="placed", order_id="3"))
+        file.write([4], ResultLine(custom_order_id="C", result="placed", order_id="3"))
         assert file.trouble == "File too large"
-    assert path.read_text().splitlines() == ["custom_order_id,result,order_id,reason", "A,placed,1,"]
+    assert path.read_text().splitlines() == [
+        "name,street,custom_order_id,result,order_id,reason",
+        "A,a street,A,placed,1,",
+    ]
+
+
+@pytest.mark.parametrize("room", [0, 10])
+def test_a_disk_that_is_full_for_the_first_line_of_results_stops_it(kakaclo, hosted, file, tmp_path, room):
+    path = file(3)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, limits[1]))
+    try:
+        outcome = kakaclo("orders", "submit", path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert outcome.code == 2
+    assert "orders.results.csv cannot be written: File too large" in outcome.err
+    assert hosted.call(hosted.sandbox.requests.total) == 0
+    assert [each.name for each in tmp_path.iterdir()] == ["orders.csv"]
+
+
+def test_a_disk_that_is_full_when_the_results_are_put_in_order_loses_none(tmp_path, monkeypatch):
+    path = tmp_path / "results.csv"
+    with ResultFile(path, ("name",), {2: ("A",), 3: ("B",)}) as file:
+        file.write([3], ResultLine(custom_order_id="B", result="placed", order_id="2"))
+        file.write([2], ResultLine(custom_order_id="A", result="placed", order_id="1"))
+        monkeypatch.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left")))
+    assert file.trouble == "No space left"
+    assert path.read_text().splitlines()[1:] == ["B,B,placed,2,", "A,A,placed,1,"]
+    assert list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.process
@@ -361,14 +393,3 @@ def test_a_reader_of_stderr_that_goes_ends_no_run(run, hosted, file):
     )  # fmt: skip
     assert {row["result"] for row in results(path).values()} == {"placed"}
     assert len(results(path)) == 20
-
-
-def test_results_never_take_the_place_of_the_orders(kakaclo, hosted, file):
-    path = file(1)
-    before = path.read_text()
-
-    outcome = kakaclo("orders", "submit", path, "--results", path)
-
-    assert outcome.code == 2
-    assert path.read_text() == before
-    assert count_placed(hosted) == 0

@@ -15,7 +15,6 @@ from pathlib import Path
 import pytest
 from support.terminal import TOKEN
 
-from kakaclo_async.cli.shop.results import ResultFile, ResultLine
 from kakaclo_async.errors import ConfigurationError
 from kakaclo_async.ordering.store import Store
 from kakaclo_async.sandbox import Fault
@@ -288,51 +287,6 @@ def test_results_that_find_no_room_are_told_on_stderr(run, hosted, file, tmp_pat
     written = path.with_name("orders.results.csv").read_text()
     assert written.endswith("\n")
     assert {row["result"] for row in csv.DictReader(written.splitlines())} == {"placed"}
-
-
-def test_a_result_that_is_cut_is_taken_back(tmp_path):
-    path = tmp_path / "results.csv"
-    rows = {2: ("A", "a street"), 3: ("B", "b street"), 4: ("C", "c street")}
-    with ResultFile(path, ("name", "street"), rows) as file:
-        file.write([2], ResultLine(custom_order_id="A", result="placed", order_id="1"))
-        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 5, limits[1]))
-        try:
-            file.write([3], ResultLine(custom_order_id="B", result="placed", order_id="2"))
-        finally:
-            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-        file.write([4], ResultLine(custom_order_id="C", result="placed", order_id="3"))
-        assert file.trouble == "File too large"
-    assert path.read_text().splitlines() == [
-        "name,street,custom_order_id,result,order_id,reason",
-        "A,a street,A,placed,1,",
-    ]
-
-
-@pytest.mark.parametrize("room", [0, 10])
-def test_a_disk_that_is_full_for_the_first_line_of_results_stops_it(kakaclo, hosted, file, tmp_path, room):
-    path = file(3)
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (room, limits[1]))
-    try:
-        outcome = kakaclo("orders", "submit", path)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert outcome.code == 2
-    assert "orders.results.csv cannot be written: File too large" in outcome.err
-    assert hosted.call(hosted.sandbox.requests.total) == 0
-    assert [each.name for each in tmp_path.iterdir()] == ["orders.csv"]
-
-
-def test_a_disk_that_is_full_when_the_results_are_put_in_order_loses_none(tmp_path, monkeypatch):
-    path = tmp_path / "results.csv"
-    with ResultFile(path, ("name",), {2: ("A",), 3: ("B",)}) as file:
-        file.write([3], ResultLine(custom_order_id="B", result="placed", order_id="2"))
-        file.write([2], ResultLine(custom_order_id="A", result="placed", order_id="1"))
-        monkeypatch.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left")))
-    assert file.trouble == "No space left"
-    assert path.read_text().splitlines()[1:] == ["B,B,placed,2,", "A,A,placed,1,"]
-    assert list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.process

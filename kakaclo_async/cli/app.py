@@ -29,7 +29,7 @@ from kakaclo_async.cli.export import export
 from kakaclo_async.cli.mirror import changes, mirror, status
 from kakaclo_async.cli.output import Result, Table, drop_stdout, one_line, show
 from kakaclo_async.cli.sandbox import demo, sandbox
-from kakaclo_async.cli.shop import check, journal, submit, tracking
+from kakaclo_async.cli.shop import check, journal, sku_map, submit, tracking
 from kakaclo_async.resources import V1
 from kakaclo_async.sending import sender_of
 
@@ -158,7 +158,7 @@ for placing in (
     journal.pending,
 ):
     group.command()(as_command(placing))
-group.command("map")(check.map_skus)
+group.command("map")(sku_map.map_skus)
 app.add_typer(group, name="orders")
 
 

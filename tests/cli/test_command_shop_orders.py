@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 from collections import Counter
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 from support.shop_files import FILES, SHOPIFY, SHOPIFY_ORDER, L, M, table as rows_of
@@ -156,7 +158,8 @@ def test_what_is_placed_counts_no_more(checked, kakaclo, hosted, shopify):
     code, found = checked(path)
 
     assert (code, list(due(found))) == (0, ["#2"])
-    assert found["total"] == found["orders"][0]["total"]
+    paid = hosted.call(lambda: [entry.paid for entry in hosted.sandbox.journal])
+    assert [Decimal(found["total"])] == paid
     [left] = found["left_out"]
     assert (left["order"], left["line"], left["reason"]) == ("#1", 2, f"already placed as {number}")
 
@@ -238,11 +241,97 @@ def test_nothing_due_is_said_and_no_error(kakaclo, hosted, shopify):
 
 
 @pytest.mark.parametrize(
-    "option", [("--older-than", "soon"), ("--channel", "Expedited"), ("--channel", "A=Teleport")]
+    "option",
+    [
+        ("--older-than", "soon"),
+        ("--older-than", "15"),
+        ("--channel", "Expedited"),
+        ("--channel", "A=Teleport"),
+        ("--channel", "A=Express", "--channel", " a =Standard"),
+        ("--phone", "none"),
+        ("--phone", "5" * 65),
+        ("--ioss", "IM 372"),
+        ("--ioss", "1" * 33),
+        ("--prefix", "A,"),
+        ("--prefix", " A"),
+        ("--prefix", "A" * 64),
+        ("--map", "nosuch.csv"),
+        ("--map", "orders.csv"),
+    ],
 )
 def test_an_option_that_says_nothing_is_refused(kakaclo, hosted, shopify, option):
-    assert kakaclo("orders", "check", shopify({"Name": "#1"}), *option).code == 2
+    path = shopify({"Name": "#1"})
+    for command in (("check",), ("submit",), ("submit", "--dry-run", "--json")):
+        outcome = kakaclo("orders", *command, path, *option)
+        assert (outcome.code, outcome.out) == (2, "")
+        assert outcome.err.count("\n") == 1
     assert hosted.call(hosted.sandbox.requests.total) == 0
+    assert [each.name for each in path.parent.iterdir()] == ["orders.csv"]
+
+
+def test_the_document_is_the_one_that_programs_rely_on(checked, shopify):
+    path = shopify(
+        {"Name": "#1"},
+        {"Name": "#2", "Financial Status": "pending"},
+        {"Name": "#3", "Shipping Zip": "1.5E+4"},
+        {"Name": "#4", "Lineitem sku": "NOSUCH", "Shipping Country": "United States"},
+    )
+    code, found = checked(path, "--prefix", "S1-")
+    assert code == 1
+    assert list(found) == ["dialect", "orders", "left_out", "problems", "notes", "total", "balance"]
+    assert [list(order) for order in found["orders"]] == [
+        ["custom_order_id", "channel_type", "items", "address", "line"]
+    ] * 2
+    assert found["orders"][0]["items"] == [{"sku": M, "quantity": 1}]
+    assert [list(entry) for entry in found["left_out"]] == [["order", "line", "sku", "reason"]]
+    assert [list(entry) for entry in found["problems"]] == [["order", "line", "field", "problem"]] * 2
+    assert [list(entry) for entry in found["notes"]] == [["order", "line", "field", "note"]]
+    told = [*found["left_out"], *found["problems"], *found["notes"]]
+    assert [(entry["order"], entry["line"]) for entry in told] == [
+        ("S1-#2", 3),
+        ("S1-#3", 4),
+        ("S1-#4", 5),
+        ("S1-#4", 5),
+    ]
+    assert (found["dialect"], found["balance"]) == ("shopify", "10000.00")
+
+
+def test_a_check_of_our_own_format_says_that_submit_will_place_none(kakaclo, hosted):
+    checked, submitted = (
+        kakaclo("orders", each, FILES / "kk_sku_blanks.csv") for each in ("check", "submit")
+    )
+    assert (checked.code, submitted.code) == (1, 2)
+    assert "submit places none of these orders before the problems of the file are put right" in checked.err
+    for outcome in (checked, submitted):
+        assert "line 3, order 'K2': address.country: " in outcome.err
+    assert placed(hosted) == {}
+
+
+def test_young_orders_wait_until_they_are_old_enough(checked, shopify):
+    now = datetime.now(UTC)
+    rows = [
+        {"Name": f"#{hours}", "Created at": f"{now - timedelta(hours=hours):%Y-%m-%d %H:%M:%S} +0000"}
+        for hours in (1, 5)
+    ]
+    for age, young in {"30s": [], "90m": ["#1"], "4h": ["#1"], "1d": ["#1", "#5"]}.items():
+        code, found = checked(shopify(*rows), "--older-than", age)
+        assert code == 0
+        assert [(each["order"], each["reason"]) for each in found["left_out"]] == [
+            (number, "too new") for number in young
+        ]
+    assert checked(shopify(*rows))[1]["left_out"] == []
+
+
+def test_an_ioss_number_is_sent_into_the_eu_alone(checked, shopify):
+    france = {
+        "Shipping Country": "FR",
+        "Shipping Zip": "75001",
+        "Shipping Province": "",
+        "Shipping City": "Paris",
+    }
+    path = shopify({"Name": "#1"}, {"Name": "#2", **france})
+    _, found = checked(path, "--ioss", " IM3720000224 ")
+    assert [order["address"]["ioss"] for order in found["orders"]] == [None, "IM3720000224"]
 
 
 def test_a_shipping_service_goes_by_the_channel_that_it_is_mapped_to(checked):

@@ -8,42 +8,14 @@ import json
 import random
 
 import pytest
-from support.shop_files import (
-    EBAY,
-    EBAY_ADDRESS,
-    EBAY_ITEM,
-    FILES,
-    TIKTOK,
-    TIKTOK_ORDER,
-    items,
-    table,
-)
+from support.shop_examples import EXAMPLES
+from support.shop_files import items
 
 from kakaclo_async import InvalidRequest
 from kakaclo_async.shop import read_orders
 
 pytestmark = pytest.mark.long
 
-EXAMPLES = {path.name: path.read_bytes() for path in sorted(FILES.iterdir()) if "map.csv" not in path.name}
-EXAMPLES["ebay.csv"] = table(
-    EBAY,
-    {"Order Number": "1", "Paid On Date": "Jan-01-24", **EBAY_ADDRESS, "Quantity": "2"},
-    {"Order Number": "1", **EBAY_ITEM},
-    {
-        "Order Number": "2",
-        "Shipped On Date": "Jan-01-24",
-        "Paid On Date": "Jan-01-24",
-        **EBAY_ADDRESS,
-        **EBAY_ITEM,
-    },
-    {"Order Number": "3", **EBAY_ADDRESS, **EBAY_ITEM},
-).encode()
-EXAMPLES["tiktok.csv"] = table(
-    TIKTOK,
-    dict.fromkeys(TIKTOK, "Words.") | {"Order ID": "Platform unique order ID."},
-    {"Order ID": "1\t", **TIKTOK_ORDER},
-    {"Order ID": "2\t", **TIKTOK_ORDER, "Order Substatus": "Delivered"},
-).encode()
 NOT_STATUS = {
     "shopify_status.csv": ["Lineitem name", "Lineitem sku", "Shipping Zip", "Shipping Name", "Shipping Country", "Notes"],
     "shopify_cells.csv": ["Lineitem name", "Shipping Phone", "Phone", "Shipping City", "Shipping Province", "Tags"],

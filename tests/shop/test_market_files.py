@@ -244,10 +244,11 @@ def test_tiktok_holds_a_refund_that_no_returned_piece_explains():
 
 def test_tiktok_holds_what_the_buyer_asks_to_cancel():
     rows = [{"Order ID": str(number), **TIKTOK_ORDER, "Cancelation/Return Type": kind}
-            for number, kind in enumerate(["Cancel", "Return/Refund", ""])]  # fmt: skip
+            for number, kind in enumerate(["Cancel", "Return/Refund", "", "Stornieren"])]  # fmt: skip
     found = tiktok(*rows)
     assert list(items(found)) == ["1", "2"]
     assert "asks to cancel" in reasons(found)[3]
+    assert reasons(found)[6] == "its Cancelation/Return Type 'Stornieren' is not known"
 
 
 @pytest.mark.parametrize(("column", "field"), [("Recipient", "recipient"), ("Phone #", "phone")])

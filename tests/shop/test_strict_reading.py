@@ -4,9 +4,25 @@ from __future__ import annotations
 
 import io
 import json
+import re
 
 import pytest
-from support.shop_files import ADDRESS, OWN, OWN_ORDER, L, M, items, only, problems, read, table
+from support.shop_files import (
+    ADDRESS,
+    OWN,
+    OWN_ORDER,
+    SHOPIFY,
+    TIKTOK,
+    WOO,
+    WOO_ADVANCED,
+    L,
+    M,
+    items,
+    only,
+    problems,
+    read,
+    table,
+)
 
 from kakaclo_async import InvalidRequest
 from kakaclo_async.shop import read_orders
@@ -122,6 +138,28 @@ def test_rows_of_one_order_may_repeat_its_address_or_not():
 def test_an_unknown_header_is_refused_with_the_nearest_kind_and_all_columns(text, said):
     with pytest.raises(InvalidRequest, match=said):
         read(text)
+
+
+@pytest.mark.parametrize(
+    ("header", "column", "misspelt"),
+    [
+        (WOO_ADVANCED, "Quantity (- Refund)", "Quantit]y (- Refund)"),
+        (WOO_ADVANCED, "Order Refund Amount", "Order Refund Amounts"),
+        (TIKTOK, "Sku Quantity of return", "Sku Quantity of retur"),
+        (TIKTOK, "Cancelation/Return Type", "Cancelation/Return Typ"),
+        (SHOPIFY, "Fulfillment Status", "Fulfilment_Status"),
+        (WOO, "refunds", "refund"),
+    ],
+)
+def test_a_column_that_decides_what_is_due_is_not_missed_where_it_is_misspelt(header, column, misspelt):
+    read(table([*header, "Other"]))
+    with pytest.raises(
+        InvalidRequest, match=f"is nearly {re.escape(repr(column))}, which decides what is due"
+    ):
+        read(table([misspelt if name == column else name for name in header]))
+    read(table([*header, misspelt]))
+    if column != "Fulfillment Status":
+        read(table([name for name in header if name != column]))
 
 
 def test_a_control_character_is_a_problem():

@@ -167,3 +167,10 @@ def test_a_row_without_a_number_may_belong_to_the_order_above_which_is_held():
     assert list(items(found)) == ["78"]
     assert [(each.order, each.line) for each in found.problems] == [("77", 3)]
     assert reasons(found) == {3: "its Order Status is blank"}
+
+
+def test_an_order_goes_by_its_number_alone():
+    """Its id would be another number in the next export, and so another order."""
+    found = read(table(WOO, ORDER | {"order_id": "9981", "order_number": "", "line_items": entry(M)}))
+    assert found.orders == ()
+    assert [field for _, field, _ in problems(found)] == ["custom_order_id"]

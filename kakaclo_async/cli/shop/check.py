@@ -1,4 +1,4 @@
-"""The commands `orders check` and `orders map`: a file of orders is read, checked and priced; nothing is placed."""
+"""The command `orders check`: a file of orders is read, checked and priced; nothing is placed."""
 
 import re
 import sys
@@ -14,7 +14,6 @@ import typer
 
 from kakaclo_async import (
     ChannelType,
-    ConfigurationError,
     FreightQuote,
     FreightRequest,
     InvalidRequest,
@@ -24,9 +23,7 @@ from kakaclo_async import (
     Product,
     StockLevel,
 )
-from kakaclo_async.cli.command import run_async
-from kakaclo_async.cli.mirror import DB, DEFAULT_DB
-from kakaclo_async.cli.output import Result, Table, show
+from kakaclo_async.cli.output import Result, Table
 from kakaclo_async.cli.progress import progress
 from kakaclo_async.cli.shop.journal import (
     JournalUrl,
@@ -38,7 +35,7 @@ from kakaclo_async.cli.shop.journal import (
     taken_back,
 )
 from kakaclo_async.resources.orders.check import judge
-from kakaclo_async.shop import OrderFile, guess_map, read_orders, write_map
+from kakaclo_async.shop import OrderFile, read_orders
 from kakaclo_async.shop.incoming.order_file import FileNote, FileOrder, FileProblem, LeftOut
 
 OrdersFile = Annotated[
@@ -68,6 +65,12 @@ Channels = Annotated[
     ),
 ]
 
+OWN: Final = "kakaclo"
+"""The dialect of which a file with a problem is refused as a whole: what is wrong there is wrong in a program."""
+
+_PHONE: Final = 64
+_DIGITS: Final = 5
+_PREFIX: Final = 63
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -86,14 +89,25 @@ def read_file(
     Raises:
         InvalidRequest: an option that says nothing; or a file that is refused as a whole.
     """
+    if phone is not None and (len(phone) > _PHONE or sum(map(str.isdigit, phone)) < _DIGITS):
+        raise InvalidRequest(
+            f"--phone is no phone number: it has {_DIGITS} digits or more, and {_PHONE} signs at most"
+        )
+    if ioss is not None and not re.fullmatch(r"[A-Za-z0-9]{1,32}", ioss.strip()):
+        raise InvalidRequest("--ioss is no IOSS number: it has letters and digits, as IM3720000224")
+    if "," in prefix or not f"{prefix}1".isprintable() or prefix != prefix.lstrip() or len(prefix) > _PREFIX:
+        raise InvalidRequest(
+            f"--prefix {prefix[:70]!r} cannot stand before a number: it has at most {_PREFIX} signs, no comma, and no"
+            " blank in front"
+        )
     return read_orders(
         file,
         sku_map=sku_map,
         phone=phone,
-        ioss=ioss,
+        ioss=ioss and ioss.strip(),
         prefix=prefix,
         older_than=None if older_than is None else _age(older_than),
-        channels=dict(map(_channel, channel or ())),
+        channels=_channels(channel or ()),
     )
 
 
@@ -102,6 +116,15 @@ def _age(text: str) -> timedelta:
     if found is None:
         raise InvalidRequest(f"--older-than {text!r} is no time: write 30s, 15m, 24h or 2d")
     return timedelta(**{_UNITS[found[2]]: int(found[1])})
+
+
+def _channels(texts: Sequence[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for service, channel in map(_channel, texts):
+        key = service.strip().casefold()
+        if found.setdefault(key, channel) != channel:
+            raise InvalidRequest(f"--channel sends {service.strip()!r} by two types: keep one of them")
+    return found
 
 
 def _channel(text: str) -> tuple[str, str]:
@@ -152,8 +175,7 @@ async def look(kk: KakaClo, found: OrderFile, journal: str | None, quiet_time: f
     problems += _troubles(priced, balance)
     problems.sort(key=lambda problem: problem.line)
     left_out = sorted([*found.left_out, *news.left_out], key=lambda entry: entry.line)
-    checks = {entry.custom_order_id: order_check for entry, order_check, _ in priced}
-    total = sum((order_check.total or Decimal(0) for order_check in checks.values()), Decimal(0))
+    total = sum((order_check.total or Decimal(0) for _, order_check, _ in priced), Decimal(0))
     told = attrs.evolve(
         found,
         orders=news.orders,
@@ -161,10 +183,8 @@ async def look(kk: KakaClo, found: OrderFile, journal: str | None, quiet_time: f
         problems=tuple(problems),
         notes=(*found.notes, *news.notes),
     )
-    document = told.to_dict()
-    for plain, entry in zip(_documents(document["orders"]), news.orders, strict=True):
-        order_check = checks[entry.custom_order_id]
-        plain |= {name: getattr(order_check, name) for name in ("sub_total", "freight", "total")}
+    if found.dialect == OWN and found.problems:
+        sys.stderr.write("submit places none of these orders before the problems of the file are put right\n")
     counts = Counter(problem.order for problem in problems)
     prices = [
         (entry.line, entry.custom_order_id, *_prices(order_check), counts[entry.custom_order_id])
@@ -173,15 +193,10 @@ async def look(kk: KakaClo, found: OrderFile, journal: str | None, quiet_time: f
     columns = ("Line", "Custom id", "Items", "Freight", "Total", "Problems")
     summary = Table(("Orders", str(len(priced))), [("Total", total), ("Balance", balance)])
     return Result(
-        data={**document, "total": total, "balance": balance},
-        tables=(Table(columns, prices), *told_tables(told), summary),
+        data={**told.to_dict(), "total": total, "balance": balance},
+        tables=(*((Table(columns, prices),) if prices else ()), *told_tables(told), summary),
         errors=tuple(KakaCloError(str(problem)) for problem in problems),
     )
-
-
-def _documents(orders: object) -> Iterator[dict[str, object]]:
-    assert isinstance(orders, list)  # noqa: S101 - `to_dict` makes one
-    yield from orders
 
 
 def _prices(order_check: OrderCheck) -> tuple[Decimal | None, ...]:
@@ -284,54 +299,3 @@ def _troubles(priced: Iterable[_Priced], balance: Decimal | None) -> Iterator[Fi
         if balance is not None and order_check.total is not None and balance < spent:
             text = f"the orders up to this one cost {spent} USD together, and the balance is {balance}"
             yield FileProblem(entry.custom_order_id, entry.line, "balance", text)
-
-
-def map_skus(
-    file: OrdersFile,
-    *,
-    db: Annotated[str | None, DB] = None,
-    out: Annotated[Path, typer.Option(help="Where to write it; it must not exist.", metavar="FILE")] = Path(
-        "map.csv"
-    ),
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON about it.")] = False,
-) -> None:
-    """Write a map from the shop's SKUs to KakaClo's, to be filled in; it needs no token.
-
-    KakaClo's SKU is guessed where the mirror in --db, or in catalog.db if there is one, has the same but for signs and
-    capitals. An SKU that stays empty says that the goods are not KakaClo's.
-    """
-    found = read_orders(file)
-    rows = guess_map(found, run_async(_mirrored_skus(db)))
-    try:
-        with out.open("x", encoding="utf-8", newline="") as target:
-            write_map(rows, target)
-    except FileExistsError:
-        raise InvalidRequest(f"{out} is there already: name another file with --out") from None
-    except OSError as error:
-        raise InvalidRequest(f"{out} cannot be written: {error.strerror}") from None
-    unfilled = sum(not row.sku for row in rows)
-    facts = [("guessed", len(rows) - unfilled), ("to fill in", unfilled)]
-    show(
-        Result(
-            data={"file": str(out), "goods": len(rows), "unfilled": unfilled},
-            tables=(Table(("Goods", str(len(rows))), [*facts, ("map in", out)]),),
-        ),
-        as_json=as_json,
-    )
-    if unfilled:
-        sys.stderr.write(f"{unfilled} of {len(rows)} in {out} have no sku: an empty one says 'not ours'\n")
-
-
-async def _mirrored_skus(db: str | None) -> Sequence[str]:
-    from sqlalchemy import select
-
-    from kakaclo_async.catalog import schema
-    from kakaclo_async.catalog.database import MirrorDatabase
-
-    try:
-        async with MirrorDatabase(db or DEFAULT_DB).reading() as connection:
-            return [sku for (sku,) in await connection.execute(select(schema.sku.c.sku))]
-    except ConfigurationError:
-        if db is not None:
-            raise
-        return ()

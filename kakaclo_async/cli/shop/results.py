@@ -8,6 +8,7 @@ from contextlib import suppress
 from io import FileIO
 from itertools import count
 from pathlib import Path
+from stat import S_ISREG
 from typing import Final, Self
 
 import attrs
@@ -39,7 +40,8 @@ class ResultFile:
     """A copy of a file of orders, with the result of each row beside it.
 
     It is a new file, never one that is there: `orders.results.2.csv` after `orders.results.csv`. Rows are on disk as
-    soon as their result is known, and stand in the order of the orders' file once all are.
+    soon as their result is known, and stand in the order of the orders' file once all are. A pipe or a device takes
+    them as they come.
 
     Args:
         path: what it is called if nothing is called so yet.
@@ -62,6 +64,7 @@ class ResultFile:
         self._written: dict[int, list[str]] = {}
         self._older: Path | None = None
         self._file: FileIO | None = None
+        self._is_ours = True  # not a pipe or a device
         self._whole = 0
 
     def __enter__(self) -> Self:
@@ -70,17 +73,20 @@ class ResultFile:
             self._append(self._header)
         except OSError as error:
             self._drop()
-            raise InvalidRequest(f"{self.path} cannot be written: {error.strerror}") from None
+            raise InvalidRequest(
+                f"{self.path} cannot be written: {error.strerror}; name another file with --results"
+            ) from None
         return self
 
     def _claim(self, wanted: Path) -> tuple[Path, FileIO]:
         for number in count(1):
             path = wanted if number == 1 else wanted.with_name(f"{wanted.stem}.{number}{wanted.suffix}")
-            try:  # for its owner only: it holds addresses
-                return path, FileIO(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w")
-            except FileExistsError as error:
-                if not path.is_file():
-                    raise OSError(error.errno, "it is there, and no file") from None
+            try:
+                return path, _new_file(path)
+            except FileExistsError:
+                if not S_ISREG(path.stat().st_mode):
+                    self._is_ours = False
+                    return path, FileIO(os.open(path, os.O_WRONLY), "w")
                 self._older = path
         raise AssertionError  # numbers do not end
 
@@ -126,11 +132,16 @@ class ResultFile:
             self.path.unlink()
             self.path = self._older
             return
-        beside = self.path.with_name(f".{self.path.name}.new")
-        with FileIO(os.open(beside, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "w") as file:
-            while data:
-                data = data[file.write(data) :]
-        beside.replace(self.path)
+        beside = self.path.with_name(f".{self.path.name}.{os.getpid()}")
+        try:
+            with _new_file(beside) as file:
+                while data:
+                    data = data[file.write(data) :]
+            beside.replace(self.path)
+        except OSError:
+            with suppress(OSError):
+                beside.unlink()
+            raise
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is not None and not self._written:
@@ -138,7 +149,7 @@ class ResultFile:
             return
         if self._file is not None:
             self._file.close()
-        if kind is None and self.trouble is None:
+        if kind is None and self.trouble is None and self._is_ours:
             try:
                 self._finish()
             except OSError as error:
@@ -149,7 +160,13 @@ class ResultFile:
         if self._file is not None:
             self._file.close()
             with suppress(OSError):
-                self.path.unlink()
+                if self._is_ours:
+                    self.path.unlink()
+
+
+def _new_file(path: Path) -> FileIO:
+    """Make a file for its owner only: it holds addresses."""
+    return FileIO(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w")
 
 
 def _csv_lines(rows: Iterable[Iterable[object]]) -> bytes:

@@ -27,6 +27,7 @@ from kakaclo_async.cli.command import fault, say, sentence
 from kakaclo_async.cli.output import Result, Table
 from kakaclo_async.cli.progress import progress
 from kakaclo_async.cli.shop.check import (
+    OWN,
     Channels,
     Ioss,
     OlderThan,
@@ -60,7 +61,6 @@ if TYPE_CHECKING:
 _MAX_IN_FLIGHT: Final = 16
 """Orders being sent: enough for the rate of any shop, few enough to reconcile after a crash."""
 
-_OWN: Final = "kakaclo"
 _PLACED: Final = "placed"
 _UNKNOWN: Final = "unknown"
 _NOT_SENT: Final = "not sent"
@@ -112,7 +112,7 @@ async def submit(
     )
     if dry_run:
         return await look(kk, found, journal, quiet_time)
-    if found.dialect == _OWN and found.problems:
+    if found.dialect == OWN and found.problems:
         # Nothing of it is placed: what is wrong with one row may be wrong with others, unnoticed.
         data = {"dialect": found.dialect, "problems": [attrs.asdict(entry) for entry in found.problems]}
         return Result(

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 _DATA: Final = re.compile(r"^[\W\d]*\d[\W\d]*$|^[A-Z]{2}$|@|\d{3}")
+_NO_SIGN: Final = re.compile(r"[\W_]+")
 Columns = Mapping[str, tuple[str, ...]]
 """The column of each field; of several, the first that is filled."""
 
@@ -145,6 +146,7 @@ def dialect_of(dialects: Sequence[Dialect], header: Sequence[str], line: int) ->
         if key not in dialect.names and (name.strip() or len(header) == 1)
     ]
     if fits and not missing and not (dialect.closed and unknown):
+        _refuse_misspelt(dialect, unknown, has, line)
         return dialect
     trouble = [f"lacks the columns {', '.join(missing)}"] if missing else []
     if unknown and (dialect.closed or not fits):
@@ -160,6 +162,26 @@ def dialect_of(dialects: Sequence[Dialect], header: Sequence[str], line: int) ->
             f" {dialect.title} ({dialect.name}): it {trouble[0]}"
         )
     raise InvalidRequest(f"line {line}: {said} {dialect.title} ({dialect.name}): it {'; '.join(trouble)}")
+
+
+def _refuse_misspelt(dialect: Dialect, unknown: Sequence[str], has: set[str], line: int) -> None:
+    """Refuse a column that is not there, but nearly, where it decides what is due: without it too much is."""
+    deciding = [rule.column for rule in dialect.rules]
+    deciding += [name for field in ("quantity", "returned") for name in dialect.columns.get(field, ())]
+    for column in deciding:
+        for name in unknown if as_key(column) not in has else ():
+            if _is_near(_NO_SIGN.sub("", as_key(name)), _NO_SIGN.sub("", as_key(column))):
+                raise InvalidRequest(
+                    f"line {line}: the column {name[:40]!r} is nearly {column!r}, which decides what is due: is it"
+                    " misspelt?"
+                )
+
+
+def _is_near(one: str, other: str) -> bool:
+    """Whether two words are the same but for one letter."""
+    short, long = sorted((one, other), key=len)
+    start = next((at for at, sign in enumerate(short) if sign != long[at]), len(short))
+    return short[start:] == long[start + 1 :] or short[start + 1 :] == long[start + 1 :]
 
 
 def _is_data(cell: str) -> bool:

@@ -275,12 +275,18 @@ _TIKTOK: Final = Dialect(
             },
             row=True,
         ),
-        Rule(
-            column="Cancelation/Return Type",
-            blocks=frozenset({"cancel", "cancelation", "cancellation", "cancelled", "canceled"}),
-            row=True,
-            needed=False,
-            why="the buyer asks to cancel it, so a person decides",
+        *(
+            Rule(
+                column=column,
+                due=frozenset({"", "return", "refund", "return/refund"}),
+                reasons=dict.fromkeys(
+                    ("cancel", "cancelation", "cancellation", "cancelled", "canceled"),
+                    "the buyer asks to cancel it, so a person decides",
+                ),
+                row=True,
+                needed=False,
+            )
+            for column in ("Cancelation/Return Type", "Cancellation/Return Type")
         ),
         Rule(column="Order Refund Amount", zero=True, unless_returned=True, needed=False, why=_HOLD),
         Rule(column="Cancelled Time", due=frozenset({""}), row=True, needed=False, why="cancelled"),
@@ -330,7 +336,7 @@ _WOO: Final = Dialect(
     ),
     columns=_woo(
         "shipping",
-        order=("order_number", "order_id"),
+        order=("order_number",),
         date=("date", "order_date", "date_created"),
         service=("shipping_method", "shipping_method_title"),
         remark=("customer_note",),

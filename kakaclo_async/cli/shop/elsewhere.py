@@ -6,13 +6,24 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
 from kakaclo_async import DecodeError, IncompletePull, KakaClo, Order
 from kakaclo_async.config import environment_name
-from kakaclo_async.resources.orders.reads import by_number
+from kakaclo_async.resources.orders.reads import by_number, list_orders
+from kakaclo_async.resources.orders.requests import (
+    field_of,
+    is_damaged,
+    may_mean,
+    recognizable,
+    unreadable,
+)
+from kakaclo_async.sending import sender_of
+
+if TYPE_CHECKING:
+    from kakaclo_async.codec import Undecodable
 
 LOOK_BACK_DAYS: Final = 30
 """How far back KakaClo is asked for the orders of a file that its journal does not know."""
@@ -44,28 +55,47 @@ async def look_back(kk: KakaClo, keys: Iterable[str], *, is_sure: bool) -> Seen:
     Raises:
         KakaCloError: KakaClo could not be asked.
     """
-    exact = set(keys)
-    folded = defaultdict[str, list[str]](list)
-    for key in exact:
-        folded[key.casefold()].append(key)
+    names = _Names(keys)
     families = defaultdict[str, list[Order]](list)
+    strange: list[Order | Undecodable] = []
     is_in_use = False
     since = datetime.now(UTC) - timedelta(days=LOOK_BACK_DAYS)
+    listed = list_orders(sender_of(kk.bulk()), created_from=since).listing
     try:
-        async with aclosing(kk.bulk().orders.query(created_from=since)) as listed:
-            async for row in listed:
+        async with aclosing(listed.rows()) as rows:
+            async for row in rows:
                 is_in_use = True
-                name = (row.custom_order_id or "").strip()
-                # Lists were seen to write ids in capitals.
-                for key in [name] if name in exact else folded.get(name.casefold(), ()):
-                    families[key].append(row)
+                meant = names.meant_by(field_of(row, "customOrderId"))
+                order = recognizable(row) if meant else None
+                if meant is None or (meant and order is None):
+                    strange.append(row)
+                for key in meant or ():
+                    if order is not None:
+                        families[key].append(order)
+        if strange:
+            raise unreadable(strange)
     except (IncompletePull, DecodeError) as error:
         if is_sure:
             raise
-        tell(
-            f"not all of KakaClo's orders could be looked through for the file's, and this run goes on: {error}"
-        )
+        tell(f"KakaClo's orders could not all be compared with the file's, and this run goes on: {error}")
     return Seen({key: sorted(rows, key=by_number) for key, rows in families.items()}, is_in_use)
+
+
+class _Names:
+    """The custom order ids that are looked for; lists were seen to write them in capitals."""
+
+    def __init__(self, keys: Iterable[str]) -> None:
+        self._keys = set(keys)
+        self._folded = defaultdict[str, list[str]](list)
+        for key in self._keys:
+            self._folded[key.casefold()].append(key)
+
+    def meant_by(self, name: object) -> Sequence[str] | None:
+        """Return the ids that one of KakaClo's may mean; None when its damage hides whether it means any."""
+        if not isinstance(name, str) or is_damaged(name):
+            return None if any(may_mean(name, key) for key in self._keys) else ()
+        name = name.strip()
+        return [name] if name in self._keys else self._folded.get(name.casefold(), ())
 
 
 async def wait_until_all_show(kk: KakaClo, quiet_time: float) -> None:

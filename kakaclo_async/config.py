@@ -190,7 +190,7 @@ class Caching:
 
 
 def choose_base_url(environment: str | None, base_url: str | None) -> str:
-    """Return the base URL to use, without a slash at its end.
+    """Return the base URL to use, without a slash at its end: one place has one name, which journals are called by.
 
     Args:
         environment: "production" or "test"; None: as the environment variable KAKACLO_BASE_URL says, or production.
@@ -221,7 +221,8 @@ def choose_base_url(environment: str | None, base_url: str | None) -> str:
         raise ConfigurationError("base_url must look like https://host/path, without user, query or fragment")
     if parts.scheme == "http" and not _is_loopback(host):
         raise ConfigurationError(f"base_url must be HTTPS: over plain HTTP {host} would see the token")
-    return url
+    default_port = {"http": ":80", "https": ":443"}[parts.scheme]
+    return parts._replace(netloc=parts.netloc.lower().removesuffix(default_port)).geturl()
 
 
 def choose_proxy(base_url: str, proxy: str | None) -> str | None:

@@ -233,10 +233,10 @@ class Store:
 
         return await self._database.run(work)
 
-    async def is_empty(self) -> bool:
-        """Tell whether a journal that is there has nothing in it yet."""
-        first = select(write.c.key).limit(1)
-        return await self._database.run(lambda on: on.execute(first).first() is None, make=False)
+    async def has_sent(self, kind: str) -> bool:
+        """Tell whether a journal that is there was ever used to send a write of a kind, rather than told of it."""
+        first = select(write.c.key).where(write.c.kind == kind, write.c.attempts > 0).limit(1)
+        return await self._database.run(lambda on: on.execute(first).first() is not None, make=False)
 
     async def adopt(self, kind: str, found: Mapping[str, tuple[str, bytes, str]]) -> None:
         """Record at once what was carried out before there was this journal: number, payload and digest by key."""

@@ -2,11 +2,9 @@
 
 import json
 import re
-import sys
 from collections import defaultdict
-from collections.abc import Iterable
-from contextlib import aclosing, suppress
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Final
 
 import attrs
@@ -15,11 +13,17 @@ from platformdirs import user_data_path
 
 from kakaclo_async import ConfigurationError, Item, KakaClo, KakaCloError, NewOrder, Order, RefundState
 from kakaclo_async.cli.output import Result, Table
+from kakaclo_async.cli.shop.elsewhere import (
+    LOOK_BACK_DAYS,
+    look_back,
+    tell,
+    tell_of_others,
+    wait_until_all_show,
+)
 from kakaclo_async.codec import encode
 from kakaclo_async.config import environment_name
 from kakaclo_async.models.common import Number
 from kakaclo_async.models.family import pieces
-from kakaclo_async.resources.orders.reads import by_number
 from kakaclo_async.sending import sender_of
 from kakaclo_async.shop import OrderFile
 from kakaclo_async.shop.incoming.order_file import FileProblem
@@ -45,12 +49,10 @@ QuietTime = Annotated[
     ),
 ]
 
-_NEW_JOURNAL_DAYS: Final = 30
-"""How far back KakaClo is asked for a file's orders, which a new journal does not know."""
-
 _ASKED: Final = (
-    f"KakaClo is asked for the file's orders of the last {_NEW_JOURNAL_DAYS} days, for those placed with another"
-    " journal are unknown to it"
+    f"KakaClo is asked for the file's orders of the last {LOOK_BACK_DAYS} days, for those placed with another journal"
+    " are unknown to it; of the last minutes they may not show yet: all who submit this shop's orders should share one"
+    " journal (--journal or KAKACLO_JOURNAL)"
 )
 
 _TWO_SHOPS: Final = "; give --prefix if two of your shops count alike"
@@ -145,7 +147,7 @@ async def open_journal(
             raise
         if make:
             where = DatabaseUrl.parse(url, holds="journal", example="orders.db")
-            sys.stderr.write(f"new journal in {where.path() if where.is_sqlite else where}: {news}\n")
+            tell(f"new journal in {where.path() if where.is_sqlite else where}: {news}")
         return book, False
     return book, True
 
@@ -188,24 +190,42 @@ def _facts(entry: "Entry") -> dict[str, object]:
 async def placed_orders(
     kk: KakaClo, found: OrderFile, book: "Journal", *, is_there: bool, write: bool
 ) -> dict[str, Placed]:
-    """Return what is known of a file's orders: from its journal, or from KakaClo where that knows nothing yet.
+    """Return what is known of a file's orders: from its journal, and from KakaClo of those that it does not know.
 
     Args:
         kk: a client of the shop.
         found: the file.
         book: its journal.
         is_there: whether that is there.
-        write: whether to record in it what KakaClo knows.
+        write: whether orders will be sent: what KakaClo knows is then recorded, and waited for.
 
     Raises:
         KakaCloError: KakaClo could not be asked, so that what was placed is unknown.
     """
     orders = {entry.custom_order_id: entry.order for entry in found.orders}
     keys = dict.fromkeys([*orders, *(entry.order for entry in found.left_out if entry.order)])
-    if not keys or not (orders or is_there):
-        return {}
-    if not is_there or await book._store.is_empty():  # noqa: SLF001 - packages share privates
-        return await _ask(kk, keys, orders, book if write else None)
+    known = await _recorded(kk, keys, orders, book) if is_there else {}
+    if orders.keys() <= known.keys():
+        return known
+    unknown = [key for key in keys if key not in known]
+    has_sent = is_there and await book._store.has_sent("order")  # noqa: SLF001 - packages share privates
+    seen = await look_back(kk, unknown, is_sure=not has_sent)
+    if write and not has_sent and seen.is_in_use and not orders.keys() <= known.keys() | seen.families.keys():
+        await wait_until_all_show(kk, book._store.quiet_time)  # noqa: SLF001 - packages share privates
+        seen = await look_back(kk, unknown, is_sure=True)
+    told, records = _judge(kk, seen.families, orders)
+    if not (write and records):
+        return known | told
+    if has_sent and (others := orders.keys() & records.keys()):
+        tell_of_others(len(others))
+    await book._store.adopt("order", records)  # noqa: SLF001 - packages share privates
+    # Another worker may have written one of them down meanwhile: what it knows of it is more than a list shows.
+    return known | told | await _recorded(kk, records, orders, book)
+
+
+async def _recorded(
+    kk: KakaClo, keys: Iterable[str], orders: Mapping[str, NewOrder], book: "Journal"
+) -> dict[str, Placed]:
     known: dict[str, Placed] = {}
     for key in keys:
         entry = None
@@ -237,24 +257,16 @@ def pieces_of(items: Iterable[Item]) -> dict[str, int]:
     return dict(found)
 
 
-async def _ask(
-    kk: KakaClo, keys: Iterable[str], orders: dict[str, NewOrder], book: "Journal | None"
-) -> dict[str, Placed]:
-    """Ask KakaClo for the orders of the last days under some ids, and let a journal know of them."""
+def _judge(
+    kk: KakaClo, families: Mapping[str, Sequence[Order]], orders: Mapping[str, NewOrder]
+) -> tuple[dict[str, Placed], dict[str, tuple[str, bytes, str]]]:
+    """Return what KakaClo's orders under a file's ids say, and what a journal is to keep of them."""
     from kakaclo_async.ordering.orders import OrderWrites
     from kakaclo_async.ordering.writes import digest_of
 
-    wanted = {key.casefold(): key for key in keys}
-    made = defaultdict[str, list[Order]](list)
-    since = datetime.now(UTC) - timedelta(days=_NEW_JOURNAL_DAYS)
-    async with aclosing(kk.bulk().orders.query(created_from=since)) as listed:
-        async for row in listed:
-            if key := wanted.get((row.custom_order_id or "").strip().casefold()):
-                made[key].append(row)
     known: dict[str, Placed] = {}
     records: dict[str, tuple[str, bytes, str]] = {}
-    for key, rows in made.items():
-        family = sorted(rows, key=by_number)
+    for key, family in families.items():
         order, held = orders.get(key), dict(pieces(family))
         kept = _body(held)
         digest, conflict = digest_of(kept), ""
@@ -268,9 +280,7 @@ async def _ask(
             )
         known[key] = Placed(tuple(row.id for row in family), conflict and f"{conflict}{_TWO_SHOPS}")
         records[key] = (Number(*known[key].numbers), kept, digest)
-    if book is not None and records:
-        await book._store.adopt("order", records)  # noqa: SLF001 - packages share privates
-    return known
+    return known, records
 
 
 def _body(held: dict[str, int]) -> bytes:

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from kakaclo_async import FreightOption, FreightQuote, Product, ProductStatus, Sku, StockLevel, WarehouseStock
-from kakaclo_async.cli.shop.check import judge_all
+from kakaclo_async.cli.shop.judging import judge_all
 from kakaclo_async.shop import read_orders
 
 if TYPE_CHECKING:

@@ -20,7 +20,6 @@ from kakaclo_async import (
     KakaClo,
     KakaCloError,
     OrderCheck,
-    Product,
     StockLevel,
 )
 from kakaclo_async.cli.output import Result, Table
@@ -34,7 +33,7 @@ from kakaclo_async.cli.shop.journal import (
     placed_orders,
     taken_back,
 )
-from kakaclo_async.resources.orders.check import judge
+from kakaclo_async.cli.shop.judging import judge_all
 from kakaclo_async.shop import OrderFile, read_orders
 from kakaclo_async.shop.incoming.order_file import FileNote, FileOrder, FileProblem, LeftOut
 
@@ -259,24 +258,6 @@ async def _price(kk: KakaClo, entries: Sequence[FileOrder]) -> tuple[list[_Price
         balance = (await bulk.payment.balance()).amount
     quotes = [answer if isinstance(answer, FreightQuote) else str(answer) for answer in answers]
     return judge_all(entries, products, stocks, quotes), balance
-
-
-def judge_all(
-    entries: Sequence[FileOrder],
-    products: Iterable[Product],
-    stocks: Iterable[StockLevel],
-    quotes: Iterable[FreightQuote | str],
-) -> list[_Priced]:
-    """Compare the orders of a file with what KakaClo has, each with its own goods: a file may have thousands."""
-    owners = {sku.sku: product for product in products for sku in product.sku_details}
-    levels = {level.sku: level for level in stocks}
-    priced: list[_Priced] = []
-    for entry, quote in zip(entries, quotes, strict=True):
-        codes = dict.fromkeys(item.sku for item in entry.order.items)
-        own = {owners[code].spu: owners[code] for code in codes if code in owners}
-        held = [levels[code] for code in codes if code in levels]
-        priced.append((entry, judge(entry.order, tuple(own.values()), held, quote, None), levels))
-    return priced
 
 
 def _troubles(priced: Iterable[_Priced], balance: Decimal | None) -> Iterator[FileProblem]:

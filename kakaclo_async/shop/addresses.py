@@ -88,7 +88,7 @@ def make_ready(
         ready.notes.append(("phone", "the file has none: the one that you gave is sent"))
     ready.fields["phone"] = number
     if not number and not any(field == "phone" for field, _ in ready.problems):
-        ready.problems.append(("phone", "it is missing: give a phone number for orders without one"))
+        ready.problems.append(("phone", "it is missing: give one for all orders without (--phone)"))
     if ioss and country in EU and "ioss" not in ready.fields:
         ready.fields["ioss"] = ioss
         ready.notes.append(("ioss", "the number that you gave is sent"))

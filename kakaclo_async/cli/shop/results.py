@@ -16,6 +16,10 @@ import attrs
 from kakaclo_async import InvalidRequest
 from kakaclo_async.cli.output import refuse_database
 
+PLACED: Final = "placed"
+UNKNOWN: Final = "unknown"
+NOT_SENT: Final = "not sent"
+
 
 @attrs.frozen(kw_only=True)
 class ResultLine:

@@ -40,14 +40,17 @@ def map_skus(
     else:
         _write_new(rows, out)
     unfilled = sum(not row.sku for row in rows)
-    if known is None:
-        sys.stderr.write("no mirror is here to guess from: run kakaclo mirror first, or give --db\n")
-    if unfilled:
-        sys.stderr.write(f"{unfilled} of {len(rows)} in {out} have no sku: an empty one says 'not ours'\n")
     if out != STDOUT:
         facts = [("guessed", len(rows) - unfilled), ("to fill in", unfilled), ("map in", out)]
         data = {"file": str(out), "goods": len(rows), "unfilled": unfilled}
         show(Result(data=data, tables=(Table(("Goods", str(len(rows))), facts),)), as_json=as_json)
+    if known is None:
+        sys.stderr.write("no mirror is here to guess from: run kakaclo mirror first, or give --db\n")
+    if unfilled:
+        sys.stderr.write(
+            f"{unfilled} of {len(rows)} in {out} have no sku: fill them in; what stays empty is taken for goods"
+            " that are not KakaClo's, and is not sent\n"
+        )
 
 
 def _write_new(rows: Iterable[MapRow], out: Path) -> None:
@@ -72,4 +75,4 @@ async def _mirrored_skus(db: str) -> Sequence[str]:
     from kakaclo_async.catalog.database import MirrorDatabase
 
     async with MirrorDatabase(db).reading() as connection:
-        return await connection.run_sync(lambda on: on.scalars(select(schema.sku.c.sku)).all())
+        return [sku for (sku,) in await connection.execute(select(schema.sku.c.sku))]

@@ -1,31 +1,23 @@
 """The command `orders submit`: what is due in a file of orders is placed, each order exactly once."""
 
-import asyncio
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import Annotated, Final
 
 import attrs
 import typer
 
 from kakaclo_async import (
-    ConfigurationError,
-    Conflict,
     InvalidRequest,
     KakaClo,
     KakaCloError,
-    NewOrder,
     OutcomeUnknown,
-    PageDone,
-    Rejected,
-    Unauthorized,
 )
-from kakaclo_async.cli.command import fault, say, sentence
+from kakaclo_async.cli.command import sentence
 from kakaclo_async.cli.output import Result, Table
-from kakaclo_async.cli.progress import progress
 from kakaclo_async.cli.shop.check import (
     OWN,
     Channels,
@@ -49,21 +41,19 @@ from kakaclo_async.cli.shop.journal import (
     placed_orders,
     taken_back,
 )
-from kakaclo_async.cli.shop.results import ResultFile, ResultLine, refuse_other_files
-from kakaclo_async.sharing import gather_in_order
+from kakaclo_async.cli.shop.placing import place
+from kakaclo_async.cli.shop.results import (
+    NOT_SENT,
+    PLACED,
+    UNKNOWN,
+    ResultFile,
+    ResultLine,
+    refuse_other_files,
+)
 from kakaclo_async.shop import OrderFile
 from kakaclo_async.shop.incoming.order_file import FileOrder, FileProblem
 
-if TYPE_CHECKING:
-    from kakaclo_async.ordering import Journal
-
-
-_MAX_IN_FLIGHT: Final = 16
-"""Orders being sent: enough for the rate of any shop, few enough to reconcile after a crash."""
-
-_PLACED: Final = "placed"
-_UNKNOWN: Final = "unknown"
-_NOT_SENT: Final = "not sent"
+_BEFORE: Final = "placed before"  # by an earlier run; its result is the same
 
 
 async def submit(
@@ -132,14 +122,15 @@ async def _submit_file(
         news = unplaced(found, known)
         problems = [*found.problems, *await taken_back(kk, found, known)]
         lines = {line.custom_order_id: line for line in _known_lines(found, known)}
+        before = set(lines)
         for entry in found.orders:
             if entry.custom_order_id in lines:
                 _write(file, found, entry, lines[entry.custom_order_id])
         _write_others(file, found, known, problems)
-        placed, trouble = await _place(kk, found, news.orders, book, file)
+        placed, trouble = await place(kk, news.orders, book, partial(_write, file, found))
         lines |= {line.custom_order_id: line for line in placed}
     in_order = [lines[entry.custom_order_id] for entry in found.orders]
-    return _submitted(attrs.evolve(found, problems=tuple(problems)), in_order, trouble, file)
+    return _submitted(attrs.evolve(found, problems=tuple(problems)), in_order, trouble, file, before)
 
 
 def _known_lines(found: OrderFile, known: Mapping[str, Placed]) -> Iterable[ResultLine]:
@@ -152,7 +143,7 @@ def _known_lines(found: OrderFile, known: Mapping[str, Placed]) -> Iterable[Resu
             )
         elif placed.numbers:
             first = placed.numbers[0]
-            yield ResultLine(custom_order_id=key, result=_PLACED, order_id=first, order_ids=placed.numbers)
+            yield ResultLine(custom_order_id=key, result=PLACED, order_id=first, order_ids=placed.numbers)
 
 
 def _write(file: ResultFile, found: OrderFile, entry: FileOrder, line: ResultLine) -> None:
@@ -197,11 +188,17 @@ def _write_others(
 
 
 def _submitted(
-    found: OrderFile, lines: Sequence[ResultLine], trouble: Exception | None, file: ResultFile
+    found: OrderFile,
+    lines: Sequence[ResultLine],
+    trouble: Exception | None,
+    file: ResultFile,
+    before: Container[str],
 ) -> Result:
     """Say what became of the orders: that none was sent only when none was."""
-    counts = Counter(line.result for line in lines)
-    if trouble is not None and not counts.keys() & {_PLACED, _UNKNOWN, "rejected"}:
+    counts = Counter(
+        _BEFORE if line.custom_order_id in before and line.result == PLACED else line.result for line in lines
+    )
+    if trouble is not None and not counts.keys() & {PLACED, UNKNOWN, "rejected"}:
         raise trouble
     done = [
         f"order {line.custom_order_id!r} was placed as {line.order_id}" for line in lines if line.order_id
@@ -209,13 +206,13 @@ def _submitted(
     errors: list[KakaCloError] = [
         OutcomeUnknown(f"the outcome of order {line.custom_order_id!r} is unknown: run this again later")
         for line in lines
-        if line.result == _UNKNOWN
+        if line.result == UNKNOWN
     ]
     if trouble is not None:
         errors.append(
             KakaCloError(
-                f"stopped with {counts[_PLACED]} of {len(lines)} orders placed: {sentence(trouble)}; submit the same"
-                " file again with the same journal, which places the rest"
+                f"stopped with {counts[PLACED] + counts[_BEFORE]} of {len(lines)} orders placed: {sentence(trouble)};"
+                " submit the same file again with the same journal, which places the rest"
             )
         )
     if file.trouble is not None:
@@ -225,7 +222,7 @@ def _submitted(
         )
     if not lines and not found.problems:
         sys.stderr.write("nothing is due\n")
-    others = [line.reason for line in lines if line.result not in {_PLACED, _UNKNOWN, _NOT_SENT}]
+    others = [line.reason for line in lines if line.result not in {PLACED, UNKNOWN, NOT_SENT}]
     document = {name: part for name, part in found.to_dict().items() if name != "orders"}
     counted = [*counts.items(), ("left out", len(found.left_out)), ("problems", len(found.problems))]
     summary = [(name, count) for name, count in counted if count]
@@ -238,93 +235,3 @@ def _submitted(
         errors=(*errors, *(KakaCloError(text) for text in (*others, *map(str, found.problems)))),
         done=tuple(done),
     )
-
-
-async def _place(
-    kk: KakaClo, found: OrderFile, entries: Sequence[FileOrder], journal: "Journal", result_file: ResultFile
-) -> tuple[list[ResultLine], Exception | None]:
-    """Place the orders of a file, none of which has a problem.
-
-    Returns:
-        What became of them, in their order; and what every other order would meet, too, so that no more were begun.
-        Those that were under way then have come to their end.
-    """
-    orders = {place: entry.order for place, entry in enumerate(entries)}
-    lines: dict[int, ResultLine] = {}
-    unknown: dict[int, ResultLine] = {}
-    troubles: list[Exception] = []
-    turns = asyncio.Semaphore(_MAX_IN_FLIGHT)
-    try:
-        with progress(kk) as meter:
-
-            def done(place: int, line: ResultLine) -> None:
-                lines[place] = line
-                _write(result_file, found, entries[place], line)
-                meter(PageDone(what="orders", rows=1, rows_done=len(lines), rows_total=len(entries)))
-
-            async def send(place: int, wait: float | None) -> None:
-                async with turns:
-                    if troubles:
-                        return
-                    line, trouble = await _submit(kk, orders[place], journal, timeout=wait)
-                if trouble is not None:
-                    troubles.append(trouble)
-                if line.result == _UNKNOWN and wait is not None:
-                    unknown[place] = line
-                else:
-                    done(place, line)
-
-            # All of them without waiting for the quiet time of any; then those left, which share one search.
-            await gather_in_order(partial(send, place, 0.0) for place in orders)
-            turns = asyncio.Semaphore(max(1, len(unknown)))
-            await gather_in_order(partial(send, place, None) for place in unknown)
-            for place in [place for place in orders if place not in lines]:
-                stopped = ResultLine(custom_order_id=entries[place].custom_order_id, result=_NOT_SENT)
-                done(place, unknown.get(place, stopped))
-    except asyncio.CancelledError:
-        say(f"stopped after {len(lines)} of {len(entries)} orders; run it again with the same journal")
-        raise
-    return [lines[place] for place in sorted(lines)], troubles[0] if troubles else None
-
-
-async def _submit(
-    kk: KakaClo,
-    order: NewOrder,
-    journal: "Journal",
-    timeout: float | None,  # noqa: ASYNC109 - of the search
-) -> tuple[ResultLine, Exception | None]:
-    """Submit an order; return what became of it, and what all other orders would meet, too."""
-    line = partial(ResultLine, custom_order_id=order.custom_order_id or "")
-    try:
-        created = await kk.bulk().orders.submit(order, journal=journal, timeout=timeout)
-    except Unauthorized as error:
-        return line(result="not placed", reason=str(error)), error
-    except OutcomeUnknown as error:
-        cause = error.__cause__
-        return line(result=_UNKNOWN, order_id=error.order_id, reason=sentence(error)), (
-            cause if isinstance(cause, ConfigurationError) else None  # it could not be recorded
-        )
-    except Rejected as error:
-        return line(result="rejected", reason=str(error)), None
-    except Conflict as error:
-        return line(result="conflict", reason=str(error)), None
-    except ConfigurationError as error:
-        return await _recorded(order, journal, error), error
-    except KakaCloError as error:
-        return line(result="not placed", reason=str(error)), None
-    except Exception as error:  # noqa: BLE001 - it must not hide what became of the others
-        trouble = KakaCloError(fault(error))
-        return await _recorded(order, journal, trouble), trouble
-    return line(result=_PLACED, order_id=created.id, order_ids=created.ids), None
-
-
-async def _recorded(order: NewOrder, journal: "Journal", error: KakaCloError) -> ResultLine:
-    """Return what the journal knows of an order whose submission ended in an error that does not tell."""
-    line = partial(ResultLine, custom_order_id=order.custom_order_id or "", reason=str(error))
-    try:
-        entry = await journal.find(order.custom_order_id or "")
-    except KakaCloError:
-        return line(result=_UNKNOWN)
-    if entry is None:
-        return line(result="not placed")
-    return line(result=_PLACED if entry.outcome else _UNKNOWN, order_id=entry.outcome)

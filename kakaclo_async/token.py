@@ -306,6 +306,10 @@ class Token:
         return "Token(***)"
 
 
+class MissingToken(ConfigurationError):
+    """Nobody says what the token is."""
+
+
 def _from_environment() -> str | Callable[[], Awaitable[str]]:
     token, place = map(sealed, (os.environ.get("KAKACLO_TOKEN"), os.environ.get("KAKACLO_TOKEN_FROM")))
     if token and place:
@@ -314,7 +318,7 @@ def _from_environment() -> str | Callable[[], Awaitable[str]]:
         return token_from(place)
     if token:
         return token
-    raise ConfigurationError(
+    raise MissingToken(
         "no access token: pass token=, or set KAKACLO_TOKEN or KAKACLO_TOKEN_FROM"
         f" (tokens are made at {API_SETTINGS_URL})"
     )

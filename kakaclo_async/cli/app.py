@@ -11,7 +11,7 @@ from typing import Annotated, TypeVar
 import typer
 
 from kakaclo_async import InvalidRequest, Item, KakaClo, KakaCloError, Recording, Unauthorized, __version__
-from kakaclo_async.cli import catalog, orders
+from kakaclo_async.cli import catalog, orders, orders_shown
 from kakaclo_async.cli.command import (
     EXIT_CODES,
     FAILED,
@@ -153,12 +153,13 @@ for placing in (
     check.check,
     submit.submit,
     tracking.tracking,
-    orders.show,
+    orders_shown.show,
     orders.refund,
     journal.pending,
 ):
     group.command()(as_command(placing))
 group.command("map")(sku_map.map_skus)
+group.command("list")(as_command(orders_shown.list_orders))
 app.add_typer(group, name="orders")
 
 

@@ -32,6 +32,7 @@ from kakaclo_async.errors import (
     Unauthorized,
 )
 from kakaclo_async.models._checks import check_country
+from kakaclo_async.token import MissingToken
 
 T = TypeVar("T")
 
@@ -58,6 +59,7 @@ EXIT_CODES: Final = {
 """Every exit code and its meaning, as `kakaclo --help` shows them."""
 
 _CODES: Final[tuple[tuple[type[Exception], int], ...]] = (
+    (MissingToken, 4),
     (ConfigurationError, USAGE),
     (Conflict, USAGE),
     (InvalidRequest, USAGE),

@@ -1,9 +1,8 @@
-"""The commands `orders create`, `orders show` and `orders refund`: one order at a time, each write at most once."""
+"""The commands `orders create` and `orders refund`: one order at a time, each write at most once."""
 
 import signal
 import sys
-from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, cast
 
@@ -17,14 +16,12 @@ from kakaclo_async import (
     KakaClo,
     KakaCloError,
     NewOrder,
-    NotFound,
-    Order,
     RefundReason,
     RefundStatus,
     Rejected,
 )
 from kakaclo_async.cli.catalog import freight_table
-from kakaclo_async.cli.command import FAILED, read_items, read_time
+from kakaclo_async.cli.command import FAILED, read_items
 from kakaclo_async.cli.output import Result, Table, print_table
 from kakaclo_async.resources.orders.check import read_order
 from kakaclo_async.resources.orders.requests import new_custom_order_id
@@ -174,89 +171,6 @@ async def _place(kk: KakaClo, order: NewOrder, freight: FreightOption | None) ->
         tables=(Table(("Order", created.id), facts),),
         done=(f"order {created.custom_order_id!r} was placed as {created.id}",),
     )
-
-
-async def show(
-    kk: KakaClo,
-    order_ids: Annotated[
-        list[str] | None, typer.Argument(metavar="[ORDER_ID]...", help="KakaClo's order numbers.")
-    ] = None,
-    custom_id: Annotated[str | None, typer.Option(help="Or your own number.", metavar="ID")] = None,
-    since: Annotated[
-        str | None,
-        typer.Option(
-            help="With --custom-id: a time before the order was created; a week ago by default.",
-            metavar="TIME",
-        ),
-    ] = None,
-) -> Result:
-    """Show orders by their numbers, or all orders of one custom id; new ones may take some minutes to show up."""
-    if bool(order_ids) == bool(custom_id):
-        raise InvalidRequest("give either order numbers or a --custom-id")
-    if custom_id:
-        start = read_time(since, "--since") if since else datetime.now(UTC) - timedelta(days=7)
-        orders = await kk.orders.find(custom_id, created_from=start)
-        missing = (
-            [] if orders else [f"no order since {start:%Y-%m-%dT%H:%M:%SZ} has the custom id {custom_id!r}"]
-        )
-    else:
-        wanted = tuple(dict.fromkeys(order_ids or ()))
-        orders = await kk.orders.get_many(wanted)
-        found = {order.id for order in orders}
-        missing = [f"no order has the number {number!r}" for number in wanted if number not in found]
-    return Result(
-        data=orders,
-        tables=tuple(table for order in orders for table in order_tables(order)),
-        errors=tuple(
-            NotFound(f"{text} (we assume that a new one shows up within 5 minutes)", status=200)
-            for text in missing
-        ),
-    )
-
-
-def order_tables(order: Order) -> Iterator[Table]:
-    """Yield the tables of an order: its facts, its items, its packages."""
-    yield Table(
-        ("Order", order.id),
-        [
-            ("Custom id", order.custom_order_id),
-            ("Created", order.create_date),
-            ("Status", order.status),
-            ("Payment", order.financial_status),
-            ("Fulfilment", order.fulfillment_status),
-            ("Refund", order.refund_status),
-            ("Ship to", order.shipping_address and order.shipping_address.country),
-            ("Items", order.sub_total_amount),
-            ("Freight", order.freight_amount),
-            ("Coupon", order.coupon_amount),
-            ("Total", order.final_amount),
-            ("Refunded", order.refunded_amount),
-        ],
-    )
-    yield Table(
-        ("Item", "SKU", "From", "Qty", "Price", "Total", "Fulfilment", "Refund"),
-        [
-            (
-                item.item_id or item.id,
-                item.sku_code,
-                item.country_code,
-                item.product_num,
-                item.amount,
-                item.total,
-                item.fulfillment_status,
-                item.refund_status,
-            )
-            for item in order.order_items
-        ],
-    )
-    if order.fulfillments:
-        yield Table(
-            ("Package", "Status", "Carrier", "Tracking code", "Sent"),
-            [
-                (pack.pack_id or pack.id, pack.status, pack.carrier, pack.tracking_code, pack.delivery_time)
-                for pack in order.fulfillments
-            ],
-        )
 
 
 async def refund(

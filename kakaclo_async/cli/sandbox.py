@@ -26,7 +26,7 @@ from kakaclo_async import (
 )
 from kakaclo_async.cli.catalog import freight_table
 from kakaclo_async.cli.command import FAILED, run_async, say
-from kakaclo_async.cli.orders import order_tables
+from kakaclo_async.cli.orders_shown import order_tables
 from kakaclo_async.cli.output import Table, print_tables
 from kakaclo_async.cli.progress import progress
 

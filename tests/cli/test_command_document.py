@@ -76,6 +76,16 @@ def test_every_option_of_a_command_for_shops_is_described(words):
 
 def test_orders_are_one_group_whose_help_says_how_often_a_write_is_carried_out():
     orders = {words[1]: command for words, command in COMMANDS.items() if words[0] == "orders"}
-    assert list(orders) == ["create", "check", "submit", "tracking", "show", "refund", "pending", "map"]
+    assert list(orders) == [
+        "create",
+        "check",
+        "submit",
+        "tracking",
+        "show",
+        "refund",
+        "pending",
+        "map",
+        "list",
+    ]
     assert "at most once" in orders["create"].get_short_help_str(200)
     assert "exactly once" in orders["submit"].get_short_help_str(200)

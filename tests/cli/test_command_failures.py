@@ -89,10 +89,10 @@ def test_a_wrong_token_is_unauthorized(kakaclo):
     assert "another" not in outcome.err
 
 
-def test_no_token_is_wrong_usage(kakaclo, settings):
+def test_a_missing_token_is_as_a_wrong_one(kakaclo, settings):
     settings.delenv("KAKACLO_TOKEN")
     outcome = kakaclo("balance")
-    assert outcome.code == 2
+    assert outcome.code == 4
     assert "KAKACLO_TOKEN" in outcome.err
 
 

@@ -21,13 +21,16 @@
 
 A write ends with an APIError only if it surely had no effect (`declined`); otherwise with OutcomeUnknown.
 
-No error ever holds a token, an address or a phone number. All of them can be pickled.
+No error ever holds a token, an address or a phone number. All of them can be pickled, and travel as plain data.
 """
 
 from __future__ import annotations
 
 import copy
 from typing import TYPE_CHECKING, TypeVar, cast
+
+from kakaclo_async.travel import refuses
+from kakaclo_async.travel.errors import TravellingError, rebuild
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,20 +42,8 @@ if TYPE_CHECKING:
 E = TypeVar("E", bound=BaseException)
 
 
-class KakaCloError(Exception):
+class KakaCloError(TravellingError, Exception):
     """The base of all errors of this package."""
-
-    def __reduce__(self) -> tuple[Callable[..., KakaCloError], tuple[object, ...], dict[str, object]]:
-        # Subclasses take keyword-only facts; the default protocol would call them without.
-        return _rebuild, (type(self), self.args), dict(self.__dict__)
-
-
-def _rebuild(kind: type[E], args: tuple[object, ...]) -> E:
-    # Through `object`, typeshed's narrow signatures of BaseException.__new__ do not matter.
-    make = cast("Callable[..., E]", kind.__new__)
-    error = make(kind)
-    error.args = args
-    return error
 
 
 def copy_error(error: E) -> E:
@@ -63,8 +54,7 @@ def copy_error(error: E) -> E:
     try:
         other = copy.copy(error)
     except Exception:  # noqa: BLE001 - an error of other code, whose class cannot be called with its `args`
-        other = _rebuild(type(error), error.args)
-        other.__dict__.update(error.__dict__)
+        other = rebuild(type(error), error.args, vars(error))
     other.__cause__, other.__context__ = error.__cause__, error.__context__
     other.__suppress_context__ = error.__suppress_context__
     return other.with_traceback(error.__traceback__)
@@ -135,6 +125,7 @@ class DatabaseAway(ConfigurationError):
     """The database cannot be used at the moment; it may be back soon."""
 
 
+@refuses
 class InvalidRequest(KakaCloError, ValueError):
     """An argument breaks a documented limit of the API; nothing was sent."""
 

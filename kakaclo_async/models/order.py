@@ -17,6 +17,7 @@ from kakaclo_async.models._checks import (
 )
 from kakaclo_async.models.common import OpenStrEnum, Option, Record, wire
 from kakaclo_async.models.freight import ChannelType, Item, as_channel_type, items_tuple
+from kakaclo_async.travel import Travels
 
 
 class OrderStatus(OpenStrEnum):
@@ -106,7 +107,7 @@ class SalePlatform(OpenStrEnum):
 
 @without_locals
 @attrs.frozen(kw_only=True)
-class Address:
+class Address(Travels):
     """Where an order goes. Its repr shows the country alone.
 
     Attributes:
@@ -139,7 +140,7 @@ def _sale_platform(name: str | None) -> str | None:
 
 @without_locals
 @attrs.frozen(kw_only=True)
-class NewOrder:
+class NewOrder(Travels):
     """An order to place (`POST /v2/order/orders`).
 
     Attributes:
@@ -170,7 +171,7 @@ def _only_id(created: "CreatedOrder") -> tuple[str, ...]:
 
 
 @attrs.frozen
-class CreatedOrder:
+class CreatedOrder(Travels):
     """What placing an order gave.
 
     Attributes:
@@ -302,7 +303,7 @@ class Order(Record):
 
 
 @attrs.frozen
-class Balance:
+class Balance(Travels):
     """What is left to pay orders from (`GET /v1/payment/balance`, whose answer is not documented).
 
     Attributes:

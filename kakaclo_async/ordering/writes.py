@@ -8,6 +8,7 @@ import json
 import time
 import weakref
 from collections import Counter
+from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, cast
 
@@ -16,10 +17,10 @@ import attrs
 from kakaclo_async.errors import LeaseLost
 from kakaclo_async.models.common import Number
 from kakaclo_async.models.freight import Item
+from kakaclo_async.travel import Travels
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from datetime import datetime
 
 
 class WriteStatus(StrEnum):
@@ -38,7 +39,7 @@ class WriteStatus(StrEnum):
 
 
 @attrs.frozen(kw_only=True)
-class Entry:
+class Entry(Travels):
     """One write, as the journal has it; it never shows its payload.
 
     Attributes:

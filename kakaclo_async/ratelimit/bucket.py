@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 import attrs
 
 from kakaclo_async.errors import ConfigurationError
+from kakaclo_async.travel import Travels
 
 if TYPE_CHECKING:
     from asyncio import Future
@@ -28,7 +29,7 @@ TIMER_SLACK = 1e-6
 
 
 @attrs.frozen(slots=True)
-class RateLimit:
+class RateLimit(Travels):
     """The shop's rate limit, a leaky bucket.
 
     Attributes:

@@ -22,6 +22,8 @@ import attrs
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from pydantic_core import CoreSchema
+
 
 T = TypeVar("T")
 
@@ -117,6 +119,19 @@ class Travels:
             Unreadable: with all problems.
         """
         return _reading().read_fields(kind, value)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: object, _handler: object) -> CoreSchema:
+        return cast("CoreSchema", _schema().core_schema_of(source))
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: object) -> dict[str, object]:
+        return cast("dict[str, object]", _schema().json_schema_of(cls, schema, handler))
+
+
+def _schema() -> Any:
+    # Loaded when pydantic asks: it is no dependency.
+    return import_module(f"{__name__}.schema")
 
 
 def _reading() -> Any:

@@ -41,13 +41,18 @@ _KINDS: Final[dict[type, str]] = {
 
 def read_all(kind: object, document: object) -> tuple[object, tuple[tuple[str, str], ...]]:
     """Read plain data as a type; return what it is, or None and all its problems: path and sentence."""
+    found, problems = problems_of(kind, document)
+    return found, tuple((_written(path), text) for path, text in problems)
+
+
+def problems_of(kind: object, document: object) -> tuple[object, tuple[tuple[Path, str], ...]]:
+    """Do the same, with the parts of the paths."""
     try:
         return hook_of(kind)(document, kind), ()
     except Unreadable as error:
-        problems = error.problems
+        return None, error.problems
     except RecursionError:
-        problems = (((), "it is nested too deeply"),)
-    return None, tuple((_written(path), text) for path, text in problems)
+        return None, (((), "it is nested too deeply"),)
 
 
 def _origin(kind: object) -> object:
@@ -67,7 +72,7 @@ def read_fields(kind: object, document: object) -> object:
         return document
     if (given := fields_of(document)) is None:
         raise Unreadable.expected(f"the fields of {make.__name__}", document)
-    fields = _fields(kind)
+    fields = types_of(kind)
     problems: list[tuple[Path, str]] = [
         ((str(name),), f"there is no such field: use one of {', '.join(fields)}")
         for name in given
@@ -92,7 +97,8 @@ def read_fields(kind: object, document: object) -> object:
 
 
 @cache
-def _fields(kind: Any) -> Mapping[str, tuple[attrs.Attribute[Any], object]]:
+def types_of(kind: Any) -> Mapping[str, tuple[attrs.Attribute[Any], object]]:
+    """Return the fields of an attrs class with their types, its type parameters filled in."""
     make = cast("type[attrs.AttrsInstance]", _origin(kind) or kind)
     parameters = getattr(make, "__parameters__", ())
     given = dict(zip(parameters, get_args(kind) or [object] * len(parameters), strict=True))
@@ -130,7 +136,7 @@ def _read_field(
 
 
 def _is_simple(kind: object) -> bool:
-    parts = set(get_args(kind)) - {type(None)} if _is_union(kind) else {kind}
+    parts = set(get_args(kind)) - {type(None)} if is_union(kind) else {kind}
     return parts <= {str, int}
 
 
@@ -144,7 +150,8 @@ def hook_of(kind: object) -> Hook:
     return cast("Hook", _converter().get_structure_hook(cast("Any", kind)))
 
 
-def _is_union(kind: object) -> bool:
+def is_union(kind: object) -> bool:
+    """Tell `X | Y`, however it is written."""
     return _origin(kind) in cast("tuple[object, ...]", (Union, types.UnionType))
 
 
@@ -159,7 +166,7 @@ def _converter() -> Converter:
     converter.register_structure_hook_func(
         lambda kind: _origin(kind) is Literal, lambda value, kind: _one_of(value, get_args(kind))
     )
-    converter.register_structure_hook_factory(_is_union, _union_hook)
+    converter.register_structure_hook_factory(is_union, _union_hook)
     converter.register_structure_hook_factory(_is(tuple, list, frozenset), _list_hook)
     converter.register_structure_hook_factory(_is(Mapping), _mapping_hook)
     converter.register_structure_hook_func(

@@ -21,7 +21,8 @@
 
 A write ends with an APIError only if it surely had no effect (`declined`); otherwise with OutcomeUnknown.
 
-No error ever holds a token, an address or a phone number. All of them can be pickled, and travel as plain data.
+No error ever holds a token, an address or a phone number. All of them can be pickled, travel as plain data, and are
+made of their text alone by task queues that keep no more of them: their facts are then the most careful ones.
 """
 
 from __future__ import annotations
@@ -170,10 +171,10 @@ class ConnectionFailed(KakaCloError):
     """No answer arrived.
 
     Attributes:
-        sent: False when the request surely never left; True when it may have been executed.
+        sent: False when the request surely never left; True when it may have been executed, or nothing is known of it.
     """
 
-    def __init__(self, message: str, *, sent: bool) -> None:
+    def __init__(self, message: str, *, sent: bool = True) -> None:
         super().__init__(message)
         self.sent = sent
 
@@ -213,9 +214,13 @@ class IncompletePull(KakaCloError):
         certificate: the stream's `Certificate`; its `gaps` are the ranges to pull again later.
     """
 
-    def __init__(self, message: str, *, certificate: Certificate) -> None:
+    def __init__(self, message: str, *, certificate: Certificate | None = None) -> None:
         super().__init__(message)
-        self.certificate = certificate
+        if certificate is None:
+            from kakaclo_async.models.pull import Certificate  # noqa: PLC0415 - models are above errors
+
+            certificate = Certificate()
+        self.certificate: Certificate = certificate
 
 
 class DecodeError(KakaCloError):
@@ -226,7 +231,9 @@ class DecodeError(KakaCloError):
         reason: what is wrong there, without the value itself.
     """
 
-    def __init__(self, reason: str, *, where: str) -> None:
+    def __init__(self, reason: str, *, where: str | None = None) -> None:
+        if where is None:
+            where, reason = reason.split(": ", 1) if ": " in reason else ("body", reason)
         super().__init__(f"{where}: {reason}")
         self.reason = reason
         self.where = where
@@ -236,7 +243,7 @@ class APIError(KakaCloError):
     """KakaClo answered, and refused.
 
     Attributes:
-        status: the HTTP status.
+        status: the HTTP status; 0 when it was lost on the way of the error.
         code: the `code` of the envelope, or None when there was none.
         message: what KakaClo said, shortened.
         method: the HTTP method of the request.
@@ -253,7 +260,7 @@ class APIError(KakaCloError):
         self,
         text: str,
         *,
-        status: int,
+        status: int = 0,
         code: int | str | None = None,
         message: str = "",
         method: str = "",

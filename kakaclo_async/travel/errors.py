@@ -87,7 +87,7 @@ def _error_class(base: type[TravellingError], name: object) -> type[TravellingEr
 def _facts(error: Hashable) -> Mapping[str, inspect.Parameter]:
     """Return what makes an error of this kind, its text aside, with the types."""
     kind = cast("type[TravellingError]", error)
-    if kind.__init__ is Exception.__init__:
+    if not inspect.isfunction(kind.__init__):  # it has no facts, and Python's own
         return {}
     hints = get_type_hints(kind.__init__, localns={"Certificate": model("Certificate"), "datetime": datetime})
     own = inspect.signature(kind.__init__).parameters.values()

@@ -124,7 +124,7 @@ def _plain_type(kind: Any, *, inside: object = None) -> Any:
         return list[_plain_type(parts[0], inside=inside)]  # type: ignore[misc] # made at run time
     if issubclass(origin, Enum):
         return _member(origin)
-    if attrs.has(cast("type", origin)):
+    if attrs.has(origin):  # pyright: ignore[reportUnknownArgumentType] - of any class
         return _name(kind) if kind is inside else _twin(kind)
     return dict[str, _plain_type(parts[1], inside=inside) if origin is Mapping else Any]  # type: ignore[misc] # made at run time
 

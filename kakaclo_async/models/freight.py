@@ -11,8 +11,8 @@ from kakaclo_async.errors import KakaCloError
 from kakaclo_async.models._checks import (
     WAREHOUSE_LENGTH,
     as_country,
+    as_models,
     as_stripped,
-    as_tuple,
     country,
     filled,
     lookup_code,
@@ -60,9 +60,9 @@ class Item(Travels):
     quantity: int = attrs.field(validator=positive)
 
 
-def items_tuple(items: Iterable[Item]) -> tuple[Item, ...]:
-    """Convert the lines of a cart; the attrs plugin of mypy cannot bind a generic converter."""
-    return as_tuple(items)
+def items_tuple(items: Iterable[Item | Mapping[str, object]]) -> tuple[Item, ...]:
+    """Convert the lines of a cart, models or plain data; the attrs plugin of mypy cannot bind a generic converter."""
+    return as_models("items", items, Item)
 
 
 @attrs.frozen
@@ -70,7 +70,7 @@ class FreightRequest(Travels):
     """A cart and where it goes.
 
     Attributes:
-        items: at least one; any iterable is accepted.
+        items: at least one; any iterable is accepted, also of plain data: `{"sku": "A", "quantity": 2}`.
         country: the short code, "US"; " us" is taken as "US".
 
     Raises:

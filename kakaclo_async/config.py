@@ -14,6 +14,7 @@ import attrs
 
 from kakaclo_async.errors import ConfigurationError
 from kakaclo_async.events import Lane
+from kakaclo_async.travel import Travels
 
 __version__ = "0.1.0"
 
@@ -170,7 +171,7 @@ class Budget:
 
 
 @attrs.frozen(slots=True, kw_only=True)
-class Caching:
+class Caching(Travels):
     """How long answers are kept. KakaClo asks its clients to cache what they ask for repeatedly.
 
     Attributes:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import attrs
 
+from kakaclo_async.travel import Travels
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
 _log = logging.getLogger("kakaclo")
 
@@ -33,7 +36,7 @@ class Job:
 
 
 @attrs.frozen(slots=True, kw_only=True)
-class Event:
+class Event(Travels):
     """The base of all events."""
 
 
@@ -89,7 +92,7 @@ class PageDone(Event):
 
 
 @attrs.frozen(slots=True, kw_only=True)
-class LaneStats:
+class LaneStats(Travels):
     """What one lane has done so far.
 
     Attributes:
@@ -104,7 +107,7 @@ class LaneStats:
 
 
 @attrs.frozen(slots=True, kw_only=True)
-class Stats:
+class Stats(Travels):
     """A snapshot of what a client has done so far, all views together.
 
     Attributes:

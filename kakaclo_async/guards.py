@@ -12,6 +12,7 @@ import attrs
 
 from kakaclo_async.config import check_number, environment_name
 from kakaclo_async.errors import ConfigurationError, InvalidRequest
+from kakaclo_async.travel import Travels
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -43,7 +44,7 @@ def _names(names: Iterable[str] | None) -> frozenset[str] | None:
 
 
 @attrs.frozen(slots=True, kw_only=True)
-class Guards:
+class Guards(Travels):
     """What a client refuses to do.
 
     Attributes:

@@ -149,5 +149,8 @@ from kakaclo_async.ratelimit.redis import (
 from kakaclo_async.token import (
     token_from as token_from,
 )
+from kakaclo_async.travel import (
+    to_json_value as to_json_value,
+)
 
 NAMES = sorted(name for name in globals() if name == "__version__" or name[0].isalpha())

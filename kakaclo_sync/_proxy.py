@@ -36,7 +36,7 @@ from kakaclo_sync.stream import Pull, Stream
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from kakaclo_async.paging.pull import Pull as AsyncPull
+    from kakaclo_async.paging import Pull as AsyncPull
     from kakaclo_sync.stream import Rows
 
 

@@ -20,7 +20,7 @@ from sqlalchemy import BigInteger, Boolean, Integer, select
 
 from kakaclo_async.catalog import schema
 from kakaclo_async.catalog.database import MirrorDatabase
-from kakaclo_async.catalog.types import ExactDecimal, UtcTime
+from kakaclo_async.catalog.rows import ExactDecimal, UtcTime
 from kakaclo_async.database import in_thread
 from kakaclo_async.database.lock import is_file_of
 from kakaclo_async.database.url import DatabaseUrl

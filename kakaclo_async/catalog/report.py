@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import attrs
 
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from kakaclo_async.models.pull import Window
+from kakaclo_async.models.pull import Window
+from kakaclo_async.travel import Travels
 
 
 @attrs.frozen
-class Gap:
+class Gap(Travels):
     """A range that kept moving, or that KakaClo does not page: it is read again by the next run.
 
     Attributes:
@@ -29,7 +28,7 @@ class Gap:
 
 
 @attrs.frozen(kw_only=True)
-class MirrorReport:
+class MirrorReport(Travels):
     """What a run of a mirror did, so far or in the end.
 
     Attributes:
@@ -76,7 +75,7 @@ class MirrorReport:
 
 
 @attrs.frozen(kw_only=True)
-class MirrorStatus:
+class MirrorStatus(Travels):
     """What a mirror's database holds.
 
     Attributes:
@@ -126,7 +125,7 @@ def _of_one_country(country: str | None) -> str | None:
 
 
 @attrs.frozen(kw_only=True)
-class Change:
+class Change(Travels):
     """One event.
 
     Attributes:

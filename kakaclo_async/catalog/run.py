@@ -20,9 +20,8 @@ from kakaclo_async.catalog.reading import (
     stock_source,
 )
 from kakaclo_async.catalog.report import Gap, MirrorReport
-from kakaclo_async.catalog.rows import Newer
+from kakaclo_async.catalog.rows import Newer, without_nul
 from kakaclo_async.catalog.state import PullState, SetAside
-from kakaclo_async.catalog.types import without_nul
 from kakaclo_async.codec import Undecodable
 from kakaclo_async.events import PageDone
 from kakaclo_async.models.product import Product, StockLevel

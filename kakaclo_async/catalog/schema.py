@@ -25,7 +25,7 @@ from sqlalchemy import (
     type_coerce,
 )
 
-from kakaclo_async.catalog.types import AnyCode, AnyText, ExactDecimal, UtcTime
+from kakaclo_async.catalog.rows import AnyCode, AnyText, ExactDecimal, UtcTime
 from kakaclo_async.database.migrations import Migrations
 
 if TYPE_CHECKING:

@@ -6,11 +6,13 @@ No sentence repeats a text, codes apart: it may be an address.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from kakaclo_async.errors import InvalidRequest, without_frames
 from kakaclo_async.models.address_checks import NAMES, name_key
+from kakaclo_async.travel import Travels, read, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 
 T = TypeVar("T")
+M = TypeVar("M", bound=Travels)
 
 _COUNTRY: Final = re.compile(r"[A-Z]{2}(?:_[A-Z0-9]{1,9})?")
 _CODE_LENGTH = 64
@@ -178,6 +181,38 @@ def as_tuple(values: Iterable[T]) -> tuple[T, ...]:
     It reads `values` once. One-shot iterables are read nowhere else: a second loop over one finds nothing.
     """
     return tuple(values) if _is_list(values) else cast("tuple[T, ...]", values)
+
+
+def as_model(kind: type[M], value: M | Mapping[str, object]) -> M | InvalidRequest:
+    """Return a model, made of plain data if need be, or the error that tells all problems.
+
+    The caller forgets what it was given, and then raises: no frame keeps plain data, which no repr hides.
+    """
+    given = cast("object", value)
+    if isinstance(given, kind):
+        return given
+    found, problems = read(kind, given)
+    return cast("InvalidRequest", refusal(kind, problems)) if found is None else found
+
+
+def as_models(what: str, values: Iterable[M | Mapping[str, object]], kind: type[M]) -> tuple[M, ...]:
+    """Convert a list of models in which some are plain data; anything else stays for a validator to refuse by name.
+
+    Args:
+        what: names the list in the error: "items".
+        values: read once.
+        kind: of the models.
+
+    Raises:
+        InvalidRequest: with all problems of all plain data.
+    """
+    given = as_tuple(values)
+    if not _is_list(given) or not any(isinstance(one, Mapping) for one in given):
+        return cast("tuple[M, ...]", given)
+    found, problems = read(tuple[kind, ...], given)  # type: ignore[valid-type] # made at run time
+    if found is None:
+        raise InvalidRequest("; ".join(f"{what}{path}: {text}" for path, text in problems))
+    return found
 
 
 def each_of(what: str, values: Iterable[T]) -> Iterator[T]:

@@ -10,6 +10,7 @@ import attrs
 from kakaclo_async.models._checks import as_tuple, each, optional_text, text
 from kakaclo_async.models.common import LOOSE, OpenIntEnum, Record
 from kakaclo_async.models.product import SizeContent
+from kakaclo_async.travel import Travels
 
 POD_DESIGNER_URL: Final = "https://www.kakaclo.com/pod-designer"
 """The page where people design products; what they save there shows up in `custom.designs`, and as products."""
@@ -95,7 +96,7 @@ class Design(Record):
 
 
 @attrs.frozen
-class MaterialImage:
+class MaterialImage(Travels):
     """A picture that a design is made of.
 
     Raises:
@@ -116,7 +117,7 @@ def _images_tuple(images: Iterable[MaterialImage]) -> tuple[MaterialImage, ...]:
 
 
 @attrs.frozen(kw_only=True)
-class NewDesign:
+class NewDesign(Travels):
     """A design to add (`POST /v1/product/custom/customDesigned/addProduct`).
 
     Attributes:

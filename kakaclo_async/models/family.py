@@ -13,6 +13,7 @@ import attrs
 
 from kakaclo_async.models.freight import Item
 from kakaclo_async.models.order import Fulfillment, FulfillmentStatus, Order, OrderStatus, ShippingAddress
+from kakaclo_async.travel import Travels
 
 
 class FamilyStatus(StrEnum):
@@ -29,7 +30,7 @@ class FamilyStatus(StrEnum):
 
 
 @attrs.frozen(kw_only=True)
-class Family:
+class Family(Travels):
     """All orders with one custom order id, oldest first.
 
     Attributes:

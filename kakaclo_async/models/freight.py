@@ -11,8 +11,8 @@ from kakaclo_async.errors import KakaCloError
 from kakaclo_async.models._checks import (
     WAREHOUSE_LENGTH,
     as_country,
+    as_models,
     as_stripped,
-    as_tuple,
     country,
     filled,
     lookup_code,
@@ -21,6 +21,7 @@ from kakaclo_async.models._checks import (
     text,
 )
 from kakaclo_async.models.common import OpenStrEnum, Record, wire
+from kakaclo_async.travel import Travels, fields_of, read_plain, to_plain
 
 _DAYS: Final = re.compile(r"\s*(\d{1,4})(?:\s*(?:[~～\-–—]|to)\s*(\d{1,4}))?\b", re.ASCII | re.IGNORECASE)  # noqa: RUF001 # KakaClo writes full-width signs at times
 
@@ -44,7 +45,7 @@ def as_channel_type(name: str) -> str:
 
 
 @attrs.frozen
-class Item:
+class Item(Travels):
     """A line of a cart or an order.
 
     Attributes:
@@ -59,17 +60,17 @@ class Item:
     quantity: int = attrs.field(validator=positive)
 
 
-def items_tuple(items: Iterable[Item]) -> tuple[Item, ...]:
-    """Convert the lines of a cart; the attrs plugin of mypy cannot bind a generic converter."""
-    return as_tuple(items)
+def items_tuple(items: Iterable[Item | Mapping[str, object]]) -> tuple[Item, ...]:
+    """Convert the lines of a cart, models or plain data; the attrs plugin of mypy cannot bind a generic converter."""
+    return as_models("items", items, Item)
 
 
 @attrs.frozen
-class FreightRequest:
+class FreightRequest(Travels):
     """A cart and where it goes.
 
     Attributes:
-        items: at least one; any iterable is accepted.
+        items: at least one; any iterable is accepted, also of plain data: `{"sku": "A", "quantity": 2}`.
         country: the short code, "US"; " us" is taken as "US".
 
     Raises:
@@ -128,7 +129,7 @@ class LogisticsChannel(FreightOption):
 
 
 @attrs.frozen
-class FreightQuote:
+class FreightQuote(Travels):
     """The offers for one cart and country, one per channel type.
 
     Attributes:
@@ -158,7 +159,7 @@ class FreightQuote:
 Cart = tuple[Item, ...]
 
 
-class FreightMatrix(Mapping[tuple[Cart, str], FreightQuote | KakaCloError]):
+class FreightMatrix(Travels, Mapping[tuple[Cart, str], FreightQuote | KakaCloError]):
     """The quotes of many carts to many countries, in the order asked.
 
     A key is `(cart, country)`: the cart as a tuple of items, though any sequence of them finds it too, and the
@@ -181,9 +182,46 @@ class FreightMatrix(Mapping[tuple[Cart, str], FreightQuote | KakaCloError]):
     def __len__(self) -> int:
         return len(self._cells)
 
+    def to_dict(self) -> dict[str, object]:
+        """Return its cells as plain data: the items, the country, and the quote or the error."""
+        return {
+            "cells": [
+                {
+                    "items": to_plain(cart),
+                    "country": code,
+                    "error" if isinstance(cell, KakaCloError) else "quote": cell.to_dict(),
+                }
+                for (cart, code), cell in self._cells.items()
+            ]
+        }
+
+    @classmethod
+    def from_plain(cls, value: object, kind: object) -> object:
+        """Make one of its cells."""
+        if isinstance(value, cls):
+            return value
+        del kind
+        given = (fields_of(value) or {}).get("cells")
+        cells = cast("tuple[_Cell, ...]", read_plain(tuple[_Cell, ...], given))
+        return cls({(cell.items, cell.country): cell.found for cell in cells})
+
     def __repr__(self) -> str:
         failed = sum(isinstance(cell, KakaCloError) for cell in self._cells.values())
         return f"<FreightMatrix of {len(self)} quotes, {failed} failed>"
+
+
+@attrs.frozen(kw_only=True)
+class _Cell(Travels):
+    """One cell of a matrix, as it travels."""
+
+    items: tuple[Item, ...]
+    country: str
+    quote: FreightQuote | None = None
+    error: KakaCloError | None = None
+
+    @property
+    def found(self) -> FreightQuote | KakaCloError:
+        return self.quote or self.error or FreightQuote()
 
 
 def _freight(option: FreightOption) -> tuple[bool, Decimal | int]:
@@ -197,7 +235,7 @@ def _days(option: FreightOption) -> tuple[bool, int, int]:
 
 
 @attrs.frozen
-class OrderProblem:
+class OrderProblem(Travels):
     """Something that keeps an order from being placed.
 
     Attributes:
@@ -213,7 +251,7 @@ class OrderProblem:
 
 
 @attrs.frozen(kw_only=True)
-class OrderCheck:
+class OrderCheck(Travels):
     """What a preflight found; amounts in US dollars.
 
     Attributes:

@@ -18,6 +18,7 @@ from kakaclo_async.models._checks import (
 from kakaclo_async.models.address_checks import address_problems
 from kakaclo_async.models.common import OpenStrEnum, Option, Record, wire
 from kakaclo_async.models.freight import ChannelType, Item, OrderProblem, as_channel_type, items_tuple
+from kakaclo_async.travel import Travels
 
 
 class OrderStatus(OpenStrEnum):
@@ -107,7 +108,7 @@ class SalePlatform(OpenStrEnum):
 
 @without_locals
 @attrs.frozen(kw_only=True)
-class Address:
+class Address(Travels):
     """Where an order goes. Its repr shows the country alone.
 
     Attributes:
@@ -148,7 +149,7 @@ def _sale_platform(name: str | None) -> str | None:
 
 @without_locals
 @attrs.frozen(kw_only=True)
-class NewOrder:
+class NewOrder(Travels):
     """An order to place (`POST /v2/order/orders`).
 
     Attributes:
@@ -179,7 +180,7 @@ def _only_id(created: "CreatedOrder") -> tuple[str, ...]:
 
 
 @attrs.frozen
-class CreatedOrder:
+class CreatedOrder(Travels):
     """What placing an order gave.
 
     Attributes:
@@ -311,7 +312,7 @@ class Order(Record):
 
 
 @attrs.frozen
-class Balance:
+class Balance(Travels):
     """What is left to pay orders from (`GET /v1/payment/balance`, whose answer is not documented).
 
     Attributes:

@@ -8,6 +8,7 @@ from typing import Final
 import attrs
 
 from kakaclo_async.models.common import Attributes, OpenIntEnum, OpenStrEnum, Option, Record, wire
+from kakaclo_async.travel import Travels
 
 
 class ProductStatus(OpenIntEnum):
@@ -130,7 +131,7 @@ class Product(Record):
 
 
 @attrs.frozen
-class SizeValue:
+class SizeValue(Travels):
     """One cell of a size chart: a size's name, and its measure (a Decimal if it is a number)."""
 
     name: str | None = None
@@ -138,7 +139,7 @@ class SizeValue:
 
 
 @attrs.frozen
-class SizeRow:
+class SizeRow(Travels):
     """One row of a size chart: "Sleeve Length" of every size."""
 
     name: str | None = None
@@ -146,7 +147,7 @@ class SizeRow:
 
 
 @attrs.frozen
-class SizeSheet:
+class SizeSheet(Travels):
     """One size chart."""
 
     sheet_name: str | None = None
@@ -154,7 +155,7 @@ class SizeSheet:
 
 
 @attrs.frozen
-class SizeContent:
+class SizeContent(Travels):
     """The size charts of a model; iterable, with a length, indexable.
 
     Attributes:

@@ -10,6 +10,7 @@ from kakaclo_async.models._checks import as_tuple, each, optional_text, positive
 from kakaclo_async.models.common import OpenStrEnum, Record
 from kakaclo_async.models.freight import Item
 from kakaclo_async.models.order import FulfillmentStatus, Order, OrderItem, OrderStatus, PackageStatus
+from kakaclo_async.travel import Travels
 
 
 class RefundReason(OpenStrEnum):
@@ -31,7 +32,7 @@ class RefundStatus(OpenStrEnum):
 
 
 @attrs.frozen(kw_only=True)
-class RefundItem:
+class RefundItem(Travels):
     """A line to refund, with the facts of the queried `OrderItem`.
 
     Attributes:
@@ -54,7 +55,7 @@ def _items_tuple(items: Iterable[RefundItem]) -> tuple[RefundItem, ...]:
 
 @without_locals
 @attrs.frozen(kw_only=True)
-class NewRefund:
+class NewRefund(Travels):
     """A refund to ask for (`POST /v2/order/orders/{id}/refund`), possible until the order is shipped.
 
     Attributes:
@@ -87,7 +88,7 @@ class Refund(Record):
 
 
 @attrs.frozen(kw_only=True)
-class RefundPlan:
+class RefundPlan(Travels):
     """What a refund would send, and bring.
 
     Attributes:

@@ -13,11 +13,10 @@ from kakaclo_async.models._checks import check_code
 from kakaclo_async.models.custom import NewDesign
 from kakaclo_async.models.order import NewOrder
 from kakaclo_async.ordering.database import Database, PerLoop
-from kakaclo_async.ordering.designs import DesignWrites
 from kakaclo_async.ordering.leases import Attempt, Leases, still_in
 from kakaclo_async.ordering.orders import OrderWrites
 from kakaclo_async.ordering.reconcile import Reconciler, reconcile
-from kakaclo_async.ordering.refunds import RefundWrites, prepare_refund
+from kakaclo_async.ordering.refunds import DesignWrites, RefundWrites, prepare_refund
 from kakaclo_async.ordering.store import Store
 from kakaclo_async.ordering.writes import WriteStatus, digest_of, is_same
 from kakaclo_async.resources._journal import RefundRequest

@@ -9,6 +9,7 @@ import json
 import time
 import weakref
 from collections import Counter
+from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -18,10 +19,10 @@ from kakaclo_async.errors import LeaseLost
 from kakaclo_async.models._checks import as_country
 from kakaclo_async.models.common import Number
 from kakaclo_async.models.freight import Item, as_channel_type
+from kakaclo_async.travel import Travels
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from datetime import datetime
 
 
 class WriteStatus(StrEnum):
@@ -40,7 +41,7 @@ class WriteStatus(StrEnum):
 
 
 @attrs.frozen(kw_only=True)
-class Entry:
+class Entry(Travels):
     """One write, as the journal has it; it never shows its payload.
 
     Attributes:

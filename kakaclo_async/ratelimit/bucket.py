@@ -10,6 +10,7 @@ import attrs
 
 from kakaclo_async.config import check_number
 from kakaclo_async.errors import ConfigurationError
+from kakaclo_async.travel import Travels
 
 if TYPE_CHECKING:
     from asyncio import Future
@@ -29,7 +30,7 @@ TIMER_SLACK = 1e-6
 
 
 @attrs.frozen(slots=True)
-class RateLimit:
+class RateLimit(Travels):
     """The shop's rate limit, a leaky bucket.
 
     Attributes:

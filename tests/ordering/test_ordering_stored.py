@@ -14,10 +14,9 @@ from support.shop import ADDRESS
 from kakaclo_async import Item, MaterialImage, NewDesign, NewOrder, OutcomeUnknown, RefundItem
 from kakaclo_async.codec import encode
 from kakaclo_async.ordering import WriteStatus
-from kakaclo_async.ordering.designs import read_design
 from kakaclo_async.ordering.journal import digest_of
 from kakaclo_async.ordering.orders import read_order
-from kakaclo_async.ordering.refunds import refund_key
+from kakaclo_async.ordering.refunds import read_design, refund_key
 from kakaclo_async.resources._journal import RefundRequest
 from kakaclo_async.resources.custom import design_key
 from kakaclo_async.sandbox import Fault

@@ -28,6 +28,7 @@ LAYERS: list[set[str]] = [
     {"models"},
     {"database", "extras"},
     {"errors", "events"},
+    {"travel"},
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 SANDBOX = "sandbox"  # knows the contract, imports nothing of the SDK

@@ -121,6 +121,12 @@ async def ordering(kk: KakaClo, start: datetime) -> None:
     assert_type(await kk.orders.find("KA1", created_from=start), tuple[Order, ...])
     async for order in kk.orders.query(created_from=start, statuses=["processing"]):
         assert_type(order, Order)
+    plain = [{"sku": "A", "quantity": 2}]
+    assert_type(await kk.freight.quote(plain, "US"), FreightQuote)
+    assert_type(await kk.freight.quote_many([{"items": plain, "country": "US"}]), tuple[FreightQuote, ...])
+    assert_type(await kk.orders.create({"address": address, "items": plain}), CreatedOrder)
+    assert_type(await kk.refunds.request(created.id, plain), str)
+    assert_type(NewOrder.from_dict(created.to_dict()).to_json(), str)
     number = await kk.refunds.request(created.id, [Item("A", 1)], reason="Other")
     assert_type(number, str)
     assert_type(Number.all_of(number), tuple[str, ...])

@@ -87,6 +87,7 @@ def goods(kk: KakaClo) -> None:
 def freight(kk: KakaClo) -> None:
     cart = FreightRequest([Item("AMN00432_B_M", 2)], "US")
     assert_type(kk.freight.quote(cart.items, "US"), FreightQuote)
+    assert_type(kk.freight.quote([{"sku": "A", "quantity": 2}], "US"), FreightQuote)
     assert_type(kk.freight.quote_many([cart]), tuple[FreightQuote, ...])
     assert_type(kk.freight.quote_many([cart], "raise"), tuple[FreightQuote, ...])
     assert_type(kk.freight.quote_many([cart], on_error="collect"), tuple[FreightQuote | KakaCloError, ...])

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, cast
 
 import attrs
 
-from kakaclo_async.errors import InvalidRequest
 from kakaclo_async.models.address_checks import address_problems
-from kakaclo_async.models.freight import ChannelType, Item, OrderCheck, OrderProblem
-from kakaclo_async.models.order import Address, NewOrder
+from kakaclo_async.models.freight import ChannelType, OrderCheck, OrderProblem
+from kakaclo_async.models.order import NewOrder
 from kakaclo_async.models.product import ON_SALE
+from kakaclo_async.travel import read
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from kakaclo_async.models.freight import FreightQuote
     from kakaclo_async.models.product import Product, Sku, StockLevel
@@ -28,30 +28,8 @@ def read_order(document: Mapping[str, object]) -> tuple[NewOrder | None, tuple[O
     Args:
         document: by the names of `NewOrder`, `Address` and `Item`.
     """
-    rest = {name: value for name, value in document.items() if name not in {"address", "items"}}
-    items = _lines(document.get("items"))
-    problems = [
-        *_address_problems(document.get("address")),
-        *_item_problems(items),
-        *_field_problems("", NewOrder, {"address": _ADDRESS, "items": [_ITEM]}, rest),
-    ]
-    if problems:
-        return None, tuple(problems)
-    address = Address(**cast("dict[str, str]", document["address"]))
-    lines = [Item(**line) for line in cast("tuple[dict[str, str | int], ...]", items)]  # type: ignore[arg-type] # checked above
-    return NewOrder(address=address, items=lines, **cast("dict[str, str]", rest)), ()
-
-
-_ADDRESS = Address(country="US", phone="0", recipient="A", province="B")
-_ITEM = Item("A", 1)
-
-
-def _address_problems(address: object) -> Iterator[OrderProblem]:
-    if not isinstance(address, Mapping):
-        yield OrderProblem("address", "missing")
-        return
-    given = cast("Mapping[str, object]", address)
-    yield from _field_problems("address.", Address, attrs.asdict(_ADDRESS), given)
+    order, problems = read(NewOrder, document)
+    return order, tuple(OrderProblem(path, text) for path, text in problems)
 
 
 def undeliverable(document: Mapping[str, object], but: Iterable[OrderProblem]) -> Iterator[OrderProblem]:
@@ -67,44 +45,6 @@ def undeliverable(document: Mapping[str, object], but: Iterable[OrderProblem]) -
         for name, text in address_problems(cast("Mapping[str, object]", address)):
             if f"address.{name}" not in named:
                 yield OrderProblem(f"address.{name}", text)
-
-
-def _lines(items: object) -> tuple[object, ...]:
-    """Return the items of plain data, read once: they may come from a generator."""
-    if isinstance(items, (str, Mapping)) or not isinstance(items, Iterable):
-        return ()
-    return tuple(cast("Iterable[object]", items))
-
-
-def _item_problems(items: tuple[object, ...]) -> Iterator[OrderProblem]:
-    if not items:
-        yield OrderProblem("items", "at least one is required")
-    for place, line in enumerate(items):
-        if isinstance(line, Mapping):
-            given = cast("Mapping[str, object]", line)
-            yield from _field_problems(f"items[{place}].", Item, attrs.asdict(_ITEM), given)
-        else:
-            yield OrderProblem(f"items[{place}]", "it has no sku and quantity")
-
-
-def _field_problems(
-    prefix: str, kind: type[attrs.AttrsInstance], good: Mapping[str, object], given: Mapping[str, object]
-) -> Iterator[OrderProblem]:
-    """Yield what is wrong with each field, tried alone beside good values of the others."""
-    make = cast("Callable[..., object]", kind)
-    fields = attrs.fields_dict(kind)
-    for name in given.keys() - fields.keys():
-        yield OrderProblem(prefix + name, f"there is no such field: use one of {', '.join(fields)}")
-    for name, field in fields.items():
-        required = field.default is attrs.NOTHING
-        if name not in given:
-            if required and name not in {"address", "items"}:
-                yield OrderProblem(prefix + name, "it is missing")
-            continue
-        try:
-            make(**{**good, name: given[name]})
-        except InvalidRequest as error:
-            yield OrderProblem(prefix + name, str(error))
 
 
 def judge(

@@ -14,7 +14,7 @@ LAYERS: list[set[str]] = [
     {"kakaclo_sync", "cli"},
     {"kakaclo_async"},  # the public names
     {"testing"},
-    {"shop"},
+    {"board", "shop"},
     {"catalog", "ordering"},
     {"client"},
     {"resources"},
@@ -31,7 +31,7 @@ LAYERS: list[set[str]] = [
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 SANDBOX = "sandbox"  # knows the contract, imports nothing of the SDK
-MAY_USE_SANDBOX = {"kakaclo_pytest", "kakaclo_sync", "cli", "testing"}
+MAY_USE_SANDBOX = {"board", "kakaclo_pytest", "kakaclo_sync", "cli", "testing"}
 
 CARRIED = {
     ("kakaclo_async.errors", "kakaclo_async.models.pull")
@@ -67,11 +67,17 @@ def test_only_the_command_line_imports_what_is_for_shops() -> None:
     assert users <= {"shop", "cli"}
 
 
+def test_only_the_command_line_imports_the_board() -> None:
+    """What people look at depends on everything, and nothing on it."""
+    users = {layer(module) for module in modules() for name in imports(module) if layer(name) == "board"}
+    assert users == {"board", "cli"}
+
+
 def test_no_modules_import_each_other_not_even_for_type_checkers() -> None:
     assert circles() == []
 
 
-def test_only_the_transport_touches_aiohttp() -> None:
+def test_of_the_client_only_the_transport_touches_aiohttp() -> None:
     touching = set()
     for module in modules():
         checked = [
@@ -86,7 +92,7 @@ def test_only_the_transport_touches_aiohttp() -> None:
                 names = [node.module or ""]
             if id(node) not in skipped and any(name.split(".")[0] == "aiohttp" for name in names):
                 touching.add(layer(module))
-    assert touching == {"transport", SANDBOX}
+    assert touching == {"transport", SANDBOX, "board"}
 
 
 def is_type_checking(node: ast.If) -> bool:

@@ -12,7 +12,7 @@ from aiohttp import web
 from kakaclo_async.board.charts import steps
 from kakaclo_async.board.desk import picture
 from kakaclo_async.board.queries import detail, products
-from kakaclo_async.board.shelf import SORTS, Search
+from kakaclo_async.board.search import SORTS, Search
 from kakaclo_async.errors import InvalidRequest
 from kakaclo_async.models.product import ProductStatus
 

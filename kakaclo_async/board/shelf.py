@@ -7,40 +7,31 @@ a mirror writes. A line costs some 300 bytes, and looking through all of them so
 from __future__ import annotations
 
 import asyncio
-import base64
-import json
-from bisect import bisect_right
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, cast
 
-import attrs
 from sqlalchemy import func, select, type_coerce
 from sqlalchemy.types import NullType
 
 from kakaclo_async.board.queries import countries, in_stock
+from kakaclo_async.board.search import NO_PRICE, PER_PAGE, Line, Ordered, page_of, read_cursor
 from kakaclo_async.catalog import schema
 from kakaclo_async.database import in_thread
-from kakaclo_async.errors import InvalidRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator
 
     from sqlalchemy import Column, ColumnElement
 
+    from kakaclo_async.board.search import Found, Search
     from kakaclo_async.catalog.database import MirrorDatabase
     from kakaclo_async.database.engines import Reader
 
-PER_PAGE: Final = 48
-SORTS: Final = {
-    "newest": "Updated last",
-    "cheapest": "Cheapest first",
-    "dearest": "Dearest first",
-    "stock": "Most in stock",
-}
 _BATCH: Final = 2_000
-_CHUNK: Final = 4_000
 _FRESH: Final = 5.0  # seconds
+_SHARE: Final = 0.05
+"""How much of the time may be spent on reading what is new."""
 _FRESH_COUNTRIES: Final = 600.0  # to count these, all stock is read
 _MOST_LOOKED_AT: Final = 4_000
 """Products whose stock one page asks the database for."""
@@ -60,79 +51,6 @@ _READ: Final = (
 )  # fmt: skip
 
 
-@attrs.frozen(slots=True)
-class Line:
-    """What of a product is searched."""
-
-    spu: str
-    text: str
-    category: int | None
-    status: int | None
-    price: float
-    stock: int
-    updated: float
-
-
-@attrs.frozen(kw_only=True)
-class Search:
-    """What is looked for.
-
-    Attributes:
-        words: each stands in the name, or in the SPU code.
-        category: its number.
-        status: of the product.
-        country: where some of its SKUs lie in stock.
-        low: the lowest price, US dollars.
-        high: the highest.
-        sort: one of `SORTS`.
-        after: where the page before ended, as `Found.next` has it.
-    """
-
-    words: tuple[str, ...] = ()
-    category: int | None = None
-    status: int | None = None
-    country: str | None = None
-    low: float | None = None
-    high: float | None = None
-    sort: str = "newest"
-    after: str | None = None
-
-    def sift(self, lines: list[Line]) -> list[Line]:
-        """Return those that are looked for, their country apart; a loop for each wish is what is quick."""
-        if self.category is not None:
-            lines = [line for line in lines if line.category == self.category]
-        if self.status is not None:
-            lines = [line for line in lines if line.status == self.status]
-        if (low := self.low) is not None:
-            lines = [line for line in lines if line.price >= low]
-        if (high := self.high) is not None:
-            lines = [line for line in lines if 0 <= line.price <= high]
-        for word in self.words:
-            lines = [line for line in lines if word in line.text]
-        return lines
-
-
-@attrs.frozen
-class Found:
-    """A page of a list.
-
-    Attributes:
-        spus: `PER_PAGE` at most.
-        next: where the next page begins; None: all was looked through.
-    """
-
-    spus: Sequence[str]
-    next: str | None
-
-
-_KEYS: Final[dict[str, Callable[[Line], tuple[float, str]]]] = {
-    "newest": lambda line: (-line.updated, line.spu),
-    "cheapest": lambda line: (line.price if line.price >= 0 else float("inf"), line.spu),
-    "dearest": lambda line: (-line.price, line.spu),
-    "stock": lambda line: (-line.stock, line.spu),
-}
-
-
 class Shelf:
     """The lines of a mirror.
 
@@ -143,11 +61,11 @@ class Shelf:
     def __init__(self, db: MirrorDatabase) -> None:
         self._db = db
         self._lines: dict[str, Line] = {}
-        self._sorted: dict[str, list[Line]] = {}
+        self._orders: dict[str, Ordered] = {}
         self._names: dict[int, str] = {}
         self._seen = _EVER
         self._loading: asyncio.Task[None] | None = None
-        self._loaded_at = self._counted_at = float("-inf")
+        self._fresh_until = self._counted_at = float("-inf")
         self.categories: tuple[tuple[int, str, int], ...] = ()
         self.countries: tuple[str, ...] = ()
 
@@ -165,7 +83,7 @@ class Shelf:
             loading, self._loading = self._loading, None
             if not loading.cancelled() and (error := loading.exception()) is not None:
                 raise error
-        if self._loading is None and clock() - self._loaded_at > _FRESH:
+        if self._loading is None and clock() > self._fresh_until:
             self._loading = asyncio.create_task(self._load(), name="kakaclo board's shelf")
         if self._loading is not None and not self._lines:
             await asyncio.shield(self._loading)
@@ -174,7 +92,7 @@ class Shelf:
         """Stop reading."""
         if self._loading is not None:
             self._loading.cancel()
-            await asyncio.wait((self._loading,))
+            await asyncio.gather(self._loading, return_exceptions=True)
 
     async def _load(self) -> None:
         clock = asyncio.get_running_loop().time
@@ -187,18 +105,16 @@ class Shelf:
             if began - self._counted_at > _FRESH_COUNTRIES:
                 self.countries, self._counted_at = await countries(connection), began
         if changed:
-            self._sorted = await in_thread(self._sort, list(self._lines.values()), ["newest", *self._sorted])
+            lines = list(self._lines.values())
+            for by in {"newest", *self._orders}:
+                self._orders[by] = await in_thread(Ordered, lines, by)
             self.categories = self._count()
-        self._loaded_at = clock()
+        self._fresh_until = clock() + max(_FRESH, (clock() - began) / _SHARE)
 
     def _count(self) -> tuple[tuple[int, str, int], ...]:
         numbers = Counter(line.category for line in self._lines.values() if line.category is not None)
         found = [(number, self._names[number], count) for number, count in numbers.items()]
         return tuple(sorted(found, key=lambda category: category[1:]))
-
-    @staticmethod
-    def _sort(lines: list[Line], by: Sequence[str]) -> dict[str, list[Line]]:
-        return {name: sorted(lines, key=_KEYS[name]) for name in by}
 
     async def _read(self, connection: Reader) -> bool:
         """Read the products that were written since the last time; all at first."""
@@ -230,7 +146,7 @@ class Shelf:
         lines = self._candidates(search)
         if search.country is None:
             page = [line for line, _ in zip(lines, range(PER_PAGE + 1), strict=False)]
-            return _found(search, page[:PER_PAGE], page[PER_PAGE - 1] if len(page) > PER_PAGE else None)
+            return page_of(search, page[:PER_PAGE], page[PER_PAGE - 1] if len(page) > PER_PAGE else None)
         found: list[Line] = []
         looked_at, last = 0, None
         while chunk := [line for line, _ in zip(lines, range(max(200, looked_at)), strict=False)]:
@@ -239,22 +155,22 @@ class Shelf:
             for line in chunk:
                 if line.spu in there:
                     if len(found) == PER_PAGE:
-                        return _found(search, found, found[-1])
+                        return page_of(search, found, found[-1])
                     found.append(line)
             last = chunk[-1]
             if looked_at >= _MOST_LOOKED_AT:
-                return _found(search, found, last)
-        return _found(search, found, None)
+                return page_of(search, found, last)
+        return page_of(search, found, None)
 
     def _candidates(self, search: Search) -> Iterator[Line]:
         """Iterate over what is looked for in its order, after the page before."""
-        key = _KEYS[search.sort]
-        lines = self._sorted.get(search.sort)
-        if lines is None:
-            lines = self._sorted[search.sort] = sorted(self._lines.values(), key=key)
-        start = 0 if search.after is None else bisect_right(lines, _read_cursor(search.after), key=key)
-        for place in range(start, len(lines), _CHUNK):
-            yield from search.sift(lines[place : place + _CHUNK])
+        order = self._orders.get(search.sort)
+        if order is None:
+            order = self._orders[search.sort] = Ordered(self._lines.values(), search.sort)
+        longest = max(search.words, key=len, default="")
+        after = None if search.after is None else read_cursor(search.after)
+        for chunk in order.chunks(longest, after):
+            yield from search.sift(chunk)
 
 
 def _line(
@@ -268,29 +184,14 @@ def _line(
 ) -> Line:
     if isinstance(updated, str):
         updated = datetime.fromisoformat(updated).replace(tzinfo=UTC)
+    known = None if price is None else float(str(price))
     return Line(
         spu,
-        f"{name or ''}\n{spu}".casefold(),
+        f"{name or ''} {spu}".casefold().replace("\0", " "),
         category,
         status,
-        -1.0 if price is None else float(str(price)),
-        stock or 0,
-        0.0 if updated is None else updated.timestamp(),
+        newest=0.0 if updated is None else -updated.timestamp(),
+        cheapest=NO_PRICE if known is None else known,
+        dearest=0.0 if known is None else -known,
+        stock=-(stock or 0),
     )
-
-
-def _found(search: Search, lines: Sequence[Line], last: Line | None) -> Found:
-    if last is None:
-        return Found([line.spu for line in lines], None)
-    text = json.dumps(_KEYS[search.sort](last))
-    return Found([line.spu for line in lines], base64.urlsafe_b64encode(text.encode()).decode())
-
-
-def _read_cursor(after: str) -> tuple[float, str]:
-    try:
-        value, spu = cast("list[object]", json.loads(base64.urlsafe_b64decode(after.encode()).decode()))
-        if isinstance(value, int | float) and isinstance(spu, str):
-            return float(value), spu
-    except (ValueError, TypeError):
-        pass
-    raise InvalidRequest("this page does not belong to the list: start at its first page")

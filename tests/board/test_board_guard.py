@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
+import subprocess
+import sys
 
 import aiohttp
 import pytest
@@ -220,3 +222,13 @@ async def test_a_board_that_is_stopped_has_no_address_and_starts_again():
             async with Visitor(board.url):
                 pass
     await board.aclose()
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("missing", ["jinja2", "sqlalchemy"])
+def test_a_missing_extra_is_named_with_the_command_that_installs_it(missing):
+    script = f"import sys; sys.modules[{missing!r}] = None; import kakaclo_async.board"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    last = done.stderr.splitlines()[-1]
+    assert "ConfigurationError" in last
+    assert "pip install 'kakaclo[" in last

@@ -47,10 +47,10 @@ class Scene:
 
 
 @asynccontextmanager
-async def scene(folder: Any, **settings: Any):
+async def scene(folder: Any, db: str | None = None, **settings: Any):
     sandbox = Sandbox(**{"products": 60, "capacity": 1e9, "per_second": 1e9} | settings)
     look = show_sandbox(sandbox)
-    db, journal_url = f"sqlite:///{folder}/catalog.db", f"sqlite:///{folder}/orders.db"
+    db, journal_url = db or f"sqlite:///{folder}/catalog.db", f"sqlite:///{folder}/orders.db"
     async with (
         sandbox,
         KakaClo(sandbox.token, base_url=sandbox.url, rate_limit=UNLIMITED, max_attempts=1) as kk,

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+from decimal import Decimal
 from html import unescape
 
 import pytest
 from support.board import SECRETS, Visitor
 
-from kakaclo_async.board import serve
-from kakaclo_async.board.server import Board
+from kakaclo_async import KakaClo, Lane, RateLimit
+from kakaclo_async.board import Board, serve
+from kakaclo_async.board.desk import Desk
+from kakaclo_async.board.live import LivePages, Sampler
+from kakaclo_async.catalog import Mirror, MirrorStatus
 from kakaclo_async.sandbox import Fault
+
+pytestmark = pytest.mark.long
 
 
 def spus(page):
@@ -234,3 +241,61 @@ async def test_what_names_hold_is_text_and_never_markup(shown, tmp_path):
             assert "<script>x" not in page
             assert "javascript:" not in page
             assert "http://a/b" not in page
+
+
+async def test_calls_that_wait_are_counted_in_their_lane(shown):
+    slow = KakaClo(shown.sandbox.token, base_url=shown.sandbox.url, rate_limit=RateLimit(2, 0.001))
+    async with slow as kk, serve(kk=kk) as board, Visitor(board.url) as visitor:
+        calls = [asyncio.ensure_future(kk.bulk().orders.page(page_number=number + 1)) for number in range(7)]
+        while kk.stats().lanes[Lane.BULK].queued < 5:
+            await asyncio.sleep(0)
+        _, page = await visitor.get("/traffic/now")
+        row = re.search(r'<th scope="row">bulk</th>(.*)', page)[1]
+        waiting = kk.stats().lanes[Lane.BULK].queued
+        assert re.findall(r">([\d,.]+)</td>", row)[1] == str(waiting)
+        for call in calls:
+            call.cancel()
+        await asyncio.gather(*calls, return_exceptions=True)
+
+
+@pytest.mark.stepped
+async def test_rows_per_second_are_counted_between_two_looks():
+    def status(rows):
+        return MirrorStatus(
+            products=rows, skus=2 * rows, stock=rows, last_change=0, undecodable=0, products_until=None,
+            stock_until=None, gaps=(),
+        )  # fmt: skip
+
+    pages = LivePages(Desk(title="", links={}), Sampler())
+    assert pages._added(status(100)) is None
+    await asyncio.sleep(5)
+    assert pages._added(status(150)) == pytest.approx(40)
+    await asyncio.sleep(5)
+    assert pages._added(status(0)) == 0, "another database"
+
+
+async def test_rows_that_a_mirror_stores_show_in_the_traffic_of_its_client(shown, tmp_path):
+    sampler = Sampler()
+    sampler.attach(shown.kk)
+    sampler.look()
+    await Mirror(shown.kk, f"sqlite:///{tmp_path}/again.db", now=shown.sandbox.now).run()
+    sampler.look()
+    [(_, rate)] = sampler.rates(lambda one: one.rows)
+    assert rate > 0
+    sampler.detach()
+    assert sampler.rates(lambda one: one.rows) == []
+
+
+async def test_the_list_follows_what_the_mirror_writes(shown):
+    async with serve(db=shown.db) as board, Visitor(board.url) as visitor:
+        added = shown.sandbox.catalog.add_product()
+        shown.sandbox.catalog.set_price(shown.spu, Decimal(777))
+        shown.sandbox.skip(3600)
+        await Mirror(shown.kk, shown.db, now=shown.sandbox.now).run()
+        board._shelf._fresh_until = 0.0
+        await visitor.get("/")
+        await board._shelf._loading
+        _, page = await visitor.get("/?sort=dearest")
+        assert spus(page)[0] == shown.spu
+        _, page = await visitor.get(f"/?q={added}")
+        assert spus(page) == [added]

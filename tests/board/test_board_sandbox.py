@@ -11,6 +11,8 @@ from yarl import URL
 
 from kakaclo_async.sandbox import FaultKind
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 async def visitor(shown):

@@ -8,6 +8,8 @@ import pytest
 
 from kakaclo_async.ordering import Journal
 
+pytestmark = pytest.mark.long
+
 
 def form_of(page):
     [token] = re.findall(r'name="form" value="([^"]+)"', page)

@@ -15,7 +15,7 @@ from sqlalchemy import func, select, type_coerce
 from sqlalchemy.types import NullType
 
 from kakaclo_async.board.queries import countries, in_stock
-from kakaclo_async.board.search import NO_PRICE, PER_PAGE, Line, Ordered, page_of, read_cursor
+from kakaclo_async.board.search import NO_PRICE, PER_PAGE, SORTS, Line, Ordered, page_of, read_cursor
 from kakaclo_async.catalog import schema
 from kakaclo_async.database import in_thread
 
@@ -85,7 +85,7 @@ class Shelf:
                 raise error
         if self._loading is None and clock() > self._fresh_until:
             self._loading = asyncio.create_task(self._load(), name="kakaclo board's shelf")
-        if self._loading is not None and not self._lines:
+        if self._loading is not None and not self._orders:
             await asyncio.shield(self._loading)
 
     async def aclose(self) -> None:
@@ -96,7 +96,7 @@ class Shelf:
 
     async def _load(self) -> None:
         clock = asyncio.get_running_loop().time
-        began = clock()
+        began, first = clock(), not self._lines
         async with self._db.reading() as connection:
             there = await connection.scalar(select(func.count()).select_from(schema.product)) or 0
             if there < len(self._lines):  # another database lies there now
@@ -104,12 +104,14 @@ class Shelf:
             changed = await self._read(connection)
             if began - self._counted_at > _FRESH_COUNTRIES:
                 self.countries, self._counted_at = await countries(connection), began
-        if changed:
+        by = ["newest"] if first else list(SORTS)  # the first visitor waits for it
+        if changed or len(self._orders) < len(by):
             lines = list(self._lines.values())
-            for by in {"newest", *self._orders}:
-                self._orders[by] = await in_thread(Ordered, lines, by)
+            for name in by:
+                self._orders[name] = await in_thread(Ordered, lines, name)
             self.categories = self._count()
-        self._fresh_until = clock() + max(_FRESH, (clock() - began) / _SHARE)
+        took = clock() - began
+        self._fresh_until = clock() + (_FRESH if first else max(_FRESH, took / _SHARE))
 
     def _count(self) -> tuple[tuple[int, str, int], ...]:
         numbers = Counter(line.category for line in self._lines.values() if line.category is not None)

@@ -286,6 +286,19 @@ async def test_rows_that_a_mirror_stores_show_in_the_traffic_of_its_client(shown
     assert sampler.rates(lambda one: one.rows) == []
 
 
+async def test_who_comes_while_the_catalog_is_read_waits_for_all_of_it(shown, monkeypatch):
+    monkeypatch.setattr("kakaclo_async.board.shelf._BATCH", 10)
+    async with serve(db=shown.db) as board:
+        shelf = board._shelf
+        first = asyncio.ensure_future(shelf.freshen())
+        while not shelf._lines:
+            await asyncio.sleep(0)
+        assert len(shelf) < 60
+        await shelf.freshen()
+        assert len(shelf) == 60
+        await first
+
+
 async def test_the_list_follows_what_the_mirror_writes(shown):
     async with serve(db=shown.db) as board, Visitor(board.url) as visitor:
         added = shown.sandbox.catalog.add_product()

@@ -12,6 +12,7 @@ import typer
 
 from kakaclo_async import InvalidRequest, Item, KakaClo, KakaCloError, Recording, Unauthorized, __version__
 from kakaclo_async.cli import catalog, orders, orders_shown
+from kakaclo_async.cli.board import board
 from kakaclo_async.cli.command import (
     EXIT_CODES,
     FAILED,
@@ -136,7 +137,8 @@ async def _first(rows: AsyncGenerator[T, None]) -> T | None:
         return await anext(opened, None)
 
 
-app.command()(with_common_options(drift, drift, 2))
+for own in (drift, board):
+    app.command()(with_common_options(own, own, 2))
 for local in (demo, sandbox, as_command(mirror), status, changes, export):
     app.command()(local)
 for call in (

@@ -87,7 +87,10 @@ def sandbox(
 
 
 async def _serve(products: int, port: int, speed: float, seed: int, settings: list[str]) -> None:
+    from kakaclo_async.board import show_sandbox
+
     sandbox = _sandbox({"products": products, "port": port, "speed": speed, "seed": seed}, settings)
+    pages = show_sandbox(sandbox)
     try:
         await sandbox.start()
     except OSError as error:
@@ -95,7 +98,7 @@ async def _serve(products: int, port: int, speed: float, seed: int, settings: li
     async with aclosing(sandbox):
         sys.stderr.write(
             f"local KakaClo with {sandbox.products:,} products at {sandbox.speed:g} times real speed; "
-            "stop it with Ctrl-C\n"
+            f"stop it with Ctrl-C\nlook at it in a browser: {pages()}\n"
         )
         sys.stdout.write(f"export KAKACLO_BASE_URL={sandbox.url}\nexport KAKACLO_TOKEN={sandbox.token}\n")
         sys.stdout.flush()
@@ -148,6 +151,7 @@ async def _show_all(products: int, db: Path, speed: float) -> bool:
         requests = kk.stats().requests
     sys.stdout.write(
         f"\nDone with {requests:,} requests in {time.monotonic() - started:.1f} s; the catalog is in {db}\n"
+        f"Look at it in a browser: kakaclo board --db sqlite:///{db}\n"
     )
     promises = {
         "the database holds what KakaClo holds": complete,

@@ -129,6 +129,7 @@ class Sandbox(Settings):
     _world: _World | None = field(init=False, default=None)
     _runner: web.AppRunner | None = field(init=False, default=None)
     _closing: asyncio.Event = field(init=False, factory=asyncio.Event)
+    _pages: list[web.RouteDef] = field(init=False, factory=list[web.RouteDef])  # for people, beside the API
 
     def __attrs_post_init__(self) -> None:
         self.faults = Faults(self.seed)
@@ -196,6 +197,7 @@ class Sandbox(Settings):
         self._closing = asyncio.Event()
         app = web.Application(client_max_size=0)  # no limit of a body is documented
         app.router.add_route("*", _BASE + "/{path:(?s:.*)}", self._serve)
+        app.add_routes(self._pages)
         app.on_response_prepare.append(self._date)
         runner = web.AppRunner(
             app, access_log=None, handler_cancellation=True, shutdown_timeout=1.0, max_line_size=_MAX_LINE

@@ -125,9 +125,9 @@ def test_the_sandbox_ends_cleanly(number):
     with sandbox_process() as (process, _):
         process.send_signal(number)
         _, complaints = process.communicate(timeout=30)
-    assert complaints.splitlines() == [
-        "local KakaClo with 60 products at 1 times real speed; stop it with Ctrl-C"
-    ]
+    first, address = complaints.splitlines()
+    assert first == "local KakaClo with 60 products at 1 times real speed; stop it with Ctrl-C"
+    assert re.fullmatch(r"look at it in a browser: http://127\.0\.0\.1:\d+/\?token=[\w-]{32}", address)
     assert process.returncode == 0
 
 

@@ -14,7 +14,7 @@ LAYERS: list[set[str]] = [
     {"kakaclo_sync", "cli"},
     {"kakaclo_async"},  # the public names
     {"testing"},
-    {"shop"},
+    {"board", "shop"},
     {"catalog", "ordering"},
     {"client"},
     {"resources"},
@@ -32,7 +32,7 @@ LAYERS: list[set[str]] = [
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 SANDBOX = "sandbox"  # knows the contract, imports nothing of the SDK
-MAY_USE_SANDBOX = {"kakaclo_pytest", "kakaclo_sync", "cli", "testing"}
+MAY_USE_SANDBOX = {"board", "kakaclo_pytest", "kakaclo_sync", "cli", "testing"}
 
 CARRIED = {
     ("kakaclo_async.errors", "kakaclo_async.models.pull")
@@ -68,11 +68,17 @@ def test_only_the_command_line_and_the_blocking_face_import_what_is_for_shops() 
     assert {module for module in users if layer(module) not in {"shop", "cli"}} <= {"kakaclo_sync.shop"}
 
 
+def test_only_the_command_line_imports_the_board() -> None:
+    """What people look at depends on everything, and nothing on it."""
+    users = {layer(module) for module in modules() for name in imports(module) if layer(name) == "board"}
+    assert users == {"board", "cli"}
+
+
 def test_no_modules_import_each_other_not_even_for_type_checkers() -> None:
     assert circles() == []
 
 
-def test_only_the_transport_touches_aiohttp() -> None:
+def test_of_the_client_only_the_transport_touches_aiohttp() -> None:
     touching = set()
     for module in modules():
         checked = [
@@ -87,7 +93,7 @@ def test_only_the_transport_touches_aiohttp() -> None:
                 names = [node.module or ""]
             if id(node) not in skipped and any(name.split(".")[0] == "aiohttp" for name in names):
                 touching.add(layer(module))
-    assert touching == {"transport", SANDBOX}
+    assert touching == {"transport", SANDBOX, "board"}
 
 
 def is_type_checking(node: ast.If) -> bool:

@@ -32,6 +32,10 @@ PAYMENT_URL: Final = "https://www.kakaclo.com/personal-center/payment-manage"
 """The page where people top up the balance that orders are paid from."""
 
 
+class MissingToken(ConfigurationError):
+    """Nobody says what the access token is."""
+
+
 _LEAST_TIME: Final = 2.0  # KakaClo answers in less than one
 
 
@@ -250,8 +254,8 @@ def choose_proxy(base_url: str, proxy: str | None) -> str | None:
         return None
     own = None
     with suppress(AttributeError, TypeError, ValueError):
-        own = urlsplit(proxy)
-        own = own if own.scheme in {"http", "https"} and own.hostname and own.port != 0 else None
+        parsed = urlsplit(proxy)
+        own = parsed if parsed.scheme in {"http", "https"} and parsed.hostname and parsed.port != 0 else None
     if own is None:  # the text is not shown: it may hold a password
         raise ConfigurationError(
             f"{source} must look like http://user:password@host:port; for SOCKS give a session with a connector for it"

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
 from kakaclo_async.codec.outgoing import Secret, sealed, spellings
-from kakaclo_async.config import API_SETTINGS_URL
+from kakaclo_async.config import API_SETTINGS_URL, MissingToken
 from kakaclo_async.database import THREADS
 from kakaclo_async.errors import ConfigurationError, KakaCloError, MissingExtra
 from kakaclo_async.sharing.single_flight import Cache
@@ -304,10 +304,6 @@ class Token:
 
     def __repr__(self) -> str:
         return "Token(***)"
-
-
-class MissingToken(ConfigurationError):
-    """Nobody says what the token is."""
 
 
 def _from_environment() -> str | Callable[[], Awaitable[str]]:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kakaclo_async import ConfigurationError, KakaClo, Unauthorized
+from kakaclo_async import KakaClo
 from kakaclo_async.cli.command import MakeClient, run_async
 from kakaclo_async.cli.mirror import DB, DEFAULT_DB
 from kakaclo_async.cli.shop.journal import JournalUrl, journal_url, open_journal
+from kakaclo_async.config import MissingToken
 
 if TYPE_CHECKING:
     from kakaclo_async.ordering import Journal
@@ -58,9 +59,7 @@ def _client(make: MakeClient) -> KakaClo | None:
     """Return a client; None where there is no token."""
     try:
         return make()
-    except (ConfigurationError, Unauthorized) as error:
-        if not str(error).startswith("no access token"):
-            raise
+    except MissingToken:
         return None
 
 

@@ -17,6 +17,7 @@ import typer
 from kakaclo_async import Event, Item, KakaClo, RateLimit, Recording, Sent, token_from as find_token
 from kakaclo_async.cli.output import Result, drop_stdout, one_line, show
 from kakaclo_async.codec.outgoing import sealed
+from kakaclo_async.config import MissingToken
 from kakaclo_async.errors import (
     ConfigurationError,
     Conflict,
@@ -32,7 +33,6 @@ from kakaclo_async.errors import (
     Unauthorized,
 )
 from kakaclo_async.models._checks import check_country
-from kakaclo_async.token import MissingToken
 
 T = TypeVar("T")
 
@@ -58,11 +58,9 @@ EXIT_CODES: Final = {
 }
 """Every exit code and its meaning, as `kakaclo --help` shows them."""
 
-_CODES: Final[tuple[tuple[type[Exception], int], ...]] = (
+_CODES: Final[tuple[tuple[type[Exception] | tuple[type[Exception], ...], int], ...]] = (
     (MissingToken, 4),
-    (ConfigurationError, USAGE),
-    (Conflict, USAGE),
-    (InvalidRequest, USAGE),
+    ((ConfigurationError, Conflict, InvalidRequest), USAGE),
     (NotFound, 3),
     (Unauthorized, 4),
     (Rejected, 5),

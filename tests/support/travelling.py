@@ -150,6 +150,7 @@ MAKERS = {
     Attributes: lambda: st.builds(Attributes, st.dictionaries(texts, texts, max_size=2), texts),
     freight.FreightMatrix: matrices,
     common.Option: lambda: st.builds(common.Option, st.none() | texts, st.none() | texts, texts),
+    public.Caching: settings(public.Caching, {}, {"freight": 0.0, "reference": 60.5, "size": 1}),
     public.RateLimit: settings(public.RateLimit, {}, {"capacity": 5, "per_second": 0.5, "margin": 1}),
     public.Guards: settings(
         public.Guards, {}, {"max_order_amount": Decimal("9.90"), "environments": frozenset({"test", "local"})}

@@ -2,6 +2,7 @@
 
 from kakaclo_async.codec.outgoing import (
     resized_image as resized_image,
+    table as table,
 )
 from kakaclo_async.config import (
     API_SETTINGS_URL as API_SETTINGS_URL,

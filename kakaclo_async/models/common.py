@@ -13,8 +13,6 @@ from kakaclo_async.travel import (
     fields_of,
     model,
     read_plain,
-    read_untyped,
-    to_plain,
     write_untyped,
 )
 
@@ -72,7 +70,7 @@ class Number(str, Travels):
 
     def to_dict(self) -> dict[str, object]:
         """Return all numbers."""
-        return {"all": list(self.all)}
+        return {"all": [*self.all]}
 
     def to_plain(self) -> object:
         """Return a text where there is one number alone."""
@@ -82,8 +80,7 @@ class Number(str, Travels):
     def from_plain(cls, value: object, kind: object) -> object:
         """Make one of a text, or of all numbers."""
         del kind
-        fields = fields_of(value)
-        given = [value] if fields is None else fields.get("all")
+        given = [value] if (fields := fields_of(value)) is None else fields.get("all")
         numbers = cast("tuple[str, ...]", read_plain(tuple[str, ...], given))
         if not numbers:
             raise Unreadable((("all",), "at least one number is required"))
@@ -133,7 +130,7 @@ class FrozenMapping(Travels, Mapping[str, V_co], Generic[V_co]):
         del kind
         if fields_of(value) is None:
             raise Unreadable.expected("an object", value)
-        return cls(cast("Mapping[str, V_co]", read_untyped(value)))
+        return cls(cast("Mapping[str, V_co]", read_plain(object, value)))
 
 
 NO_EXTRA: Final[FrozenMapping[object]] = FrozenMapping()
@@ -156,7 +153,7 @@ class Record(Travels):
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         # One for all records: attrs would compile others for each class, a tenth of the package's import time.
-        cls.__repr__ = Record.__repr__  # type: ignore[method-assign]
+        cls.__repr__ = cls.__repr__  # type: ignore[method-assign] # its own, or Record's
         cls.__eq__ = Record.__eq__  # type: ignore[method-assign]
         cls.__hash__ = Record.__hash__  # type: ignore[method-assign]
 
@@ -205,6 +202,13 @@ class Page(Record, Generic[T_co]):
     def __getitem__(self, index: SupportsIndex | slice) -> T_co | tuple[T_co, ...]:
         return self.list[index]
 
+    def __repr__(self) -> str:
+        rows = self.list or ()
+        [kind] = {type(row).__name__ for row in rows} if len(set(map(type, rows))) == 1 else ["Row"]
+        of = "" if self.total is None else f" of {self.total:,}"
+        place = "" if self.page_number is None else f", page {self.page_number:,}"
+        return f"Page({len(rows):,}{of} {_plural(kind)}{place})"
+
     def to_dict(self) -> dict[str, object]:
         """Return it as plain data; `of` names what its rows are, so that they can be read again."""
         kinds = {type(row).__name__ for row in self.list if isinstance(row, Travels)}
@@ -218,6 +222,11 @@ class Page(Record, Generic[T_co]):
             if kind is cls and given.get("of") is not None:
                 kind = Page[model(given["of"])]  # type: ignore[misc] # made at run time
         return super().from_plain(value, kind)
+
+
+def _plural(name: str) -> str:
+    words = "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in name)
+    return f"{words[1:-1]}ies" if words.endswith("y") else f"{words[1:]}s"
 
 
 @attrs.frozen
@@ -261,7 +270,7 @@ class Attributes(FrozenMapping[str]):
 
     def to_dict(self) -> dict[str, object]:
         """Return its items, and the text that they came from."""
-        return {"items": to_plain(self._items), "raw": self.raw}
+        return {"items": dict(self._items), "raw": self.raw}
 
     @classmethod
     def from_plain(cls, value: object, kind: object) -> object:

@@ -56,7 +56,8 @@ def test_models_are_frozen_slotted_and_typed_at_run_time(kind):
 def test_no_repr_shows_an_address():
     order = NewOrder(address=Address(country="US", **SECRETS), items=[Item("A", 1)], remark="for Jane Roe")
     placed = Order(id="1", shipping_address=ShippingAddress(country="US", **SECRETS), remark="for Jane Roe")
-    for shown in (repr(order), repr(placed), repr(Page(list=(placed,))), str(order.address)):
+    assert repr(Page(list=(placed,))) == "Page(1 orders)"
+    for shown in (repr(order), repr(placed), str(order.address)):
         assert "country='US'" in shown
         assert not any(secret in shown for secret in SECRETS.values())
 
@@ -91,6 +92,20 @@ def test_attributes_compare_as_mappings_and_hash():
 def test_a_page_is_a_sequence_of_its_rows():
     page = Page(list=("a", "b", "c"), total=9)
     assert (list(page), len(page), page[0], page[-1], page[1:]) == (["a", "b", "c"], 3, "a", "c", ("b", "c"))
+
+
+@pytest.mark.parametrize(
+    ("page", "shown"),
+    [
+        (Page(list=(Sku(sku="A"),) * 30, total=188_349, page_number=1), "Page(30 of 188,349 skus, page 1)"),
+        (Page(list=(Category(),) * 2), "Page(2 categories)"),
+        (Page(list=(StockLevel(sku="A"),), total=1), "Page(1 of 1 stock levels)"),
+        (Page(list=(Category(), Sku(sku="A")), page_number=1_200), "Page(2 rows, page 1,200)"),
+        (Page(), "Page(0 rows)"),
+    ],
+)
+def test_a_page_is_shown_in_one_line(page, shown):
+    assert repr(page) == str(page) == shown
 
 
 def test_stock_is_the_sum_over_the_warehouses():

@@ -191,7 +191,7 @@ def _city_and_province(given: Mapping[str, str], country: str, ready: Ready) -> 
     if country and re.match(rf"{country}-\w", province, re.IGNORECASE):
         province = province[len(country) + 1 :]
         ready.notes.append(("province", "the country's code before it is taken away"))
-    if is_blank(province):
+    if is_blank(province) or province.casefold() == "default":  # as eBay writes it
         province = ""
     if not province and country in WITH_PROVINCE:
         ready.problems.append(("province", f"it is missing, and {country} needs the state or province"))

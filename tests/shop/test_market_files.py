@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from support.shop_files import (
+    ADDRESS,
     AMAZON,
     AMAZON_ORDER,
     EBAY,
@@ -269,3 +270,69 @@ def test_tiktok_may_have_other_columns_of_the_address():
     header = [other.get(name, name) for name in TIKTOK if name != "Address Line 2"]
     row = {other.get(name, name): value for name, value in TIKTOK_ORDER.items()}
     assert items(read(table(header, {"Order ID": "1", **row}))) == {"1": {M: 1}}
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("Fulfillment Type", "Fulfillment by TikTok"), ("Order Status", "Canceled"), ("Order Status", "Unpaid")],
+)
+def test_tiktok_sends_nothing_that_another_column_says_is_not_the_shops_to_send(column, value):
+    header = dict.fromkeys([*TIKTOK, column])
+    mine = {"Fulfillment Type": "Fulfillment by seller", "Order Status": "To ship"}[column]
+    rows = [
+        {"Order ID": str(number), **TIKTOK_ORDER, column: each} for number, each in enumerate((mine, value))
+    ]
+    assert list(items(read(table(header, *rows)))) == ["0"]
+
+
+def test_tiktoks_time_of_cancelling_may_be_written_in_american():
+    header = [name.replace("Cancelled", "Canceled") for name in TIKTOK]
+    rows = [
+        {"Order ID": each, **TIKTOK_ORDER, "Canceled Time": time}
+        for each, time in (("1", ""), ("2", "08/20/2024"))
+    ]
+    assert list(items(read(table(header, *rows)))) == ["1"]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"Paid On Date": "--"},
+        {"Shipping Service": "Local Pickup"},
+        {"Click And Collect": "Yes"},
+        {"eBay Fulfillment Program": "Yes"},
+    ],
+)
+def test_ebay_leaves_out_what_is_not_paid_picked_up_or_sent_by_ebay(changed):
+    header = [*EBAY, "Click And Collect", "eBay Fulfillment Program"]
+    row = EBAY_ORDER | EBAY_ITEM | {"Click And Collect": "No", "eBay Fulfillment Program": ""}
+    assert items(read(table(header, row))) == {"12-3": {M: 1}}
+    found = read(table(header, row | changed))
+    assert (found.orders, found.problems) == ((), ())
+    assert len(found.left_out) == 1
+
+
+def test_ebays_default_is_no_province():
+    german = {"Ship To Country": "Germany", "Ship To Zip": "01067", "Ship To State": "default"}
+    assert only(ebay(EBAY_ORDER | EBAY_ITEM | german)).address.province == ADDRESS["city"]
+
+
+@pytest.mark.parametrize(("column", "value"), [("Order Type", "in-person"), ("Listings Type", "digital")])
+def test_etsys_goods_that_are_not_sent_do_not_hold_the_others(column, value):
+    first = {"Order ID": "315", "Transaction ID": "1", **ETSY_ORDER}
+    second = first | {"Transaction ID": "2", "SKU": "", column: value}
+    found = read(table(dict.fromkeys([*ETSY, column]), first, second), phone="12345")
+    assert items(found) == {"315": {M: 1}}
+    assert list(reasons(found)) == [3]
+
+
+def test_numbers_of_rows_that_a_spreadsheet_cut_do_not_make_two_rows_one():
+    cut = {"Transaction ID": "1.00599E+12"}
+    row = EBAY_ORDER | EBAY_ITEM | cut
+    assert items(ebay(row, row | {"Order Number": "12-4"})) == {"12-3": {M: 1}, "12-4": {M: 1}}
+    assert "in the file twice" in problems(ebay(row, row))[0][2]
+    found = amazon(
+        {"order-id": "1", "order-item-id": "1.11111E+13"}, {"order-id": "2", "order-item-id": "1.11111E+13"}
+    )
+    assert found.orders == ()
+    assert {text for _, _, text in problems(found)} == {"a spreadsheet cut it: export the file again"}

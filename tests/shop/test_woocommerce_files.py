@@ -174,3 +174,49 @@ def test_an_order_goes_by_its_number_alone():
     found = read(table(WOO, ORDER | {"order_id": "9981", "order_number": "", "line_items": entry(M)}))
     assert found.orders == ()
     assert [field for _, field, _ in problems(found)] == ["custom_order_id"]
+
+
+PICKED_UP = [
+    "Local pickup",
+    "local_pickup:3",
+    "Local Pickup (Main store)",
+    "Abholung vor Ort",
+    "Click & Collect",
+]
+
+
+@pytest.mark.parametrize("method", PICKED_UP)
+def test_what_is_picked_up_is_not_sent_to_the_billing_address(method):
+    billing = {name.replace("shipping", "billing"): value for name, value in SHIPPING.items()}
+    row = {"order_number": "501", "status": "processing", "billing_phone": ADDRESS["phone"], **billing}
+    header = [*dict.fromkeys([*WOO, *billing])]
+    row |= {"line_items": entry(M)}
+    assert items(read(table(header, row | {"shipping_method": "Flat rate"}))) == {"501": {M: 1}}
+    found = read(table(header, row | {"shipping_method": method}))
+    assert (found.orders, list(reasons(found).values())) == ((), ["it is picked up"])
+    advanced = {
+        "Order Number": "1",
+        "Order Status": "Processing",
+        "First Name (Billing)": "Nobody",
+        "Address 1&2 (Billing)": ADDRESS["street1"],
+        "City (Billing)": ADDRESS["city"],
+        "State Code (Billing)": "FL",
+        "Postcode (Billing)": ADDRESS["zip"],
+        "Country Code (Billing)": "US",
+        "Phone (Billing)": ADDRESS["phone"],
+        "SKU": M,
+        "Quantity (- Refund)": "1",
+    }
+    assert items(read(table(WOO_ADVANCED, advanced))) == {"1": {M: 1}}
+    found = read(table(WOO_ADVANCED, advanced | {"Shipping Method Title": method}))
+    assert (found.orders, list(reasons(found).values())) == ((), ["it is picked up"])
+
+
+@pytest.mark.parametrize("column", ["refunded_total", "item_refunded"])
+def test_a_refund_without_its_pieces_waits_for_a_person(column):
+    header = ["item_sku", "item_quantity", *(name for name in WOO if name != "line_items"), column]
+    rows = [ORDER | {"order_number": str(number), "item_sku": M, "item_quantity": "2", column: amount}
+            for number, amount in enumerate(["0.00", "-5.00"])]  # fmt: skip
+    found = read(table(header, *rows))
+    assert list(items(found)) == ["0"]
+    assert "a person decides" in reasons(found)[3]

@@ -29,7 +29,7 @@ class Rule:
         column: its name.
         due: the values that are due, in small letters, "_" and "-" as blanks; "" is a blank cell.
         filled: any value is due, a blank cell is not.
-        blocks: these values are not due, all others are.
+        blocks: values with these words in them are not due, all others are.
         zero: an amount of nothing is due, and a blank cell.
         reasons: why known other values are not due.
         row: it says something of its row alone; else of the whole order.
@@ -72,6 +72,7 @@ class Dialect:
         has_descriptions: the first row may describe the columns.
         has_footers: the last rows may belong to no order.
         literal_quotes: quotes are characters like others where cells are separated by tabs.
+        answered_by_line: a row's own number is needed for the way back.
         without_address: why an order without any address is left out; empty: that is a problem.
         refused: why such a file cannot be read.
     """
@@ -91,6 +92,7 @@ class Dialect:
     has_descriptions: bool = False
     has_footers: bool = False
     literal_quotes: bool = False
+    answered_by_line: bool = False
     without_address: str = ""
     refused: str = ""
 

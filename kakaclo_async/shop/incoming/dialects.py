@@ -10,6 +10,37 @@ from kakaclo_async.models.order import Address
 from kakaclo_async.shop.incoming.dialect import Dialect, Rule
 
 _HOLD: Final = "partially refunded: the file does not say which pieces, so a person decides"
+_PICKED_UP: Final = frozenset(
+    {
+        *(
+            "local pickup",
+            "local pick up",
+            "store pickup",
+            "store pick up",
+            "pickup in store",
+            "pick up in store",
+        ),
+        *("in store pickup", "in store pick up", "click and collect", "abholung vor ort", "selbstabholung"),
+        *("lokale abholung", "retrait en magasin", "recogida local", "recogida en tienda", "ritiro in sede"),
+        *("ritiro in negozio", "afhalen in de winkel", "lokaal afhalen"),
+    }
+)
+
+
+def _picked_up(*columns: str) -> tuple[Rule, ...]:
+    return tuple(
+        Rule(column=column, blocks=_PICKED_UP, row=True, needed=False, why="it is picked up")
+        for column in columns
+    )
+
+
+def _sent_by(whom: str, *columns: str, words: tuple[str, ...]) -> tuple[Rule, ...]:
+    return tuple(
+        Rule(column=column, blocks=frozenset(words), row=True, needed=False, why=f"{whom} sends it")
+        for column in columns
+    )
+
+
 _SHOPIFY: Final = Dialect(
     name="shopify",
     title="Shopify's orders export",
@@ -138,6 +169,7 @@ _AMAZON: Final = Dialect(
     ),
     together=(("quantity-shipped", "quantity-to-ship"),),
     literal_quotes=True,
+    answered_by_line=True,
 )
 
 _EBAY: Final = Dialect(
@@ -182,6 +214,15 @@ _EBAY: Final = Dialect(
             Rule(column=column, due=frozenset({""}), row=True, needed=False, why="shipped")
             for column in ("Shipped On Date", "Dispatched On Date", "Posted On Date")
         ),
+        *_picked_up("Shipping Service", "Delivery Service", "Postage Service"),
+        Rule(
+            column="Click And Collect",
+            blocks=frozenset({"yes", "true", "1"}),
+            row=True,
+            needed=False,
+            why="it is picked up",
+        ),
+        *_sent_by("eBay", "eBay Fulfillment Program", "eBay Fulfilment Program", words=("yes", "true", "1")),
     ),
     summaries=True,
     has_footers=True,
@@ -216,7 +257,23 @@ _ETSY: Final = Dialect(
         "country": ("Ship Country",),
         "phone": ("Ship Phone", "Phone"),
     },
-    rules=(Rule(column="Date Shipped", due=frozenset({""}), row=True, why="shipped"),),
+    rules=(
+        Rule(column="Date Shipped", due=frozenset({""}), row=True, why="shipped"),
+        Rule(
+            column="Order Type",
+            blocks=frozenset({"in person", "inperson"}),
+            row=True,
+            needed=False,
+            why="it is sold in person",
+        ),
+        Rule(
+            column="Listings Type",
+            blocks=frozenset({"digital"}),
+            row=True,
+            needed=False,
+            why="it is digital, and needs no shipping",
+        ),
+    ),
     without_address="it has no shipping address, as digital goods",
 )
 
@@ -289,7 +346,25 @@ _TIKTOK: Final = Dialect(
             for column in ("Cancelation/Return Type", "Cancellation/Return Type")
         ),
         Rule(column="Order Refund Amount", zero=True, unless_returned=True, needed=False, why=_HOLD),
-        Rule(column="Cancelled Time", due=frozenset({""}), row=True, needed=False, why="cancelled"),
+        Rule(
+            column="Order Status",
+            blocks=frozenset(
+                {"unpaid", "on hold", "shipped", "completed", "delivered", "cancelled", "canceled"}
+            ),
+            reasons={"unpaid": "not paid yet", "canceled": "cancelled"}
+            | {status: status for status in ("on hold", "shipped", "completed", "delivered", "cancelled")},
+            row=True,
+            needed=False,
+        ),
+        *_sent_by(
+            "TikTok",
+            *("Fulfillment Type", "Fulfilment Type"),
+            words=("fulfillment by tiktok", "fulfilled by tiktok", "fulfilment by tiktok", "fbt"),
+        ),
+        *(
+            Rule(column=column, due=frozenset({""}), row=True, needed=False, why="cancelled")
+            for column in ("Cancelled Time", "Canceled Time")
+        ),
         Rule(column="Shipped Time", due=frozenset({""}), row=True, needed=False, why="shipped"),
     ),
     has_descriptions=True,
@@ -352,11 +427,10 @@ _WOO: Final = Dialect(
     billing=_woo("billing"),
     rules=(
         Rule(column="status", due=frozenset({"processing", "wc processing"}), reasons=_WOO_STATUS),
+        *_picked_up("shipping_method", "shipping_method_title"),
+        Rule(column="refunded_total", zero=True, unless="item_refunded_qty", needed=False, why=_HOLD),
         Rule(
-            column="shipping_method",
-            blocks=frozenset({"local pickup", "local pick up"}),
-            needed=False,
-            why="it is picked up",
+            column="item_refunded", zero=True, unless="item_refunded_qty", row=True, needed=False, why=_HOLD
         ),
         Rule(column="refunds", due=frozenset({""}), unless="item_refunded_qty", needed=False, why=_HOLD),
     ),
@@ -406,6 +480,7 @@ _WOO_ADVANCED: Final = Dialect(
     },
     rules=(
         Rule(column="Order Status", due=frozenset({"processing", "wc processing"}), reasons=_WOO_STATUS),
+        *_picked_up("Shipping Method Title", "Shipping Method"),
         Rule(column="Order Refund Amount", zero=True, unless="Quantity (- Refund)", needed=False, why=_HOLD),
     ),
 )

@@ -219,12 +219,17 @@ def _check_line_ids(drafts: Sequence[Draft], cells: Cells) -> None:
     """Find rows that are in the file twice: they have a number of their own."""
     if not cells.has("line_id"):
         return
-    seen: dict[str, int] = {}
+    seen: dict[object, int] = {}
     for draft in drafts:
-        for item in draft.items:
+        for place, item in enumerate(draft.items):
             if item.row is None or (number := cells.get(item.row, "line_id")) in {"", "0"}:
                 continue
-            first = seen.setdefault(number, item.line)
+            cut = is_cut(number)  # all numbers that were cut look alike
+            if cut and cells.dialect.answered_by_line:
+                text = "a spreadsheet cut it: export the file again"
+                draft.problems.append((item.line, f"items[{place}]", text))
+                continue
+            first = seen.setdefault((draft.number, item.row.cells) if cut else number, item.line)
             if first != item.line:
                 draft.problems.append(
                     (item.line, "items", f"the row is in the file twice, first in line {first}")

@@ -6,6 +6,9 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+from kakaclo_async.models.address_checks import is_blank
+from kakaclo_async.shop.incoming.skus import in_words
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
@@ -66,7 +69,7 @@ def _broken(rule: Rule, values: Iterable[str], *, blank: bool = True) -> Iterato
     """Yield why the values of a column are not due."""
     filled = [value for value in values if value]
     if rule.filled:
-        if not filled and blank:
+        if blank and all(map(is_blank, filled)):
             yield rule.why
         return
     if rule.zero:
@@ -77,7 +80,11 @@ def _broken(rule: Rule, values: Iterable[str], *, blank: bool = True) -> Iterato
         yield rule.reasons.get("", f"its {rule.column} is blank")
     for value in filled:
         status = " ".join(re.split(r"[\s_-]+", value.casefold())).strip()
-        if rule.blocks and status not in rule.blocks:
+        if rule.blocks:
+            words = f" {in_words(value.replace('&', ' and '))} "
+            found = next((each for each in sorted(rule.blocks) if f" {each} " in words), None)
+            if found is not None:
+                yield rule.reasons.get(found) or rule.why
             continue
         if status not in rule.due:
             yield rule.reasons.get(status) or rule.why or f"its {rule.column} {_shown(value)} is not known"

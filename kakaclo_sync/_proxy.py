@@ -309,14 +309,20 @@ def _target(value: object) -> object:
     return value._target() if _is_proxy(value) else value  # noqa: SLF001 - ours
 
 
+def _job(
+    start: Callable[..., T], proxy: BlockingProxy[Any], given: list[Any], named: dict[str, Any]
+) -> Callable[[], T]:
+    return lambda: start(proxy._target(), *given, **named)  # noqa: SLF001 - ours
+
+
 def blocking(method: Callable[Concatenate[A, P], Coroutine[Any, Any, T]]) -> Method[P, T]:
     """Derive the method that waits for the result of an async one."""
 
     @wraps(method)
     def call(self: BlockingProxy[A], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        given, named = read_here(*args, **kwargs)
-        start = cast("Callable[..., Coroutine[Any, Any, T]]", method)
-        running = Call(self._bridge.thread(), lambda: start(self._target(), *given, **named))
+        job = _job(cast("Callable[..., Coroutine[Any, Any, T]]", method), self, *read_here(*args, **kwargs))
+        del args, kwargs  # an error's traceback may show the locals of this frame: they may be addresses
+        running = Call(self._bridge.thread(), job)
         try:
             return running.result()
         except BaseException as error:
@@ -331,9 +337,9 @@ def iterating(method: Callable[Concatenate[A, P], Rows[T]]) -> Method[P, Stream[
 
     @wraps(method)
     def call(self: BlockingProxy[A], /, *args: P.args, **kwargs: P.kwargs) -> Stream[T]:
-        given, named = read_here(*args, **kwargs)
-        start = cast("Callable[..., Rows[T]]", method)
-        return Stream(self._bridge.thread(), lambda: start(self._target(), *given, **named), self)
+        job = _job(cast("Callable[..., Rows[T]]", method), self, *read_here(*args, **kwargs))
+        del args, kwargs  # see `blocking`
+        return Stream(self._bridge.thread(), job, self)
 
     # `inspect` and `help` would show the async method's. Annotations are strings here, and stay so: the names in them
     # are imported for type checkers only. "AsyncIterator[Order]" and "AsyncGenerator[Order, None]" have rows of Order.

@@ -66,7 +66,7 @@ class Dialect:
         billing: the columns of the billing address, which takes the place of an empty shipping address.
         rules: what is due.
         closed: a column that is not in it is refused.
-        strict: nothing is mended in quantities, and a row without an item is one whose SKU is missing.
+        strict: of quantities nothing but a ".0" is mended, and a row without an item is one whose SKU is missing.
         first_row: a column that only the first row of an order fills, or every row: never a row in between.
         summaries: a row that names no item is one whatever its quantity.
         has_descriptions: the first row may describe the columns.

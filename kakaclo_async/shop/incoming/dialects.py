@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
 from kakaclo_async.models.order import Address
 from kakaclo_async.shop.incoming.dialect import Dialect, Rule
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 _HOLD: Final = "partially refunded: the file does not say which pieces, so a person decides"
+_YES: Final = frozenset(
+    {"true", "yes", "1", "wahr", "vrai", "verdadero", "verdadeiro", "vero", "waar", "prawda", "sant", "sand"}
+)
+_NO: Final = frozenset(
+    {*("false", "no", "0", "falsch", "faux", "falso", "onwaar", "fałsz", "falskt", "falsk", "usann")}
+)
+"""With what spreadsheets write for them in other languages."""
 _PICKED_UP: Final = frozenset(
     {
         *(
@@ -34,7 +44,7 @@ def _picked_up(*columns: str) -> tuple[Rule, ...]:
     )
 
 
-def _sent_by(whom: str, *columns: str, words: tuple[str, ...]) -> tuple[Rule, ...]:
+def _sent_by(whom: str, *columns: str, words: Iterable[str]) -> tuple[Rule, ...]:
     return tuple(
         Rule(column=column, blocks=frozenset(words), row=True, needed=False, why=f"{whom} sends it")
         for column in columns
@@ -108,12 +118,8 @@ _SHOPIFY: Final = Dialect(
         ),
         Rule(
             column="Lineitem requires shipping",
-            due=frozenset({"true", "yes", "1"}),
-            reasons={
-                "false": "it needs no shipping",
-                "no": "it needs no shipping",
-                "0": "it needs no shipping",
-            },
+            due=_YES,
+            reasons=dict.fromkeys(_NO, "it needs no shipping"),
             row=True,
         ),
     ),
@@ -155,8 +161,8 @@ _AMAZON: Final = Dialect(
     rules=(
         Rule(
             column="is-buyer-requested-cancellation",
-            due=frozenset({"", "false", "no", "0"}),
-            reasons={"true": "the buyer asks to cancel it, so a person decides"},
+            due=_NO | {""},
+            reasons=dict.fromkeys(_YES, "the buyer asks to cancel it, so a person decides"),
             row=True,
             needed=False,
         ),
@@ -217,12 +223,12 @@ _EBAY: Final = Dialect(
         *_picked_up("Shipping Service", "Delivery Service", "Postage Service"),
         Rule(
             column="Click And Collect",
-            blocks=frozenset({"yes", "true", "1"}),
+            blocks=_YES,
             row=True,
             needed=False,
             why="it is picked up",
         ),
-        *_sent_by("eBay", "eBay Fulfillment Program", "eBay Fulfilment Program", words=("yes", "true", "1")),
+        *_sent_by("eBay", "eBay Fulfillment Program", "eBay Fulfilment Program", words=_YES),
     ),
     summaries=True,
     has_footers=True,

@@ -17,6 +17,29 @@ if TYPE_CHECKING:
 
 _DATA: Final = re.compile(r"^[\W\d]*\d[\W\d]*$|^[A-Z]{2}$|@|\d{3}")
 _NO_SIGN: Final = re.compile(r"[\W_]+")
+HOLD: Final = "partially refunded: the file does not say which pieces, so a person decides"
+YES: Final = frozenset(
+    {"true", "yes", "1", "wahr", "vrai", "verdadero", "verdadeiro", "vero", "waar", "prawda", "sant", "sand"}
+)
+NO: Final = frozenset(
+    {*("false", "no", "0", "falsch", "faux", "falso", "onwaar", "fałsz", "falskt", "falsk", "usann")}
+)
+"""With what spreadsheets write for them in other languages."""
+_PICKED_UP: Final = frozenset(
+    {
+        *(
+            "local pickup",
+            "local pick up",
+            "store pickup",
+            "store pick up",
+            "pickup in store",
+            "pick up in store",
+        ),
+        *("in store pickup", "in store pick up", "click and collect", "abholung vor ort", "selbstabholung"),
+        *("lokale abholung", "retrait en magasin", "recogida local", "recogida en tienda", "ritiro in sede"),
+        *("ritiro in negozio", "afhalen in de winkel", "lokaal afhalen"),
+    }
+)
 Columns = Mapping[str, tuple[str, ...]]
 """The column of each field; of several, the first that is filled."""
 
@@ -116,6 +139,22 @@ class Dialect:
         ]
         found = [" or ".join(map(repr, names)) for names in groups if has.isdisjoint(map(as_key, names))]
         return list(dict.fromkeys(found))
+
+
+def picked_up(*columns: str) -> tuple[Rule, ...]:
+    """Make the rules of columns that name the delivery: what the buyer fetches is not due."""
+    return tuple(
+        Rule(column=column, blocks=_PICKED_UP, row=True, needed=False, why="it is picked up")
+        for column in columns
+    )
+
+
+def sent_by(whom: str, *columns: str, words: Iterable[str]) -> tuple[Rule, ...]:
+    """Make the rules of columns whose words say that the marketplace itself sends the goods."""
+    return tuple(
+        Rule(column=column, blocks=frozenset(words), row=True, needed=False, why=f"{whom} sends it")
+        for column in columns
+    )
 
 
 def known_columns(dialects: Sequence[Dialect], keys: Sequence[str]) -> int:

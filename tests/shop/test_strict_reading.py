@@ -9,10 +9,12 @@ import re
 import pytest
 from support.shop_files import (
     ADDRESS,
+    EBAY,
     OWN,
     OWN_ORDER,
     SHOPIFY,
     TIKTOK,
+    TIKTOK_ORDER,
     WOO,
     WOO_ADVANCED,
     L,
@@ -249,3 +251,17 @@ def test_a_table_of_our_own_may_stand_in_any_separator():
         assert items(read(text)) == {"A": {M: 1}}
         assert items(read(f"sep={separator}\r\n{text}")) == {"A": {M: 1}}
         assert [entry.line for entry in read(f'"sep={separator}"\n{text}').orders] == [3]
+
+
+def test_tiktoks_time_of_cancelling_may_be_written_in_american():
+    header = [name.replace("Cancelled", "Canceled") for name in TIKTOK]
+    rows = [
+        {"Order ID": each, **TIKTOK_ORDER, "Canceled Time": time}
+        for each, time in (("1", ""), ("2", "08/20/2024"))
+    ]
+    assert list(items(read(table(header, *rows)))) == ["1"]
+
+
+def test_the_nearest_kind_of_an_unknown_file_is_the_one_that_knows_most_of_its_columns():
+    with pytest.raises(InvalidRequest, match="the nearest is eBay's orders report"):
+        read(table([{"Order Number": "Order ID"}.get(name, name) for name in EBAY]))

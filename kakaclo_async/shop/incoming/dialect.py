@@ -174,8 +174,8 @@ def dialect_of(dialects: Sequence[Dialect], header: Sequence[str], line: int) ->
     dialect = max(
         fits or dialects,
         key=lambda each: (
-            sum(as_key(name) in has for name in each.known_by) / len(each.known_by),
             sum(key in each.names for key in keys),
+            sum(as_key(name) in has for name in each.known_by) / len(each.known_by),
         ),
     )
     if fits and dialect.refused:

@@ -24,7 +24,7 @@ from kakaclo_async.database.engines import (
 )
 from kakaclo_async.database.url import DatabaseUrl
 from kakaclo_async.errors import ClientClosed, ConfigurationError, InvalidRequest
-from kakaclo_async.models._checks import as_list_of, check_country
+from kakaclo_async.models._checks import as_list_of, check_known_country
 from kakaclo_async.paging.listing import RowStream
 
 if TYPE_CHECKING:
@@ -254,7 +254,7 @@ class MirrorDatabase:
         """
         codes = None if only is None else frozenset(as_list_of("codes", only))
         if country is not None:
-            country = check_country(country)
+            country = check_known_country(country)
         return RowStream(self._changes(after, country, codes))
 
     async def _changes(

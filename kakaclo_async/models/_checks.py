@@ -11,7 +11,7 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from kakaclo_async.errors import InvalidRequest, without_frames
-from kakaclo_async.models.address_checks import NAMES, name_key
+from kakaclo_async.models.address_checks import COUNTRIES, NAMES, name_key
 from kakaclo_async.travel import Travels, read, refusal
 
 if TYPE_CHECKING:
@@ -278,6 +278,14 @@ def check_country(code: object) -> str:
         raise InvalidRequest(
             f"country must be a two-letter code such as 'US', not {code!r}{_what_to_write(code)}"
         )
+    return written
+
+
+def check_known_country(code: object) -> str:
+    """Return the code of a country that there is: of another, no stock is found, and all would look sold out."""
+    written = check_country(code)
+    if written.partition("_")[0] not in COUNTRIES:
+        raise InvalidRequest(f"there is no country {code!r}{_what_to_write(code)}")
     return written
 
 

@@ -155,7 +155,7 @@ _NOT_ASCII: Final = re.compile(r"[^\x00-\x7f]{2,}")
 _SIGNS: Final = bytes(range(0x80, 0xC0)).decode("cp1252", "ignore") + "?\xd7\xf7"
 _GARBLED: Final = re.compile(
     # Inside a word: what accents become that are read in the wrong encoding. The others are letters and signs of names.
-    "\ufffd|[a-z]\xc3|\xc3[a-z]|[a-z][\xc2-\xc5][a-z]|[A-Za-z\xc0-\xff][\x80-\x9f{}][A-Za-z\xe0-\xff]".format(
+    "\ufffd|[a-z][\u017d\u0160\u0178][a-z]|[a-z]\xc3|\xc3[a-z]|[a-z][\xc2-\xc5][a-z]|[A-Za-z\xc0-\xff][\x80-\x9f{}][A-Za-z\xe0-\xff]".format(
         "".join(
             re.escape(sign)
             for sign in _SIGNS

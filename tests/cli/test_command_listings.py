@@ -182,7 +182,11 @@ def test_changes_are_those_of_listed_codes_and_of_one_countrys_stock(sample, kak
 
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
-    [(("--listed", "no.txt"), "no.txt cannot be read"), (("--country", "USA"), "country")],
+    [
+        (("--listed", "no.txt"), "no.txt cannot be read"),
+        (("--country", "USA"), "country"),
+        (("--country", "UK"), "write 'GB'"),
+    ],
     ids=str,
 )
 def test_changes_of_what_cannot_be_are_one_line(arguments, sentence, sample, kakaclo):

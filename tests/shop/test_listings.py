@@ -320,3 +320,10 @@ def test_codes_and_targets_that_make_no_sense_are_refused():
     with pytest.raises(InvalidRequest, match="target must be one of shopify, shopify-inventory, woocommerce"):
         listing_rows([], "ebay")
     assert Decimal(rows_of([sku("A")])[0]["Cost per item"]) == Decimal("5.98")
+
+
+def test_a_title_is_one_line_that_shopify_takes():
+    for target in ("shopify", "shopify-inventory"):
+        row = rows_of([sku("A1")], target, {"product_name": " A  long\nname " + "x" * 300})[0]
+        assert row["Title"] == "A long name " + "x" * 243
+    assert rows_of([sku("A1")], product={"product_name": " \n "})[0]["Title"] == "AMN1"

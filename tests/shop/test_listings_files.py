@@ -162,6 +162,8 @@ async def test_a_third_option_gets_columns_when_some_product_has_one(catalog, tm
         ({"target": "google"}, "google needs the address of a product"),
         ({"buffer": -1}, "buffer must be 0 or more pieces, not -1"),
         ({"country": "USA"}, "country must be a two-letter code"),
+        ({"country": "UK"}, "there is no country 'UK': write 'GB'"),
+        ({"country": "ZZ"}, "there is no country 'ZZ'"),
         ({"price": "x0"}, "the factor 0"),
         ({"only": "AMN1"}, "only must be codes, or the Path of a file"),
         ({"only": Path("/nowhere.csv")}, "the codes in /nowhere.csv cannot be read"),

@@ -285,15 +285,6 @@ def test_tiktok_sends_nothing_that_another_column_says_is_not_the_shops_to_send(
     assert list(items(read(table(header, *rows)))) == ["0"]
 
 
-def test_tiktoks_time_of_cancelling_may_be_written_in_american():
-    header = [name.replace("Cancelled", "Canceled") for name in TIKTOK]
-    rows = [
-        {"Order ID": each, **TIKTOK_ORDER, "Canceled Time": time}
-        for each, time in (("1", ""), ("2", "08/20/2024"))
-    ]
-    assert list(items(read(table(header, *rows)))) == ["1"]
-
-
 @pytest.mark.parametrize(
     "changed",
     [

@@ -108,6 +108,33 @@ def test_young_orders_wait(header, order, columns, old, new):
     assert found.problems == ()
 
 
+@pytest.mark.parametrize(
+    "date",
+    [
+        "8/20/24 12:50 PDT",
+        "8/20/24 11:50:00 PST",
+        "20.08.2024 15:50 -0400",
+        "Aug 20, 2024 9:50 PM +02:00",
+        "8/20/24 19:50 UTC",
+    ],
+)
+def test_a_date_with_its_zone_is_counted_in_it(date):
+    text = table(SHOPIFY, {"Name": "#1", **SHOPIFY_ORDER, "Created at": date})
+    for hour, is_old in ((20, False), (21, True)):
+        found = read_orders(
+            io.StringIO(text),
+            older_than=timedelta(minutes=15),
+            now=lambda hour=hour: datetime(2024, 8, 20, hour, tzinfo=UTC),
+        )
+        assert bool(found.orders) == is_old
+
+
+@pytest.mark.parametrize("date", ["20-11-2025", "11-20-2025", "Nov-20-2025", "20-Nov-2025"])
+def test_a_year_after_a_dash_is_no_zone(date):
+    found = dated(SHOPIFY, SHOPIFY_ORDER, ("Name", "Id", "Created at"), [date])
+    assert list(items(found)) == ["0"]
+
+
 def test_a_date_that_cannot_be_read_holds_its_order():
     found = dated(
         SHOPIFY, SHOPIFY_ORDER, ("Name", "Id", "Created at"), ["", "soon", "2025-12-06 11:39:58 +0000"]

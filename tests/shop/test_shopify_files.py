@@ -186,3 +186,13 @@ def test_a_faster_service_is_told_where_it_is_not_mapped(service, told):
     found = one(Shipping_Method=service)
     assert only(found).channel_type == "Standard"
     assert ((2, "channel_type") in notes(found)) is told
+
+
+@pytest.mark.parametrize(
+    ("yes", "no"), [("WAHR", "FALSCH"), ("VRAI", "FAUX"), ("VERDADERO", "FALSO"), ("WAAR", "ONWAAR")]
+)
+def test_a_spreadsheet_may_write_yes_and_no_in_its_own_language(yes, no):
+    rows = [{**SHOPIFY_ORDER, "Name": each, "Lineitem requires shipping": each} for each in (yes, no)]
+    found = read(table(SHOPIFY, *rows))
+    assert list(items(found)) == [yes]
+    assert reasons(found) == {3: "it needs no shipping"}

@@ -9,15 +9,18 @@ import re
 import pytest
 from support.shop_files import (
     ADDRESS,
+    EBAY,
     OWN,
     OWN_ORDER,
     SHOPIFY,
     TIKTOK,
+    TIKTOK_ORDER,
     WOO,
     WOO_ADVANCED,
     L,
     M,
     items,
+    notes,
     only,
     problems,
     read,
@@ -101,11 +104,21 @@ def test_a_row_whose_cells_are_moved_holds_the_order_that_one_of_them_names():
     assert list(items(found)) == ["C"]
 
 
-@pytest.mark.parametrize("quantity", ["1.0", "1e2", "０", "１", "+1", "-1", " 1", "1 ", "1_000", "1;5", "0x1", "", "٣", "²", "0", "9" * 17, "9" * 5000])  # fmt: skip
+@pytest.mark.parametrize("quantity", ["1.5", "1.0.0", "1e2", "０", "１", "+1", "-1", " 1", "1 ", "1_000", "1;5", "0x1", "", "٣", "²", "0", "9" * 17, "9" * 5000])  # fmt: skip
 def test_a_quantity_of_our_own_format_is_digits_and_nothing_else(quantity):
     found = read(lines(HEADER, row("A", quantity=quantity), row("B")))
     assert list(items(found)) == ["B"]
     assert [(line, field) for line, field, _ in problems(found)] == [(2, "items[0].quantity")]
+
+
+def test_a_quantity_that_a_spreadsheet_wrote_with_its_point_is_read_in_our_own_format_too():
+    found = read(lines(HEADER, row("A", quantity="2.0")))
+    assert items(found) == {"A": {M: 2}}
+    assert (2, "items[0].quantity") in notes(found)
+
+
+def test_a_sku_that_is_missing_where_nothing_else_names_the_goods_asks_for_no_row_of_a_map():
+    assert problems(read(lines(HEADER, row("A", sku="")))) == [(2, "items[0].sku", "it is missing")]
 
 
 @pytest.mark.parametrize("column", ["country", "recipient", "phone", "province", "city", "zip", "remark"])
@@ -238,3 +251,17 @@ def test_a_table_of_our_own_may_stand_in_any_separator():
         assert items(read(text)) == {"A": {M: 1}}
         assert items(read(f"sep={separator}\r\n{text}")) == {"A": {M: 1}}
         assert [entry.line for entry in read(f'"sep={separator}"\n{text}').orders] == [3]
+
+
+def test_tiktoks_time_of_cancelling_may_be_written_in_american():
+    header = [name.replace("Cancelled", "Canceled") for name in TIKTOK]
+    rows = [
+        {"Order ID": each, **TIKTOK_ORDER, "Canceled Time": time}
+        for each, time in (("1", ""), ("2", "08/20/2024"))
+    ]
+    assert list(items(read(table(header, *rows)))) == ["1"]
+
+
+def test_the_nearest_kind_of_an_unknown_file_is_the_one_that_knows_most_of_its_columns():
+    with pytest.raises(InvalidRequest, match="the nearest is eBay's orders report"):
+        read(table([{"Order Number": "Order ID"}.get(name, name) for name in EBAY]))

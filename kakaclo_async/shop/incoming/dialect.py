@@ -17,6 +17,29 @@ if TYPE_CHECKING:
 
 _DATA: Final = re.compile(r"^[\W\d]*\d[\W\d]*$|^[A-Z]{2}$|@|\d{3}")
 _NO_SIGN: Final = re.compile(r"[\W_]+")
+HOLD: Final = "partially refunded: the file does not say which pieces, so a person decides"
+YES: Final = frozenset(
+    {"true", "yes", "1", "wahr", "vrai", "verdadero", "verdadeiro", "vero", "waar", "prawda", "sant", "sand"}
+)
+NO: Final = frozenset(
+    {*("false", "no", "0", "falsch", "faux", "falso", "onwaar", "fałsz", "falskt", "falsk", "usann")}
+)
+"""With what spreadsheets write for them in other languages."""
+_PICKED_UP: Final = frozenset(
+    {
+        *(
+            "local pickup",
+            "local pick up",
+            "store pickup",
+            "store pick up",
+            "pickup in store",
+            "pick up in store",
+        ),
+        *("in store pickup", "in store pick up", "click and collect", "abholung vor ort", "selbstabholung"),
+        *("lokale abholung", "retrait en magasin", "recogida local", "recogida en tienda", "ritiro in sede"),
+        *("ritiro in negozio", "afhalen in de winkel", "lokaal afhalen"),
+    }
+)
 Columns = Mapping[str, tuple[str, ...]]
 """The column of each field; of several, the first that is filled."""
 
@@ -66,7 +89,7 @@ class Dialect:
         billing: the columns of the billing address, which takes the place of an empty shipping address.
         rules: what is due.
         closed: a column that is not in it is refused.
-        strict: nothing is mended in quantities, and a row without an item is one whose SKU is missing.
+        strict: of quantities nothing but a ".0" is mended, and a row without an item is one whose SKU is missing.
         first_row: a column that only the first row of an order fills, or every row: never a row in between.
         summaries: a row that names no item is one whatever its quantity.
         has_descriptions: the first row may describe the columns.
@@ -118,6 +141,22 @@ class Dialect:
         return list(dict.fromkeys(found))
 
 
+def picked_up(*columns: str) -> tuple[Rule, ...]:
+    """Make the rules of columns that name the delivery: what the buyer fetches is not due."""
+    return tuple(
+        Rule(column=column, blocks=_PICKED_UP, row=True, needed=False, why="it is picked up")
+        for column in columns
+    )
+
+
+def sent_by(whom: str, *columns: str, words: Iterable[str]) -> tuple[Rule, ...]:
+    """Make the rules of columns whose words say that the marketplace itself sends the goods."""
+    return tuple(
+        Rule(column=column, blocks=frozenset(words), row=True, needed=False, why=f"{whom} sends it")
+        for column in columns
+    )
+
+
 def known_columns(dialects: Sequence[Dialect], keys: Sequence[str]) -> int:
     """Count the columns that the dialect which fits best knows."""
     return max(sum(key in dialect.names for key in keys) for dialect in dialects)
@@ -135,8 +174,8 @@ def dialect_of(dialects: Sequence[Dialect], header: Sequence[str], line: int) ->
     dialect = max(
         fits or dialects,
         key=lambda each: (
-            sum(as_key(name) in has for name in each.known_by) / len(each.known_by),
             sum(key in each.names for key in keys),
+            sum(as_key(name) in has for name in each.known_by) / len(each.known_by),
         ),
     )
     if fits and dialect.refused:

@@ -7,39 +7,8 @@ from typing import Final
 import attrs
 
 from kakaclo_async.models.order import Address
-from kakaclo_async.shop.incoming.dialect import Dialect, Rule
-
-_HOLD: Final = "partially refunded: the file does not say which pieces, so a person decides"
-_PICKED_UP: Final = frozenset(
-    {
-        *(
-            "local pickup",
-            "local pick up",
-            "store pickup",
-            "store pick up",
-            "pickup in store",
-            "pick up in store",
-        ),
-        *("in store pickup", "in store pick up", "click and collect", "abholung vor ort", "selbstabholung"),
-        *("lokale abholung", "retrait en magasin", "recogida local", "recogida en tienda", "ritiro in sede"),
-        *("ritiro in negozio", "afhalen in de winkel", "lokaal afhalen"),
-    }
-)
-
-
-def _picked_up(*columns: str) -> tuple[Rule, ...]:
-    return tuple(
-        Rule(column=column, blocks=_PICKED_UP, row=True, needed=False, why="it is picked up")
-        for column in columns
-    )
-
-
-def _sent_by(whom: str, *columns: str, words: tuple[str, ...]) -> tuple[Rule, ...]:
-    return tuple(
-        Rule(column=column, blocks=frozenset(words), row=True, needed=False, why=f"{whom} sends it")
-        for column in columns
-    )
-
+from kakaclo_async.shop.incoming.dialect import HOLD, NO, YES, Dialect, Rule, picked_up, sent_by
+from kakaclo_async.shop.incoming.dialects_woocommerce import WOO, WOO_ADVANCED
 
 _SHOPIFY: Final = Dialect(
     name="shopify",
@@ -84,12 +53,12 @@ _SHOPIFY: Final = Dialect(
                 "unpaid": "not paid yet",
                 "expired": "not paid: expired",
                 "refunded": "refunded",
-                "partially refunded": _HOLD,
+                "partially refunded": HOLD,
                 "voided": "voided",
                 "": "its Financial Status is blank",
             },
         ),
-        Rule(column="Refunded Amount", zero=True, needed=False, why=_HOLD),
+        Rule(column="Refunded Amount", zero=True, needed=False, why=HOLD),
         Rule(
             column="Fulfillment Status",
             due=frozenset({"", "unfulfilled", "partial", "partially fulfilled", "pending", "null"}),
@@ -108,12 +77,8 @@ _SHOPIFY: Final = Dialect(
         ),
         Rule(
             column="Lineitem requires shipping",
-            due=frozenset({"true", "yes", "1"}),
-            reasons={
-                "false": "it needs no shipping",
-                "no": "it needs no shipping",
-                "0": "it needs no shipping",
-            },
+            due=YES,
+            reasons=dict.fromkeys(NO, "it needs no shipping"),
             row=True,
         ),
     ),
@@ -155,8 +120,8 @@ _AMAZON: Final = Dialect(
     rules=(
         Rule(
             column="is-buyer-requested-cancellation",
-            due=frozenset({"", "false", "no", "0"}),
-            reasons={"true": "the buyer asks to cancel it, so a person decides"},
+            due=NO | {""},
+            reasons=dict.fromkeys(YES, "the buyer asks to cancel it, so a person decides"),
             row=True,
             needed=False,
         ),
@@ -214,15 +179,15 @@ _EBAY: Final = Dialect(
             Rule(column=column, due=frozenset({""}), row=True, needed=False, why="shipped")
             for column in ("Shipped On Date", "Dispatched On Date", "Posted On Date")
         ),
-        *_picked_up("Shipping Service", "Delivery Service", "Postage Service"),
+        *picked_up("Shipping Service", "Delivery Service", "Postage Service"),
         Rule(
             column="Click And Collect",
-            blocks=frozenset({"yes", "true", "1"}),
+            blocks=YES,
             row=True,
             needed=False,
             why="it is picked up",
         ),
-        *_sent_by("eBay", "eBay Fulfillment Program", "eBay Fulfilment Program", words=("yes", "true", "1")),
+        *sent_by("eBay", "eBay Fulfillment Program", "eBay Fulfilment Program", words=YES),
     ),
     summaries=True,
     has_footers=True,
@@ -345,7 +310,7 @@ _TIKTOK: Final = Dialect(
             )
             for column in ("Cancelation/Return Type", "Cancellation/Return Type")
         ),
-        Rule(column="Order Refund Amount", zero=True, unless_returned=True, needed=False, why=_HOLD),
+        Rule(column="Order Refund Amount", zero=True, unless_returned=True, needed=False, why=HOLD),
         Rule(
             column="Order Status",
             blocks=frozenset(
@@ -356,7 +321,7 @@ _TIKTOK: Final = Dialect(
             row=True,
             needed=False,
         ),
-        *_sent_by(
+        *sent_by(
             "TikTok",
             *("Fulfillment Type", "Fulfilment Type"),
             words=("fulfillment by tiktok", "fulfilled by tiktok", "fulfilment by tiktok", "fbt"),
@@ -368,121 +333,6 @@ _TIKTOK: Final = Dialect(
         Rule(column="Shipped Time", due=frozenset({""}), row=True, needed=False, why="shipped"),
     ),
     has_descriptions=True,
-)
-
-_WOO_STATUS: Final = {
-    "completed": "completed",
-    "on hold": "on hold",
-    "pending": "not paid yet: pending",
-    "pending payment": "not paid yet: pending",
-    "cancelled": "cancelled",
-    "refunded": "refunded",
-    "failed": "not paid: failed",
-    "checkout draft": "a draft",
-    "trash": "in the trash",
-}
-_WOO_ADDRESS: Final = {
-    "company": "company",
-    "street1": "address_1",
-    "street2": "address_2",
-    "city": "city",
-    "province": "state",
-    "zip": "postcode",
-    "country": "country",
-    "first": "first_name",
-    "last": "last_name",
-}
-
-
-def _woo(kind: str, **columns: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
-    return {field: (f"{kind}_{name}",) for field, name in _WOO_ADDRESS.items()} | columns
-
-
-_WOO: Final = Dialect(
-    name="woocommerce",
-    title="WooCommerce's order export",
-    known_by=("order_number", "status", "shipping_first_name"),
-    needs=(
-        ("line_items", "item_sku"),
-        ("shipping_address_1",),
-        ("shipping_city",),
-        ("shipping_postcode",),
-        ("shipping_country",),
-    ),
-    columns=_woo(
-        "shipping",
-        order=("order_number",),
-        date=("date", "order_date", "date_created"),
-        service=("shipping_method", "shipping_method_title"),
-        remark=("customer_note",),
-        list=("line_items",),
-        sku=("item_sku",),
-        title=("item_name",),
-        variant=("item_variation", "item_meta"),
-        item_number=("item_id", "item_product_id"),
-        quantity=("item_quantity",),
-        returned=("item_refunded_qty",),
-        phone=("shipping_phone", "billing_phone"),
-    ),
-    billing=_woo("billing"),
-    rules=(
-        Rule(column="status", due=frozenset({"processing", "wc processing"}), reasons=_WOO_STATUS),
-        *_picked_up("shipping_method", "shipping_method_title"),
-        Rule(column="refunded_total", zero=True, unless="item_refunded_qty", needed=False, why=_HOLD),
-        Rule(
-            column="item_refunded", zero=True, unless="item_refunded_qty", row=True, needed=False, why=_HOLD
-        ),
-        Rule(column="refunds", due=frozenset({""}), unless="item_refunded_qty", needed=False, why=_HOLD),
-    ),
-)
-
-_WOO_ADVANCED: Final = Dialect(
-    name="woocommerce-advanced",
-    title="WooCommerce's Advanced Order Export",
-    known_by=("Order Number", "Order Status", "Address 1&2 (Shipping)"),
-    needs=(
-        ("SKU",),
-        ("Quantity (- Refund)", "Quantity"),
-        ("City (Shipping)",),
-        ("Postcode (Shipping)",),
-        ("Country Code (Shipping)", "Country Name (Shipping)", "Country (Shipping)"),
-    ),
-    columns={
-        "order": ("Order Number",),
-        "date": ("Order Date",),
-        "service": ("Shipping Method Title", "Shipping Method"),
-        "remark": ("Customer Note",),
-        "sku": ("SKU",),
-        "title": ("Item Name", "Name"),
-        "variant": ("Product Variation", "Variation"),
-        "quantity": ("Quantity (- Refund)", "Quantity"),
-        "recipient": ("Full Name (Shipping)", "Name (Shipping)"),
-        "first": ("First Name (Shipping)",),
-        "last": ("Last Name (Shipping)",),
-        "company": ("Company (Shipping)",),
-        "street1": ("Address 1&2 (Shipping)",),
-        "city": ("City (Shipping)",),
-        "province": ("State Code (Shipping)", "State Name (Shipping)", "State (Shipping)"),
-        "zip": ("Postcode (Shipping)",),
-        "country": ("Country Code (Shipping)", "Country Name (Shipping)", "Country (Shipping)"),
-        "phone": ("Phone (Shipping)", "Phone (Billing)"),
-    },
-    billing={
-        "recipient": ("Full Name (Billing)", "Name (Billing)"),
-        "first": ("First Name (Billing)",),
-        "last": ("Last Name (Billing)",),
-        "company": ("Company (Billing)",),
-        "street1": ("Address 1&2 (Billing)",),
-        "city": ("City (Billing)",),
-        "province": ("State Code (Billing)", "State Name (Billing)", "State (Billing)"),
-        "zip": ("Postcode (Billing)",),
-        "country": ("Country Code (Billing)", "Country Name (Billing)", "Country (Billing)"),
-    },
-    rules=(
-        Rule(column="Order Status", due=frozenset({"processing", "wc processing"}), reasons=_WOO_STATUS),
-        *_picked_up("Shipping Method Title", "Shipping Method"),
-        Rule(column="Order Refund Amount", zero=True, unless="Quantity (- Refund)", needed=False, why=_HOLD),
-    ),
 )
 
 _OWN: Final = Dialect(
@@ -507,6 +357,6 @@ DIALECTS: Final = (
     _ETSY,
     _ETSY_ORDERS,
     _TIKTOK,
-    _WOO,
-    _WOO_ADVANCED,
+    WOO,
+    WOO_ADVANCED,
 )

@@ -264,10 +264,10 @@ def _listed(text: str, row: Row, draft: Draft) -> Iterator[Line]:
         yield item
 
 
-def quantity_of(item: Line, *, strict: bool) -> tuple[int, str, str]:
+def quantity_of(item: Line) -> tuple[int, str, str]:
     """Return how many pieces are due, a note, and a problem."""
     text, note = item.quantity, ""
-    if not strict and (whole := _ROUND.fullmatch(text)):
+    if whole := _ROUND.fullmatch(text):
         text, note = whole[1], f"{item.quantity!r} is read as {whole[1]}"
     if not WHOLE_NUMBER.fullmatch(text):
         if text.isdecimal() and text.isascii():

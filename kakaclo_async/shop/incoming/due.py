@@ -37,7 +37,9 @@ _FORMATS: Final = (
     "%d %B %Y",
 )
 _TIMES: Final = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
-_ZONE: Final = re.compile(r"\s*(UTC|GMT|Z|[+-]\d\d:?\d\d|P[SD]T)$")
+_ZONE: Final = re.compile(r"(?<=:\d\d|.[AP]M)\s*([+-]\d\d:?\d\d)$|\s*(UTC|GMT|Z|P[SD]T)$")
+_PACIFIC: Final = {"PST": timedelta(hours=8), "PDT": timedelta(hours=7)}
+"""How far Amazon's and eBay's time is behind UTC."""
 
 
 def not_due(draft: Draft, cells: Cells) -> None:
@@ -118,11 +120,20 @@ def _times(text: str) -> Iterator[datetime]:
         day = timedelta(days=1) if len(text) <= 10 else timedelta(0)
         yield (found if found.tzinfo else found.replace(tzinfo=UTC)) + day
         return
-    plain = _ZONE.sub("", text)
+    zone = _ZONE.search(text)
+    plain = text[: zone.start()] if zone else text
+    behind = _behind_utc(zone[1] or zone[2]) if zone else timedelta(0)
     for form in _FORMATS:
         for time in _TIMES:
             try:
                 found = datetime.strptime(plain, form + time).replace(tzinfo=UTC)
             except ValueError:
                 continue
-            yield found + (timedelta(0) if time else timedelta(days=1))
+            yield found + behind + (timedelta(0) if time else timedelta(days=1))
+
+
+def _behind_utc(zone: str) -> timedelta:
+    if zone[0] not in "+-":
+        return _PACIFIC.get(zone, timedelta(0))
+    ahead = timedelta(hours=int(zone[1:3]), minutes=int(zone[-2:]))
+    return ahead if zone[0] == "-" else -ahead

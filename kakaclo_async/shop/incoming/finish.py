@@ -119,7 +119,7 @@ def _fill(out: Outcome, due: list[Line], sku_map: SkuMap | None, *, strict: bool
     basket = _Basket()
     for item in due:
         field = f"items[{out.draft.items.index(item)}]"
-        quantity, note, trouble = quantity_of(item, strict=strict)
+        quantity, note, trouble = quantity_of(item)
         if note:
             out.notes.append((item.line, f"{field}.quantity", note))
         if trouble:
@@ -133,8 +133,11 @@ def _fill(out: Outcome, due: list[Line], sku_map: SkuMap | None, *, strict: bool
             out.problems.append((item.line, f"{field}.sku", "a spreadsheet cut it: export the file again"))
         parts = {item.sku: 1} if sku_map is None and item.sku else _mapped(item, sku_map)
         if parts is None:
+            name = name_of(item.title, item.variant)
             without = (
-                f"a SKU is missing: write a row for {name_of(item.title, item.variant)[:120]!r} into a map of SKUs"
+                "it is missing"
+                if not item.sku and not name
+                else f"a SKU is missing: write a row for {name[:120]!r} into a map of SKUs"
                 if not item.sku
                 else f"the map of SKUs does not have {item.sku[:64]!r}"
             )

@@ -218,7 +218,7 @@ def _sold(outcome: Outcome, options: Options, cells: Cells | None) -> Iterator[S
     """Yield what a shop sold in an order; tracking numbers find their way back by it, once it is not due any more."""
     draft, order = outcome.draft, _id(outcome, options)
     for item in draft.items if order else ():
-        quantity, _, trouble = quantity_of(item, strict=cells is None or cells.dialect.strict)
+        quantity, _, trouble = quantity_of(item)
         if not trouble and quantity > 0:
             item_id = "" if cells is None or item.row is None else cells.get(item.row, "line_id")
             is_due = not item.reason and "not due" not in draft.facts

@@ -17,7 +17,7 @@ from kakaclo_async.catalog.export import into_file, not_run
 from kakaclo_async.database import in_thread
 from kakaclo_async.database.migrations import among
 from kakaclo_async.errors import InvalidRequest
-from kakaclo_async.models._checks import check_country
+from kakaclo_async.models._checks import check_known_country
 from kakaclo_async.shop.outgoing.listings_goods import Goods, listed, option_count
 from kakaclo_async.shop.outgoing.listings_text import read_codes
 from kakaclo_async.shop.outgoing.prices import PriceRule
@@ -149,7 +149,7 @@ async def export_listings(
     choice = _Choice(
         only=None if only is None else await in_thread(read_codes, only),
         category=category,
-        country=None if country is None else check_country(country),
+        country=None if country is None else check_known_country(country),
     )
     listing = _Listing(
         kind=kind,

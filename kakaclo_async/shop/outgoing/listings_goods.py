@@ -139,7 +139,7 @@ def listed(
         goods = Goods(
             spu=spu,
             handle=handle_of(spu),
-            title=_text(product.get("product_name")) or spu,
+            title=" ".join(_text(product.get("product_name")).split()) or spu,
             text=_text(product.get("description")),
             html=safe_html(
                 _text(product.get("description")), cast("str | None", product.get("size_image_path"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from kakaclo_async.shop.outgoing.listings_text import cut
 from kakaclo_async.shop.outgoing.prices import plain
 from kakaclo_async.shop.outgoing.targets_columns import (
     Line,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 
 _SHOPIFY_OPTIONS: Final = 3
+_SHOPIFY_TITLE: Final = 255
 
 
 def _with_pictures(goods: Goods, settings: Settings) -> Iterator[Line]:
@@ -44,7 +46,7 @@ def _option(number: int, name: bool) -> Cell:
 
 def _shopify_columns(options: int) -> Columns:
     return {
-        "Title": lambda line: line.goods.title,
+        "Title": lambda line: cut(line.goods.title, _SHOPIFY_TITLE),
         "URL handle": lambda line: line.goods.handle,
         "Description": of_first(lambda line: line.goods.html),
         "Vendor": of_first(lambda line: line.settings.vendor),
@@ -82,7 +84,7 @@ def _shopify_columns(options: int) -> Columns:
 def _inventory_columns(options: int) -> Columns:
     return {
         "Handle": lambda line: line.goods.handle,
-        "Title": lambda line: line.goods.title,
+        "Title": lambda line: cut(line.goods.title, _SHOPIFY_TITLE),
         **{
             f"Option{number + 1} {what}": _option(number, what == "Name")
             for number in range(options)

@@ -17,7 +17,7 @@ from kakaclo_async.sandbox import Fault
 PHONE = ("--phone", "+1 555 0100")
 OWN_GOODS = ("--map", FILES / "own_sku.map.csv")
 RIGHT = {
-    "shopify_status.csv": (OWN_GOODS, {"#1001": {M: 2, L: 1}, "#1006": {L: 1}}, 0),
+    "shopify_status.csv": (OWN_GOODS, {"#1001": {M: 2, L: 1}, "#1006": {L: 1}}, 1),
     "shopify_cells.csv": (OWN_GOODS, {f"#200{number}": {M: 1} for number in range(1, 6)}, 0),
     "amazon_unshipped.txt": (
         (),

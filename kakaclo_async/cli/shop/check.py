@@ -152,7 +152,7 @@ async def check(
     """Check and price the orders of a file, and say why others are not sent; nothing is placed.
 
     It is the same as `kakaclo orders submit --dry-run`. The exit code is 0 if all orders that are due can be placed, 1
-    if some cannot, and 2 if the file is refused.
+    if some cannot or wait for a person, and 2 if the file is refused.
     """
     found = read_file(
         file, sku_map=sku_map, phone=phone, ioss=ioss, prefix=prefix, older_than=older_than, channel=channel
@@ -194,12 +194,18 @@ async def look(kk: KakaClo, found: OrderFile, journal: str | None, quiet_time: f
     return Result(
         data={**told.to_dict(), "total": total, "balance": balance},
         tables=(*((Table(columns, prices),) if prices else ()), *told_tables(told), summary),
-        errors=tuple(KakaCloError(str(problem)) for problem in problems),
+        errors=tuple(KakaCloError(str(entry)) for entry in (*held(found, known), *problems)),
     )
 
 
 def _prices(order_check: OrderCheck) -> tuple[Decimal | None, ...]:
     return order_check.sub_total, order_check.freight, order_check.total
+
+
+def held(found: OrderFile, known: Mapping[str, Placed]) -> list[LeftOut]:
+    """Return the first row of each order that waits for a person, and was not placed before."""
+    first = {entry.order: entry for entry in reversed(found.left_out) if entry.is_held}
+    return [entry for order, entry in reversed(first.items()) if not known.get(order, Placed()).numbers]
 
 
 def told_tables(found: OrderFile) -> Iterator[Table]:

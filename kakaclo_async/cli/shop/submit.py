@@ -27,6 +27,7 @@ from kakaclo_async.cli.shop.check import (
     Phone,
     Prefix,
     SkuMapFile,
+    held,
     look,
     read_file,
     told_tables,
@@ -51,7 +52,7 @@ from kakaclo_async.cli.shop.results import (
     refuse_other_files,
 )
 from kakaclo_async.shop import OrderFile
-from kakaclo_async.shop.incoming.order_file import FileOrder, FileProblem
+from kakaclo_async.shop.incoming.order_file import FileOrder, FileProblem, LeftOut
 
 _BEFORE: Final = "placed before"  # by an earlier run; its result is the same
 
@@ -130,7 +131,8 @@ async def _submit_file(
         placed, trouble = await place(kk, news.orders, book, partial(_write, file, found))
         lines |= {line.custom_order_id: line for line in placed}
     in_order = [lines[entry.custom_order_id] for entry in found.orders]
-    return _submitted(attrs.evolve(found, problems=tuple(problems)), in_order, trouble, file, before)
+    waiting = held(found, known)
+    return _submitted(attrs.evolve(found, problems=tuple(problems)), in_order, trouble, file, before, waiting)
 
 
 def _known_lines(found: OrderFile, known: Mapping[str, Placed]) -> Iterable[ResultLine]:
@@ -193,6 +195,7 @@ def _submitted(
     trouble: Exception | None,
     file: ResultFile,
     before: Container[str],
+    waiting: Iterable[LeftOut],
 ) -> Result:
     """Say what became of the orders: that none was sent only when none was."""
     counts = Counter(
@@ -232,6 +235,6 @@ def _submitted(
             *told_tables(found),
             Table(("Orders", str(len(lines))), [*summary, ("results in", file.path)]),
         ),
-        errors=(*errors, *(KakaCloError(text) for text in (*others, *map(str, found.problems)))),
+        errors=(*errors, *map(KakaCloError, (*others, *map(str, [*waiting, *found.problems])))),
         done=tuple(done),
     )

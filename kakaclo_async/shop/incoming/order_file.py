@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
@@ -32,6 +32,10 @@ class FileOrder:
         return self.order.custom_order_id or ""
 
 
+HELD: Final = "so a person decides"
+"""How the reasons of rows end that wait for a person."""
+
+
 @attrs.frozen
 class LeftOut:
     """A row that is not sent, because it is not due or not KakaClo's."""
@@ -40,6 +44,14 @@ class LeftOut:
     line: int
     sku: str
     reason: str
+
+    @property
+    def is_held(self) -> bool:
+        """Whether it waits for a person: the file does not tell what is due, and nothing else keeps it back."""
+        return all(reason.endswith(HELD) for reason in self.reason.split("; "))
+
+    def __str__(self) -> str:
+        return f"line {self.line}, order {self.order!r}: {self.reason}"
 
 
 @attrs.frozen

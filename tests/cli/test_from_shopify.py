@@ -47,7 +47,7 @@ def other_terminal(environment):
             text=True,
         )
         processes.append(process)
-        printed = "".join(process.stdout.readline() for _ in range(3))
+        printed = "".join(process.stdout.readline() for _ in range(4))
         return printed, re.search(r":(\d+)/openapi", printed)[1]
 
     yield start

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _BLOCK = re.compile(r'^```(\w+)(?: title="([^"]+)")?\n(.*?)^```$', re.MULTILINE | re.DOTALL)
 _PROGRESS = re.compile(r"\w+: [\d,]+ of [\d,]+ rows")
-_VARIES = re.compile(r"\d{4}-\d\d-\d\d[T ][\d:]+|local-[0-9a-f]{12}|\d+\.\d+|\d[\d,]+")
+_VARIES = re.compile(r"token=[\w-]+|\d{4}-\d\d-\d\d[T ][\d:]+|local-[0-9a-f]{12}|\d+\.\d+|\d[\d,]+")
 
 
 @attrs.frozen

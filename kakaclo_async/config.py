@@ -55,14 +55,11 @@ def check_number(
         ConfigurationError: it is no such number.
     """
     bound = f"more than {above}" if above is not None else f"at least {least}"
-    kinds = (int,) if whole else (int, float)
     # A bool is a number only by history; and a NaN is above nothing.
-    if (
-        isinstance(value, kinds)
-        and not isinstance(value, bool)
-        and (value >= least if above is None else value > above)
-    ):
-        return
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        is_far = value >= least if above is None else value > above
+        if is_far and not (whole and value % 1):
+            return
     kind = "a whole number" if whole else "a number"
     raise ConfigurationError(f"{name} must be {kind}, {bound}, not {value!r}")
 

@@ -18,7 +18,14 @@ from kakaclo_async.codec.outgoing import Secret, sealed
 from kakaclo_async.config import __version__
 from kakaclo_async.errors import ClientClosed, ConfigurationError, ConnectionFailed, DecodeError
 from kakaclo_async.protocol import Answer, Request
-from kakaclo_async.transport.connections import SentTwice, check_verifies, lent, new_session, trusted
+from kakaclo_async.transport.connections import (
+    SentTwice,
+    check_verifies,
+    close_at_once,
+    lent,
+    new_session,
+    trusted,
+)
 
 if TYPE_CHECKING:
     import os
@@ -214,7 +221,7 @@ class Transport:
                 limit.reschedule(asyncio.get_running_loop().time())
         for session in (self._kept, self._fresh):
             if session is not None:
-                await session.close()
+                await close_at_once(session)
 
 
 @contextmanager

@@ -107,6 +107,18 @@ def new_session(context: ssl.SSLContext | bool, *, force_close: bool) -> aiohttp
     return session
 
 
+async def close_at_once(session: aiohttp.ClientSession) -> None:
+    """Close a session of our own, and what its kept connections run on: TLS in a tunnel would outlive the loop."""
+    kept = getattr(session.connector, "_conns", {}).values()
+    transports = [protocol.transport for connections in kept for protocol, *_ in connections]
+    await session.close()
+    for transport in transports:
+        if transport is not None:
+            transport.abort()
+    if transports:
+        await asyncio.sleep(0)  # their ends are calls of the loop
+
+
 def _never_repeat(session: aiohttp.ClientSession) -> None:
     # Left on, aiohttp sends a GET again by itself when a kept connection breaks: a request without a permit.
     session._retry_connection = False  # noqa: SLF001 - aiohttp's own test client sets it so; there is no option

@@ -128,6 +128,7 @@ class KakaClo:
         environment: "production" or "test"; None: the address in the environment variable KAKACLO_BASE_URL, or
             production. Named beside a KAKACLO_BASE_URL that says otherwise, it is refused.
         base_url: overrides both. HTTPS, or HTTP on loopback.
+        allow_http: speak plain HTTP to another machine, such as a sandbox in a container; never to KakaClo's own.
         rate_limit: the shop's bucket; None: 120 requests at once, then 2 per second, or as `bucket` has it.
         reserve: permits that the bulk lane never takes, so that interactive calls find one at once.
         timeout: seconds for one call once it has its permit, attempts and the pauses between them included.
@@ -157,6 +158,7 @@ class KakaClo:
         *,
         environment: Literal["production", "test"] | None = None,
         base_url: str | None = None,
+        allow_http: bool = False,
         rate_limit: RateLimit | None = None,
         reserve: int = 20,
         timeout: float = 30.0,
@@ -178,7 +180,7 @@ class KakaClo:
         )
         _check_kinds(caching=(caching, Caching), guards=(guards, Guards))
         secret = Token(token)
-        self._base_url = choose_base_url(environment, base_url)
+        self._base_url = choose_base_url(environment, base_url, allow_http=allow_http)
         self._broadcast = Broadcast()
         source = _source(bucket, rate_limit)
         transport = self._transport(session, record, proxy, ssl)

@@ -191,12 +191,14 @@ class Caching(Travels):
         check_number("Caching.size", self.size, whole=True)
 
 
-def choose_base_url(environment: str | None, base_url: str | None) -> str:
+def choose_base_url(environment: str | None, base_url: str | None, *, allow_http: bool = False) -> str:
     """Return the base URL to use, without a slash at its end: one place has one name, which journals are called by.
 
     Args:
         environment: "production" or "test"; None: as the environment variable KAKACLO_BASE_URL says, or production.
         base_url: overrides both.
+        allow_http: whether another machine may be spoken to over plain HTTP; KakaClo's own never are. No environment
+            variable allows it: whoever sets one address wrong would send the token to everybody on the way.
 
     Raises:
         ConfigurationError: an unknown environment, or another one than KAKACLO_BASE_URL names; or an address that is
@@ -207,6 +209,8 @@ def choose_base_url(environment: str | None, base_url: str | None) -> str:
         raise ConfigurationError(f"unknown environment {environment!r}: choose one of {known}")
     if base_url is not None and not isinstance(base_url, str):  # pyright: ignore[reportUnnecessaryIsInstance] - callers err
         raise ConfigurationError(f"base_url must be a text, not {type(base_url).__name__}")
+    if not isinstance(allow_http, bool):  # pyright: ignore[reportUnnecessaryIsInstance] - likewise; "no" is no refusal
+        raise ConfigurationError(f"allow_http must be True or False, not {type(allow_http).__name__}")
     named = os.environ.get("KAKACLO_BASE_URL")
     if not base_url and environment and named and named.rstrip("/") != ENVIRONMENTS[environment]:
         raise ConfigurationError(
@@ -222,7 +226,15 @@ def choose_base_url(environment: str | None, base_url: str | None) -> str:
     if not host or parts.scheme not in {"http", "https"} or parts.username or parts.query or parts.fragment:
         raise ConfigurationError("base_url must look like https://host/path, without user, query or fragment")
     if parts.scheme == "http" and not _is_loopback(host):
-        raise ConfigurationError(f"base_url must be HTTPS: over plain HTTP {host} would see the token")
+        if f".{host}".endswith((".kakaclo.com", ".kakaclo.com.")):
+            raise ConfigurationError(
+                f"base_url must be HTTPS: over plain HTTP all on the way to {host} see the token"
+            )
+        if not allow_http:
+            raise ConfigurationError(
+                f"base_url must be HTTPS: over plain HTTP {host} would see the token, and all on the way there;"
+                " if it is a sandbox, say allow_http=True (--allow-http)"
+            )
     default_port = {"http": ":80", "https": ":443"}[parts.scheme]
     return parts._replace(netloc=parts.netloc.lower().removesuffix(default_port)).geturl()
 

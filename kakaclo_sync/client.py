@@ -79,6 +79,7 @@ class KakaClo(BlockingProxy[async_client.KakaClo]):
         environment: "production" or "test"; None: the address in the environment variable KAKACLO_BASE_URL, or
             production. Named beside a KAKACLO_BASE_URL that says otherwise, it is refused.
         base_url: overrides both. HTTPS, or HTTP on loopback.
+        allow_http: speak plain HTTP to another machine, such as a sandbox in a container; never to KakaClo's own.
         rate_limit: the shop's bucket; None: 120 requests at once, then 2 per second, or as `bucket` has it.
         reserve: permits that the bulk lane never takes, so that interactive calls find one at once.
         timeout: seconds for one call once it has its permit, attempts and the pauses between them included.
@@ -106,6 +107,7 @@ class KakaClo(BlockingProxy[async_client.KakaClo]):
         *,
         environment: Literal["production", "test"] | None = None,
         base_url: str | None = None,
+        allow_http: bool = False,
         rate_limit: RateLimit | None = None,
         reserve: int = 20,
         timeout: float = 30.0,
@@ -125,6 +127,7 @@ class KakaClo(BlockingProxy[async_client.KakaClo]):
             token,
             environment=environment,
             base_url=base_url,
+            allow_http=allow_http,
             rate_limit=rate_limit,
             reserve=reserve,
             timeout=timeout,

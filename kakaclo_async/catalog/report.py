@@ -9,11 +9,11 @@ from typing import Final
 import attrs
 
 from kakaclo_async.models.pull import Window
-from kakaclo_async.travel import Travels
+from kakaclo_async.models.shown import Shown
 
 
 @attrs.frozen
-class Gap(Travels):
+class Gap(Shown):
     """A range that kept moving, or that KakaClo does not page: it is read again by the next run.
 
     Attributes:
@@ -28,7 +28,7 @@ class Gap(Travels):
 
 
 @attrs.frozen(kw_only=True)
-class MirrorReport(Travels):
+class MirrorReport(Shown):
     """What a run of a mirror did, so far or in the end.
 
     Attributes:
@@ -50,6 +50,8 @@ class MirrorReport(Travels):
         seconds: how long it took.
         finished: whether the run came to its end.
     """
+
+    _shown = ("products", "skus", "stock", "changes", "gone", "gaps", "requests", "seconds", "finished")
 
     products: int = 0
     skus: int = 0
@@ -75,7 +77,7 @@ class MirrorReport(Travels):
 
 
 @attrs.frozen(kw_only=True)
-class MirrorStatus(Travels):
+class MirrorStatus(Shown):
     """What a mirror's database holds.
 
     Attributes:
@@ -88,6 +90,8 @@ class MirrorStatus(Travels):
         stock_until: likewise for stock.
         gaps: ranges between those already pulled that the next run reads.
     """
+
+    _shown = ("products", "skus", "stock", "last_change", "gaps", "products_until", "stock_until")
 
     products: int
     skus: int
@@ -125,7 +129,7 @@ def _of_one_country(country: str | None) -> str | None:
 
 
 @attrs.frozen(kw_only=True)
-class Change(Travels):
+class Change(Shown):
     """One event.
 
     Attributes:
@@ -138,6 +142,8 @@ class Change(Travels):
         new: the value now.
         country: the country whose warehouses `old` and `new` count; None: all of them, or it is not about stock.
     """
+
+    _shown = ("id", "kind", "spu", "sku", "old", "new", "country", "at")
 
     id: int
     at: datetime

@@ -134,6 +134,9 @@ def _common(
             rich_help_panel=_COMMON,
         ),
     ] = None,
+    allow_http: Annotated[
+        bool, typer.Option("--allow-http", help="Plain HTTP to a sandbox elsewhere.", rich_help_panel=_COMMON)
+    ] = False,
     environment: Annotated[
         Literal["production", "test"] | None,
         typer.Option(help="KakaClo's environment.", show_default="production", rich_help_panel=_COMMON),
@@ -141,10 +144,7 @@ def _common(
     proxy: Annotated[
         str | None,
         typer.Option(
-            help="HTTP proxy; '' for none.",
-            metavar="URL",
-            show_default="HTTPS_PROXY",
-            rich_help_panel=_COMMON,
+            help="Proxy; '' for none.", metavar="URL", show_default="HTTPS_PROXY", rich_help_panel=_COMMON
         ),
     ] = None,
     ca_file: Annotated[
@@ -181,6 +181,7 @@ def _common(
         return KakaClo(
             source,
             base_url=base_url or None,
+            allow_http=allow_http,
             environment=environment,
             timeout=timeout,
             rate_limit=RateLimit(120, rate),

@@ -16,6 +16,7 @@ import attrs
 
 from kakaclo_async.errors import InvalidRequest
 from kakaclo_async.models.common import Number
+from kakaclo_async.models.shown import sized
 from kakaclo_async.travel import Travels, to_plain
 
 T = TypeVar("T")
@@ -100,7 +101,6 @@ def _cell(value: object) -> object:
     return json.dumps(plain, ensure_ascii=False) if isinstance(plain, (list, dict)) else plain
 
 
-_IMAGE_PROCESS: Final = "x-oss-process="
 _LONGEST_SIDE: Final = 4096
 
 
@@ -128,12 +128,7 @@ def resized_image(url: str, width: int, height: int, format: str = "webp") -> st
             )
     if not isinstance(kind, str) or not re.fullmatch(r"[a-z0-9]{1,8}", kind):
         raise InvalidRequest(f"format must be a word such as 'webp', not {_shown(kind)}")
-    address, hash_, fragment = url.strip().partition("#")
-    path, _, query = address.partition("?")
-    kept = [part for part in query.split("&") if part and not part.startswith(_IMAGE_PROCESS)]
-    # Commas and slashes stay as they are: the image server documents them so.
-    kept.append(f"{_IMAGE_PROCESS}image/resize,w_{width},h_{height},m_fill/format,{format}")
-    return f"{path}?{'&'.join(kept)}{hash_}{fragment}"
+    return sized(url, width, height, format)
 
 
 def _shown(value: object) -> str:

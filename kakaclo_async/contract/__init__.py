@@ -19,8 +19,8 @@ import attrs
 import msgspec
 
 from kakaclo_async.errors import InvalidRequest, MissingExtra
+from kakaclo_async.models.shown import Shown
 from kakaclo_async.protocol import SUCCESS, Answer, Request
-from kakaclo_async.travel import Travels
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -51,7 +51,7 @@ _TEXTS: Final = {  # the kinds of strings, each with one to try a pattern on
 
 
 @attrs.frozen(order=True)
-class Drift(Travels):
+class Drift(Shown):
     """One way in which real answers differ from the document.
 
     Attributes:

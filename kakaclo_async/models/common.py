@@ -6,6 +6,7 @@ from typing import Any, Final, Generic, Self, SupportsIndex, TypeVar, cast, over
 
 import attrs
 
+from kakaclo_async.models.shown import Shown, Tabled, count, cut
 from kakaclo_async.travel import (
     READ_AS,
     Travels,
@@ -115,7 +116,7 @@ class FrozenMapping(Travels, Mapping[str, V_co], Generic[V_co]):
         return len(self._items)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._items!r})"
+        return cut(f"{type(self).__name__}({self._items!r})", 199)
 
     def __reduce__(self) -> tuple[type[Self], tuple[object, ...]]:
         return type(self), (self._items,)
@@ -137,7 +138,7 @@ NO_EXTRA: Final[FrozenMapping[object]] = FrozenMapping()
 
 
 @attrs.frozen(kw_only=True)
-class Record(Travels):
+class Record(Shown):
     """The base of everything that KakaClo answers.
 
     Attributes:
@@ -153,7 +154,6 @@ class Record(Travels):
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         # One for all records: attrs would compile others for each class, a tenth of the package's import time.
-        cls.__repr__ = cls.__repr__  # type: ignore[method-assign] # its own, or Record's
         cls.__eq__ = Record.__eq__  # type: ignore[method-assign]
         cls.__hash__ = Record.__hash__  # type: ignore[method-assign]
 
@@ -168,13 +168,9 @@ class Record(Travels):
     def _compared(self) -> tuple[object, ...]:
         return tuple(getattr(self, field.name) for field in attrs.fields(type(self)) if field.eq)
 
-    def __repr__(self) -> str:
-        fields = [field.name for field in attrs.fields(type(self)) if field.repr]
-        return f"{type(self).__name__}({', '.join(f'{name}={getattr(self, name)!r}' for name in fields)})"
-
 
 @attrs.frozen(kw_only=True)
-class Page(Record, Generic[T_co]):
+class Page(Tabled, Record, Generic[T_co]):
     """One page of a list; iterable, with a length, indexable.
 
     Attributes:
@@ -183,6 +179,8 @@ class Page(Record, Generic[T_co]):
         page_number: from 1.
         page_size: what the server reports, which is not always what it serves.
     """
+
+    _rows = "list"
 
     list: tuple[T_co, ...] = ()
     total: int | None = None
@@ -205,9 +203,10 @@ class Page(Record, Generic[T_co]):
     def __repr__(self) -> str:
         rows = self.list or ()
         [kind] = {type(row).__name__ for row in rows} if len(set(map(type, rows))) == 1 else ["Row"]
+        words = count(0, kind).removeprefix("0 ")
         of = "" if self.total is None else f" of {self.total:,}"
         place = "" if self.page_number is None else f", page {self.page_number:,}"
-        return f"Page({len(rows):,}{of} {_plural(kind)}{place})"
+        return f"Page({len(rows):,}{of} {words}{place})"
 
     def to_dict(self) -> dict[str, object]:
         """Return it as plain data; `of` names what its rows are, so that they can be read again."""
@@ -224,13 +223,8 @@ class Page(Record, Generic[T_co]):
         return super().from_plain(value, kind)
 
 
-def _plural(name: str) -> str:
-    words = "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in name)
-    return f"{words[1:-1]}ies" if words.endswith("y") else f"{words[1:]}s"
-
-
 @attrs.frozen
-class Option(Travels):
+class Option(Shown):
     """One property of a SKU: a colour, a size, a print.
 
     Attributes:
@@ -238,6 +232,8 @@ class Option(Travels):
         value: "Black", "XL"; may be empty; None when the text could not be read.
         raw: the JSON text as it came.
     """
+
+    _brief = "value"
 
     name: str | None
     value: str | None

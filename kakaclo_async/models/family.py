@@ -13,7 +13,7 @@ import attrs
 
 from kakaclo_async.models.freight import Item
 from kakaclo_async.models.order import Fulfillment, FulfillmentStatus, Order, OrderStatus, ShippingAddress
-from kakaclo_async.travel import Travels
+from kakaclo_async.models.shown import Tabled
 
 
 class FamilyStatus(StrEnum):
@@ -30,7 +30,7 @@ class FamilyStatus(StrEnum):
 
 
 @attrs.frozen(kw_only=True)
-class Family(Travels):
+class Family(Tabled):
     """All orders with one custom order id, oldest first.
 
     Attributes:
@@ -38,6 +38,9 @@ class Family(Travels):
         orders: as KakaClo has them now; orders that were just placed may take some minutes to show up.
         asked: what was asked for; None when not known.
     """
+
+    _shown = ("custom_order_id", "orders", "asked")
+    _rows = "orders"
 
     custom_order_id: str
     orders: tuple[Order, ...]

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
+from html import escape
 from typing import Final, cast
 
 import attrs
@@ -21,6 +22,7 @@ from kakaclo_async.models._checks import (
     text,
 )
 from kakaclo_async.models.common import OpenStrEnum, Record, wire
+from kakaclo_async.models.shown import Shown, Tabled, cut, grid
 from kakaclo_async.travel import Travels, fields_of, read_plain, to_plain
 
 _DAYS: Final = re.compile(r"\s*(\d{1,4})(?:\s*(?:[~～\-–—]|to)\s*(\d{1,4}))?\b", re.ASCII | re.IGNORECASE)  # noqa: RUF001 # KakaClo writes full-width signs at times
@@ -45,7 +47,7 @@ def as_channel_type(name: str) -> str:
 
 
 @attrs.frozen
-class Item(Travels):
+class Item(Shown):
     """A line of a cart or an order.
 
     Attributes:
@@ -66,7 +68,7 @@ def items_tuple(items: Iterable[Item | Mapping[str, object]]) -> tuple[Item, ...
 
 
 @attrs.frozen
-class FreightRequest(Travels):
+class FreightRequest(Shown):
     """A cart and where it goes.
 
     Attributes:
@@ -106,6 +108,14 @@ class FreightOption(Record):
         delivery_time: as the API words it: "6~9 Business Days".
     """
 
+    _shown = (
+        "channel_type",
+        "channel_code",
+        "estimated_freight",
+        "estimated_freight_currency",
+        "delivery_time",
+    )
+
     channel_type: ChannelType | None = None
     estimated_freight: Decimal | None = None
     delivery_time: str | None = None
@@ -129,12 +139,14 @@ class LogisticsChannel(FreightOption):
 
 
 @attrs.frozen
-class FreightQuote(Travels):
+class FreightQuote(Tabled):
     """The offers for one cart and country, one per channel type.
 
     Attributes:
         options: as the server ordered them.
     """
+
+    _rows = "options"
 
     options: tuple[FreightOption, ...] = ()
 
@@ -209,6 +221,20 @@ class FreightMatrix(Travels, Mapping[tuple[Cart, str], FreightQuote | KakaCloErr
         failed = sum(isinstance(cell, KakaCloError) for cell in self._cells.values())
         return f"<FreightMatrix of {len(self)} quotes, {failed} failed>"
 
+    def _repr_html_(self) -> str:
+        rows = ([escape(text) for text in _told(*key, cell)] for key, cell in self._cells.items())
+        return grid(["cart", "country", "cheapest", "delivery_time"], rows, len(self))
+
+
+def _told(cart: Cart, code: str, cell: FreightQuote | KakaCloError) -> tuple[str, ...]:
+    """Return the texts of a row: cart, country, and the cheapest offer or the kind of the error."""
+    items = cut(", ".join(f"{item.quantity} x {item.sku}" for item in cart[:4]), 80)
+    if isinstance(cell, KakaCloError):
+        return items, code, type(cell).__name__, ""
+    best = cell.cheapest or FreightOption()
+    price = f"{best.estimated_freight or ''} {best.estimated_freight_currency or ''}"
+    return items, code, cut(price.strip(), 40), cut(best.delivery_time or "", 40)
+
 
 @attrs.frozen(kw_only=True)
 class _Cell(Travels):
@@ -235,7 +261,7 @@ def _days(option: FreightOption) -> tuple[bool, int, int]:
 
 
 @attrs.frozen
-class OrderProblem(Travels):
+class OrderProblem(Shown):
     """Something that keeps an order from being placed.
 
     Attributes:
@@ -251,7 +277,7 @@ class OrderProblem(Travels):
 
 
 @attrs.frozen(kw_only=True)
-class OrderCheck(Travels):
+class OrderCheck(Shown):
     """What a preflight found; amounts in US dollars.
 
     Attributes:
@@ -261,6 +287,8 @@ class OrderCheck(Travels):
         freight: for the order's own channel type.
         balance: what orders are paid from.
     """
+
+    _shown = ("problems", "sub_total", "freight", "balance", "quote")
 
     problems: tuple[OrderProblem, ...]
     sub_total: Decimal | None = None

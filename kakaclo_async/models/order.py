@@ -18,7 +18,7 @@ from kakaclo_async.models._checks import (
 from kakaclo_async.models.address_checks import address_problems
 from kakaclo_async.models.common import OpenStrEnum, Option, Record, wire
 from kakaclo_async.models.freight import ChannelType, Item, OrderProblem, as_channel_type, items_tuple
-from kakaclo_async.travel import Travels
+from kakaclo_async.models.shown import Shown, Tabled
 
 
 class OrderStatus(OpenStrEnum):
@@ -108,7 +108,7 @@ class SalePlatform(OpenStrEnum):
 
 @without_locals
 @attrs.frozen(kw_only=True)
-class Address(Travels):
+class Address(Shown):
     """Where an order goes. Its repr shows the country alone.
 
     Attributes:
@@ -149,7 +149,7 @@ def _sale_platform(name: str | None) -> str | None:
 
 @without_locals
 @attrs.frozen(kw_only=True)
-class NewOrder(Travels):
+class NewOrder(Shown):
     """An order to place (`POST /v2/order/orders`).
 
     Attributes:
@@ -163,6 +163,7 @@ class NewOrder(Travels):
         InvalidRequest: when a limit is broken.
     """
 
+    _shown = ("custom_order_id", "channel_type", "address", "items")
     address: Address = attrs.field(validator=instance_of(Address), metadata=wire("orderAddresses"))
     items: tuple[Item, ...] = attrs.field(
         converter=items_tuple, validator=filled(Item), metadata=wire("orderItemsList")
@@ -180,7 +181,7 @@ def _only_id(created: "CreatedOrder") -> tuple[str, ...]:
 
 
 @attrs.frozen
-class CreatedOrder(Travels):
+class CreatedOrder(Shown):
     """What placing an order gave.
 
     Attributes:
@@ -222,6 +223,7 @@ class OrderItem(Record):
         country_code: the country of the warehouse that delivers it, "CN" or "US"; a partial refund names it.
     """
 
+    _shown = ("item_id", "sku_code", "product_num", "amount", "total", "refund_status", "country_code")
     id: str | None = None
     item_id: str | None = None
     sku_code: str | None = None
@@ -258,6 +260,7 @@ class Fulfillment(Record):
         tracking_infos: newest first.
     """
 
+    _shown = ("id", "status", "carrier", "tracking_code", "delivery_time", "items")
     id: str | None = None
     pack_id: str | None = None
     status: PackageStatus | None = None
@@ -271,7 +274,7 @@ class Fulfillment(Record):
 
 
 @attrs.frozen(kw_only=True)
-class Order(Record):
+class Order(Tabled, Record):
     """A placed order (`GET /v2/order/orders`); the V1 names that some V2 answers still carry are read too.
 
     Attributes:
@@ -281,6 +284,8 @@ class Order(Record):
         update_date: UTC, like all times.
     """
 
+    _shown = ("id", "custom_order_id", "status", "refund_status", "final_amount", "order_items")
+    _rows = "order_items"
     id: str
     custom_order_id: str | None = None
     status: OrderStatus | None = None
@@ -312,7 +317,7 @@ class Order(Record):
 
 
 @attrs.frozen
-class Balance(Travels):
+class Balance(Shown):
     """What is left to pay orders from (`GET /v1/payment/balance`, whose answer is not documented).
 
     Attributes:

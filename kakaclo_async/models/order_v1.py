@@ -7,6 +7,7 @@ import attrs
 
 from kakaclo_async.models.common import OpenStrEnum, Option, Record, wire
 from kakaclo_async.models.order import CarrierType, ShippingAddress, StockStatus, TrackingInfo
+from kakaclo_async.models.shown import Tabled
 
 
 class OrderStatusV1(OpenStrEnum):
@@ -32,6 +33,8 @@ class OrderItemV1(Record):
         subtotal: price times number.
     """
 
+    _shown = ("id", "sku_code", "product_num", "purchase_prices", "subtotal")
+
     id: str | None = None
     sku_code: str | None = None
     product_name: str | None = None
@@ -55,6 +58,8 @@ class FulfillmentV1(Record):
         tracking_infos: newest first.
     """
 
+    _shown = ("id", "carrier", "tracking_code", "delivery_time", "items")
+
     id: str | None = None
     carrier: str | None = None
     carrier_type: CarrierType | None = None
@@ -66,13 +71,16 @@ class FulfillmentV1(Record):
 
 
 @attrs.frozen(kw_only=True)
-class OrderV1(Record):
+class OrderV1(Tabled, Record):
     """A placed order under its V1 names (`GET /v1/order/orders`).
 
     Attributes:
         total_amount: what the order costs, in US dollars.
         final_amount: the same under its newer name, which stands beside the other; None when the answer has none.
     """
+
+    _shown = ("id", "custom_order_id", "status", "total_amount", "order_items")
+    _rows = "order_items"
 
     id: str
     custom_order_id: str | None = None

@@ -8,7 +8,7 @@ from typing import Final
 import attrs
 
 from kakaclo_async.models.common import Attributes, OpenIntEnum, OpenStrEnum, Option, Record, wire
-from kakaclo_async.travel import Travels
+from kakaclo_async.models.shown import Shown, Tabled
 
 
 class ProductStatus(OpenIntEnum):
@@ -75,6 +75,8 @@ class Sku(Record):
         option1: a colour, as a rule; option2 a size; option3 a print.
     """
 
+    _shown = ("sku", "option1", "option2", "option3", "price", "stock", "sku_status")
+
     sku: str
     sku_name: str | None = None
     main_img: str | None = None
@@ -101,7 +103,7 @@ class SkuImages(Record):
 
 
 @attrs.frozen(kw_only=True)
-class Product(Record):
+class Product(Tabled, Record):
     """A product, KakaClo's SPU, with all its SKUs (`GET /v1/product/products`).
 
     Attributes:
@@ -110,6 +112,9 @@ class Product(Record):
         stock: the sum over all SKUs.
         update_time: UTC; windows of updates go by it.
     """
+
+    _shown = ("spu", "product_name", "price", "stock", "spu_status", "sku_details")
+    _rows = "sku_details"
 
     spu: str
     kk_product_id: int | None = None
@@ -129,9 +134,17 @@ class Product(Record):
     sku_details: tuple[Sku, ...] = ()
     sku_img_url: tuple[SkuImages, ...] = ()
 
+    @property
+    def _picture(self) -> str | None:
+        every = [
+            *(sku.main_img for sku in self.sku_details),
+            *(url for one in self.sku_img_url for url in one.img_url),
+        ]
+        return next(filter(None, every), None)
+
 
 @attrs.frozen
-class SizeValue(Travels):
+class SizeValue(Shown):
     """One cell of a size chart: a size's name, and its measure (a Decimal if it is a number)."""
 
     name: str | None = None
@@ -139,7 +152,7 @@ class SizeValue(Travels):
 
 
 @attrs.frozen
-class SizeRow(Travels):
+class SizeRow(Shown):
     """One row of a size chart: "Sleeve Length" of every size."""
 
     name: str | None = None
@@ -147,7 +160,7 @@ class SizeRow(Travels):
 
 
 @attrs.frozen
-class SizeSheet(Travels):
+class SizeSheet(Shown):
     """One size chart."""
 
     sheet_name: str | None = None
@@ -155,7 +168,7 @@ class SizeSheet(Travels):
 
 
 @attrs.frozen
-class SizeContent(Travels):
+class SizeContent(Shown):
     """The size charts of a model; iterable, with a length, indexable.
 
     Attributes:
@@ -216,6 +229,8 @@ class Category(Record):
         child: the categories right below.
     """
 
+    _shown = ("category_id", "name", "level", "child")
+
     category_id: int | None = None
     name: str | None = None
     parent_id: int | None = None
@@ -244,6 +259,8 @@ class Warehouse(Record):
         country_code: "CN", "US"; "CN_S" and "CN_N" before 2023-04.
         country_cn: the country's name.
     """
+
+    _shown = ("warehouse_id", "warehouse_code", "country_code", "status")
 
     warehouse_id: int | None = None
     warehouse_code: str | None = None

@@ -10,7 +10,7 @@ from kakaclo_async.models._checks import as_tuple, each, optional_text, positive
 from kakaclo_async.models.common import OpenStrEnum, Record
 from kakaclo_async.models.freight import Item
 from kakaclo_async.models.order import FulfillmentStatus, Order, OrderItem, OrderStatus, PackageStatus
-from kakaclo_async.travel import Travels
+from kakaclo_async.models.shown import Shown
 
 
 class RefundReason(OpenStrEnum):
@@ -32,7 +32,7 @@ class RefundStatus(OpenStrEnum):
 
 
 @attrs.frozen(kw_only=True)
-class RefundItem(Travels):
+class RefundItem(Shown):
     """A line to refund, with the facts of the queried `OrderItem`.
 
     Attributes:
@@ -55,7 +55,7 @@ def _items_tuple(items: Iterable[RefundItem]) -> tuple[RefundItem, ...]:
 
 @without_locals
 @attrs.frozen(kw_only=True)
-class NewRefund(Travels):
+class NewRefund(Shown):
     """A refund to ask for (`POST /v2/order/orders/{id}/refund`), possible until the order is shipped.
 
     Attributes:
@@ -88,7 +88,7 @@ class Refund(Record):
 
 
 @attrs.frozen(kw_only=True)
-class RefundPlan(Travels):
+class RefundPlan(Shown):
     """What a refund would send, and bring.
 
     Attributes:

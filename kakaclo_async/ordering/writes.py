@@ -19,7 +19,7 @@ from kakaclo_async.errors import LeaseLost
 from kakaclo_async.models._checks import as_country
 from kakaclo_async.models.common import Number
 from kakaclo_async.models.freight import Item, as_channel_type
-from kakaclo_async.travel import Travels
+from kakaclo_async.models.shown import Shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -41,7 +41,7 @@ class WriteStatus(StrEnum):
 
 
 @attrs.frozen(kw_only=True)
-class Entry(Travels):
+class Entry(Shown):
     """One write, as the journal has it; it never shows its payload.
 
     Attributes:
@@ -60,6 +60,8 @@ class Entry(Travels):
         is_witnessed: whether `settles_at` was measured by the monotonic clock of this process, which made the last
             attempt.
     """
+
+    _shown = ("kind", "key", "status", "outcome", "why", "attempts")
 
     kind: str
     key: str

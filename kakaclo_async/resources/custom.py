@@ -323,7 +323,7 @@ def unknown_design(key: str, why: str, settles_at: datetime | None) -> OutcomeUn
 
 
 def _key(row: DesignModel | Design | Undecodable) -> object:
-    return row.key if isinstance(row, Undecodable) else repr(row) if row.id is None else row.id
+    return row.key if isinstance(row, Undecodable) else row if row.id is None else row.id
 
 
 def _texts(values: Iterable[str] | None, what: str) -> tuple[str, ...] | None:

@@ -155,7 +155,8 @@ def model(name: object) -> Any:
     while todo:
         kind = todo.pop()
         # attrs leaves behind the class that it made slots for, and the decoder makes some of the same names.
-        if kind.__name__ == name and "__slots__" in vars(kind) and "codec" not in kind.__module__:
+        own = "__slots__" in vars(kind) and (attrs.has(kind) or "from_plain" in vars(kind))
+        if kind.__name__ == name and own and "codec" not in kind.__module__:
             return kind
         todo += kind.__subclasses__()
     raise Unreadable((("of",), "there is no model of this name"))

@@ -49,6 +49,29 @@ def test_plain_http_is_taken_on_loopback(url):
     assert choose_base_url("production", url) == url
 
 
+@pytest.mark.parametrize("url", ["http://kakaclo:8700/openapi", "http://10.0.0.1/x", "http://notkakaclo.com"])
+def test_plain_http_to_another_machine_needs_leave(url, monkeypatch):
+    with pytest.raises(ConfigurationError, match="allow_http=True"):
+        choose_base_url(None, url)
+    assert choose_base_url(None, url, allow_http=True) == url
+    monkeypatch.setenv("KAKACLO_BASE_URL", url)
+    monkeypatch.setenv("KAKACLO_ALLOW_HTTP", "1")
+    with pytest.raises(ConfigurationError, match="allow_http=True"):
+        choose_base_url(None, None)
+    assert choose_base_url(None, None, allow_http=True) == url
+
+
+@pytest.mark.parametrize("host", ["developer.kakaclo.com", "kakaclo.com", "KakaClo.COM", "a.kakaclo.com."])
+def test_kakaclo_itself_never_gets_plain_http(host):
+    with pytest.raises(ConfigurationError, match="must be HTTPS"):
+        choose_base_url(None, f"http://{host}/openapi", allow_http=True)
+
+
+def test_leave_is_a_yes_or_no():
+    with pytest.raises(ConfigurationError, match="allow_http must be True or False, not str"):
+        choose_base_url(None, "http://kakaclo:8700/openapi", allow_http="no")
+
+
 @pytest.mark.parametrize(
     "url",
     [

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 import attrs
 import pytest
 from support.shop import ADDRESS
+from support.travelling import whole
 
 from kakaclo_async import (
     FreightRequest,
@@ -107,8 +108,8 @@ async def outcome(kk, monkeypatch, call, given):
         except Exception as error:  # noqa: BLE001 - compared below
             came = (type(error), str(error))
     if isinstance(came, Mapping):
-        came = [(key, str(value)) for key, value in came.items()]
-    return repr(came), Counter(map(repr, sent))
+        came = [(key, whole(value)) for key, value in came.items()]
+    return whole(came), Counter(map(repr, sent))
 
 
 @pytest.mark.kakaclo_sandbox(products=5, index_lag=0, capacity=10_000, per_second=10_000)

@@ -231,7 +231,7 @@ def read_meaning(found: Any, meaning: Any) -> Any:
     """Return what a value is read as, in the form of its meaning: only what the meaning names."""
     if meaning is UNTOLD:
         return meaning
-    if isinstance(meaning, dict):
+    if isinstance(meaning, dict) and not isinstance(found, dict):  # of what no model describes, all is meant
         return {name: read_meaning(getattr(found, name), held) for name, held in meaning.items()}
     if isinstance(meaning, tuple) and len(meaning) == len(found):
         return tuple(read_meaning(one, held) for one, held in zip(found, meaning, strict=True))

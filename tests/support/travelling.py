@@ -17,7 +17,7 @@ import kakaclo_sync
 from kakaclo_async import KakaCloError, catalog, ordering, public
 from kakaclo_async.models import common, freight
 from kakaclo_async.models.common import Attributes, FrozenMapping, Number, OpenIntEnum, OpenStrEnum
-from kakaclo_async.travel import MEASURE, READ_AS
+from kakaclo_async.travel import MEASURE, READ_AS, to_plain
 
 # What is public and attrs made, or is a value of the models: nothing of it is left out by hand.
 VALUES = {Number, FrozenMapping, Attributes, freight.FreightMatrix}
@@ -46,6 +46,11 @@ def public_errors():
     """Return every class of error."""
     found = [getattr(public, name) for name in public.NAMES]
     return [one for one in found if isinstance(one, type) and issubclass(one, KakaCloError)]
+
+
+def whole(value):
+    """Return all that a result says, exactly: its repr is cut."""
+    return str(to_plain(value))
 
 
 words = st.text(alphabet="ABCxyz019", min_size=1, max_size=6)

@@ -31,6 +31,8 @@ from kakaclo_async.models.common import Page
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from kakaclo_async.events import Named
+
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -64,6 +66,7 @@ class Request(Generic[T_co]):
     Attributes:
         method: "GET" or "POST".
         path: below the base URL, its parameters quoted.
+        route: the path before its parameters were filled in: what is counted together, and names no order.
         result: the type that `data` is read as.
         query: pairs of the query string.
         body: the JSON body, if any; it may hold an address and is never shown.
@@ -86,6 +89,16 @@ class Request(Generic[T_co]):
     again: bool = attrs.field(default=False, eq=False)
     repeated: bool = attrs.field(default=False, eq=False)
     scrub: Callable[[str], str] = attrs.field(default=_as_it_is, repr=False, eq=False)
+    route: str = attrs.field(repr=False, eq=False)
+
+    @route.default
+    def _without_parameters(self) -> str:
+        return self.path
+
+    @property
+    def named(self) -> Named:
+        """What events call it."""
+        return {"method": self.method, "path": self.path, "route": self.route}
 
     @property
     def label(self) -> str:

@@ -28,6 +28,7 @@ from kakaclo_async.cli.command import (
     sentence,
     with_common_options,
 )
+from kakaclo_async.cli.doctor import doctor
 from kakaclo_async.cli.export import export
 from kakaclo_async.cli.mirror import changes, mirror, status
 from kakaclo_async.cli.output import Result, Table, drop_stdout, one_line, show
@@ -198,7 +199,7 @@ async def _first(rows: AsyncGenerator[T, None]) -> T | None:
         return await anext(opened, None)
 
 
-for own in (drift, board):
+for own in (drift, board, doctor):
     app.command()(with_common_options(own, own, 2))
 for local in (demo, sandbox, as_command(mirror), status, changes, export):
     app.command()(local)

@@ -45,7 +45,7 @@ _SCOPE: Final = "kakaclo"
 _CODE: Final = re.compile(r"[A-Za-z0-9_.-]{1,40}")
 _NAMELESS: Final = "kakaclo call"
 
-_instruments: WeakKeyDictionary[metrics.MeterProvider, Instruments] = WeakKeyDictionary()
+_instruments: WeakKeyDictionary[object, Instruments] = WeakKeyDictionary()
 _watched: WeakSet[object] = WeakSet()
 
 
@@ -103,9 +103,12 @@ def watch(
     """
     if client in _watched:
         raise ConfigurationError("this client is instrumented already: call the function that ended it first")
-    provider = meter_provider or metrics.get_meter_provider()
+    # The global provider may be set later than a client is instrumented, and is then another object.
+    is_global = meter_provider in {None, metrics.get_meter_provider()}
+    provider = metrics.get_meter_provider if is_global else meter_provider
     if (instruments := _instruments.get(provider)) is None:
-        instruments = _instruments[provider] = Instruments(provider.get_meter(_SCOPE, __version__))
+        meter = metrics.get_meter(_SCOPE, __version__, None if is_global else meter_provider)
+        instruments = _instruments[provider] = Instruments(meter)
     tracer = trace.get_tracer(_SCOPE, __version__, tracer_provider)
     made = _Watch(tracer, instruments, stats, _server(base_url), dict(attributes or {}))
     made.unsubscribe = on_event(made)

@@ -74,3 +74,36 @@ def test_nothing_but_telemetry_loads_opentelemetry():
     program = "import sys, kakaclo_async.catalog, kakaclo_sync as k; k.KakaClo('t'); print('opentelemetry' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
     assert done.stdout == "False\n"
+
+
+@pytest.mark.process
+def test_a_provider_that_is_set_later_hears_of_clients_that_were_instrumented_before_and_after(
+    kakaclo_sync_sandbox,
+):
+    import subprocess
+
+    program = f"""
+from opentelemetry import metrics
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from kakaclo_sync import KakaClo
+from kakaclo_sync.telemetry import instrument
+
+clients = [KakaClo({kakaclo_sync_sandbox.token!r}, base_url={kakaclo_sync_sandbox.url!r}) for _ in "abc"]
+instrument(clients[0], attributes={{"shop": "a"}})
+reader = InMemoryMetricReader()
+metrics.set_meter_provider(MeterProvider([reader]))
+instrument(clients[1], attributes={{"shop": "b"}})
+instrument(clients[2], attributes={{"shop": "c"}}, meter_provider=metrics.get_meter_provider())
+for kk in clients:
+    kk.payment.balance()
+found = {{}}
+for scope in reader.get_metrics_data().resource_metrics[0].scope_metrics:
+    for metric in scope.metrics:
+        found[metric.name] = "".join(sorted({{point.attributes["shop"] for point in metric.data.data_points}}))
+print(found["kakaclo.permit.level"], found["kakaclo.call.duration"])
+"""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program], check=True, capture_output=True, text=True
+    )
+    assert (done.stdout, done.stderr) == ("abc abc\n", "")

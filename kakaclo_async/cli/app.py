@@ -5,7 +5,7 @@ import inspect
 import logging
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -55,8 +55,9 @@ class _Log(logging.Handler):
         self.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
 
     def emit(self, record: logging.LogRecord) -> None:
-        sys.stderr.write(f"{one_line(self.format(record))}\n")
-        sys.stderr.flush()
+        with suppress(OSError, ValueError):  # what nobody can read must not end what is under way
+            sys.stderr.write(f"{one_line(self.format(record))}\n")
+            sys.stderr.flush()
 
 
 _log = _Log()

@@ -157,7 +157,7 @@ class _Watch:
         """Make of an event what it stands for."""
         if isinstance(event, CallEnded):
             self._end_call(event)
-        elif not self._ended or self._calls:
+        elif not self._ended or asyncio.current_task() in self._calls:
             self._take(event)
 
     def _take(self, event: Event) -> None:

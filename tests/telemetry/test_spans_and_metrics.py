@@ -153,7 +153,9 @@ async def test_nothing_is_told_after_the_end_but_calls_under_way_are_told_to_the
     while not sandbox.requests.total():
         await asyncio.sleep(0.1)
     end()
+    await kk.warehouses.all()
     await under_way
+    assert not telemetry.named("GET /v1/product/countryAndWarehouse")
     [call] = [span for span in telemetry.spans if span.kind is SpanKind.INTERNAL]
     assert call.attributes["kakaclo.attempts"] == 2
     told = len(telemetry.spans)

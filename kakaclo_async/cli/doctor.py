@@ -30,7 +30,7 @@ _ORDERS: Final = "GET /v2/order/orders"
 _READINGS: Final = {
     "updateDate or modifyDate": (_ORDERS, ("data.list[].updateDate", "data.list[].modifyDate")),
     "order ids": (_ORDERS, ("data.list[].id",)),
-    "refund ids": ("GET /v2/order/orders/refund/{orderId}", ("data.list[].refundNo",)),
+    "refund ids": ("GET /v2/order/orders/refund/{id}", ("data.list[].refundNo",)),
     "balance": ("GET /v1/payment/balance", ("data",)),
 }
 """Where the documents contradict themselves, or are silent, and the fields of answers that tell."""

@@ -8,6 +8,9 @@ import pytest
 from support.ports import free_port
 from support.terminal import TOKEN, Hosted
 
+from kakaclo_async.cli.doctor import _readings
+from kakaclo_async.contract import Recording
+from kakaclo_async.protocol import Answer, Request
 from kakaclo_async.sandbox import Fault
 
 CHECKS = [
@@ -173,3 +176,23 @@ def test_it_tells_what_orders_look_like_once_there_is_one(doctor, ordered):
     _, found = doctor()
     assert found["updateDate or modifyDate"] == ("ok", "modifyDate: time string")
     assert found["order ids"] == ("ok", "id: numeric string")
+
+
+def test_the_answers_tell_names_and_types_wherever_the_documents_contradict_themselves():
+    """All of them in forms that the sandbox does not send."""
+    recording = Recording()
+    for path, row in {
+        "/v2/order/orders": {"id": 7, "updateDate": "2022-01-07T03:29:18Z"},
+        "/v2/order/orders/refund/7": {"refundNo": 9},
+    }.items():
+        body = json.dumps({"code": 10000, "data": {"list": [row]}}).encode()
+        recording.observe(Request(method="GET", path=path, result=object), Answer(200, {}, body))
+    body = b'{"code": 10000, "data": {"balance": 1.5}}'
+    recording.observe(Request(method="GET", path="/v1/payment/balance", result=object), Answer(200, {}, body))
+    assert {finding.check: finding.text for finding in _readings(recording)} == {
+        "orderAddress or orderAddresses": "no read tells: an order finds out by itself",
+        "updateDate or modifyDate": "updateDate: time string",
+        "order ids": "id: integer",
+        "refund ids": "refundNo: integer",
+        "balance": "data: object",
+    }

@@ -116,8 +116,9 @@ def watch(
     _watched.add(client)
 
     def end() -> None:
-        _watched.discard(client)
-        made.end()
+        if made in instruments.clients:  # the client may be instrumented anew by now
+            _watched.discard(client)
+            made.end()
 
     return end
 

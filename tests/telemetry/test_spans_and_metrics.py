@@ -170,6 +170,9 @@ async def test_a_client_is_instrumented_once_at_a_time(kk, telemetry, end):
         instrument(kk.bulk(), **telemetry.providers)
     end()
     instrument(kk, **telemetry.providers)
+    end()
+    with pytest.raises(ConfigurationError, match="already"):
+        instrument(kk, **telemetry.providers)
     await kk.payment.balance()
     assert len(telemetry.spans) == 2
 

@@ -13,13 +13,13 @@ from urllib.request import getproxies, proxy_bypass
 import attrs
 
 from kakaclo_async.errors import ConfigurationError
-from kakaclo_async.events import CallEnded, CallStarted, Lane
+from kakaclo_async.events import CallEnded, CallStarted, Lane, Named
 from kakaclo_async.travel import Travels
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from kakaclo_async.events import Event, Named, Sent
+    from kakaclo_async.events import Event, Sent
 
 __version__ = "0.1.0"
 
@@ -165,7 +165,7 @@ class Budget:
             named: what the request is called; None if it is built when its permit is there.
         """
         lane, started, error = self.options.lane, clock(), None
-        named = named or {"method": "", "path": "", "route": ""}
+        named = named or Named(method="", path="", route="")
         emit(CallStarted(**named, lane=lane))
         try:
             yield
@@ -175,7 +175,7 @@ class Budget:
         finally:
             code = None
             if (sent := self.sent) is not None:
-                named, code = {"method": sent.method, "path": sent.path, "route": sent.route}, sent.code
+                named, code = Named(method=sent.method, path=sent.path, route=sent.route), sent.code
             emit(
                 CallEnded(
                     **named,

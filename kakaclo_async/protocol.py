@@ -59,6 +59,10 @@ def _as_it_is(text: str) -> str:
     return text
 
 
+def _path_of(request: Request[object]) -> str:
+    return request.path
+
+
 @attrs.frozen(slots=True, kw_only=True)
 class Request(Generic[T_co]):
     """One request, ready to send.
@@ -89,11 +93,7 @@ class Request(Generic[T_co]):
     again: bool = attrs.field(default=False, eq=False)
     repeated: bool = attrs.field(default=False, eq=False)
     scrub: Callable[[str], str] = attrs.field(default=_as_it_is, repr=False, eq=False)
-    route: str = attrs.field(repr=False, eq=False)
-
-    @route.default
-    def _without_parameters(self) -> str:
-        return self.path
+    route: str = attrs.field(default=attrs.Factory(_path_of, takes_self=True), repr=False, eq=False)
 
     @property
     def named(self) -> Named:

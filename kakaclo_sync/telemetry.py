@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kakaclo_async import telemetry as _needs_the_extra  # noqa: F401 - says what to install
-from kakaclo_async.telemetry.watch import watch
+from kakaclo_async.telemetry import watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -39,5 +38,6 @@ def instrument(
     Raises:
         ConfigurationError: the client is instrumented already.
     """
-    base_url = kk._target()._base_url  # noqa: SLF001 - of this project
-    return watch(kk._bridge, kk.on_event, kk.stats, base_url, tracer_provider, meter_provider, attributes)  # noqa: SLF001
+    bridge, client = kk._bridge, kk._target()  # noqa: SLF001 - packages share privates
+    base_url = client._base_url  # noqa: SLF001 - see above
+    return watch.watch(bridge, kk.on_event, kk.stats, base_url, tracer_provider, meter_provider, attributes)

@@ -162,7 +162,7 @@ def _bucket(kk: KakaClo) -> Finding:
 async def _journal(kk: KakaClo, given: str | None) -> Finding:
     try:
         book, is_there = await open_journal(kk, given, 600.0, make=False)
-        writes = await book.pending() if is_there else []
+        writes = await book.pending() if is_there else ()
     except KakaCloError as error:
         return Finding("journal", "fail", sentence(error))
     if not is_there:

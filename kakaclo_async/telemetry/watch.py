@@ -151,7 +151,8 @@ class _Watch:
     _ended: bool = attrs.field(default=False, init=False)
     # By task, the last one first: a token function may call the client in the midst of another call.
     _calls: WeakKeyDictionary[asyncio.Task[object], list[tuple[trace.Span, Token[Context]]]] = attrs.field(
-        factory=WeakKeyDictionary, init=False
+        factory=WeakKeyDictionary["asyncio.Task[object]", "list[tuple[trace.Span, Token[Context]]]"],
+        init=False,
     )
 
     def __call__(self, event: Event) -> None:

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import ipaddress
 import os
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from math import inf
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import attrs
 
 from kakaclo_async.errors import ConfigurationError
-from kakaclo_async.events import Lane
+from kakaclo_async.events import CallEnded, CallStarted, Lane, Named
 from kakaclo_async.travel import Travels
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from kakaclo_async.events import Event, Sent
 
 __version__ = "0.1.0"
 
@@ -130,6 +135,7 @@ class Budget:
         left: whether a request may have left.
         renewals: how often the token had been renewed when this attempt read it.
         renewed: whether this request had a try with another token.
+        sent: the event of the last request that left, or was to.
     """
 
     options: Options
@@ -142,6 +148,42 @@ class Budget:
     left: bool = False
     renewals: int = 0
     renewed: bool = False
+    sent: Sent | None = None
+
+    @contextmanager
+    def told(
+        self, emit: Callable[[Event], None], clock: Callable[[], float], named: Named | None
+    ) -> Generator[None]:
+        """Tell of the start and the end of a call.
+
+        Args:
+            emit: takes the events.
+            clock: tells the loop's time.
+            named: what the request is called; None if it is built when its permit is there.
+        """
+        lane, started, error = self.options.lane, clock(), None
+        named = named or Named(method="", path="", route="")
+        emit(CallStarted(**named, lane=lane))
+        try:
+            yield
+        except BaseException as failure:
+            error = type(failure).__name__
+            raise
+        finally:
+            code = None
+            if (sent := self.sent) is not None:
+                named, code = Named(method=sent.method, path=sent.path, route=sent.route), sent.code
+            emit(
+                CallEnded(
+                    **named,
+                    lane=lane,
+                    attempts=self.attempt,
+                    waited=self.waited,
+                    seconds=clock() - started,
+                    code=code,
+                    error=error,
+                )
+            )
 
     def wait_left(self, now: float) -> float | None:
         """Return the seconds to wait for a permit at most; None for as long as it takes."""

@@ -36,6 +36,9 @@ from kakaclo_async.errors import (
     Unauthorized as Unauthorized,
 )
 from kakaclo_async.events import (
+    CacheHit as CacheHit,
+    CallEnded as CallEnded,
+    CallStarted as CallStarted,
     Event as Event,
     Lane as Lane,
     LaneStats as LaneStats,

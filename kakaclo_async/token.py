@@ -47,7 +47,7 @@ class TokenSource:
     """
 
     def __init__(self, place: str, read: Callable[[], str], kept: float = 0.0) -> None:
-        self._place = place
+        self.place = place
         self._read = read
         self.kept = kept
 
@@ -59,7 +59,7 @@ class TokenSource:
         return Secret(self._read())
 
     def __repr__(self) -> str:
-        return f"<token from {self._place}>"
+        return f"<token from {self.place}>"
 
 
 def token_from(source: str) -> Callable[[], Awaitable[str]]:

@@ -204,7 +204,13 @@ class Run:
     def finish(self) -> MirrorReport:
         """Return the final report."""
         self._count()
-        self.report = attrs.evolve(self.report, finished=True, rows_left=0)
+        self.report = done = attrs.evolve(self.report, finished=True, rows_left=0)
+        _log.info(
+            "mirrored %d products, %d SKUs and the stock of %d SKUs: %d changes, %d gaps, %d undecodable rows;"
+            " %d requests in %.3g s",
+            *(done.products, done.skus, done.stock, done.changes, len(done.gaps), done.undecodable),
+            *(done.requests, done.seconds),
+        )
         self._show()
         return self.report
 

@@ -1,9 +1,11 @@
 """The commands, `drift` among them, and what becomes of their errors."""
 
 import asyncio
+import inspect
+import logging
 import sys
-from collections.abc import AsyncGenerator, Awaitable, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -26,6 +28,7 @@ from kakaclo_async.cli.command import (
     sentence,
     with_common_options,
 )
+from kakaclo_async.cli.doctor import doctor
 from kakaclo_async.cli.export import export
 from kakaclo_async.cli.mirror import changes, mirror, status
 from kakaclo_async.cli.output import Result, Table, drop_stdout, one_line, show
@@ -44,6 +47,64 @@ group = typer.Typer(
 )
 
 
+class _Log(logging.Handler):
+    """Writes lines to stderr, whatever that is by then: bars on a terminal take its place and stay below them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        with suppress(OSError, ValueError):  # what nobody can read must not end what is under way
+            sys.stderr.write(f"{one_line(self.format(record))}\n")
+            sys.stderr.flush()
+
+
+_log = _Log()
+
+
+def _tell(verbosity: int) -> None:
+    """Show the log of the package: more of it each time that it is asked for."""
+    logger = logging.getLogger("kakaclo")
+    if verbosity:
+        shown = _log in logger.handlers
+        logger.addHandler(_log)
+        logger.setLevel(logging.DEBUG if shown or verbosity > 1 else logging.INFO)
+
+
+def _hide_log() -> None:
+    logger = logging.getLogger("kakaclo")
+    if _log in logger.handlers:
+        logger.removeHandler(_log)
+        logger.setLevel(logging.NOTSET)
+
+
+_Verbosity = Annotated[
+    int,
+    typer.Option(
+        "--verbose",
+        "-v",
+        count=True,
+        help="Tell on stderr of retries, refusals and mirror cycles; twice: of every request.",
+        show_default=False,
+    ),
+]
+
+
+def _with_verbosity(command: Callable[..., object]) -> Callable[..., None]:
+    """Let a command take `-v` after its name, too."""
+
+    def run(verbose: _Verbosity = 0, **arguments: object) -> None:
+        _tell(verbose)
+        command(**arguments)
+
+    own = inspect.signature(run).parameters["verbose"].replace(kind=inspect.Parameter.KEYWORD_ONLY)
+    run.__name__, run.__doc__ = command.__name__, command.__doc__
+    run.__signature__ = inspect.Signature([*inspect.signature(command).parameters.values(), own])  # type: ignore[attr-defined]
+    run.__annotations__ = {}
+    return run
+
+
 def _show_version(wanted: bool) -> None:
     if wanted:
         sys.stdout.write(f"kakaclo {__version__}\n")
@@ -52,11 +113,13 @@ def _show_version(wanted: bool) -> None:
 
 @app.callback()
 def root(
-    version: Annotated[
+    version: Annotated[  # noqa: ARG001 - its callback has read it
         bool, typer.Option("--version", help="Print the version.", callback=_show_version, is_eager=True)
     ] = False,
+    verbose: _Verbosity = 0,
 ) -> None:
     """Use the KakaClo dropshipping Open API. Start with `kakaclo demo`, which needs no account."""
+    _tell(verbose)
 
 
 def drift(
@@ -137,7 +200,7 @@ async def _first(rows: AsyncGenerator[T, None]) -> T | None:
         return await anext(opened, None)
 
 
-for own in (drift, board):
+for own in (drift, board, doctor):
     app.command()(with_common_options(own, own, 2))
 for local in (demo, sandbox, as_command(mirror), status, changes, export):
     app.command()(local)
@@ -162,6 +225,9 @@ for placing in (
     group.command()(as_command(placing))
 group.command("map")(sku_map.map_skus)
 group.command("list")(as_command(orders_shown.list_orders))
+for command in (*app.registered_commands, *group.registered_commands):
+    if command.callback is not None:
+        command.callback = _with_verbosity(command.callback)
 app.add_typer(group, name="orders")
 
 
@@ -194,4 +260,6 @@ def run(arguments: Sequence[str]) -> int:
     except Exception as error:  # noqa: BLE001 - the user sees where it happened, never a traceback
         say(fault(error))
         return FAILED
+    finally:
+        _hide_log()
     return code

@@ -3,14 +3,13 @@
 import asyncio
 import sys
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kakaclo_async import KakaClo
 from kakaclo_async.cli.command import MakeClient, run_async
-from kakaclo_async.cli.mirror import DB, DEFAULT_DB
+from kakaclo_async.cli.mirror import DB, usual_db
 from kakaclo_async.cli.shop.journal import JournalUrl, journal_url, open_journal
 from kakaclo_async.config import MissingToken
 
@@ -45,7 +44,7 @@ async def _serve(make: MakeClient, db: str | None, journal: str | None, port: in
     kk = _client(make)
     book = await _book(kk, journal)
     try:
-        async with serve(kk=kk, db=db or _usual_db(), journal=book, port=port, write=write) as shown:
+        async with serve(kk=kk, db=db or usual_db(), journal=book, port=port, write=write) as shown:
             sys.stderr.write("the board; stop it with Ctrl-C\n")
             sys.stdout.write(f"{shown.url}\n")
             sys.stdout.flush()
@@ -73,7 +72,3 @@ async def _book(kk: KakaClo | None, given: str | None) -> "Journal | None":
         return None
     book, is_there = await open_journal(kk, None, 600.0, make=False)
     return book if is_there else None
-
-
-def _usual_db() -> str | None:
-    return DEFAULT_DB if Path(DEFAULT_DB.removeprefix("sqlite:///")).is_file() else None

@@ -31,6 +31,11 @@ _LARGEST_ID = 2**63 - 1
 _LONGEST_PAUSE = 86_400.0
 
 
+def usual_db() -> str | None:
+    """Return the database of this folder, if it is there."""
+    return DEFAULT_DB if Path(DEFAULT_DB.removeprefix("sqlite:///")).is_file() else None
+
+
 async def mirror(
     kk: KakaClo,
     *,

@@ -283,6 +283,15 @@ class Recording:
             return None if known else Drift(endpoint, path, "unknown value", seen[1:], count)
         return None if fields[path].allows(seen) else Drift(endpoint, path, "wrong type", seen, count)
 
+    def kinds(self, endpoint: str, field: str) -> tuple[str, ...]:
+        """Return what a field was in the good answers of an endpoint, `GET /v2/order/orders`: its JSON types."""
+        start = f"{endpoint} 200 | {field} | "
+        return tuple(
+            sorted(
+                key.removeprefix(start) for key in self._counts if key.startswith(start) and "=" not in key
+            )
+        )
+
     def save(self) -> None:
         """Add what was counted since the last time to the file."""
         self.saving()()

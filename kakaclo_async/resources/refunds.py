@@ -231,6 +231,7 @@ def refund_request(template: str, order_id: str, body: bytes) -> Request[RefundN
     return Request(
         method="POST",
         path=path(template, check_code(str(order_id), "order id")),
+        route=template,
         body=body,
         result=RefundNumber,
         writes=True,
@@ -306,7 +307,7 @@ async def refund_rows(sender: Sender, template: str, order_id: str) -> Sequence[
     async def read(number: int) -> Page[Refund | Undecodable]:
         query = () if number == 1 else (("pageNumber", str(number)),)
         page = await sender.send(
-            tolerant(Request(method="GET", path=where, query=query, result=Page[Refund]))
+            tolerant(Request(method="GET", path=where, route=template, query=query, result=Page[Refund]))
         )
         shown[number] = page.list
         return page

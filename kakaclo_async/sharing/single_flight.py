@@ -184,6 +184,7 @@ class Cache(Generic[K, V]):
         variant: Hashable = None,
         job: Hashable = None,
         deadlines: Callable[[], Deadlines] = lambda: NO_DEADLINES,
+        on_hit: Callable[[], object] = lambda: None,
     ) -> V:
         """Return the result for a key.
 
@@ -197,11 +198,13 @@ class Cache(Generic[K, V]):
             job: what it is a part of. Equal calls of several jobs wait in each job's turn, so that a small one never
                 waits for the turns of a large one; the first permit serves all.
             deadlines: makes those of this caller, when the result is not kept.
+            on_hit: called when it is.
 
         Raises:
             DeadlineExceeded: no permit, or no result, in time for this caller.
         """
         if (kept := self._find(key)) is not None:
+            on_hit()
             return kept[1]
         own = deadlines()
         flight_key = (key, variant, job)

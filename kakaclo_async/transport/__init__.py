@@ -117,6 +117,11 @@ class Transport:
         self._under_way: set[asyncio.Timeout] = set()
 
     @property
+    def proxy(self) -> str | None:
+        """The proxy's host and port, without its login; None for none."""
+        return None if self._proxy is None else URL(self._proxy).with_user(None).authority
+
+    @property
     def connections(self) -> int:
         """Requests that can be under way at once: a session of the caller's may have fewer connections."""
         connector = None if self._borrowed is None else self._borrowed.connector

@@ -14,7 +14,7 @@ LAYERS: list[set[str]] = [
     {"kakaclo_sync", "cli"},
     {"kakaclo_async"},  # the public names
     {"testing"},
-    {"board", "shop"},
+    {"board", "shop", "telemetry"},
     {"catalog", "ordering"},
     {"client"},
     {"resources"},
@@ -72,6 +72,12 @@ def test_only_the_command_line_imports_the_board() -> None:
     """What people look at depends on everything, and nothing on it."""
     users = {layer(module) for module in modules() for name in imports(module) if layer(name) == "board"}
     assert users == {"board", "cli"}
+
+
+def test_only_its_blocking_face_imports_telemetry() -> None:
+    """The core tells its events, and does not know who listens."""
+    users = {module for module in modules() for name in imports(module) if layer(name) == "telemetry"}
+    assert {module for module in users if layer(module) != "telemetry"} == {"kakaclo_sync.telemetry"}
 
 
 def test_no_modules_import_each_other_not_even_for_type_checkers() -> None:

@@ -42,7 +42,11 @@ EVENTS = [
 @pytest.fixture
 def lines(caplog):
     def found(level):
-        return [record.getMessage() for record in caplog.records if record.levelno == level]
+        return [
+            record.getMessage()
+            for record in caplog.records
+            if record.levelno == level and record.name != "kakaclo.sandbox"
+        ]
 
     caplog.set_level(logging.DEBUG, "kakaclo")
     return found

@@ -276,7 +276,7 @@ class Order(Record):
     """A placed order (`GET /v2/order/orders`); the V1 names that some V2 answers still carry are read too.
 
     Attributes:
-        status: in the older shape the one of V1, which is an unknown value here: `is_known` is False.
+        status: in the older shape one of V1's, which may be an unknown value here (`is_known`).
         financial_status: None while the order is not paid, or in the older shape; so with the next two.
         final_amount: sub_total_amount + freight_amount - coupon_amount, in US dollars.
         sub_total_amount: the sum of the items' totals.

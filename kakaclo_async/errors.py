@@ -19,6 +19,7 @@
         ├── RateLimited        429: the shop's bucket is full; `retry_after` in seconds, or None
         ├── ServerError        5xx, and 408, 425, 499: trouble on the way, as a gateway has it
         └── Rejected           a business code other than 10000, or another 4xx
+            └── NoFreight      nothing ships these items to that country
 
 A write ends with an APIError only if it surely had no effect (`declined`); otherwise with OutcomeUnknown.
 
@@ -322,3 +323,7 @@ class Rejected(APIError):
     """KakaClo understood the request and declined it; a read may also be declined by a gateway's page."""
 
     declined = True
+
+
+class NoFreight(Rejected):
+    """Nothing ships these items to that country; the text names both."""

@@ -28,6 +28,7 @@ from kakaclo_async.errors import (
     KakaCloError as KakaCloError,
     LeaseLost as LeaseLost,
     MissingExtra as MissingExtra,
+    NoFreight as NoFreight,
     NotFound as NotFound,
     OutcomeUnknown as OutcomeUnknown,
     RateLimited as RateLimited,

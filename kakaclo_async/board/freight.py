@@ -43,12 +43,11 @@ class FreightPages:
         cheapest = [
             (
                 f"{row['country']} {offer.channel_type or offer.channel_code or ''}",
-                float(price),
-                f"{price} USD",
+                float(offer.estimated_freight),
+                f"{offer.estimated_freight} USD",
             )
             for row in rows
             for offer in row["offers"]
-            if (price := offer.estimated_freight) is not None
         ]
         chart = bars(cheapest, f"Freight in US dollars to {', '.join(countries)}") if cheapest else None
         return self.desk.page(request, "freight.html", rows=rows, chart=chart, **shown)
@@ -57,9 +56,8 @@ class FreightPages:
 def _row(country: str, quote: FreightQuote | KakaCloError) -> dict[str, Any]:
     if isinstance(quote, KakaCloError):
         return {"country": country, "offers": (), "problem": str(quote)}
-    best, fastest = (quote.cheapest, quote.fastest) if quote.options else (None, None)
-    problem = "" if quote.options else "nothing ships this cart there"
-    return {"country": country, "offers": quote.options, "best": best, "fastest": fastest, "problem": problem}
+    best, fastest = quote.cheapest, quote.fastest
+    return {"country": country, "offers": quote.options, "best": best, "fastest": fastest, "problem": ""}
 
 
 def read_cart(text: str) -> tuple[Item, ...]:

@@ -189,7 +189,7 @@ def stock_rows(level: StockLevel, *, as_of: datetime) -> list[Row]:
     for at in level.warehouses or (WarehouseStock(qty=0),):
         code = at.warehouse_code or ""
         before = held.get(code)
-        held[code] = at if before is None else attrs.evolve(at, qty=(before.qty or 0) + (at.qty or 0))
+        held[code] = at if before is None else attrs.evolve(at, qty=before.qty + at.qty)
     return [
         Row(sku=level.sku, warehouse_code=code, country_code=at.country_code, qty=at.qty, as_of=as_of)
         for code, at in held.items()

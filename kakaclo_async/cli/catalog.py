@@ -173,6 +173,6 @@ def _quote(quote: FreightQuote) -> dict[str, object]:
             for option in quote.options
             if isinstance(attributes := to_json(option), dict)
         ],
-        "cheapest": quote.cheapest and quote.cheapest.channel_type,
-        "fastest": quote.fastest and quote.fastest.channel_type,
+        "cheapest": quote.cheapest.channel_type,
+        "fastest": quote.fastest.channel_type,
     }

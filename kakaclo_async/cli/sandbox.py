@@ -311,7 +311,7 @@ async def _refund(kk: KakaClo, order: Order, before: Decimal) -> bool:
     refunds = await kk.refunds.wait(order.id, _PATIENCE)
     status = next(refund.refund_status for refund in refunds if refund.refund_no == number)
     after = (await kk.payment.balance()).amount or Decimal(0)
-    paid = order.final_amount or Decimal(0)
+    paid = order.final_amount
     print_tables(
         [
             Table(("Refund", number), [("Status", status)]),

@@ -14,6 +14,7 @@ from kakaclo_async.models._checks import (
     as_country,
     as_models,
     as_stripped,
+    as_tuple,
     country,
     filled,
     lookup_code,
@@ -23,7 +24,7 @@ from kakaclo_async.models._checks import (
 )
 from kakaclo_async.models.common import OpenStrEnum, Record, wire
 from kakaclo_async.models.shown import Shown, Tabled, cut, grid
-from kakaclo_async.travel import Travels, fields_of, read_plain, to_plain
+from kakaclo_async.travel import Travels, Unreadable, fields_of, read_plain, to_plain
 
 _DAYS: Final = re.compile(r"\s*(\d{1,4})(?:\s*(?:[~～\-–—]|to)\s*(\d{1,4}))?\b", re.ASCII | re.IGNORECASE)  # noqa: RUF001 # KakaClo writes full-width signs at times
 
@@ -117,7 +118,7 @@ class FreightOption(Record):
     )
 
     channel_type: ChannelType | None = None
-    estimated_freight: Decimal | None = None
+    estimated_freight: Decimal
     delivery_time: str | None = None
     estimated_freight_currency: str | None = None
     channel_code: str | None = None
@@ -138,29 +139,36 @@ class LogisticsChannel(FreightOption):
     """A logistics channel of one warehouse (`POST /v2/order/orders/channel`)."""
 
 
+def _options_tuple(options: Iterable[FreightOption]) -> tuple[FreightOption, ...]:
+    return as_tuple(options)
+
+
 @attrs.frozen
 class FreightQuote(Tabled):
     """The offers for one cart and country, one per channel type.
 
     Attributes:
-        options: as the server ordered them.
+        options: as the server ordered them, at least one.
+
+    Raises:
+        InvalidRequest: without any; where nothing ships, there is no quote.
     """
 
     _rows = "options"
 
-    options: tuple[FreightOption, ...] = ()
+    options: tuple[FreightOption, ...] = attrs.field(
+        converter=_options_tuple, validator=filled(FreightOption)
+    )
 
     @property
-    def cheapest(self) -> FreightOption | None:
-        """The offer that costs least; the quicker one of two; None when no offer has a price."""
-        priced = [option for option in self.options if option.estimated_freight is not None]
-        return min(priced, key=lambda option: (_freight(option), _days(option)), default=None)
+    def cheapest(self) -> FreightOption:
+        """The offer that costs least; the quicker one of two."""
+        return min(self.options, key=lambda option: (option.estimated_freight, _days(option)))
 
     @property
-    def fastest(self) -> FreightOption | None:
-        """The offer that arrives first; the cheaper one of two; None when no offer has a delivery time."""
-        timed = [option for option in self.options if option.delivery_days is not None]
-        return min(timed, key=lambda option: (_days(option), _freight(option)), default=None)
+    def fastest(self) -> FreightOption:
+        """The offer that arrives first; the cheaper one of two. One that names no days counts as the slowest."""
+        return min(self.options, key=lambda option: (_days(option), option.estimated_freight))
 
     def by_channel(self, channel_type: ChannelType | str) -> FreightOption | None:
         """Find the offer of a channel type, or None."""
@@ -247,12 +255,10 @@ class _Cell(Travels):
 
     @property
     def found(self) -> FreightQuote | KakaCloError:
-        return self.quote or self.error or FreightQuote()
-
-
-def _freight(option: FreightOption) -> tuple[bool, Decimal | int]:
-    freight = option.estimated_freight
-    return (True, 0) if freight is None else (False, freight)
+        found = self.quote or self.error
+        if found is None:
+            raise Unreadable((("cells",), "each must hold a quote or an error"))
+        return found
 
 
 def _days(option: FreightOption) -> tuple[bool, int, int]:

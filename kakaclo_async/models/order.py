@@ -220,6 +220,7 @@ class OrderItem(Record):
         amount: the price of one, in US dollars.
         product_num: how many.
         total: amount times number.
+        refund_status: None: not refunded, or not told; so are the other statuses.
         country_code: the country of the warehouse that delivers it, "CN" or "US"; a partial refund names it.
     """
 
@@ -229,9 +230,9 @@ class OrderItem(Record):
     sku_code: str | None = None
     product_name: str | None = None
     image_url: str | None = None
-    product_num: int | None = None
-    amount: Decimal | None = attrs.field(default=None, metadata=wire("amount", "purchasePrices"))
-    total: Decimal | None = attrs.field(default=None, metadata=wire("total", "subtotal"))
+    product_num: int
+    amount: Decimal = attrs.field(metadata=wire("amount", "purchasePrices"))
+    total: Decimal = attrs.field(metadata=wire("total", "subtotal"))
     promotion_amount: Decimal | None = None
     option1: Option | None = None
     option2: Option | None = None
@@ -278,9 +279,12 @@ class Order(Tabled, Record):
     """A placed order (`GET /v2/order/orders`); the V1 names that some V2 answers still carry are read too.
 
     Attributes:
+        status: in the older shape one of V1's, which may be an unknown value here (`is_known`).
+        financial_status: None while the order is not paid, or in the older shape; so with the next two.
         final_amount: sub_total_amount + freight_amount - coupon_amount, in US dollars.
         sub_total_amount: the sum of the items' totals.
-        refundable_amount: final_amount - refunded_amount.
+        refundable_amount: final_amount - refunded_amount; None when the answer does not say, as with coupon_amount,
+            promotion_amount and refunded_amount.
         update_date: UTC, like all times.
     """
 
@@ -288,7 +292,7 @@ class Order(Tabled, Record):
     _rows = "order_items"
     id: str
     custom_order_id: str | None = None
-    status: OrderStatus | None = None
+    status: OrderStatus
     financial_status: FinancialStatus | None = None
     fulfillment_status: FulfillmentStatus | None = None
     refund_status: RefundState | None = None
@@ -301,11 +305,9 @@ class Order(Tabled, Record):
     update_date: datetime | None = attrs.field(default=None, metadata=wire("updateDate", "modifyDate"))
     warehouse_id: int | None = None
     currency_code: str | None = None
-    final_amount: Decimal | None = attrs.field(default=None, metadata=wire("finalAmount", "totalAmount"))
-    freight_amount: Decimal | None = None
-    sub_total_amount: Decimal | None = attrs.field(
-        default=None, metadata=wire("subTotalAmount", "skusAmount")
-    )
+    final_amount: Decimal = attrs.field(metadata=wire("finalAmount", "totalAmount"))
+    freight_amount: Decimal
+    sub_total_amount: Decimal = attrs.field(metadata=wire("subTotalAmount", "skusAmount"))
     coupon_amount: Decimal | None = None
     promotion_amount: Decimal | None = None
     refundable_amount: Decimal | None = None

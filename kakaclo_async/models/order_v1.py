@@ -39,9 +39,9 @@ class OrderItemV1(Record):
     sku_code: str | None = None
     product_name: str | None = None
     image_url: str | None = None
-    product_num: int | None = None
-    purchase_prices: Decimal | None = attrs.field(default=None, metadata=wire("purchasePrices", "amount"))
-    subtotal: Decimal | None = attrs.field(default=None, metadata=wire("subtotal", "total"))
+    product_num: int
+    purchase_prices: Decimal = attrs.field(metadata=wire("purchasePrices", "amount"))
+    subtotal: Decimal = attrs.field(metadata=wire("subtotal", "total"))
     promotion_amount: Decimal | None = None
     option1: Option | None = None
     option2: Option | None = None
@@ -84,7 +84,7 @@ class OrderV1(Tabled, Record):
 
     id: str
     custom_order_id: str | None = None
-    status: OrderStatusV1 | None = None
+    status: OrderStatusV1
     purchase_date: datetime | None = None
     pay_at: datetime | None = attrs.field(default=None, metadata=wire("payAt", "payDate"))
     completed_at: datetime | None = attrs.field(default=None, metadata=wire("completedAt", "completedDate"))
@@ -93,10 +93,10 @@ class OrderV1(Tabled, Record):
     create_date: datetime | None = None
     update_date: datetime | None = attrs.field(default=None, metadata=wire("updateDate", "modifyDate"))
     warehouse_id: int | None = None
-    total_amount: Decimal | None = None
+    total_amount: Decimal
     final_amount: Decimal | None = None
-    freight_amount: Decimal | None = None
-    skus_amount: Decimal | None = attrs.field(default=None, metadata=wire("skusAmount", "subTotalAmount"))
+    freight_amount: Decimal
+    skus_amount: Decimal = attrs.field(metadata=wire("skusAmount", "subTotalAmount"))
     shipping_address: ShippingAddress | None = None
     order_items: tuple[OrderItemV1, ...] = ()
     fulfillments: tuple[FulfillmentV1, ...] = ()

@@ -195,7 +195,7 @@ class WarehouseStock(Record):
 
     warehouse_code: str | None = None
     country_code: str | None = None
-    qty: int | None = None
+    qty: int
 
 
 @attrs.frozen(kw_only=True)
@@ -207,8 +207,8 @@ class StockLevel(Record):
 
     @property
     def qty(self) -> int:
-        """The sum over the warehouses; one that reports no number counts as none."""
-        return sum(warehouse.qty or 0 for warehouse in self.warehouses)
+        """The sum over the warehouses."""
+        return sum(warehouse.qty for warehouse in self.warehouses)
 
 
 class WarehouseStatus(OpenIntEnum):

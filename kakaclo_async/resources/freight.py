@@ -8,7 +8,7 @@ from itertools import product
 from typing import TYPE_CHECKING, Any, Final, Literal, cast, overload
 
 from kakaclo_async.codec import encode
-from kakaclo_async.errors import InvalidRequest, KakaCloError
+from kakaclo_async.errors import InvalidRequest, KakaCloError, NoFreight
 from kakaclo_async.models._checks import as_list_of, check_code, check_country, each_of
 from kakaclo_async.models.freight import (
     ChannelsRequest,
@@ -30,11 +30,14 @@ if TYPE_CHECKING:
     from kakaclo_async.sending import Sender
 
 
+QUOTE_PATH: Final = "/v2/order/orders/channel/automationSplit"
+
+
 def quote_request(cart: FreightRequest) -> Request[tuple[FreightOption, ...]]:
     """Build a `POST /v2/order/orders/channel/automationSplit`, which only reads."""
     return Request(
         method="POST",
-        path="/v2/order/orders/channel/automationSplit",
+        path=QUOTE_PATH,
         body=encode(cart),
         result=tuple[FreightOption, ...],
     )
@@ -98,6 +101,24 @@ def _canonical(cart: FreightRequest) -> FreightRequest:
     return FreightRequest(items, cart.country)
 
 
+_MOST_NAMED: Final = 20
+
+
+def _quote_of(cart: FreightRequest, options: tuple[FreightOption, ...]) -> FreightQuote:
+    if options:
+        return FreightQuote(options)
+    named = ", ".join(repr(item.sku) for item in cart.items[:_MOST_NAMED])
+    others = "" if len(cart.items) <= _MOST_NAMED else f" and {len(cart.items) - _MOST_NAMED} more"
+    reason = f"nothing ships SKU {named}{others} to {cart.country}"
+    raise NoFreight(
+        f"{reason}: KakaClo offers no channel; ask for another country, or for fewer SKUs together",
+        status=200,
+        message=reason,
+        method="POST",
+        path=QUOTE_PATH,
+    )
+
+
 class Freight:
     """`kk.freight`."""
 
@@ -117,13 +138,14 @@ class Freight:
 
         Raises:
             InvalidRequest: no items, a quantity below 1, a country that is no code; all of it at once.
+            NoFreight: nothing ships these items there; it names both.
             Rejected: an unknown SKU or country, in KakaClo's words.
         """
         cart = FreightRequest.from_dict({"items": items, "country": country})
         return await self._quote(_canonical(cart), self._sender)
 
     async def _quote(self, cart: FreightRequest, sender: Sender) -> FreightQuote:
-        return await share(sender, sender.state.freight, cart, quote_request(cart), FreightQuote)
+        return await share(sender, sender.state.freight, cart, quote_request(cart), partial(_quote_of, cart))
 
     @overload
     async def quote_many(
@@ -169,6 +191,7 @@ class Freight:
 
         Raises:
             InvalidRequest: with "raise": what cannot be asked, by its place, before a permit is spent.
+            NoFreight: with "raise": nothing ships one of the carts where it should go.
         """
         if on_error not in {"raise", "collect"}:
             raise InvalidRequest(f"on_error must be 'raise' or 'collect', not {on_error!r}")

@@ -206,6 +206,7 @@ class Settings:
         row_count_as_page_size: `pageSize` is the number of rows on the page, as in the published sample.
         retry_after: Answers 429 carry a `Retry-After` header, in real seconds.
         old_freight_shape: Freight trials answer in the older shape, with `channelCode` and without `channelType`.
+        no_freight_to: Countries to which freight trials offer nothing: an empty list, with success.
         old_order_shape: V2 queries answer in the older shape, with the names of V1.
         old_custom_shape: Models and designs carry times without a zone ("2024-03-13 11:58:58"), not milliseconds, and
             `customDesignedId` is a text.
@@ -265,6 +266,9 @@ class Settings:
     row_count_as_page_size: bool = False
     retry_after: bool = False
     old_freight_shape: bool = False
+    no_freight_to: tuple[str, ...] = field(
+        default=(), validator=deep_iterable(instance_of(str), instance_of(tuple))
+    )
     old_order_shape: bool = False
     old_custom_shape: bool = False
     numeric_refund_numbers: bool = False

@@ -138,6 +138,13 @@ async def test_a_country_that_nothing_ships_to_keeps_no_other_from_being_shown(s
     assert re.search(r'<th scope="row">QQ</th><td colspan="4">\S', page)
 
 
+async def test_a_country_to_which_nothing_is_offered_is_told_in_its_row(shown, reader):
+    shown.sandbox.no_freight_to = ("BR",)
+    _, page = await reader.get("/freight", params={"cart": shown.cart, "to": "US,BR"})
+    assert 'class="bar"' in page
+    assert re.search(r'<th scope="row">BR</th><td colspan="4">nothing ships SKU', page)
+
+
 async def test_freight_without_a_client_says_how_to_give_a_token(shown):
     async with serve(db=shown.db) as board, Visitor(board.url) as visitor:
         for path in ("/freight", "/orders"):

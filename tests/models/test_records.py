@@ -11,11 +11,13 @@ from pkgutil import iter_modules
 
 import attrs
 import pytest
+from support.whole import an_offer, an_order
 
 from kakaclo_async import models, public
+from kakaclo_async.errors import InvalidRequest
 from kakaclo_async.models.common import Attributes, FrozenMapping, Option, Page
-from kakaclo_async.models.freight import ChannelType, FreightOption, FreightQuote, Item
-from kakaclo_async.models.order import Address, Balance, NewOrder, Order, ShippingAddress
+from kakaclo_async.models.freight import ChannelType, FreightMatrix, FreightOption, FreightQuote, Item
+from kakaclo_async.models.order import Address, Balance, NewOrder, ShippingAddress
 from kakaclo_async.models.product import Category, Sku, StockLevel, WarehouseStock
 
 SECRETS = {
@@ -60,7 +62,7 @@ def test_models_are_frozen_slotted_and_typed_at_run_time(kind):
 
 def test_no_repr_shows_an_address():
     order = NewOrder(address=Address(country="US", **SECRETS), items=[Item("A", 1)], remark="for Jane Roe")
-    placed = Order(id="1", shipping_address=ShippingAddress(country="US", **SECRETS), remark="for Jane Roe")
+    placed = an_order(shipping_address=ShippingAddress(country="US", **SECRETS), remark="for Jane Roe")
     assert repr(Page(list=(placed,))) == "Page(1 orders)"
     assert "country='US'" in repr(order)
     assert "country='US'" in repr(placed.shipping_address)
@@ -115,7 +117,7 @@ def test_a_page_is_shown_in_one_line(page, shown):
 
 
 def test_stock_is_the_sum_over_the_warehouses():
-    level = StockLevel(sku="A", warehouses=(WarehouseStock(qty=3), WarehouseStock(), WarehouseStock(qty=4)))
+    level = StockLevel(sku="A", warehouses=(WarehouseStock(qty=3), WarehouseStock(qty=4)))
     assert level.qty == 7
     assert StockLevel(sku="A").qty == 0
 
@@ -150,13 +152,13 @@ def test_options_are_equal_by_what_they_mean():
     ],
 )
 def test_delivery_days_are_parsed_from_the_wording(wording, days):
-    assert FreightOption(delivery_time=wording).delivery_days == days
+    assert an_offer(delivery_time=wording).delivery_days == days
 
 
 def option(kind, freight, wording):
     return FreightOption(
         channel_type=None if kind is None else ChannelType(kind),
-        estimated_freight=None if freight is None else Decimal(freight),
+        estimated_freight=Decimal(freight),
         delivery_time=wording,
     )
 
@@ -178,13 +180,23 @@ def test_between_equals_the_other_virtue_decides():
     assert FreightQuote((dear, cheap)).fastest is cheap
 
 
-def test_a_quote_without_prices_or_times_names_none():
-    unpriced, untimed = option("Standard", None, "1~2 Days"), option(None, "3", None)
-    assert FreightQuote(()).cheapest is FreightQuote(()).fastest is None
-    assert FreightQuote((unpriced,)).cheapest is None
-    assert FreightQuote((untimed,)).fastest is None
-    assert FreightQuote((unpriced, untimed)).cheapest is untimed
-    assert FreightQuote((untimed, unpriced)).fastest is unpriced
+def test_an_offer_that_names_no_days_is_the_slowest():
+    timed, untimed, dear = (
+        option("Standard", "4", "20~30 Days"),
+        option(None, "3", None),
+        option(None, "9", ""),
+    )
+    assert FreightQuote((untimed, timed)).fastest is timed
+    assert FreightQuote((dear, untimed)).fastest is untimed
+
+
+def test_there_is_no_quote_without_offers():
+    with pytest.raises(InvalidRequest, match=r"FreightQuote\.options must hold at least one FreightOption"):
+        FreightQuote(())
+    with pytest.raises(InvalidRequest, match=r"options"):
+        FreightQuote.from_dict({"options": []})
+    with pytest.raises(InvalidRequest, match="cells: each must hold a quote or an error"):
+        FreightMatrix.from_dict({"cells": [{"items": [{"sku": "A", "quantity": 1}], "country": "US"}]})
 
 
 def test_a_balance_shows_its_amount_alone():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from support.whole import an_offer
 
 from kakaclo_async.errors import InvalidRequest
 from kakaclo_async.models._checks import check_country
@@ -13,7 +14,6 @@ from kakaclo_async.models.freight import (
     ChannelsRequest,
     ChannelType,
     FreightMatrix,
-    FreightOption,
     FreightQuote,
     FreightRequest,
     Item,
@@ -177,7 +177,7 @@ def test_the_error_for_the_name_of_a_country_says_what_to_write(written, code):
 @pytest.mark.parametrize("written", ["Express", "express", " EXPRESS "])
 def test_a_channel_type_is_found_however_it_is_written(written):
     order = NewOrder(address=Address(**HOME), items=[Item("A", 1)], channel_type=written)
-    offer = FreightOption(channel_type=ChannelType.EXPRESS)
+    offer = an_offer(channel_type=ChannelType.EXPRESS)
     assert order.channel_type is ChannelType.EXPRESS
     assert FreightQuote((offer,)).by_channel(written) is offer
 
@@ -195,7 +195,7 @@ def test_blanks_around_a_sku_are_dropped_and_what_cannot_be_looked_up_is_refused
 
 
 def test_a_matrix_is_asked_by_any_spelling_of_a_country():
-    cell = FreightQuote()
+    cell = FreightQuote([an_offer()])
     assert FreightMatrix({((Item("A", 1),), "US"): cell})[[Item("A", 1)], "us"] is cell
 
 

@@ -12,13 +12,13 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 from support.travelling import VALUES, public_models, values_of
+from support.whole import an_order
 
 import kakaclo_sync
 from kakaclo_async import (
     InvalidRequest,
     Item,
     Option,
-    Order,
     Page,
     Product,
     ProductStatus,
@@ -55,7 +55,7 @@ def test_models_inside_become_columns_and_lists_become_json():
     )
     assert (product["spu_status"], product["update_time"]) == (1, NOW)
     assert [sku["sku"] for sku in json.loads(product["sku_details"])] == ["B", "C"]
-    placed, bare = table([Order(id="1", shipping_address=ShippingAddress(country="US")), Order(id="2")])
+    placed, bare = table([an_order(shipping_address=ShippingAddress(country="US")), an_order(id="2")])
     assert (placed["shipping_address_country"], bare["shipping_address_country"]) == ("US", None)
 
 

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 from support.leaks import CORE, PERSON, Search, shown
 from support.travelling import VALUES, public_models, values_of
+from support.whole import an_offer, an_order
 
 from kakaclo_async import (
     Address,
@@ -110,7 +111,7 @@ def sample_pages():
 
 
 def test_the_form_is_what_a_person_would_write():
-    order = Order(
+    order = an_order(
         id="1",
         status=OrderStatus("held_by_customs"),
         final_amount=Decimal("6.1600"),
@@ -123,21 +124,21 @@ def test_the_form_is_what_a_person_would_write():
     assert document["status"] == "held_by_customs"
     assert document["fulfillments"] == []
     assert document["extra"] == {"vip": True, "fee": {"$decimal": "1.10"}}
-    assert "extra" not in Order(id="1").to_dict()
+    assert "extra" not in an_order().to_dict()
     assert Order.from_dict(document).extra["fee"] == Decimal("1.10")
     assert type(Order.from_dict(document).extra) is FrozenMapping
 
 
 def test_a_number_with_others_beside_it_keeps_them():
-    assert Order.from_dict(Order(id=Number("1", "2")).to_dict()).id.all == ("1", "2")
-    assert Order(id=Number("1")).to_dict()["id"] == "1"
+    assert Order.from_dict(an_order(id=Number("1", "2")).to_dict()).id.all == ("1", "2")
+    assert an_order(id=Number("1")).to_dict()["id"] == "1"
     assert Number.from_dict({"all": ["7", "8"]}).all == ("7", "8")
 
 
 def test_a_tree_and_a_page_in_a_check_come_back():
     tree = Category(category_id=1, child=(Category(category_id=2, child=(Category(category_id=3),)),))
     assert Category.from_dict(tree.to_dict()) == tree
-    check = OrderCheck(problems=(), quote=FreightQuote(), sub_total=Decimal(5))
+    check = OrderCheck(problems=(), quote=FreightQuote([an_offer()]), sub_total=Decimal(5))
     assert OrderCheck.from_dict(check.to_dict()) == check
     assert Balance.from_dict(Balance(Decimal(1), raw={"a": [Decimal("1.5")]}).to_dict()).raw == {
         "a": [Decimal("1.5")]

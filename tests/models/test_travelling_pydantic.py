@@ -17,11 +17,11 @@ from openapi_spec_validator import validate
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from support.leaks import PERSON, Search
 from support.travelling import VALUES, public_errors, public_models
+from support.whole import an_offer, an_order
 
 from kakaclo_async import (
     Category,
     Certificate,
-    FreightOption,
     FreightQuote,
     Item,
     NewOrder,
@@ -91,7 +91,7 @@ async def test_a_handler_returns_models(shop):
 async def test_a_handler_takes_models_alone_and_in_models_of_the_shop(shop):
     found = (await shop.post("/check", json=CART)).json()
     assert OrderCheck.from_dict(found).problems[0].text == "A"
-    basket = {"item": {"sku": "A", "quantity": 1}, "quote": FreightQuote((FreightOption(),)).to_dict()}
+    basket = {"item": {"sku": "A", "quantity": 1}, "quote": FreightQuote((an_offer(),)).to_dict()}
     assert (await shop.post("/basket", json=basket)).json() == basket | {"lines": []}
 
 
@@ -143,8 +143,7 @@ SOME = [
     Page[Product](
         list=(Product(spu="A", sku_details=(Sku(sku="B", option1=Option("color", "Red", "{}")),)),)
     ),
-    Order(
-        id="1",
+    an_order(
         status=OrderStatus("new"),
         pay_date=NOW,
         final_amount=Decimal("1.10"),

@@ -207,6 +207,15 @@ async def test_other_problems_of_an_address_do_not_hide_that_nothing_goes_there(
     assert fields(check) == ["address.phone", "address.country"]
 
 
+async def test_a_country_to_which_nothing_is_offered_is_a_problem_of_the_address(kk, sandbox, order):
+    sandbox.no_freight_to = ("US",)
+
+    [problem] = (await kk.orders.check(order())).problems
+
+    assert problem.field == "address.country"
+    assert "nothing ships SKU" in problem.text
+
+
 async def test_a_failure_of_one_request_is_the_failure_of_the_check(kk, sandbox, order):
     sandbox.faults.add(Fault("rejected", path="/v1/product/stocks"))
 

@@ -11,14 +11,13 @@ from pathlib import Path
 import attrs
 import pytest
 from support.parcels import order, package
+from support.whole import a_line, an_order
 
 from kakaclo_async import (
     Fulfillment,
     InvalidRequest,
     Item,
     KakaClo,
-    Order,
-    OrderItem,
     PackageStatus,
     TrackingInfo,
 )
@@ -40,10 +39,10 @@ def samples():
             moment = each["delivery_time"]
             each["status"] = PackageStatus(each["status"])
             each["delivery_time"] = moment and datetime.fromisoformat(moment)
-            each["items"] = tuple(OrderItem(**item) for item in each["items"])
-        document["order_items"] = tuple(OrderItem(**item) for item in document["order_items"])
+            each["items"] = tuple(a_line(**item) for item in each["items"])
+        document["order_items"] = tuple(a_line(**item) for item in document["order_items"])
         document["fulfillments"] = tuple(Fulfillment(**each) for each in document["fulfillments"])
-        found.append(Order(**document))
+        found.append(an_order(**document))
     return found
 
 

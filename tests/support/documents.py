@@ -191,7 +191,7 @@ def _record(maker: Maker, kind: object) -> Made:
             if maker.random.random() < 0.5:
                 sent[field.wire_names[0]] = None
             continue
-        made = _code(maker) if is_required(field) and not maker.oddness else maker.value(field.kind)
+        made = _code(maker) if is_code(field) and not maker.oddness else maker.value(field.kind)
         sent[maker.random.choice(field.wire_names)], meaning[field.name] = made
     if maker.random.random() < 0.1:
         sent["someNewField"] = maker.random.choice(_ODD)
@@ -201,6 +201,11 @@ def _record(maker: Maker, kind: object) -> Made:
 def is_required(field: WireField) -> bool:
     """Return whether a record cannot be without this field."""
     return field.default is attrs.NOTHING
+
+
+def is_code(field: WireField) -> bool:
+    """Return whether a record is known by this field."""
+    return is_required(field) and field.kind is str
 
 
 MAKERS: Final[dict[type, Callable[[Maker, Any], Made]]] = {

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from kakaclo_async import Fulfillment, Order, OrderItem, PackageStatus
+from kakaclo_async import Fulfillment, PackageStatus
+from support.whole import a_line, an_order
 
 NOON = datetime(2026, 11, 26, 12, tzinfo=UTC)
 
 
 def items(*pairs):
-    return tuple(OrderItem(sku_code=sku, product_num=count) for sku, count in pairs)
+    return tuple(a_line(sku_code=sku, product_num=count) for sku, count in pairs)
 
 
 def package(name, *content, status=PackageStatus.SHIPPED, hour=12, **fields):
@@ -29,7 +30,7 @@ def package(name, *content, status=PackageStatus.SHIPPED, hour=12, **fields):
 
 
 def order(number, custom_order_id, content, *packages, **fields):
-    return Order(
+    return an_order(
         id=number,
         custom_order_id=custom_order_id,
         order_items=items(*content),

@@ -119,6 +119,8 @@ def models_of(kind):
 def judged(field, kind):
     if field.name == "country":
         return st.sampled_from(["US", "CN_S"])
+    if field.name == "options":
+        return st.lists(values_of(kakaclo_async.FreightOption), min_size=1, max_size=2)
     if field.name == "items":
         return st.lists(values_of(kakaclo_async.Item), min_size=1, max_size=2)
     parts = set(typing.get_args(kind)) | {kind}

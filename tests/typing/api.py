@@ -18,6 +18,7 @@ from kakaclo_async import (
     DesignModelDetail,
     Event,
     FreightMatrix,
+    FreightOption,
     FreightQuote,
     FreightRequest,
     Item,
@@ -95,10 +96,10 @@ async def reading(kk: KakaClo, a: datetime, b: datetime) -> None:
 async def freight(kk: KakaClo) -> None:
     quote = await kk.freight.quote([Item("A", 2)], "US")
     assert_type(quote, FreightQuote)
-    if (cheapest := quote.cheapest) is not None:
-        assert_type(cheapest.channel_type, ChannelType | None)
-        assert_type(cheapest.estimated_freight, Decimal | None)
-        assert_type(cheapest.delivery_days, tuple[int, int] | None)
+    assert_type(quote.fastest.channel_type, ChannelType | None)
+    assert_type(quote.cheapest.estimated_freight, Decimal)
+    assert_type(quote.cheapest.delivery_days, tuple[int, int] | None)
+    assert_type(quote.by_channel("Express"), FreightOption | None)
     carts = [FreightRequest([Item("A", 2)], "US")]
     assert_type(await kk.freight.quote_many(carts), tuple[FreightQuote, ...])
     collected = await kk.freight.quote_many(carts, on_error="collect")

@@ -257,7 +257,7 @@ def _content(order: Order, package: Fulfillment) -> Counter[str]:
     found = Counter[str]()
     for item in package.items:
         if item.sku_code:
-            found[item.sku_code] += item.product_num or 0
+            found[item.sku_code] += item.product_num
     return pieces([order]) if not found and len(order.fulfillments) == 1 else found
 
 
@@ -274,7 +274,7 @@ def _is_shipped(family: Sequence[Order], lines: Iterable[ShopLine]) -> bool:
             packed += _content(order, package)
         for item in order.order_items:
             if item.sku_code and item.refund_status is not None and item.refund_status.is_refunded:
-                refunded[item.sku_code] += item.product_num or 0
+                refunded[item.sku_code] += item.product_num
         if order.fulfillment_status not in _ALL_SHIPPED and not pieces([order]) - refunded <= packed:
             return False
         sent += pieces([order])  # refunded pieces are not to come either

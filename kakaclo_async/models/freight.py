@@ -239,8 +239,8 @@ def _told(cart: Cart, code: str, cell: FreightQuote | KakaCloError) -> tuple[str
     items = cut(", ".join(f"{item.quantity} x {item.sku}" for item in cart[:4]), 80)
     if isinstance(cell, KakaCloError):
         return items, code, type(cell).__name__, ""
-    best = cell.cheapest or FreightOption()
-    price = f"{best.estimated_freight or ''} {best.estimated_freight_currency or ''}"
+    best = cell.cheapest
+    price = f"{best.estimated_freight} {best.estimated_freight_currency or ''}"
     return items, code, cut(price.strip(), 40), cut(best.delivery_time or "", 40)
 
 

@@ -266,9 +266,7 @@ class Settings:
     row_count_as_page_size: bool = False
     retry_after: bool = False
     old_freight_shape: bool = False
-    no_freight_to: tuple[str, ...] = field(
-        default=(), validator=deep_iterable(instance_of(str), instance_of(tuple))
-    )
+    no_freight_to: tuple[str, ...] = ()
     old_order_shape: bool = False
     old_custom_shape: bool = False
     numeric_refund_numbers: bool = False

@@ -11,6 +11,7 @@ import attrs
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 from support.travelling import public_models, values_of
+from support.whole import a_line, an_offer, an_order
 
 from kakaclo_async import (
     Address,
@@ -24,8 +25,6 @@ from kakaclo_async import (
     Item,
     NewOrder,
     Option,
-    Order,
-    OrderItem,
     Page,
     Product,
     ProductStatus,
@@ -53,12 +52,12 @@ def product(number=1, **fields):
     return Product(**named | {"spu_status": ProductStatus.ON_SHELF, "sku_details": skus} | fields)
 
 
-ORDER = Order(
+ORDER = an_order(
     id="KA1",
     custom_order_id="A-1",
     status=OrderStatus.PROCESSING,
     final_amount=Decimal("12.50"),
-    order_items=(OrderItem(item_id="7", sku_code="A", image_url=PICTURE), OrderItem(item_id="8")),
+    order_items=(a_line(item_id="7", sku_code="A", image_url=PICTURE), a_line(item_id="8")),
 )
 
 
@@ -81,7 +80,7 @@ ORDER = Order(
             "Sku(sku='A', option1='Black', stock=0)",
         ),
         (Product(spu="A", spu_status=ProductStatus(77)), "Product(spu='A', spu_status=77)"),
-        (FreightQuote((FreightOption(),)), "FreightQuote(1 freight option)"),
+        (FreightQuote((an_offer(),)), "FreightQuote(1 freight option)"),
         (Category(category_id=1, child=(Category(), Category())), "Category(category_id=1, 2 categories)"),
         (SkuImages(skus=("A", "B", "C", "D", "E")), "SkuImages(skus=['A', 'B', 'C', +2])"),
         (
@@ -98,7 +97,7 @@ ORDER = Order(
             Certificate(windows=3),
             "Certificate(windows=3, requests=0, rereads=0, bounded=False, finished=False)",
         ),
-        (Order(id=""), "Order()"),
+        (an_order(id=""), "Order(status='processing', final_amount=0)"),
     ],
     ids=lambda value: type(value).__name__,
 )

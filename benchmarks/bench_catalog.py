@@ -27,7 +27,8 @@ from typing import TYPE_CHECKING
 from kakaclo_async import Event, KakaClo, Option, Product, ProductStatus, RateLimit, Sent, Sku
 from kakaclo_async.catalog import Mirror
 from kakaclo_async.catalog.database import MirrorDatabase
-from kakaclo_async.catalog.store import Newer, put_products
+from kakaclo_async.catalog.rows import Newer
+from kakaclo_async.catalog.store import put_products
 from kakaclo_async.paging import INDEX_LAG
 from kakaclo_async.sandbox import Sandbox
 

@@ -24,8 +24,10 @@ async def main() -> None:
         cells = []
         for country in COUNTRIES:
             quote = matrix[cart, country]
-            best = quote.cheapest if isinstance(quote, FreightQuote) else None
-            cells.append(f"{best.estimated_freight} {best.channel_type}" if best else type(quote).__name__)
+            if isinstance(quote, FreightQuote):
+                cells.append(f"{quote.cheapest.estimated_freight} {quote.cheapest.channel_type}")
+            else:
+                cells.append(type(quote).__name__)
         print(f"{cart[0].quantity:>20}" + "".join(f"{cell:>24}" for cell in cells))
 
 

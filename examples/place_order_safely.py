@@ -18,7 +18,15 @@ async def main() -> None:
             updated_from=end - timedelta(days=999), updated_to=end, sort_type="stock"
         )
         sku = next(sku.sku for row in page for sku in row.sku_details if sku.sku_status == 1 and sku.stock)
-        address = Address(country="US", recipient="A. Customer", phone="555 0100", province="California")
+        address = Address(
+            country="US",
+            province="California",
+            recipient="A. Customer",
+            phone="555 0100",
+            street1="1 Main St",
+            city="Los Angeles",
+            zip="90001",
+        )
         # Use the order number of your own shop: it must be the same again after a crash.
         order = NewOrder(address=address, items=[Item(sku, 1)], custom_order_id=f"EXAMPLE-{sku}")
         try:

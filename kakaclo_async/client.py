@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Final, Literal, Self
 import attrs
 
 from kakaclo_async.codec.outgoing import sealed
-from kakaclo_async.config import Caching, Options, choose_base_url
+from kakaclo_async.config import Caching, Options, choose_base_url, choose_proxy
 from kakaclo_async.contract import Recording
 from kakaclo_async.database import THREADS
+from kakaclo_async.errors import ConfigurationError
 from kakaclo_async.events import Broadcast, Event, Lane, Stats
 from kakaclo_async.guards import Guard, Guards
 from kakaclo_async.ratelimit.bucket import Bucket, RateLimit
@@ -28,6 +29,7 @@ from kakaclo_async.transport import Transport
 if TYPE_CHECKING:
     import os
     from collections.abc import Awaitable, Callable
+    from ssl import SSLContext
     from types import TracebackType
 
     import aiohttp
@@ -54,9 +56,15 @@ class _RecordingTransport(Transport):
     """A transport that shows each answer to a recording; a client without `record=` has none."""
 
     def __init__(
-        self, base_url: str, session: aiohttp.ClientSession | None, record: Recording | str | os.PathLike[str]
+        self,
+        base_url: str,
+        session: aiohttp.ClientSession | None,
+        record: Recording | str | os.PathLike[str],
+        *,
+        proxy: str | None,
+        trust: SSLContext | str | os.PathLike[str] | None,
     ) -> None:
-        super().__init__(base_url, session)
+        super().__init__(base_url, session, proxy=proxy, trust=trust)
         self._recording = record if isinstance(record, Recording) else Recording(record)
         self._answers = 0
         self._saving: asyncio.Future[None] | None = None
@@ -86,6 +94,25 @@ class _RecordingTransport(Transport):
             job()
 
 
+def _check_kinds(**settings: tuple[object, type]) -> None:
+    for name, (value, kind) in settings.items():
+        if value is not None and not isinstance(value, kind):
+            raise ConfigurationError(f"{name} must be a {kind.__name__}, not {type(value).__name__}")
+
+
+def _source(bucket: Bucket | None, rate_limit: RateLimit | None) -> Bucket:
+    _check_kinds(rate_limit=(rate_limit, RateLimit))
+    if bucket is None:
+        return LocalBucket(rate_limit or RateLimit())
+    if not isinstance(getattr(bucket, "rate", None), RateLimit):  # a protocol: whoever has its methods is one
+        raise ConfigurationError(f"bucket must be a Bucket, such as RedisBucket, not {type(bucket).__name__}")
+    if rate_limit is not None and rate_limit != bucket.rate:
+        raise ConfigurationError(
+            f"bucket= and rate_limit= disagree ({bucket.rate} and {rate_limit}): give the rate to the bucket alone"
+        )
+    return bucket
+
+
 class KakaClo:
     """A client of the KakaClo Open API, for one shop.
 
@@ -98,10 +125,11 @@ class KakaClo:
             environment variable KAKACLO_TOKEN, or the place that KAKACLO_TOKEN_FROM names. A function is asked once
             more after a 401, and a read is sent again if it has another token then. An async function is cut off in
             time; a sync one that blocks holds the event loop, and nothing can cut it off.
-        environment: "production" or "test".
-        base_url: overrides the environment, as does the environment variable KAKACLO_BASE_URL. HTTPS, or HTTP
-            on loopback.
-        rate_limit: the shop's bucket: 120 requests at once, then 2 per second.
+        environment: "production" or "test"; None: the address in the environment variable KAKACLO_BASE_URL, or
+            production. Named beside a KAKACLO_BASE_URL that says otherwise, it is refused.
+        base_url: overrides both. HTTPS, or HTTP on loopback.
+        allow_http: speak plain HTTP to another machine, such as a sandbox in a container; never to KakaClo's own.
+        rate_limit: the shop's bucket; None: 120 requests at once, then 2 per second, or as `bucket` has it.
         reserve: permits that the bulk lane never takes, so that interactive calls find one at once.
         timeout: seconds for one call once it has its permit, attempts and the pauses between them included.
         max_wait: seconds that a single interactive call may wait for its permit; None for as long as it
@@ -114,20 +142,24 @@ class KakaClo:
         guards: what this client refuses to do; nothing by default.
         record: a `Recording`, or the path of its file: counts what answers look like, for `kakaclo drift`. It holds
             no value and nothing personal, and needs `kakaclo[cli]`.
-        session: an aiohttp session to use; it is not closed by the client. No more requests are under way than it has
-            connections, the bulk lane's on half of them.
+        proxy: `http://user:password@host:port`; "" for none; None: what HTTPS_PROXY, ALL_PROXY and NO_PROXY say.
+        ssl: what to trust besides the system's authorities, for a company's own: a PEM file, or an `ssl.SSLContext`.
+        session: an aiohttp session to use, with its own proxies and trust; it is not closed by the client. No more
+            requests are under way than it has connections, the bulk lane's on half of them.
 
     Raises:
-        ConfigurationError: a missing token, an address that is not HTTPS, a limit that cannot work.
+        ConfigurationError: a missing token, an address that is not HTTPS, a limit that cannot work, settings that
+            contradict each other or are of another type.
     """
 
     def __init__(
         self,
         token: str | Callable[[], str | Awaitable[str]] | None = None,
         *,
-        environment: Literal["production", "test"] = "production",
+        environment: Literal["production", "test"] | None = None,
         base_url: str | None = None,
-        rate_limit: RateLimit = RateLimit(),  # noqa: B008 - frozen
+        allow_http: bool = False,
+        rate_limit: RateLimit | None = None,
         reserve: int = 20,
         timeout: float = 30.0,
         max_wait: float | None = 30.0,
@@ -137,21 +169,21 @@ class KakaClo:
         caching: Caching = Caching(),  # noqa: B008 - frozen
         guards: Guards = Guards(),  # noqa: B008 - frozen
         record: Recording | str | os.PathLike[str] | None = None,
+        proxy: str | None = None,
+        ssl: SSLContext | str | os.PathLike[str] | None = None,
         session: aiohttp.ClientSession | None = None,
     ) -> None:
-        token = sealed(token)  # first: an error's traceback may show the locals of this frame
+        # First: an error's traceback may show the locals of this frame.
+        token, proxy = sealed(token), sealed(proxy)
         options = Options(
             timeout=timeout, max_wait=max_wait, max_attempts=max_attempts, attempt_timeout=attempt_timeout
         )
+        _check_kinds(caching=(caching, Caching), guards=(guards, Guards))
         secret = Token(token)
-        self._base_url = choose_base_url(environment, base_url)
+        self._base_url = choose_base_url(environment, base_url, allow_http=allow_http)
         self._broadcast = Broadcast()
-        source = bucket or LocalBucket(rate_limit)
-        transport = (
-            Transport(self._base_url, session)
-            if record is None
-            else _RecordingTransport(self._base_url, session, record)
-        )
+        source = _source(bucket, rate_limit)
+        transport = self._transport(session, record, proxy, ssl)
         state = ClientState(
             transport=transport,
             gate=Gate(source, reserve=reserve, connections=transport.connections, emit=self._broadcast),
@@ -164,6 +196,22 @@ class KakaClo:
             reference=Cache(caching.reference, size=caching.size),
         )
         self._attach(Sender(state, options))
+
+    def _transport(
+        self,
+        session: aiohttp.ClientSession | None,
+        record: Recording | str | os.PathLike[str] | None,
+        proxy: str | None,
+        trust: SSLContext | str | os.PathLike[str] | None,
+    ) -> Transport:
+        if session is not None and (proxy or trust):
+            raise ConfigurationError(
+                "session= brings proxies and trust of its own: set them there, and leave out proxy= and ssl="
+            )
+        chosen = None if session is not None else sealed(choose_proxy(self._base_url, proxy))
+        if record is None:
+            return Transport(self._base_url, session, proxy=chosen, trust=trust)
+        return _RecordingTransport(self._base_url, session, record, proxy=chosen, trust=trust)
 
     def _attach(self, sender: Sender) -> None:
         """Make the areas, each sending by the options of this view."""

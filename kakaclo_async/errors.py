@@ -2,6 +2,7 @@
 
     KakaCloError
     ├── ConfigurationError     fix the settings (also a ValueError)
+    │   ├── MissingExtra       install what the text names (also an ImportError)
     │   └── DatabaseAway       the database cannot be used now; it may be back soon
     ├── InvalidRequest         fix the arguments; no permit was spent (also a ValueError)
     ├── Conflict               the journal knows another payload under this id; nothing was sent
@@ -18,16 +19,21 @@
         ├── RateLimited        429: the shop's bucket is full; `retry_after` in seconds, or None
         ├── ServerError        5xx, and 408, 425, 499: trouble on the way, as a gateway has it
         └── Rejected           a business code other than 10000, or another 4xx
+            └── NoFreight      nothing ships these items to that country
 
 A write ends with an APIError only if it surely had no effect (`declined`); otherwise with OutcomeUnknown.
 
-No error ever holds a token, an address or a phone number. All of them can be pickled.
+No error ever holds a token, an address or a phone number. All of them can be pickled, travel as plain data, and are
+made of their text alone by task queues that keep no more of them: their facts are then the most careful ones.
 """
 
 from __future__ import annotations
 
 import copy
 from typing import TYPE_CHECKING, TypeVar, cast
+
+from kakaclo_async.travel import refuses
+from kakaclo_async.travel.errors import TravellingError, rebuild
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,20 +45,8 @@ if TYPE_CHECKING:
 E = TypeVar("E", bound=BaseException)
 
 
-class KakaCloError(Exception):
+class KakaCloError(TravellingError, Exception):
     """The base of all errors of this package."""
-
-    def __reduce__(self) -> tuple[Callable[..., KakaCloError], tuple[object, ...], dict[str, object]]:
-        # Subclasses take keyword-only facts; the default protocol would call them without.
-        return _rebuild, (type(self), self.args), dict(self.__dict__)
-
-
-def _rebuild(kind: type[E], args: tuple[object, ...]) -> E:
-    # Through `object`, typeshed's narrow signatures of BaseException.__new__ do not matter.
-    make = cast("Callable[..., E]", kind.__new__)
-    error = make(kind)
-    error.args = args
-    return error
 
 
 def copy_error(error: E) -> E:
@@ -63,8 +57,7 @@ def copy_error(error: E) -> E:
     try:
         other = copy.copy(error)
     except Exception:  # noqa: BLE001 - an error of other code, whose class cannot be called with its `args`
-        other = _rebuild(type(error), error.args)
-        other.__dict__.update(error.__dict__)
+        other = rebuild(type(error), error.args, vars(error))
     other.__cause__, other.__context__ = error.__cause__, error.__context__
     other.__suppress_context__ = error.__suppress_context__
     return other.with_traceback(error.__traceback__)
@@ -131,10 +124,15 @@ class ConfigurationError(KakaCloError, ValueError):
     """A setting is missing or cannot work: a token, an address, a database URL."""
 
 
+class MissingExtra(ConfigurationError, ImportError):
+    """A package is not installed that an extra of this one brings; the text says how to install it."""
+
+
 class DatabaseAway(ConfigurationError):
     """The database cannot be used at the moment; it may be back soon."""
 
 
+@refuses
 class InvalidRequest(KakaCloError, ValueError):
     """An argument breaks a documented limit of the API; nothing was sent."""
 
@@ -179,10 +177,10 @@ class ConnectionFailed(KakaCloError):
     """No answer arrived.
 
     Attributes:
-        sent: False when the request surely never left; True when it may have been executed.
+        sent: False when the request surely never left; True when it may have been executed, or nothing is known of it.
     """
 
-    def __init__(self, message: str, *, sent: bool) -> None:
+    def __init__(self, message: str, *, sent: bool = True) -> None:
         super().__init__(message)
         self.sent = sent
 
@@ -222,9 +220,13 @@ class IncompletePull(KakaCloError):
         certificate: the stream's `Certificate`; its `gaps` are the ranges to pull again later.
     """
 
-    def __init__(self, message: str, *, certificate: Certificate) -> None:
+    def __init__(self, message: str, *, certificate: Certificate | None = None) -> None:
         super().__init__(message)
-        self.certificate = certificate
+        if certificate is None:
+            from kakaclo_async.models.pull import Certificate  # noqa: PLC0415 - models are above errors
+
+            certificate = Certificate()
+        self.certificate: Certificate = certificate
 
 
 class DecodeError(KakaCloError):
@@ -235,7 +237,9 @@ class DecodeError(KakaCloError):
         reason: what is wrong there, without the value itself.
     """
 
-    def __init__(self, reason: str, *, where: str) -> None:
+    def __init__(self, reason: str, *, where: str | None = None) -> None:
+        if where is None:
+            where, reason = reason.split(": ", 1) if ": " in reason else ("body", reason)
         super().__init__(f"{where}: {reason}")
         self.reason = reason
         self.where = where
@@ -245,7 +249,7 @@ class APIError(KakaCloError):
     """KakaClo answered, and refused.
 
     Attributes:
-        status: the HTTP status.
+        status: the HTTP status; 0 when it was lost on the way of the error.
         code: the `code` of the envelope, or None when there was none.
         message: what KakaClo said, shortened.
         method: the HTTP method of the request.
@@ -262,7 +266,7 @@ class APIError(KakaCloError):
         self,
         text: str,
         *,
-        status: int,
+        status: int = 0,
         code: int | str | None = None,
         message: str = "",
         method: str = "",
@@ -319,3 +323,7 @@ class Rejected(APIError):
     """KakaClo understood the request and declined it; a read may also be declined by a gateway's page."""
 
     declined = True
+
+
+class NoFreight(Rejected):
+    """Nothing ships these items to that country; the text names both."""

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 import attrs
 
+from kakaclo_async.travel import Travels
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
 _log = logging.getLogger("kakaclo")
+_calls = logging.getLogger("kakaclo.calls")
 
 
 class Lane(StrEnum):
@@ -33,8 +37,92 @@ class Job:
 
 
 @attrs.frozen(slots=True, kw_only=True)
-class Event:
-    """The base of all events."""
+class Event(Travels):
+    """The base of all events; `str` of one is a plain line for a log."""
+
+
+class Named(TypedDict):
+    """A request's name in its events."""
+
+    method: str
+    path: str
+    route: str
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class _OfEndpoint(Event):
+    """Attributes of what is about one endpoint.
+
+    Attributes:
+        method: "GET" or "POST"; "" where no request was made yet.
+        path: below the base URL.
+        route: the path with `{}` for its parameters, so that it names no order.
+    """
+
+    method: str = ""
+    path: str = ""
+    route: str = ""
+
+    @property
+    def label(self) -> str:
+        """What a line calls it."""
+        return f"{self.method} {self.path}" if self.method else "a call"
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class CallStarted(_OfEndpoint):
+    """A call waits for its permit from now on; one that is shared by several callers is told once.
+
+    `CallStarted`, each `Sent`, `Retried` and `Throttled` of it and `CallEnded` come in the context of the same task.
+    """
+
+    lane: Lane
+
+    def __str__(self) -> str:
+        return f"{self.label} begins in the {self.lane} lane"
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class CallEnded(_OfEndpoint):
+    """A call has its result, or its error.
+
+    Attributes:
+        lane: where it waited.
+        attempts: requests that it took, those that never got a permit included.
+        waited: seconds that it waited for permits.
+        seconds: from its start to its end, waits included.
+        code: the business code of the last answer, if it had one.
+        error: the class name of the error that it ended with; None: it has its result.
+    """
+
+    lane: Lane
+    attempts: int
+    waited: float
+    seconds: float
+    code: int | str | None = None
+    error: str | None = None
+
+    @property
+    def recovered(self) -> bool:
+        """Whether it has its result although an attempt failed."""
+        return self.error is None and self.attempts > 1
+
+    def __str__(self) -> str:
+        end = "succeeded" if self.error is None else f"ended with {self.error}"
+        return (
+            f"{self.label} {end} after {self.attempts} attempt(s) and {self.seconds:.3g} s,"
+            f" {self.waited:.3g} s of them waiting for permits"
+        )
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class CacheHit(_OfEndpoint):
+    """A call was answered from what the client keeps, without a request."""
+
+    lane: Lane
+
+    def __str__(self) -> str:
+        return f"{self.label} was answered from the cache"
 
 
 @attrs.frozen(slots=True, kw_only=True)
@@ -44,38 +132,72 @@ class Waited(Event):
     lane: Lane
     seconds: float
 
+    def __str__(self) -> str:
+        return f"a permit of the {self.lane} lane came after {self.seconds:.3g} s"
+
 
 @attrs.frozen(slots=True, kw_only=True)
-class Sent(Event):
-    """A request was answered, or failed: `status` is None when no answer came."""
+class Sent(_OfEndpoint):
+    """A request was answered, or failed.
 
-    method: str
-    path: str
+    Attributes:
+        lane: where it waited for its permit.
+        attempt: the how manieth of its call, from 1.
+        status: the HTTP status; None when no answer came.
+        seconds: from the permit to the end of the answer.
+        size: bytes of the answer's body.
+        waited: seconds that it waited for its permit before.
+        code: the business code of the answer, if it had one.
+        error: the class name of what the attempt failed with; None: it has its data.
+    """
+
     lane: Lane
     attempt: int
     status: int | None
     seconds: float
     size: int
+    waited: float = 0.0
+    code: int | str | None = None
+    error: str | None = None
+
+    def __str__(self) -> str:
+        answer = "no answer" if self.status is None else f"HTTP {self.status}, {self.size:,} bytes"
+        facts = [answer, *([] if self.code is None else [f"code {self.code}"]), *filter(None, [self.error])]
+        return (
+            f"{self.label}: {', '.join(facts)} in {self.seconds:.3g} s (attempt {self.attempt},"
+            f" {self.lane} lane, after {self.waited:.3g} s in the queue)"
+        )
 
 
 @attrs.frozen(slots=True, kw_only=True)
-class Retried(Event):
-    """A request will be sent again after `pause` seconds; `reason` is the error's class name."""
+class Retried(_OfEndpoint):
+    """A request will be sent again after `pause` seconds; `reason` is the error's class name.
 
-    method: str
-    path: str
+    Attributes:
+        code: the business code of the answer, if it had one.
+    """
+
     attempt: int
     reason: str
     pause: float
+    code: int | str | None = None
+
+    def __str__(self) -> str:
+        return (
+            f"{self.label} will be sent again after {self.pause:.3g} s: attempt {self.attempt} failed with"
+            f" {self.reason}"
+        )
 
 
 @attrs.frozen(slots=True, kw_only=True)
-class Throttled(Event):
+class Throttled(_OfEndpoint):
     """The server answered 429 and asked to wait `retry_after` seconds; None when it named no time."""
 
-    method: str
-    path: str
     retry_after: float | None
+
+    def __str__(self) -> str:
+        asked = "" if self.retry_after is None else f", and KakaClo asks to wait {self.retry_after:.3g} s"
+        return f"{self.label} met a 429: the shop's bucket is full{asked}"
 
 
 @attrs.frozen(slots=True, kw_only=True)
@@ -87,9 +209,13 @@ class PageDone(Event):
     rows_done: int
     rows_total: int | None
 
+    def __str__(self) -> str:
+        total = "" if self.rows_total is None else f" of {self.rows_total:,}"
+        return f"{self.what}: {self.rows:,} more rows, {self.rows_done:,}{total}"
+
 
 @attrs.frozen(slots=True, kw_only=True)
-class LaneStats:
+class LaneStats(Travels):
     """What one lane has done so far.
 
     Attributes:
@@ -104,7 +230,7 @@ class LaneStats:
 
 
 @attrs.frozen(slots=True, kw_only=True)
-class Stats:
+class Stats(Travels):
     """A snapshot of what a client has done so far, all views together.
 
     Attributes:
@@ -133,6 +259,7 @@ class Broadcast:
         self._retries = 0
         self._requests = dict.fromkeys(Lane, 0)
         self._waited = dict.fromkeys(Lane, 0.0)
+        self._refusals = 0  # since a request was let through
 
     def subscribe(self, callback: Callable[[Event], object]) -> Callable[[], None]:
         """Call `callback` with each event from now on, until the function returned is called."""
@@ -146,19 +273,26 @@ class Broadcast:
 
     def __call__(self, event: Event) -> None:
         """Count, log and pass on one event."""
+        level = logging.DEBUG
         match event:
             case Waited():
                 self._waited[event.lane] += event.seconds
             case Sent():
                 self._requests[event.lane] += 1
+                self._note_recovery(event)
             case Retried():
                 self._retries += 1
+                level = logging.INFO
             case Throttled():
                 self._throttled += 1
+                self._refusals += 1
+                level = logging.INFO
+            case CallEnded():
+                level = logging.INFO if event.recovered else logging.DEBUG
             case _:
                 pass
-        if _log.isEnabledFor(logging.DEBUG):
-            _log.debug("%s", event)
+        if _calls.isEnabledFor(level):
+            _calls.log(level, "%s", event)
         for callback in tuple(self._callbacks):
             try:
                 callback(event)
@@ -166,6 +300,11 @@ class Broadcast:
                 raise
             except BaseException:  # noqa: BLE001 - a callback's bug, a CancelledError too, must not hurt the call
                 _log.exception("a callback for %s events failed", type(event).__name__)
+
+    def _note_recovery(self, event: Sent) -> None:
+        if self._refusals and event.status not in {None, 429}:
+            refusals, self._refusals = self._refusals, 0
+            _calls.info("KakaClo lets requests through again, after %d answers 429", refusals)
 
     def snapshot(self, level: float, queued: Mapping[Lane, int]) -> Stats:
         """Return the counts so far, with the present level and queues of the gate."""

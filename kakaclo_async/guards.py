@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from kakaclo_async.config import environment_name
+from kakaclo_async.config import check_number, environment_name
 from kakaclo_async.errors import ConfigurationError, InvalidRequest
+from kakaclo_async.travel import Travels
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -43,7 +44,7 @@ def _names(names: Iterable[str] | None) -> frozenset[str] | None:
 
 
 @attrs.frozen(slots=True, kw_only=True)
-class Guards:
+class Guards(Travels):
     """What a client refuses to do.
 
     Attributes:
@@ -62,10 +63,10 @@ class Guards:
     environments: frozenset[str] | None = attrs.field(default=None, converter=_names)
 
     def __attrs_post_init__(self) -> None:
-        for name in ("max_order_amount", "max_orders_per_hour"):
-            value: Decimal | int | None = getattr(self, name)
-            if value is not None and not value >= 0:
-                raise ConfigurationError(f"{name} must be at least 0, not {value}")
+        if self.max_order_amount is not None and not self.max_order_amount >= 0:
+            raise ConfigurationError(f"max_order_amount must be at least 0, not {self.max_order_amount}")
+        if self.max_orders_per_hour is not None:
+            check_number("max_orders_per_hour", self.max_orders_per_hour, whole=True)
 
 
 class Guard:

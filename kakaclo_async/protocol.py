@@ -31,6 +31,8 @@ from kakaclo_async.models.common import Page
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from kakaclo_async.events import Named
+
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -57,6 +59,10 @@ def _as_it_is(text: str) -> str:
     return text
 
 
+def _path_of(request: Request[object]) -> str:
+    return request.path
+
+
 @attrs.frozen(slots=True, kw_only=True)
 class Request(Generic[T_co]):
     """One request, ready to send.
@@ -64,6 +70,7 @@ class Request(Generic[T_co]):
     Attributes:
         method: "GET" or "POST".
         path: below the base URL, its parameters quoted.
+        route: the path before its parameters were filled in: what is counted together, and names no order.
         result: the type that `data` is read as.
         query: pairs of the query string.
         body: the JSON body, if any; it may hold an address and is never shown.
@@ -86,6 +93,12 @@ class Request(Generic[T_co]):
     again: bool = attrs.field(default=False, eq=False)
     repeated: bool = attrs.field(default=False, eq=False)
     scrub: Callable[[str], str] = attrs.field(default=_as_it_is, repr=False, eq=False)
+    route: str = attrs.field(default=attrs.Factory(_path_of, takes_self=True), repr=False, eq=False)
+
+    @property
+    def named(self) -> Named:
+        """What events call it."""
+        return {"method": self.method, "path": self.path, "route": self.route}
 
     @property
     def label(self) -> str:

@@ -2,6 +2,7 @@
 
 from kakaclo_async.codec.outgoing import (
     resized_image as resized_image,
+    table as table,
 )
 from kakaclo_async.config import (
     API_SETTINGS_URL as API_SETTINGS_URL,
@@ -26,6 +27,8 @@ from kakaclo_async.errors import (
     InvalidRequest as InvalidRequest,
     KakaCloError as KakaCloError,
     LeaseLost as LeaseLost,
+    MissingExtra as MissingExtra,
+    NoFreight as NoFreight,
     NotFound as NotFound,
     OutcomeUnknown as OutcomeUnknown,
     RateLimited as RateLimited,
@@ -34,6 +37,9 @@ from kakaclo_async.errors import (
     Unauthorized as Unauthorized,
 )
 from kakaclo_async.events import (
+    CacheHit as CacheHit,
+    CallEnded as CallEnded,
+    CallStarted as CallStarted,
     Event as Event,
     Lane as Lane,
     LaneStats as LaneStats,
@@ -147,6 +153,9 @@ from kakaclo_async.ratelimit.redis import (
 )
 from kakaclo_async.token import (
     token_from as token_from,
+)
+from kakaclo_async.travel import (
+    to_json_value as to_json_value,
 )
 
 NAMES = sorted(name for name in globals() if name == "__version__" or name[0].isalpha())

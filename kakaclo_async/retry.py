@@ -20,9 +20,12 @@ from kakaclo_async.errors import (
     ServerError,
     Unauthorized,
 )
+from kakaclo_async.events import Retried
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
+
+    from kakaclo_async.events import Named
 
 
 T = TypeVar("T")
@@ -70,6 +73,17 @@ def surely_not_executed(error: KakaCloError) -> bool:
             return error.declined
         case _:
             return not isinstance(error, (DecodeError, OutcomeUnknown))
+
+
+def outcome(error: BaseException) -> tuple[int | str | None, str]:
+    """Return the business code that an error brings, if any, and the name of its class."""
+    return error.code if isinstance(error, APIError) else None, type(error).__name__
+
+
+def retried(named: Named, error: KakaCloError, attempt: int, pause: float = 0.0) -> Retried:
+    """Return the event of a request that will be sent again."""
+    code, reason = outcome(error)
+    return Retried(**named, attempt=attempt, reason=reason, pause=pause, code=code)
 
 
 def may_repeat(error: KakaCloError, *, writes: bool) -> bool:

@@ -11,14 +11,16 @@ import attrs
 
 from kakaclo_async.config import Budget
 from kakaclo_async.errors import ClientClosed, DeadlineExceeded, KakaCloError, RateLimited, scrub_error
-from kakaclo_async.events import Job, Lane, Retried, Sent, Throttled
-from kakaclo_async.protocol import Answer, Request, in_doubt, read_answer
+from kakaclo_async.events import Job, Lane, Sent, Throttled
+from kakaclo_async.protocol import SUCCESS, Answer, Request, in_doubt, read_answer
 from kakaclo_async.retry import (
     BACKOFF,
     asked_pause,
     doubts_token,
     may_repeat,
     never_left,
+    outcome,
+    retried,
     surely_not_executed,
 )
 from kakaclo_async.state import call_writes
@@ -73,8 +75,17 @@ class Sender:
             OutcomeUnknown: a write was sent and its outcome is not known.
             KakaCloError: the error of the last attempt.
         """
-        gate, guard = self.state.gate, self.state.guard
         budget = Budget(self.options, self.deadline)
+        with budget.told(self.state.emit, _now, None if callable(request) else request.named):
+            return await self._send(request, until, budget)
+
+    async def _send(
+        self,
+        request: Request[T] | Callable[[], Request[T]],
+        until: Callable[[], float] | None,
+        budget: Budget,
+    ) -> T:
+        gate, guard = self.state.gate, self.state.guard
         build = request if callable(request) else lambda: request
         counted, admitted = None, not guard.active
         token: Secret | None = None
@@ -141,7 +152,7 @@ class Sender:
             error.add_note(f"KakaClo refused the token, and there is no other: {failure}")
             return None
         if found is not None:
-            self._tell_retried(request, error, budget)
+            self.state.emit(retried(request.named, error, budget.attempt))
         return found
 
     async def _ask(self, ask: Callable[[], Awaitable[T]], budget: Budget, then: str = "") -> T:
@@ -194,55 +205,50 @@ class Sender:
     async def _attempt(self, request: Request[T], token: Secret, permit: Permit, budget: Budget) -> T:
         started, left_before = _now(), budget.left
         answer: Answer | None = None
+        ended: tuple[int | str | None, str | None] = None, None
         budget.left = True
         try:
             timeout = budget.attempt_time(started, writes=request.writes)
             answer = await self.state.transport.send(request, token, timeout=timeout)
             self.state.server_clock.read(answer, loop_time=_now(), wall_time=time.time())
-            return read_answer(request, answer, scrub=self.state.token.scrub)
+            data = read_answer(request, answer, scrub=self.state.token.scrub)
+            ended = SUCCESS, None
+            return data
         except BaseException as error:
+            ended = outcome(error)
             if answer is None and never_left(error, writes=request.writes):
                 budget.left = left_before
                 permit.give_back()
             raise
         finally:
-            seconds = _now() - started
-            budget.spent += seconds
-            self.state.emit(
-                Sent(
-                    method=request.method,
-                    path=request.path,
-                    lane=budget.options.lane,
-                    attempt=budget.attempt,
-                    status=None if answer is None else answer.status,
-                    seconds=seconds,
-                    size=0 if answer is None else len(answer.body),
-                )
+            budget.spent += (seconds := _now() - started)
+            budget.sent = Sent(
+                **request.named,
+                lane=budget.options.lane,
+                attempt=budget.attempt,
+                status=None if answer is None else answer.status,
+                seconds=seconds,
+                size=0 if answer is None else len(answer.body),
+                waited=permit.waited,
+                code=ended[0],
+                error=ended[1],
             )
+            self.state.emit(budget.sent)
 
     async def _pause_or_raise(self, request: Request[object], error: KakaCloError, budget: Budget) -> None:
         pause, emit = 0.0, self.state.emit
         if isinstance(error, RateLimited):
             budget.refusals += 1  # no pause here: the gate holds all calls until a probe went through
-            emit(Throttled(method=request.method, path=request.path, retry_after=error.retry_after))
+            emit(Throttled(**request.named, retry_after=error.retry_after))
         else:
             backoff = self.state.random() * BACKOFF.after(budget.attempt - budget.refusals)
             pause = max(backoff, asked_pause(error))
-        failure = self._end(request, error, budget, pause)
-        if failure is not None:
+        if (failure := self._end(request, error, budget, pause)) is not None:
             raise failure
-        self._tell_retried(request, error, budget, pause)
+        emit(retried(request.named, error, budget.attempt, pause))
         budget.spent += pause
         async with self.state.steps.step():
             await asyncio.sleep(pause)
-
-    def _tell_retried(
-        self, request: Request[object], error: KakaCloError, budget: Budget, pause: float = 0.0
-    ) -> None:
-        reason, attempt = type(error).__name__, budget.attempt
-        self.state.emit(
-            Retried(method=request.method, path=request.path, attempt=attempt, reason=reason, pause=pause)
-        )
 
     def _end(
         self, request: Request[object], error: KakaCloError, budget: Budget, pause: float
@@ -285,8 +291,7 @@ class Sender:
 
     def for_call(self) -> Sender:
         """Return a sender for all requests of one call, which ends within `max_wait` and `timeout` of the view."""
-        limit = self.options.wait_limit
-        if limit is None or self.deadline < inf:
+        if (limit := self.options.wait_limit) is None or self.deadline < inf:
             return self
         return attrs.evolve(self, deadline=_now() + limit + self.options.timeout)
 

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
 from kakaclo_async.codec.outgoing import Secret, sealed, spellings
-from kakaclo_async.config import API_SETTINGS_URL
+from kakaclo_async.config import API_SETTINGS_URL, MissingToken
 from kakaclo_async.database import THREADS
-from kakaclo_async.errors import ConfigurationError, KakaCloError
+from kakaclo_async.errors import ConfigurationError, KakaCloError, MissingExtra
 from kakaclo_async.sharing.single_flight import Cache
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class TokenSource:
     """
 
     def __init__(self, place: str, read: Callable[[], str], kept: float = 0.0) -> None:
-        self._place = place
+        self.place = place
         self._read = read
         self.kept = kept
 
@@ -59,7 +59,7 @@ class TokenSource:
         return Secret(self._read())
 
     def __repr__(self) -> str:
-        return f"<token from {self._place}>"
+        return f"<token from {self.place}>"
 
 
 def token_from(source: str) -> Callable[[], Awaitable[str]]:
@@ -181,7 +181,7 @@ class _Keyring:
         try:
             import keyring  # noqa: PLC0415 - an extra
         except ImportError:
-            raise ConfigurationError(
+            raise MissingExtra(
                 "a token from the keyring needs keyring: pip install 'kakaclo[keyring]'"
             ) from None
         self._ask, self._service, self._name = keyring.get_password, service, name
@@ -314,7 +314,7 @@ def _from_environment() -> str | Callable[[], Awaitable[str]]:
         return token_from(place)
     if token:
         return token
-    raise ConfigurationError(
+    raise MissingToken(
         "no access token: pass token=, or set KAKACLO_TOKEN or KAKACLO_TOKEN_FROM"
         f" (tokens are made at {API_SETTINGS_URL})"
     )

@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from kakaclo_async import public
+from kakaclo_async.extras import stand_in
 from kakaclo_async.public import *  # noqa: F403 - the list of public names is there
 from kakaclo_async.public import __version__ as __version__
 from kakaclo_sync._proxy import fork_lock
@@ -25,8 +26,11 @@ if not TYPE_CHECKING:  # type checkers would let every name pass
     def __getattr__(name: str) -> object:
         if name not in _MODULES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        with fork_lock:
-            found = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+        try:
+            with fork_lock:
+                found = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+        except public.MissingExtra as error:
+            return stand_in(name, __name__, str(error))
         globals()[name] = found  # found without this function from now on
         return found
 

@@ -16,7 +16,18 @@ import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set as AbstractSet
 from functools import partial, wraps
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, cast, overload
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Concatenate,
+    Generic,
+    ParamSpec,
+    Protocol,
+    TypeGuard,
+    TypeVar,
+    cast,
+    overload,
+)
 
 from kakaclo_async.errors import ClientClosed, ConfigurationError
 from kakaclo_sync._loop import Call, LoopThread
@@ -25,7 +36,7 @@ from kakaclo_sync.stream import Pull, Stream
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from kakaclo_async.paging.pull import Pull as AsyncPull
+    from kakaclo_async.paging import Pull as AsyncPull
     from kakaclo_sync.stream import Rows
 
 
@@ -138,6 +149,10 @@ class Bridge(Generic[R]):
             self.close()
 
 
+async def nothing_to_close(_root: object) -> None:
+    """Close what keeps nothing open between two calls."""
+
+
 def _refuse_green_threads() -> None:
     checks = (
         ("gevent.monkey", "is_module_patched", ("_thread", "queue", "select")),
@@ -244,7 +259,7 @@ class Method(Protocol[P, T_co]):
     def __get__(self, instance: object, owner: type[object], /) -> Callable[P, T_co]: ...
 
 
-def _read_here(*args: Any, **kwargs: Any) -> tuple[list[Any], dict[str, Any]]:
+def read_here(*args: Any, **kwargs: Any) -> tuple[list[Any], dict[str, Any]]:
     """Read lazy arguments on the caller's thread: a cursor, a query set or a stream must not run on the loop's."""
     return list(map(_listed, args)), {name: _listed(value) for name, value in kwargs.items()}
 
@@ -253,9 +268,51 @@ def _listed(value: Any) -> Any:
     found: object = value
     if isinstance(found, (str, bytes, Mapping, AbstractSet)) or not isinstance(found, Iterable):
         return value
+    if hasattr(value, "write"):  # a file, whose lines would be read
+        return value
     if isinstance(found, Sequence) and not any(isinstance(part, Iterator) for part in value):
         return value
     return list(map(_listed, value))
+
+
+def waiting(function: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
+    """Derive the function that waits for an async one: on the loop of its client, or on one of its own."""
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        given, named = read_here(*args, **kwargs)
+        start = cast("Callable[..., Coroutine[Any, Any, T]]", function)
+        bridges = [value._bridge for value in (*given, *named.values()) if _is_proxy(value)]  # noqa: SLF001 - ours
+        own = None if bridges else Bridge(lambda: None, nothing_to_close)
+        try:
+            return (
+                (own or bridges[0])
+                .thread()
+                .run(
+                    lambda: start(
+                        *map(_target, given), **{name: _target(value) for name, value in named.items()}
+                    )
+                )
+            )
+        finally:
+            if own is not None:
+                own.close()
+
+    return call
+
+
+def _is_proxy(value: object) -> TypeGuard[BlockingProxy[Any]]:
+    return isinstance(value, BlockingProxy)
+
+
+def _target(value: object) -> object:
+    return value._target() if _is_proxy(value) else value  # noqa: SLF001 - ours
+
+
+def _job(
+    start: Callable[..., T], proxy: BlockingProxy[Any], given: list[Any], named: dict[str, Any]
+) -> Callable[[], T]:
+    return lambda: start(proxy._target(), *given, **named)  # noqa: SLF001 - ours
 
 
 def blocking(method: Callable[Concatenate[A, P], Coroutine[Any, Any, T]]) -> Method[P, T]:
@@ -263,9 +320,9 @@ def blocking(method: Callable[Concatenate[A, P], Coroutine[Any, Any, T]]) -> Met
 
     @wraps(method)
     def call(self: BlockingProxy[A], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        given, named = _read_here(*args, **kwargs)
-        start = cast("Callable[..., Coroutine[Any, Any, T]]", method)
-        running = Call(self._bridge.thread(), lambda: start(self._target(), *given, **named))
+        job = _job(cast("Callable[..., Coroutine[Any, Any, T]]", method), self, *read_here(*args, **kwargs))
+        del args, kwargs  # an error's traceback may show the locals of this frame: they may be addresses
+        running = Call(self._bridge.thread(), job)
         try:
             return running.result()
         except BaseException as error:
@@ -280,9 +337,9 @@ def iterating(method: Callable[Concatenate[A, P], Rows[T]]) -> Method[P, Stream[
 
     @wraps(method)
     def call(self: BlockingProxy[A], /, *args: P.args, **kwargs: P.kwargs) -> Stream[T]:
-        given, named = _read_here(*args, **kwargs)
-        start = cast("Callable[..., Rows[T]]", method)
-        return Stream(self._bridge.thread(), lambda: start(self._target(), *given, **named), self)
+        job = _job(cast("Callable[..., Rows[T]]", method), self, *read_here(*args, **kwargs))
+        del args, kwargs  # see `blocking`
+        return Stream(self._bridge.thread(), job, self)
 
     # `inspect` and `help` would show the async method's. Annotations are strings here, and stay so: the names in them
     # are imported for type checkers only. "AsyncIterator[Order]" and "AsyncGenerator[Order, None]" have rows of Order.

@@ -1,4 +1,4 @@
-"""The mirror for blocking callers (`pip install kakaclo[catalog]`)."""
+"""The names of `kakaclo_async.catalog`, blocking (`pip install kakaclo[catalog]`)."""
 
 from __future__ import annotations
 
@@ -11,19 +11,30 @@ from functools import partial
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from kakaclo_async import catalog
+from kakaclo_async.catalog import (
+    Change,
+    ChangeKind,
+    ExportFormat,
+    Gap,
+    MirrorReport,
+    MirrorStatus,
+)
 from kakaclo_async.errors import ClientClosed
 from kakaclo_sync._loop import inbox
-from kakaclo_sync._proxy import BlockingProxy, blocking, iterating
+from kakaclo_sync._proxy import BlockingProxy, blocking, iterating, waiting
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator
     from types import TracebackType
 
-    from kakaclo_async.catalog import Change, MirrorReport
     from kakaclo_sync.client import KakaClo
 
 
 R = TypeVar("R")
+
+__all__ = ["Change", "ChangeKind", "ExportFormat", "Gap", "Mirror", "MirrorReport", "MirrorStatus", "export"]
+
+export = waiting(catalog.export)
 
 
 class Mirror(BlockingProxy[catalog.Mirror]):

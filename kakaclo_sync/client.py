@@ -11,17 +11,17 @@ from kakaclo_async import client as async_client
 from kakaclo_async.codec.outgoing import sealed
 from kakaclo_async.config import Caching
 from kakaclo_async.guards import Guards
-from kakaclo_async.ratelimit.bucket import RateLimit
 from kakaclo_sync._proxy import BlockingProxy, Bridge, Method, fork_lock, immediate
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Awaitable, Callable
+    from ssl import SSLContext
     from types import TracebackType
 
     from kakaclo_async.contract import Recording
     from kakaclo_async.events import Event
-    from kakaclo_async.ratelimit.bucket import Bucket
+    from kakaclo_async.ratelimit.bucket import Bucket, RateLimit
     from kakaclo_sync import resources
 
 
@@ -76,10 +76,11 @@ class KakaClo(BlockingProxy[async_client.KakaClo]):
             request, on the client's thread; `token_from` makes one that reads a file, a command, a variable or the
             keyring. None: the environment variable KAKACLO_TOKEN, or the place that KAKACLO_TOKEN_FROM names. A
             function is asked once more after a 401, and a read is sent again if it has another token then.
-        environment: "production" or "test".
-        base_url: overrides the environment, as does the environment variable KAKACLO_BASE_URL. HTTPS, or HTTP
-            on loopback.
-        rate_limit: the shop's bucket: 120 requests at once, then 2 per second.
+        environment: "production" or "test"; None: the address in the environment variable KAKACLO_BASE_URL, or
+            production. Named beside a KAKACLO_BASE_URL that says otherwise, it is refused.
+        base_url: overrides both. HTTPS, or HTTP on loopback.
+        allow_http: speak plain HTTP to another machine, such as a sandbox in a container; never to KakaClo's own.
+        rate_limit: the shop's bucket; None: 120 requests at once, then 2 per second, or as `bucket` has it.
         reserve: permits that the bulk lane never takes, so that interactive calls find one at once.
         timeout: seconds for one call once it has its permit, attempts and the pauses between them included.
         max_wait: seconds that a single interactive call may wait for its permit; None for as long as it
@@ -92,18 +93,22 @@ class KakaClo(BlockingProxy[async_client.KakaClo]):
         guards: what this client refuses to do; nothing by default.
         record: a `Recording`, or the path of its file: counts what answers look like, for `kakaclo drift`. It holds
             no value and nothing personal, and needs `kakaclo[cli]`.
+        proxy: `http://user:password@host:port`; "" for none; None: what HTTPS_PROXY, ALL_PROXY and NO_PROXY say.
+        ssl: what to trust besides the system's authorities, for a company's own: a PEM file, or an `ssl.SSLContext`.
 
     Raises:
-        ConfigurationError: a missing token, an address that is not HTTPS, a limit that cannot work.
+        ConfigurationError: a missing token, an address that is not HTTPS, a limit that cannot work, settings that
+            contradict each other or are of another type.
     """
 
     def __init__(
         self,
         token: str | Callable[[], str | Awaitable[str]] | None = None,
         *,
-        environment: Literal["production", "test"] = "production",
+        environment: Literal["production", "test"] | None = None,
         base_url: str | None = None,
-        rate_limit: RateLimit = RateLimit(),  # noqa: B008 - frozen
+        allow_http: bool = False,
+        rate_limit: RateLimit | None = None,
         reserve: int = 20,
         timeout: float = 30.0,
         max_wait: float | None = 30.0,
@@ -113,13 +118,16 @@ class KakaClo(BlockingProxy[async_client.KakaClo]):
         caching: Caching = Caching(),  # noqa: B008 - frozen
         guards: Guards = Guards(),  # noqa: B008 - frozen
         record: Recording | str | os.PathLike[str] | None = None,
+        proxy: str | None = None,
+        ssl: SSLContext | str | os.PathLike[str] | None = None,
     ) -> None:
-        token = sealed(token)  # see the async client
+        token, proxy = sealed(token), sealed(proxy)  # see the async client
         make = partial(
             async_client.KakaClo,
             token,
             environment=environment,
             base_url=base_url,
+            allow_http=allow_http,
             rate_limit=rate_limit,
             reserve=reserve,
             timeout=timeout,
@@ -129,12 +137,15 @@ class KakaClo(BlockingProxy[async_client.KakaClo]):
             caching=caching,
             guards=guards,
             record=record,
+            proxy=proxy,
+            ssl=ssl,
         )
         self._listeners = listeners = _Listeners()
 
         def make_anew() -> async_client.KakaClo:
             # A forked child must not talk over the connections of its parent's bucket.
-            return listeners.attach(make(bucket=None if bucket is None else bucket.renewed()))
+            renewed = getattr(bucket, "renewed", None)  # what is no bucket is refused by the async client
+            return listeners.attach(make(bucket=bucket if renewed is None else renewed()))
 
         self._attach(Bridge(make_anew, async_client.KakaClo.aclose), lambda root: root)
 

@@ -1,4 +1,4 @@
-"""The journal for blocking callers (`pip install kakaclo[catalog]`)."""
+"""The names of `kakaclo_async.ordering`, blocking (`pip install kakaclo[catalog]`)."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from kakaclo_async import ordering
+from kakaclo_async.ordering import Entry, WriteStatus
 from kakaclo_async.ordering.journal import wall_clock
-from kakaclo_sync._proxy import BlockingProxy, Bridge, blocking
+from kakaclo_sync._proxy import BlockingProxy, Bridge, blocking, nothing_to_close
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,13 +16,12 @@ if TYPE_CHECKING:
 
     from kakaclo_async.models.custom import NewDesign
     from kakaclo_async.models.order import NewOrder
-    from kakaclo_async.ordering import Entry
     from kakaclo_async.resources._journal import RefundRequest
     from kakaclo_async.sending import Sender
     from kakaclo_sync.client import KakaClo
 
 
-async def _nothing_to_close(_journal: ordering.Journal) -> None: ...
+__all__ = ["Entry", "Journal", "WriteStatus"]
 
 
 class Journal(BlockingProxy[ordering.Journal]):
@@ -52,7 +52,7 @@ class Journal(BlockingProxy[ordering.Journal]):
         now: Callable[[], datetime] = wall_clock,
     ) -> None:
         make = partial(ordering.Journal, url, quiet_time=quiet_time, lease=lease, now=now)
-        super().__init__(Bridge(make, _nothing_to_close), lambda journal: journal)
+        super().__init__(Bridge(make, nothing_to_close), lambda journal: journal)
 
     pending = blocking(ordering.Journal.pending)
     find = blocking(ordering.Journal.find)

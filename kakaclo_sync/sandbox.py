@@ -8,7 +8,19 @@ from typing import TYPE_CHECKING, Any, Self
 
 import attrs
 
-from kakaclo_async.sandbox import Sandbox as AsyncSandbox, Settings
+from kakaclo_async.sandbox import (
+    Catalog,
+    Fault,
+    FaultKind,
+    Faults,
+    Ledger,
+    Order,
+    Placed,
+    Refund,
+    Sandbox as AsyncSandbox,
+    Served,
+    Settings,
+)
 from kakaclo_sync._proxy import Bridge
 
 if TYPE_CHECKING:
@@ -16,8 +28,22 @@ if TYPE_CHECKING:
     from datetime import datetime
     from types import TracebackType
 
-    from kakaclo_async.sandbox import Catalog, Faults, Ledger, Placed, Served
     from kakaclo_sync._loop import LoopThread
+
+
+__all__ = [
+    "Catalog",
+    "Fault",
+    "FaultKind",
+    "Faults",
+    "Ledger",
+    "Order",
+    "Placed",
+    "Refund",
+    "Sandbox",
+    "Served",
+    "Settings",
+]
 
 
 def _of_core(name: str, *, settable: bool = False) -> Any:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
     from typing import Self
 
-    from kakaclo_async.paging.pull import Pull as AsyncPull
+    from kakaclo_async.paging import Pull as AsyncPull
     from kakaclo_sync._loop import LoopThread
 
 

@@ -1,6 +1,6 @@
 """The catalog in a database: complete, and kept fresh (`pip install kakaclo[catalog]`)."""
 
-from kakaclo_async.errors import ConfigurationError
+from kakaclo_async.errors import MissingExtra
 
 try:
     from kakaclo_async.catalog.export import ExportFormat, export
@@ -9,6 +9,6 @@ try:
 except ModuleNotFoundError as error:
     if error.name != "sqlalchemy":
         raise
-    raise ConfigurationError(f"the catalog needs {error.name}: pip install 'kakaclo[catalog]'") from None
+    raise MissingExtra(f"the catalog needs {error.name}: pip install 'kakaclo[catalog]'") from None
 
 __all__ = ["Change", "ChangeKind", "ExportFormat", "Gap", "Mirror", "MirrorReport", "MirrorStatus", "export"]

@@ -7,9 +7,10 @@ from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import func, select, update
 
 from kakaclo_async.catalog import schema
+from kakaclo_async.catalog.events import changes_after
 from kakaclo_async.catalog.report import Change, Gap, MirrorStatus
 from kakaclo_async.catalog.state import PullState
 from kakaclo_async.database import SameFile, in_thread, lock, run_to_completion
@@ -23,10 +24,11 @@ from kakaclo_async.database.engines import (
 )
 from kakaclo_async.database.url import DatabaseUrl
 from kakaclo_async.errors import ClientClosed, ConfigurationError, InvalidRequest
+from kakaclo_async.models._checks import as_list_of, check_known_country
 from kakaclo_async.paging.listing import RowStream
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import AsyncGenerator, Callable, Iterable
 
     from sqlalchemy import Table
     from sqlalchemy.engine import Connection
@@ -38,14 +40,6 @@ _WRITER_PRAGMAS = ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys =
 
 _BATCH: Final = 500
 """Changes read at a time."""
-
-_CHANGES: Final = (
-    select(schema.change)
-    .where(schema.change.c.id > bindparam("after"))
-    .order_by(schema.change.c.id)
-    .limit(_BATCH)
-)
-
 
 _DROPPED: Final = select(schema.mirror_number.c.value).where(
     schema.mirror_number.c.name == schema.DROPPED_UNTIL
@@ -244,16 +238,28 @@ class MirrorDatabase:
         finally:
             await reader.close()
 
-    def changes(self, after: int = 0) -> AsyncGenerator[Change, None]:
+    def changes(
+        self, after: int = 0, *, country: str | None = None, only: Iterable[str] | None = None
+    ) -> AsyncGenerator[Change, None]:
         """Iterate over the changes with a higher id, in order; none of them holds the database while it is handled.
 
+        Args:
+            after: the id of the last one that was handled.
+            country: stock in this country alone, as it can be sold.
+            only: only what concerns these SKUs and SPUs, and stock as it can be sold.
+
         Raises:
-            InvalidRequest: some of them are not kept any more; 0 asks for those that are.
+            InvalidRequest: some of them are not kept any more; 0 asks for those that are. No country, or no codes.
             ConfigurationError: there is no mirror.
         """
-        return RowStream(self._changes(after))
+        codes = None if only is None else frozenset(as_list_of("codes", only))
+        if country is not None:
+            country = check_known_country(country)
+        return RowStream(self._changes(after, country, codes))
 
-    async def _changes(self, after: int) -> AsyncGenerator[list[Change], None]:
+    async def _changes(
+        self, after: int, country: str | None, only: frozenset[str] | None
+    ) -> AsyncGenerator[list[Change], None]:
         while True:
             async with self.reading() as connection:
                 version = await connection.run_sync(schema.MIGRATIONS.check_version)
@@ -263,7 +269,8 @@ class MirrorDatabase:
                         f"the changes after {after} are not all kept: those up to {dropped} were dropped; read the"
                         " tables anew, and go on from there"
                     )
-                rows = (await connection.execute(_CHANGES, {"after": after})).mappings().all()
+                wanted = changes_after(version, country=country, only=only).limit(_BATCH)
+                rows = (await connection.execute(wanted, {"after": after})).mappings().all()
             yield [Change(**row) for row in rows]
             if len(rows) < _BATCH:
                 return

@@ -12,7 +12,7 @@ from decimal import Decimal
 from enum import StrEnum
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, Literal, TypeAlias, TypeVar
 from uuid import uuid4
 
 import msgspec
@@ -20,11 +20,11 @@ from sqlalchemy import BigInteger, Boolean, Integer, select
 
 from kakaclo_async.catalog import schema
 from kakaclo_async.catalog.database import MirrorDatabase
-from kakaclo_async.catalog.types import ExactDecimal, UtcTime
+from kakaclo_async.catalog.rows import ExactDecimal, UtcTime
 from kakaclo_async.database import in_thread
 from kakaclo_async.database.lock import is_file_of
 from kakaclo_async.database.url import DatabaseUrl
-from kakaclo_async.errors import ConfigurationError, InvalidRequest
+from kakaclo_async.errors import ConfigurationError, InvalidRequest, MissingExtra
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator, Sequence
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
     from kakaclo_async.catalog.rows import Row
 
+
+T = TypeVar("T")
 
 EXPORTED: Final = {table.name: table for table in (schema.product, schema.sku, schema.stock, schema.change)}
 """The tables that can be exported, by their names."""
@@ -86,49 +88,71 @@ async def export(
     """
     if table not in EXPORTED:
         raise InvalidRequest(f"table must be one of {', '.join(EXPORTED)}, not {table!r}")
-    target = Path(path) if isinstance(path, (str, Path)) else None
-    kind = format or (target.suffix.removeprefix(".").lower() if target else "")
+    kind = format or (Path(path).suffix.removeprefix(".").lower() if isinstance(path, (str, Path)) else "")
     if kind not in set(ExportFormat):
         raise InvalidRequest(f"format must be one of {', '.join(ExportFormat)}, not {kind!r}")
     make = _WRITERS[ExportFormat(kind)]
+    return await into_file(path, lambda file: _copy(url, EXPORTED[table], file, make), mirror=url)
 
-    async def copy(file: BinaryIO) -> int:
-        return await _copy(url, EXPORTED[table], file, make)
 
-    if target is None:
-        assert not isinstance(path, (str, Path))  # noqa: S101 - tells the type checkers
+async def into_file(
+    path: str | Path | BinaryIO, copy: Callable[[BinaryIO], Awaitable[T]], *, mirror: str | None = None
+) -> T:
+    """Let `copy` write a file that appears, or replaces the one that exists, when it is whole.
+
+    Args:
+        path: the file; a pipe or a device is written to as it is, a binary stream too, and stays open.
+        copy: writes the bytes.
+        mirror: the URL of a mirror whose own files are refused.
+
+    Returns:
+        What `copy` returns.
+
+    Raises:
+        InvalidRequest: the file is the mirror's own.
+        ConfigurationError: the file cannot be written.
+    """
+    if not isinstance(path, (str, Path)):
         return await copy(path)
-    where = DatabaseUrl.parse(url, holds="mirror", example="catalog.db")
+    target = Path(path)
     try:
-        if target.is_dir():
-            raise ConfigurationError(f"{target} is a folder, not a file")
-        if where.is_sqlite and is_file_of(where.path(), target):
-            raise InvalidRequest(f"{target} belongs to the mirror {where} itself: export to another file")
-        if target.exists() and not target.is_file():  # a pipe or a device takes the rows, and is not replaced
-            return await _fill(target, "wb", copy)
-        target = target.resolve()  # a link stays one
-        partial = target.with_name(f".{target.name}.{uuid4().hex}.part")
+        file, replaces = await in_thread(_place, target, mirror)
+        if not replaces:
+            return await _fill(file, "wb", copy)
+        partial = file.with_name(f".{file.name}.{uuid4().hex}.part")
         try:
-            count = await _fill(partial, "xb", copy)
-            await in_thread(partial.replace, target)
+            written = await _fill(partial, "xb", copy)
+            await in_thread(partial.replace, file)
         finally:
             await in_thread(partial.unlink, True)  # missing is fine
     except OSError as error:
         raise ConfigurationError(f"{target} cannot be written: {error.strerror or error}") from error
-    return count
+    return written
 
 
-async def _fill(path: Path, mode: Literal["wb", "xb"], copy: Callable[[BinaryIO], Awaitable[int]]) -> int:
+def _place(target: Path, mirror: str | None) -> tuple[Path, bool]:
+    """Return the file to write, and whether it is replaced as a whole."""
+    where = None if mirror is None else DatabaseUrl.parse(mirror, holds="mirror", example="catalog.db")
+    if target.is_dir():
+        raise ConfigurationError(f"{target} is a folder, not a file")
+    if where is not None and where.is_sqlite and is_file_of(where.path(), target):
+        raise InvalidRequest(f"{target} belongs to the mirror {where} itself: export to another file")
+    if target.exists() and not target.is_file():  # a pipe or a device takes the rows, and is not replaced
+        return target, False
+    return target.resolve(), True  # a link stays one
+
+
+async def _fill(path: Path, mode: Literal["wb", "xb"], copy: Callable[[BinaryIO], Awaitable[T]]) -> T:
     files: list[BinaryIO] = []  # known at once, should the wait for it be cancelled
     try:
         await in_thread(lambda: files.append(path.open(mode)))
-        count = await copy(files[0])
+        written = await copy(files[0])
         if mode == "xb":
             await in_thread(os.fsync, files[0].fileno())
     finally:
         for file in files:
             await in_thread(file.close)
-    return count
+    return written
 
 
 async def _copy(url: str, source: Table, file: BinaryIO, make: Callable[[BinaryIO, Table], _Writer]) -> int:
@@ -138,7 +162,9 @@ async def _copy(url: str, source: Table, file: BinaryIO, make: Callable[[BinaryI
         writer = make(file, source)
         try:
             write = await in_thread(writer.__enter__)
-            rows = connection.batches(select(source).order_by(*source.primary_key), _BATCH)
+            version = await connection.run_sync(schema.MIGRATIONS.check_version)
+            found = select(*schema.columns(source, version)).order_by(*source.primary_key)
+            rows = connection.batches(found, _BATCH)
             async with aclosing(rows) as batches:
                 async for batch in batches:
                     await in_thread(write, batch)
@@ -165,11 +191,15 @@ def _cell(value: object) -> object:
             return format(value, "f")
         case bool():
             return "true" if value else "false"
-        # A quote in front makes text of it; figures are never text here, so a minus sign stays one.
-        case str() if _FORMULA.match(value):
-            return f"'{value}"
+        case str():  # figures are never text here, so a minus sign stays one
+            return not_run(value)
         case _:
             return value
+
+
+def not_run(text: str) -> str:
+    """Return a text that a spreadsheet takes for text: a quote in front keeps it from running a formula."""
+    return f"'{text}" if _FORMULA.match(text) else text
 
 
 @contextmanager
@@ -186,7 +216,7 @@ def _parquet(file: BinaryIO, table: Table) -> Generator[Callable[[Sequence[Row]]
         arrow: Any = import_module("pyarrow")
         parquet: Any = import_module("pyarrow.parquet")
     except ImportError:
-        raise ConfigurationError("Parquet needs pyarrow: pip install 'kakaclo[export]'") from None
+        raise MissingExtra("Parquet needs pyarrow: pip install 'kakaclo[export]'") from None
     columns = arrow.schema([(column.name, _arrow_type(column, arrow)) for column in table.c])
     waiting: list[object] = []
 

@@ -107,6 +107,8 @@ class Follower:
                 failure = error
             # Also after a failure, for what was stored before it.
             failure = await self._hand_on() or failure
+            if failures and not failure:
+                _log.info("mirroring works again, after %d failures in a row", failures)
             failures = failures + 1 if failure else 0
             if failure:
                 _log.warning("mirroring failed and will be tried again (%d in a row): %s", failures, failure)

@@ -20,7 +20,7 @@ from kakaclo_async.paging import checked_window, complete_until
 from kakaclo_async.sending import sender_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
     from types import TracebackType
 
     from kakaclo_async.catalog.report import Change, MirrorReport, MirrorStatus
@@ -224,16 +224,24 @@ class Mirror:
         """
         return await self._database.status()
 
-    def changes(self, after: int = 0) -> AsyncGenerator[Change, None]:
+    def changes(
+        self, after: int = 0, *, country: str | None = None, only: Iterable[str] | None = None
+    ) -> AsyncGenerator[Change, None]:
         """Iterate over what changed, in order, each at least once; keep the last `id` as your cursor.
+
+        With `country` or `only`, stock is what a shop can sell: a SKU that is taken off the shelf, or that KakaClo does
+        not know any more, is sold out, whatever lies in the warehouses; one that returns with stock is back in stock.
 
         Args:
             after: the id of the last change that was handled.
+            country: tell stock in this country's warehouses, "US", and not over all; prices and the like as well.
+            only: tell what concerns these SKUs, and the SKUs of these SPUs, alone.
 
         Raises:
+            InvalidRequest: a country or codes that make no sense; changes after `after` that are not kept any more.
             ConfigurationError: there is no mirror yet.
         """
-        return self._database.changes(after)
+        return self._database.changes(after, country=country, only=only)
 
     @asynccontextmanager
     async def _one_run(self, *, verifying: datetime | None = None) -> AsyncGenerator[Run, None]:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import Final
 
 import attrs
 
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from kakaclo_async.models.pull import Window
+from kakaclo_async.models.pull import Window
+from kakaclo_async.models.shown import Shown
 
 
 @attrs.frozen
-class Gap:
+class Gap(Shown):
     """A range that kept moving, or that KakaClo does not page: it is read again by the next run.
 
     Attributes:
@@ -29,7 +28,7 @@ class Gap:
 
 
 @attrs.frozen(kw_only=True)
-class MirrorReport:
+class MirrorReport(Shown):
     """What a run of a mirror did, so far or in the end.
 
     Attributes:
@@ -51,6 +50,8 @@ class MirrorReport:
         seconds: how long it took.
         finished: whether the run came to its end.
     """
+
+    _shown = ("products", "skus", "stock", "changes", "gone", "gaps", "requests", "seconds", "finished")
 
     products: int = 0
     skus: int = 0
@@ -76,7 +77,7 @@ class MirrorReport:
 
 
 @attrs.frozen(kw_only=True)
-class MirrorStatus:
+class MirrorStatus(Shown):
     """What a mirror's database holds.
 
     Attributes:
@@ -89,6 +90,8 @@ class MirrorStatus:
         stock_until: likewise for stock.
         gaps: ranges between those already pulled that the next run reads.
     """
+
+    _shown = ("products", "skus", "stock", "last_change", "gaps", "products_until", "stock_until")
 
     products: int
     skus: int
@@ -114,8 +117,19 @@ class ChangeKind(StrEnum):
     GONE = "gone"
 
 
+STATED: Final = "-"
+"""In the column `country`: stock as KakaClo states it, of a SKU that cannot be sold as that."""
+
+EVERYWHERE: Final = "*"
+"""In the column `country`: stock as it can be sold in all countries together, where that is not what KakaClo states."""
+
+
+def _of_one_country(country: str | None) -> str | None:
+    return None if country in {STATED, EVERYWHERE} else country
+
+
 @attrs.frozen(kw_only=True)
-class Change:
+class Change(Shown):
     """One event.
 
     Attributes:
@@ -126,7 +140,10 @@ class Change:
         sku: the SKU, None when it is about the product as a whole.
         old: the value before, as text; None when there was none.
         new: the value now.
+        country: the country whose warehouses `old` and `new` count; None: all of them, or it is not about stock.
     """
+
+    _shown = ("id", "kind", "spu", "sku", "old", "new", "country", "at")
 
     id: int
     at: datetime
@@ -135,3 +152,4 @@ class Change:
     sku: str | None
     old: str | None
     new: str | None
+    country: str | None = attrs.field(default=None, converter=_of_one_country)

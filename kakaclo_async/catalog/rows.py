@@ -1,32 +1,57 @@
-"""Models to table rows, which are plain values under the columns' names, and rows to the events they are."""
+"""Models to table rows, which are plain values under the columns' names; and the types of the columns.
+
+They keep money exact and times in UTC, on every database. They give SQLAlchemy a function per dialect, or none: a page
+of products binds thousands of values.
+"""
 
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, cast
+from functools import lru_cache
+from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 import attrs
+from sqlalchemy import DateTime, Numeric, String, Text
+from sqlalchemy.types import TypeDecorator
 
-from kakaclo_async.catalog.report import ChangeKind
-from kakaclo_async.catalog.types import without_nul
-from kakaclo_async.models.product import ProductStatus, WarehouseStock
+from kakaclo_async.models.product import FOR_GOOD, WarehouseStock
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import datetime
+    from collections.abc import Iterable, Sequence
 
     from sqlalchemy import Executable
-    from sqlalchemy.engine import Connection
+    from sqlalchemy.engine import Connection, Dialect
 
     from kakaclo_async.models.common import Attributes, Option
-    from kakaclo_async.models.product import Product, Sku, StockLevel
+    from kakaclo_async.models.product import Product, ProductStatus, Sku, StockLevel
 
 
 Row = dict[str, object]
 
 _WHEN_SEEN = {"seen_at", "as_of"}
-_FOR_GOOD = {ProductStatus.DELETED, ProductStatus.DISCONTINUED}
+
+
+@attrs.frozen(kw_only=True)
+class Newer:
+    """What is stored already, and newer than what has come: it stays.
+
+    Attributes:
+        now: by KakaClo's clock. A stored time after it was wrong, and protects nothing.
+        repair_until: what is stored of times up to then is put right by what has come, even if that is older; None
+            outside of a verification.
+    """
+
+    now: datetime
+    repair_until: datetime | None = None
+
+    def stays(self, stored: object, come: datetime | None) -> bool:
+        """Tell whether a stored version stays."""
+        version = cast("datetime | None", stored)
+        if version is None or come is None or version > self.now:
+            return False
+        return come < version and (self.repair_until is None or version > self.repair_until)
 
 
 def run_for_each(connection: Connection, statement: Executable, rows: Sequence[Row]) -> None:
@@ -113,7 +138,7 @@ def product_row(product: Product, *, stock: int | None, seen_at: datetime) -> Ro
         "create_time": product.create_time,
         "update_time": product.update_time,
         "sku_img_url": _images(product),
-        "retired": product.spu_status in _FOR_GOOD,
+        "retired": product.spu_status in FOR_GOOD,
         "gone_since": None,
         "seen_at": seen_at,
         "missing_since": None,
@@ -145,7 +170,7 @@ def sku_row(sku: Sku, *, spu: str, stock: int | None) -> Row:
         "option3": _raw(sku.option3),
         "material": sku.material,
         "sku_status": _number(sku.sku_status),
-        "retired": sku.sku_status in _FOR_GOOD,
+        "retired": sku.sku_status in FOR_GOOD,
         "gone_since": None,
     }
 
@@ -164,76 +189,20 @@ def stock_rows(level: StockLevel, *, as_of: datetime) -> list[Row]:
     for at in level.warehouses or (WarehouseStock(qty=0),):
         code = at.warehouse_code or ""
         before = held.get(code)
-        held[code] = at if before is None else attrs.evolve(at, qty=(before.qty or 0) + (at.qty or 0))
+        held[code] = at if before is None else attrs.evolve(at, qty=before.qty + at.qty)
     return [
         Row(sku=level.sku, warehouse_code=code, country_code=at.country_code, qty=at.qty, as_of=as_of)
         for code, at in held.items()
     ]
 
 
-def product_changes(old: Row | None, new: Row) -> list[Row]:
-    """Return the events of a product, apart from its SKUs.
-
-    Args:
-        old: the stored row, None for a new product.
-        new: the row that replaces it.
-    """
-    if old is None or old["gone_since"] is not None:
-        return [_event(ChangeKind.PRODUCT_ADDED, new)]
-    if old["spu_status"] == new["spu_status"]:
-        return []
-    return [_event(ChangeKind.STATUS_CHANGED, new, old["spu_status"], new["spu_status"])]
-
-
-def sku_changes(old: Row | None, new: Row, *, new_product: bool) -> list[Row]:
-    """Return the events of a SKU that came with its product.
-
-    Args:
-        old: the stored row, None for a new SKU.
-        new: the row that replaces it.
-        new_product: the product itself is new, which is one event for all its SKUs.
-    """
-    if old is None or old["gone_since"] is not None:
-        return [] if new_product else [_event(ChangeKind.SKU_ADDED, new)]
-    events = [
-        _event(kind, new, old[name], new[name])
-        for name, kind in (
-            ("price", ChangeKind.PRICE_CHANGED),
-            ("cost", ChangeKind.COST_CHANGED),
-            ("sku_status", ChangeKind.STATUS_CHANGED),
-        )
-        if old[name] != new[name]
+def unlisted(stored: Iterable[Row], spus: set[str], received: dict[str, Row]) -> list[Row]:
+    """Return SKUs that their product, received in full, does not list any more."""
+    return [
+        row
+        for row in stored
+        if row["spu"] in spus and row["sku"] not in received and row["gone_since"] is None
     ]
-    return events + stock_change(old, new)
-
-
-def stock_change(old: Row, new: Row) -> list[Row]:
-    """Return the event of a SKU's stock over all warehouses."""
-    before, now = cast("int | None", old["stock"]), cast("int | None", new["stock"])
-    if before == now:
-        return []
-    was_there, is_there = (before or 0) > 0, (now or 0) > 0
-    kind = ChangeKind.STOCK_CHANGED
-    if was_there and not is_there:
-        kind = ChangeKind.SOLD_OUT
-    elif is_there and not was_there and before is not None:
-        kind = ChangeKind.BACK_IN_STOCK
-    return [_event(kind, new, before, now)]
-
-
-def gone(row: Row) -> Row:
-    """Return the event of a product or SKU that KakaClo does not know any more."""
-    return _event(ChangeKind.GONE, row)
-
-
-def _event(kind: ChangeKind, row: Row, old: object = None, new: object = None) -> Row:
-    return {
-        "kind": kind.value,
-        "spu": row["spu"],
-        "sku": row.get("sku"),
-        "old": None if old is None else str(old),
-        "new": None if new is None else str(new),
-    }
 
 
 def _number(status: ProductStatus | None) -> int | None:
@@ -252,3 +221,96 @@ def _images(product: Product) -> str | None:
         ensure_ascii=False,
         separators=(",", ":"),
     )
+
+
+T = TypeVar("T")
+T_contra = TypeVar("T_contra", contravariant=True)
+
+
+class _Binder(Protocol[T_contra]):
+    """Makes of a value what the driver takes."""
+
+    def __call__(self, value: T_contra | None) -> object: ...
+
+
+class AnyCode(TypeDecorator[str]):
+    """A code as KakaClo sends it; in PostgreSQL, which has no room for a NUL, that becomes a replacement character."""
+
+    impl = String
+    cache_ok = True
+
+    def bind_processor(self, dialect: Dialect) -> _Binder[str] | None:
+        """Write."""
+        return None if dialect.name == "sqlite" else without_nul
+
+
+class AnyText(AnyCode):
+    """Likewise, for texts of any length."""
+
+    impl = Text
+    cache_ok = True
+
+
+def without_nul(value: T) -> T:
+    """Return a text as PostgreSQL holds it, and anything else as it is."""
+    if not isinstance(value, str) or "\0" not in value:
+        return value
+    return cast("T", value.replace("\0", "\ufffd"))
+
+
+class ExactDecimal(TypeDecorator[Decimal]):
+    """A Decimal with all its digits: `6.1600` stays `6.1600`.
+
+    NUMERIC where the database keeps the scale; SQLite has no such type, and stores the text.
+    """
+
+    impl = Numeric().with_variant(String(), "sqlite")
+    cache_ok = True
+
+    def bind_processor(self, dialect: Dialect) -> _Binder[Decimal] | None:
+        """Write."""
+        return _plain if dialect.name == "sqlite" else super().bind_processor(dialect)
+
+    def process_result_value(self, value: object, dialect: Dialect) -> Decimal | None:
+        """Read."""
+        del dialect
+        return None if value is None else Decimal(str(value))
+
+
+def _plain(value: Decimal | None) -> str | None:
+    # Without an exponent, so that SQLite's CAST(price AS REAL) reads every text.
+    return None if value is None else format(value, "f")
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """An aware UTC time, to the second.
+
+    `timestamptz` where there is one; SQLite stores `2024-01-07 03:29:18`, which sorts, and which its date
+    functions read.
+    """
+
+    impl = DateTime(timezone=True).with_variant(String(19), "sqlite")
+    cache_ok = True
+
+    def bind_processor(self, dialect: Dialect) -> _Binder[datetime] | None:
+        """Write."""
+        return _sqlite_time if dialect.name == "sqlite" else _whole_second
+
+    def process_result_value(self, value: object, dialect: Dialect) -> datetime | None:
+        """Read."""
+        del dialect
+        if value is None:
+            return None
+        moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+        # Without a zone come SQLite's texts, and what asyncpg makes of the year 1, others' word for "never".
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _whole_second(value: datetime | None) -> datetime | None:
+    return None if value is None else value.astimezone(UTC).replace(microsecond=0)
+
+
+@lru_cache(maxsize=1024)  # the rows of a page share most of their times
+def _sqlite_time(value: datetime | None) -> str | None:
+    moment = _whole_second(value)
+    return None if moment is None else moment.isoformat(" ")[:19]

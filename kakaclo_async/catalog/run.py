@@ -20,8 +20,8 @@ from kakaclo_async.catalog.reading import (
     stock_source,
 )
 from kakaclo_async.catalog.report import Gap, MirrorReport
+from kakaclo_async.catalog.rows import Newer, without_nul
 from kakaclo_async.catalog.state import PullState, SetAside
-from kakaclo_async.catalog.types import without_nul
 from kakaclo_async.codec import Undecodable
 from kakaclo_async.events import PageDone
 from kakaclo_async.models.product import Product, StockLevel
@@ -198,13 +198,19 @@ class Run:
             "undecodable": self._set_aside["products"].keep(connection, found, seen_at),
         }
 
-    def _newer(self, now: datetime) -> store.Newer:
-        return store.Newer(now=now, repair_until=self.verifying)
+    def _newer(self, now: datetime) -> Newer:
+        return Newer(now=now, repair_until=self.verifying)
 
     def finish(self) -> MirrorReport:
         """Return the final report."""
         self._count()
-        self.report = attrs.evolve(self.report, finished=True, rows_left=0)
+        self.report = done = attrs.evolve(self.report, finished=True, rows_left=0)
+        _log.info(
+            "mirrored %d products, %d SKUs and the stock of %d SKUs: %d changes, %d gaps, %d undecodable rows;"
+            " %d requests in %.3g s",
+            *(done.products, done.skus, done.stock, done.changes, len(done.gaps), done.undecodable),
+            *(done.requests, done.seconds),
+        )
         self._show()
         return self.report
 

@@ -6,7 +6,7 @@ Columns that hold what KakaClo sends are named as its fields are, in snake case.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
     REAL,
@@ -21,12 +21,15 @@ from sqlalchemy import (
     Table,
     cast,
     false,
+    null,
+    type_coerce,
 )
 
-from kakaclo_async.catalog.types import AnyCode, AnyText, ExactDecimal, UtcTime
+from kakaclo_async.catalog.rows import AnyCode, AnyText, ExactDecimal, UtcTime
 from kakaclo_async.database.migrations import Migrations
 
 if TYPE_CHECKING:
+    from sqlalchemy import ColumnElement
     from sqlalchemy.engine import Connection
 
 
@@ -110,6 +113,7 @@ change = Table(
     Column("sku", AnyCode, index=True),
     Column("old", AnyText),
     Column("new", AnyText),
+    Column("country", AnyCode, comment="of the stock; empty: all. '-' and '*': see events.py"),
     sqlite_autoincrement=True,  # a cursor must never meet a number for the second time
 )
 
@@ -153,6 +157,9 @@ DROPPED_UNTIL = "changes dropped until"
 
 DROPS_CHANGES = 4
 """The version from which on changes may be dropped."""
+
+COUNTRIES = 5
+"""The version from which on changes of stock know the country."""
 
 mirror_number = Table(
     "mirror_number",
@@ -199,11 +206,27 @@ def _to_4(connection: Connection) -> None:
     connection.exec_driver_sql("CREATE INDEX ix_product_missing_since ON product (missing_since)")
 
 
+def _to_5(connection: Connection) -> None:
+    """Tell stock in each country."""
+    connection.exec_driver_sql("ALTER TABLE change ADD COLUMN country VARCHAR")
+
+
+_ADDED = {product.c.missing_since: DROPS_CHANGES, change.c.country: COUNTRIES}
+
+
+def columns(table: Table, version: int) -> list[ColumnElement[Any]]:
+    """Return the columns of a table to be read, of any version: reading does not migrate. What is lacking is empty."""
+    return [
+        type_coerce(null(), column.type).label(column.name) if version < _ADDED.get(column, 1) else column
+        for column in table.c
+    ]
+
+
 MIGRATIONS = Migrations(
     holds="mirror",
     hint="run one first",
     metadata=metadata,
     version=mirror_schema,
-    steps=[_to_2, _to_3, _to_4],
+    steps=[_to_2, _to_3, _to_4, _to_5],
     alone=True,
 )

@@ -9,9 +9,8 @@ import attrs
 from sqlalchemy import bindparam, delete, insert, select
 
 from kakaclo_async.catalog.reading import raw_json, row_key
-from kakaclo_async.catalog.rows import Row, run_for_each
+from kakaclo_async.catalog.rows import Row, run_for_each, without_nul
 from kakaclo_async.catalog.schema import mirror_done, mirror_open, mirror_undecodable
-from kakaclo_async.catalog.types import without_nul
 from kakaclo_async.codec import Undecodable
 from kakaclo_async.database.migrations import among
 from kakaclo_async.models.pull import Window

@@ -10,24 +10,29 @@ from functools import cache
 from operator import itemgetter
 from typing import TYPE_CHECKING, cast
 
-import attrs
 from sqlalchemy import bindparam, delete, exists, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from kakaclo_async.catalog import schema
+from kakaclo_async.catalog.events import (
+    by_country,
+    gone,
+    product_changes,
+    seen_by_all,
+    sku_changes,
+    sold_off,
+    stock_changes,
+)
 from kakaclo_async.catalog.rows import (
     Row,
     as_held,
-    gone,
     is_unchanged,
     levels_as_held,
-    product_changes,
     product_row,
     run_for_each,
-    sku_changes,
     sku_row,
-    stock_change,
     stock_rows,
+    unlisted,
 )
 from kakaclo_async.database.migrations import among
 
@@ -38,6 +43,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Executable, Table
     from sqlalchemy.engine import Connection
 
+    from kakaclo_async.catalog.rows import Newer
     from kakaclo_async.models.product import Product, StockLevel
 
 
@@ -45,9 +51,15 @@ _product, _sku, _stock, _change = schema.product.c, schema.sku.c, schema.stock.c
 
 _PRODUCTS_BEFORE = select(schema.product).where(among(_product.spu, "spus"))
 _SKUS_BEFORE = select(schema.sku).where(among(_sku.spu, "spus"))
-_SKU_STOCKS_BEFORE = select(_sku.sku, _sku.spu, _sku.stock).where(among(_sku.sku, "skus"))
+_WHAT_SELLS = (_sku.sku, _sku.spu, _sku.stock, _sku.sku_status, _sku.gone_since)
+_SKU_STOCKS_BEFORE = select(*_WHAT_SELLS).where(among(_sku.sku, "skus"))
+_SKUS_LEFT = select(*_WHAT_SELLS).where(among(_sku.spu, "spus"), _sku.gone_since.is_(None))
 _STOCK_BEFORE = select(schema.stock).where(among(_stock.sku, "skus"))
-_STOCK_SUMS = select(_stock.sku, func.sum(_stock.qty)).where(among(_stock.sku, "skus")).group_by(_stock.sku)
+_STOCK_SUMS = (
+    select(_stock.sku, _stock.country_code, func.sum(_stock.qty).label("qty"))
+    .where(among(_stock.sku, "skus"))
+    .group_by(_stock.sku, _stock.country_code)
+)
 _DROP_WAREHOUSE = delete(schema.stock).where(
     _stock.sku == bindparam("of_sku"), _stock.warehouse_code == bindparam("at")
 )
@@ -115,27 +127,6 @@ def _upsert(table: Table, dialect: str) -> Executable:
     return upsert
 
 
-@attrs.frozen(kw_only=True)
-class Newer:
-    """What is stored already, and newer than what has come: it stays.
-
-    Attributes:
-        now: by KakaClo's clock. A stored time after it was wrong, and protects nothing.
-        repair_until: what is stored of times up to then is put right by what has come, even if that is older; None
-            outside of a verification.
-    """
-
-    now: datetime
-    repair_until: datetime | None = None
-
-    def stays(self, stored: object, come: datetime | None) -> bool:
-        """Tell whether a stored version stays."""
-        version = cast("datetime | None", stored)
-        if version is None or come is None or version > self.now:
-            return False
-        return come < version and (self.repair_until is None or version > self.repair_until)
-
-
 def put_products(
     connection: Connection, products: Sequence[Product], *, seen_at: datetime, newer: Newer
 ) -> int:
@@ -161,7 +152,9 @@ def put_products(
         if not newer.stays(before.get(product.spu, {}).get("update_time"), product.update_time)
     ]
     skus_before = _rows_by("sku", connection, _SKUS_BEFORE, spus=spus)
-    sums = _stock_sums(connection, [sku.sku for product in fresh for sku in product.sku_details])
+    codes = {sku.sku for product in fresh for sku in product.sku_details}
+    held = _stock_held(connection, codes | skus_before.keys())
+    sums = {code: sum(of.values()) for code, of in held.items()}
 
     product_rows: list[Row] = []
     sku_rows: dict[str, Row] = {}
@@ -177,12 +170,15 @@ def put_products(
         changes += product_changes(old, row)
         new_product = old is None or old["gone_since"] is not None
         for code, detail in details.items():
-            changes += sku_changes(skus_before.get(code), detail, new_product=new_product)
+            changes += sku_changes(
+                skus_before.get(code), detail, new_product=new_product, held=held.get(code, {})
+            )
         product_rows.append(row)
         sku_rows |= details
     listed = {product.spu for product in fresh if product.sku_details}  # none at all is an answer in part
-    missing = _missing(skus_before.values(), listed, sku_rows)
-    changes += [gone(row) for row in missing]
+    missing = unlisted(skus_before.values(), listed, sku_rows)
+    changes += map(gone, missing)
+    changes += [event for row in missing for event in sold_off(row, held.get(str(row["sku"]), {}))]
 
     _put(
         connection,
@@ -196,7 +192,7 @@ def put_products(
     )
     run_for_each(connection, _MARK_SKU_GONE, [{"of_sku": row["sku"], "since": seen_at} for row in missing])
     _note(connection, changes, seen_at)
-    return len(changes)
+    return seen_by_all(changes)
 
 
 def put_stock(
@@ -238,9 +234,12 @@ def put_stock(
         rows += [row for code, row in at_warehouses.items() if not is_unchanged(before.get(code), row)]
         dropped += [Row(of_sku=level.sku, at=code) for code in before.keys() - at_warehouses.keys()]
         old = skus_before.get(level.sku)
-        if old is not None and old["stock"] != level.qty:
-            moved.append(old | {"stock": level.qty})
-            changes += stock_change(old, moved[-1])
+        if old is not None:
+            now = by_country(at_warehouses.values())
+            was = by_country(before.values()) if before else now  # what was never known has not changed
+            changes += stock_changes(old, old | {"stock": level.qty}, was, now)
+            if old["stock"] != level.qty:
+                moved.append(old | {"stock": level.qty})
 
     _put(connection, schema.stock, rows)
     run_for_each(connection, _DROP_WAREHOUSE, dropped)
@@ -248,7 +247,7 @@ def put_stock(
     if moved:
         connection.execute(_SUM_PRODUCT_STOCK, {"spus": sorted({str(row["spu"]) for row in moved})})
     _note(connection, changes, seen_at)
-    return len(changes)
+    return seen_by_all(changes)
 
 
 def spus_after(connection: Connection, last: str, most: int) -> list[str]:
@@ -282,9 +281,13 @@ def mark_gone(connection: Connection, spus: Sequence[str], *, since: datetime) -
     """Flag products that KakaClo was asked for by code, and did not know, with their SKUs."""
     if not spus:
         return
+    left = _rows_by("sku", connection, _SKUS_LEFT, spus=list(spus))
+    held = _stock_held(connection, left)
     connection.execute(_MARK_ITS_SKUS_GONE, {"spus": spus, "since": since})
     connection.execute(_MARK_GONE, {"spus": spus, "since": since})
-    _note(connection, [gone({"spu": spu}) for spu in spus], since)
+    changes = [gone({"spu": spu}) for spu in spus]
+    changes += [event for code, row in left.items() for event in sold_off(row, held.get(code, {}))]
+    _note(connection, changes, since)
 
 
 def drop_changes(connection: Connection, until: datetime) -> None:
@@ -298,8 +301,12 @@ def drop_changes(connection: Connection, until: datetime) -> None:
         connection.execute(_upsert(schema.mirror_number, connection.dialect.name), [dropped])
 
 
-def _stock_sums(connection: Connection, skus: list[str]) -> dict[str, int]:
-    return {code: int(qty or 0) for code, qty in connection.execute(_STOCK_SUMS, {"skus": skus}).all()}
+def _stock_held(connection: Connection, skus: Iterable[str]) -> dict[str, dict[str, int]]:
+    """Return what lies in each country, of the SKUs whose stock was received."""
+    rows: dict[str, list[Row]] = {}
+    for row in _rows(connection, _STOCK_SUMS, skus=list(skus)):
+        rows.setdefault(str(row["sku"]), []).append(row)
+    return {code: by_country(found) for code, found in rows.items()}
 
 
 def _put(connection: Connection, table: Table, rows: Iterable[Row]) -> None:
@@ -319,12 +326,3 @@ def _rows(connection: Connection, statement: Executable, **codes: list[str]) -> 
     found = connection.execute(statement, codes)
     names = tuple(found.keys())
     return (dict(zip(names, row, strict=True)) for row in found.all())
-
-
-def _missing(stored: Iterable[Row], spus: set[str], received: dict[str, Row]) -> list[Row]:
-    """Return SKUs that their product, received in full, does not list any more."""
-    return [
-        row
-        for row in stored
-        if row["spu"] in spus and row["sku"] not in received and row["gone_since"] is None
-    ]

@@ -1,9 +1,11 @@
 """The commands, `drift` among them, and what becomes of their errors."""
 
 import asyncio
+import inspect
+import logging
 import sys
-from collections.abc import AsyncGenerator, Awaitable, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -11,7 +13,8 @@ from typing import Annotated, TypeVar
 import typer
 
 from kakaclo_async import InvalidRequest, Item, KakaClo, KakaCloError, Recording, Unauthorized, __version__
-from kakaclo_async.cli import catalog, orders, orders_submit
+from kakaclo_async.cli import catalog, orders, orders_shown
+from kakaclo_async.cli.board import board
 from kakaclo_async.cli.command import (
     EXIT_CODES,
     FAILED,
@@ -25,10 +28,12 @@ from kakaclo_async.cli.command import (
     sentence,
     with_common_options,
 )
-from kakaclo_async.cli.export import changes, export
-from kakaclo_async.cli.mirror import mirror, status
+from kakaclo_async.cli.doctor import doctor
+from kakaclo_async.cli.export import export
+from kakaclo_async.cli.mirror import changes, mirror, status
 from kakaclo_async.cli.output import Result, Table, drop_stdout, one_line, show
 from kakaclo_async.cli.sandbox import demo, sandbox
+from kakaclo_async.cli.shop import check, journal, sku_map, submit, tracking
 from kakaclo_async.resources import V1
 from kakaclo_async.sending import sender_of
 
@@ -42,6 +47,64 @@ group = typer.Typer(
 )
 
 
+class _Log(logging.Handler):
+    """Writes lines to stderr, whatever that is by then: bars on a terminal take its place and stay below them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        with suppress(OSError, ValueError):  # what nobody can read must not end what is under way
+            sys.stderr.write(f"{one_line(self.format(record))}\n")
+            sys.stderr.flush()
+
+
+_log = _Log()
+
+
+def _tell(verbosity: int) -> None:
+    """Show the log of the package: more of it each time that it is asked for."""
+    logger = logging.getLogger("kakaclo")
+    if verbosity:
+        shown = _log in logger.handlers
+        logger.addHandler(_log)
+        logger.setLevel(logging.DEBUG if shown or verbosity > 1 else logging.INFO)
+
+
+def _hide_log() -> None:
+    logger = logging.getLogger("kakaclo")
+    if _log in logger.handlers:
+        logger.removeHandler(_log)
+        logger.setLevel(logging.NOTSET)
+
+
+_Verbosity = Annotated[
+    int,
+    typer.Option(
+        "--verbose",
+        "-v",
+        count=True,
+        help="Tell on stderr of retries, refusals and mirror cycles; twice: of every request.",
+        show_default=False,
+    ),
+]
+
+
+def _with_verbosity(command: Callable[..., object]) -> Callable[..., None]:
+    """Let a command take `-v` after its name, too."""
+
+    def run(verbose: _Verbosity = 0, **arguments: object) -> None:
+        _tell(verbose)
+        command(**arguments)
+
+    own = inspect.signature(run).parameters["verbose"].replace(kind=inspect.Parameter.KEYWORD_ONLY)
+    run.__name__, run.__doc__ = command.__name__, command.__doc__
+    run.__signature__ = inspect.Signature([*inspect.signature(command).parameters.values(), own])  # type: ignore[attr-defined]
+    run.__annotations__ = {}
+    return run
+
+
 def _show_version(wanted: bool) -> None:
     if wanted:
         sys.stdout.write(f"kakaclo {__version__}\n")
@@ -50,11 +113,13 @@ def _show_version(wanted: bool) -> None:
 
 @app.callback()
 def root(
-    version: Annotated[
+    version: Annotated[  # noqa: ARG001 - its callback has read it
         bool, typer.Option("--version", help="Print the version.", callback=_show_version, is_eager=True)
     ] = False,
+    verbose: _Verbosity = 0,
 ) -> None:
     """Use the KakaClo dropshipping Open API. Start with `kakaclo demo`, which needs no account."""
+    _tell(verbose)
 
 
 def drift(
@@ -135,7 +200,8 @@ async def _first(rows: AsyncGenerator[T, None]) -> T | None:
         return await anext(opened, None)
 
 
-app.command()(with_common_options(drift, drift, 2))
+for own in (drift, board, doctor):
+    app.command()(with_common_options(own, own, 2))
 for local in (demo, sandbox, as_command(mirror), status, changes, export):
     app.command()(local)
 for call in (
@@ -147,8 +213,21 @@ for call in (
     catalog.balance,
 ):
     app.command()(as_command(call))
-for placing in (orders.create, orders_submit.submit, orders.show, orders.refund, orders_submit.pending):
+for placing in (
+    orders.create,
+    check.check,
+    submit.submit,
+    tracking.tracking,
+    orders_shown.show,
+    orders.refund,
+    journal.pending,
+):
     group.command()(as_command(placing))
+group.command("map")(sku_map.map_skus)
+group.command("list")(as_command(orders_shown.list_orders))
+for command in (*app.registered_commands, *group.registered_commands):
+    if command.callback is not None:
+        command.callback = _with_verbosity(command.callback)
 app.add_typer(group, name="orders")
 
 
@@ -181,4 +260,6 @@ def run(arguments: Sequence[str]) -> int:
     except Exception as error:  # noqa: BLE001 - the user sees where it happened, never a traceback
         say(fault(error))
         return FAILED
+    finally:
+        _hide_log()
     return code

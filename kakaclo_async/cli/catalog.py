@@ -1,9 +1,7 @@
 """API commands that only read: products, stock, categories, warehouses, freight, balance; what orders would cost."""
 
 import json
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from decimal import Decimal
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated
 
 import typer
@@ -11,24 +9,17 @@ import typer
 from kakaclo_async import (
     Category,
     FreightQuote,
-    FreightRequest,
     InvalidRequest,
     KakaClo,
     KakaCloError,
-    NewOrder,
     NotFound,
     Option,
-    OrderCheck,
-    OrderProblem,
     Product,
     StockLevel,
 )
 from kakaclo_async.cli.command import read_countries, read_items
-from kakaclo_async.cli.orders_file import FileOrder
 from kakaclo_async.cli.output import Result, Table
-from kakaclo_async.cli.progress import progress
 from kakaclo_async.codec import to_json
-from kakaclo_async.resources.orders.check import judge
 
 
 async def product(
@@ -182,83 +173,6 @@ def _quote(quote: FreightQuote) -> dict[str, object]:
             for option in quote.options
             if isinstance(attributes := to_json(option), dict)
         ],
-        "cheapest": quote.cheapest and quote.cheapest.channel_type,
-        "fastest": quote.fastest and quote.fastest.channel_type,
+        "cheapest": quote.cheapest.channel_type,
+        "fastest": quote.fastest.channel_type,
     }
-
-
-async def dry_run(kk: KakaClo, found: Sequence[FileOrder]) -> Result:
-    """Check all orders together, in as few requests as they allow."""
-    orders = [entry.order for entry in found if entry.order is not None]
-    skus = list(dict.fromkeys(item.sku for order in orders for item in order.items))
-    bulk = kk.bulk()
-    with progress(kk):
-        products = await bulk.products.get_many(skus=skus) if skus else ()
-        stocks = await bulk.stocks.get_many(skus) if skus else ()
-        carts = [FreightRequest(order.items, order.address.country) for order in orders]
-        answers = await bulk.freight.quote_many(carts, on_error="collect")
-        balance = (await bulk.payment.balance()).amount
-    quotes = (answer if isinstance(answer, FreightQuote) else str(answer) for answer in answers)
-    judged = {
-        order.custom_order_id: judge(order, products, stocks, quote, balance)
-        for order, quote in zip(orders, quotes, strict=True)
-    }
-    checks = [
-        (entry, OrderCheck(problems=entry.problems) if entry.order is None else judged[entry.custom_order_id])
-        for entry in found
-    ]
-    return _checked(checks, _shortages(orders, {level.sku: level.qty for level in stocks}), balance)
-
-
-def _checked(
-    checks: Sequence[tuple[FileOrder, OrderCheck]], shortages: Iterable[OrderProblem], balance: Decimal | None
-) -> Result:
-    total = sum((check.total or Decimal(0) for _, check in checks), Decimal(0))
-    problems = [entry.describe(problem) for entry, check in checks for problem in check.problems]
-    problems += map(str, shortages)
-    if balance is not None and balance < total:
-        problems.append(f"the orders cost {total} USD together, and the balance is {balance}")
-    columns = ("Line", "Custom id", "Items", "Freight", "Total", "Problems")
-    prices = [
-        (entry.line, entry.custom_order_id, check.sub_total, check.freight, check.total, len(check.problems))
-        for entry, check in checks
-    ]
-    summary = Table(("Orders", str(len(checks))), [("Total", total), ("Balance", balance)])
-    return Result(
-        data={
-            "orders": [_priced(entry, check) for entry, check in checks],
-            "total": total,
-            "balance": balance,
-            "problems": problems,
-        },
-        tables=(Table(columns, prices), summary),
-        errors=tuple(map(InvalidRequest, problems)),
-    )
-
-
-def _priced(entry: FileOrder, check: OrderCheck) -> dict[str, object]:
-    return {
-        "line": entry.line,
-        "custom_order_id": entry.custom_order_id,
-        "sub_total": check.sub_total,
-        "freight": check.freight,
-        "total": check.total,
-        "problems": list(map(str, check.problems)),
-    }
-
-
-def _shortages(orders: Iterable[NewOrder], stock: Mapping[str, int]) -> list[OrderProblem]:
-    """Return the SKUs of which each order could have enough, but not all of them together."""
-    wanted = Counter[str]()
-    most = Counter[str]()
-    for order in orders:
-        pieces = Counter[str]()
-        for item in order.items:
-            pieces[item.sku] += item.quantity
-        wanted += pieces
-        most |= pieces
-    return [
-        OrderProblem(f"SKU {sku!r}", f"all orders want {quantity}, {stock[sku]} are in stock")
-        for sku, quantity in wanted.items()
-        if most[sku] <= stock.get(sku, 0) < quantity
-    ]

@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated, Final, Literal, TypeVar
 
 import typer
@@ -16,6 +17,7 @@ import typer
 from kakaclo_async import Event, Item, KakaClo, RateLimit, Recording, Sent, token_from as find_token
 from kakaclo_async.cli.output import Result, drop_stdout, one_line, show
 from kakaclo_async.codec.outgoing import sealed
+from kakaclo_async.config import MissingToken
 from kakaclo_async.errors import (
     ConfigurationError,
     Conflict,
@@ -56,10 +58,9 @@ EXIT_CODES: Final = {
 }
 """Every exit code and its meaning, as `kakaclo --help` shows them."""
 
-_CODES: Final[tuple[tuple[type[Exception], int], ...]] = (
-    (ConfigurationError, USAGE),
-    (Conflict, USAGE),
-    (InvalidRequest, USAGE),
+_CODES: Final[tuple[tuple[type[Exception] | tuple[type[Exception], ...], int], ...]] = (
+    (MissingToken, 4),
+    ((ConfigurationError, Conflict, InvalidRequest), USAGE),
     (NotFound, 3),
     (Unauthorized, 4),
     (Rejected, 5),
@@ -128,14 +129,30 @@ def _common(
         str | None,
         typer.Option(
             help="URL of the API, instead of the environment's.",
-            envvar="KAKACLO_BASE_URL",
-            show_default=False,
+            metavar="URL",
+            show_default="KAKACLO_BASE_URL",
             rich_help_panel=_COMMON,
         ),
     ] = None,
+    allow_http: Annotated[
+        bool, typer.Option("--allow-http", help="Plain HTTP to a sandbox elsewhere.", rich_help_panel=_COMMON)
+    ] = False,
     environment: Annotated[
-        Literal["production", "test"], typer.Option(help="KakaClo's environment.", rich_help_panel=_COMMON)
-    ] = "production",
+        Literal["production", "test"] | None,
+        typer.Option(help="KakaClo's environment.", show_default="production", rich_help_panel=_COMMON),
+    ] = None,
+    proxy: Annotated[
+        str | None,
+        typer.Option(
+            help="Proxy; '' for none.", metavar="URL", show_default="HTTPS_PROXY", rich_help_panel=_COMMON
+        ),
+    ] = None,
+    ca_file: Annotated[
+        Path | None,
+        typer.Option(
+            help="Certificates to trust besides the system's.", metavar="FILE", rich_help_panel=_COMMON
+        ),
+    ] = None,
     timeout: Annotated[
         float,
         typer.Option(
@@ -164,10 +181,13 @@ def _common(
         return KakaClo(
             source,
             base_url=base_url or None,
+            allow_http=allow_http,
             environment=environment,
             timeout=timeout,
             rate_limit=RateLimit(120, rate),
             record=record,
+            proxy=proxy,
+            ssl=ca_file,
         )
 
     return as_json, client
@@ -265,25 +285,6 @@ def run_async(job: Coroutine[object, object, T]) -> T:
         return await job
 
     return asyncio.run(cancellable())
-
-
-def confirm(question: str) -> bool:
-    """Ask on stderr, read stdin; anything but "y" or "yes" means no.
-
-    It blocks the event loop, on purpose: nothing else may happen before the answer.
-
-    Raises:
-        KeyboardInterrupt: Ctrl-C at the question.
-    """
-    # asyncio.run turns Ctrl-C into a cancellation, which a blocked loop would never see.
-    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        sys.stderr.write(f"{question} [y/N] ")
-        sys.stderr.flush()
-        answer = sys.stdin.readline()
-    finally:
-        signal.signal(signal.SIGINT, previous)
-    return answer.strip().lower() in {"y", "yes"}
 
 
 def read_items(texts: Iterable[str]) -> tuple[Item, ...]:

@@ -1,32 +1,21 @@
-"""The commands `export` and `changes`: a mirror's database as files, and as a stream for other programs."""
+"""The command `export`: a mirror's database as files, for people, programs and shops."""
 
-import asyncio
-import errno
-import io
-import json
-import select
 import sys
 from collections.abc import Iterable
-from contextlib import aclosing, nullcontext, suppress
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, BinaryIO
+from typing import Annotated, BinaryIO
 
 import typer
 
-from kakaclo_async import DatabaseAway, InvalidRequest
+from kakaclo_async import InvalidRequest
 from kakaclo_async.cli.command import run_async
 from kakaclo_async.cli.mirror import DB, DEFAULT_DB
-from kakaclo_async.cli.output import Result, Table, cell, show
-from kakaclo_async.codec import to_json
+from kakaclo_async.cli.output import STDOUT, Result, Table, refuse_database, show
+from kakaclo_async.cli.shop.listings import explain_price, shops_file, show_listing
 
-if TYPE_CHECKING:
-    from kakaclo_async.catalog import Change
-
-
-_STDOUT = Path("-")
-_LARGEST_ID = 2**63 - 1
-_LONGEST_PAUSE = 86_400.0
+_FOR_SHOPS = "For shops, with --for"
 
 
 class What(StrEnum):
@@ -43,7 +32,7 @@ class What(StrEnum):
         return self.value.removesuffix("s")
 
 
-def export(
+def export(  # noqa: PLR0917 - options, which typer gives by name
     db: Annotated[str, DB] = DEFAULT_DB,
     format: Annotated[  # noqa: A002 - its name on the command line
         str | None,
@@ -65,11 +54,120 @@ def export(
             show_default=False,
         ),
     ] = None,
+    target: Annotated[
+        str | None,
+        typer.Option(
+            "--for",
+            help="Write the file that a shop reads instead.",
+            metavar="[shopify|shopify-inventory|woocommerce|google]",
+            show_default=False,
+            rich_help_panel=_FOR_SHOPS,
+        ),
+    ] = None,
+    only: Annotated[
+        Path | None,
+        typer.Option(
+            help="Only the SKUs and SPUs of this file: one a line, or a column sku or spu.",
+            metavar="FILE",
+            rich_help_panel=_FOR_SHOPS,
+        ),
+    ] = None,
+    category: Annotated[
+        str | None,
+        typer.Option(help="Only what is in this category: Women/Bottoms.", rich_help_panel=_FOR_SHOPS),
+    ] = None,
+    country: Annotated[
+        str | None,
+        typer.Option(
+            help="Promise what lies in this country's warehouses alone.",
+            metavar="CODE",
+            rich_help_panel=_FOR_SHOPS,
+        ),
+    ] = None,
+    price: Annotated[
+        str | None,
+        typer.Option(
+            help="How prices are made: 'x2.5 +3 end .99 min-margin 4', or a file of rules.",
+            metavar="RULE|FILE",
+            show_default="as KakaClo's",
+            rich_help_panel=_FOR_SHOPS,
+        ),
+    ] = None,
+    buffer: Annotated[
+        int | None,
+        typer.Option(help="Pieces of each SKU to keep back.", min=0, rich_help_panel=_FOR_SHOPS),
+    ] = None,
+    vendor: Annotated[
+        str | None,
+        typer.Option(help="For Shopify.", show_default="KakaClo", rich_help_panel=_FOR_SHOPS),
+    ] = None,
+    location: Annotated[
+        str | None,
+        typer.Option(
+            help="For Shopify's inventory: the shop's name of the place where the stock lies.",
+            show_default="KakaClo",
+            rich_help_panel=_FOR_SHOPS,
+        ),
+    ] = None,
+    link: Annotated[
+        str | None,
+        typer.Option(
+            help="For Google: https://shop.example/products/{handle}, or with {spu} or {sku}.",
+            metavar="URL",
+            rich_help_panel=_FOR_SHOPS,
+        ),
+    ] = None,
+    for_spreadsheet: Annotated[
+        bool,
+        typer.Option(
+            "--for-spreadsheet",
+            help="For looking at it: a ' before what would run as a formula. Shops would show the '.",
+            rich_help_panel=_FOR_SHOPS,
+        ),
+    ] = False,
+    explain: Annotated[
+        bool,
+        typer.Option(
+            "--explain",
+            help="Say on stderr how each price is made, and why a SKU is left out.",
+            rich_help_panel=_FOR_SHOPS,
+        ),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON about the files.")] = False,
 ) -> None:
-    """Write products, SKUs, stock or changes to files; it needs no token, and may run during a mirror."""
+    """Write products, SKUs, stock or changes to files, or what a shop reads; it needs no token."""
+    settings = {"vendor": vendor, "location": location, "link": link}
+    given = {
+        "only": only, "category": category, "country": country, "price": price, "buffer": buffer,
+        "for-spreadsheet": for_spreadsheet or None, "explain": explain or None, **settings,
+    }  # fmt: skip
+    names = [f"--{name}" for name, value in given.items() if value is not None]
+    if target is None and names:
+        raise InvalidRequest(f"{', '.join(names)} needs --for: say which shop reads the file")
+    if target is not None:
+        if what or format:
+            raise InvalidRequest(f"--for {target} has one kind of file: leave out --what and --format")
+        from kakaclo_async.shop import Settings, export_listings
+
+        rule = Path(price) if price and is_file(price) else price
+        path = shops_file(target, out, (only, rule), as_json=as_json)
+        listing = export_listings(
+            db,
+            sys.stdout.buffer if path == STDOUT else path,
+            target=target,
+            only=only,
+            category=category,
+            country=country,
+            price=rule,
+            buffer=buffer or 0,
+            for_spreadsheet=for_spreadsheet,
+            explain=explain_price if explain else None,
+            settings=Settings(**{name: text for name, text in settings.items() if text is not None}),
+        )
+        show_listing(run_async(listing), path, as_json=as_json)
+        return
     wanted = list(dict.fromkeys(what or (What.PRODUCTS, What.SKUS, What.STOCK)))
-    if out == _STDOUT:
+    if out == STDOUT:
         if len(wanted) > 1 or format == "parquet":
             raise InvalidRequest("--out - takes one --what, as csv or jsonl")
         run_async(_write([(sys.stdout.buffer, wanted[0])], db, format or "csv"))
@@ -99,44 +197,6 @@ def _files(wanted: list[What], kind: str | None, out: Path | None) -> dict[Path,
     return {out: wanted[0]}
 
 
-def refuse_database(path: Path) -> None:
-    """Keep a database from being overwritten, and what SQLite keeps beside one.
-
-    Raises:
-        InvalidRequest: it is one.
-    """
-    from kakaclo_async.database.lock import SQLITE_FILES
-
-    names = (path.name, *(path.name.removesuffix(ending) for ending in SQLITE_FILES))
-    for name in dict.fromkeys(names):
-        with suppress(OSError):
-            file = path.with_name(name)
-            with file.open("rb") if file.is_file() else nullcontext() as opened:
-                if opened is not None and opened.read(16) == b"SQLite format 3\0":
-                    raise InvalidRequest(f"{path} belongs to a database: give another file")
-
-
-def refuse_other_files(results: Path, orders: Path, journal: str | None) -> None:
-    """Keep the results of `orders submit` from its other files, before anything is read or made.
-
-    Raises:
-        InvalidRequest: they would be written into another file of the run, or into a database.
-    """
-    from kakaclo_async.database.lock import is_file_of
-    from kakaclo_async.database.url import DatabaseUrl
-
-    try:
-        if results.exists() and orders.exists() and results.samefile(orders):
-            raise InvalidRequest(f"--results {results} is the file of orders itself: name another file")
-        if journal is not None:
-            where = DatabaseUrl.parse(journal, holds="journal", example="orders.db")
-            if where.is_sqlite and is_file_of(where.path(), results):
-                raise InvalidRequest(f"--results {results} belongs to the journal: name another file")
-    except OSError as error:
-        raise InvalidRequest(f"--results {results} cannot be written: {error.strerror}") from None
-    refuse_database(results)
-
-
 async def _write(
     targets: Iterable[tuple[Path | BinaryIO, What]], db: str, kind: str | None
 ) -> dict[str, int]:
@@ -145,62 +205,8 @@ async def _write(
     return {str(target): await write(db, what.table, target, format=kind) for target, what in targets}
 
 
-def changes(
-    db: Annotated[str, DB] = DEFAULT_DB,
-    after: Annotated[
-        int,
-        typer.Option(
-            help="The id of the last change that you handled: only newer ones are printed.",
-            min=0,
-            max=_LARGEST_ID,
-        ),
-    ] = 0,
-    follow: Annotated[
-        bool,
-        typer.Option("--follow", help="Wait for more until Ctrl-C or SIGTERM, which end it with code 0."),
-    ] = False,
-    every: Annotated[float, typer.Option(help="With --follow: seconds between two looks.", min=0.1)] = 5.0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document per line.")] = False,
-) -> None:
-    """Print what changed, oldest first; it needs no token, and may run during a mirror."""
-    with suppress(KeyboardInterrupt, asyncio.CancelledError) if follow else nullcontext():
-        run_async(_print_all(db, after, every if follow else None, as_json=as_json))
-
-
-async def _print_all(db: str, after: int, every: float | None, *, as_json: bool) -> None:
-    from kakaclo_async.catalog.database import MirrorDatabase
-
-    database = MirrorDatabase(db)
-    passing: tuple[type[Exception], ...] = ()  # the first look must work
-    while True:
-        with suppress(*passing):
-            async with aclosing(database.changes(after)) as found:
-                async for change in found:
-                    _print(change, as_json=as_json)
-                    after = change.id
-        if every is None:
-            return
-        passing = (DatabaseAway,)
-        await asyncio.sleep(min(max(0.1, every), _LONGEST_PAUSE))
-        if _reader_has_gone():
-            raise BrokenPipeError(errno.EPIPE, "the reader has closed the pipe")
-
-
-def _print(change: "Change", *, as_json: bool) -> None:
-    if as_json:
-        line = json.dumps(to_json(change), ensure_ascii=False)
-    else:
-        what = f"{cell(change.old)} -> {cell(change.new)}" if (change.old, change.new) != (None, None) else ""
-        code = cell(change.sku or change.spu)
-        line = f"{change.id:>8}  {cell(change.at)}  {change.kind:<15}  {code:<24}  {what}".rstrip()
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()  # the reader may act on this one now
-
-
-def _reader_has_gone() -> bool:
-    """Whether the other end of the pipe was closed, which a writer with nothing to write does not notice."""
-    with suppress(io.UnsupportedOperation, AttributeError):  # no file, or no poll, as on Windows
-        poll = select.poll()
-        poll.register(sys.stdout.fileno(), 0)
-        return any(flags & (select.POLLERR | select.POLLHUP) for _, flags in poll.poll(0))
+def is_file(text: str) -> bool:
+    """Whether a text is the path of a file."""
+    with suppress(OSError, ValueError):
+        return Path(text).is_file()
     return False

@@ -1,8 +1,8 @@
-"""The commands `orders create`, `orders show` and `orders refund`: one order at a time, each write at most once."""
+"""The commands `orders create` and `orders refund`: one order at a time, each write at most once."""
 
+import signal
 import sys
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, cast
 
@@ -16,17 +16,17 @@ from kakaclo_async import (
     KakaClo,
     KakaCloError,
     NewOrder,
-    NotFound,
     RefundReason,
     RefundStatus,
     Rejected,
 )
 from kakaclo_async.cli.catalog import freight_table
-from kakaclo_async.cli.command import FAILED, confirm, read_items, read_time
-from kakaclo_async.cli.orders_file import read_json, text_of, text_problems
-from kakaclo_async.cli.output import Result, Table, order_tables, print_table
+from kakaclo_async.cli.command import FAILED, read_items
+from kakaclo_async.cli.output import Result, Table, print_table
 from kakaclo_async.resources.orders.check import read_order
 from kakaclo_async.resources.orders.requests import new_custom_order_id
+from kakaclo_async.shop.incoming.documents import read_json, text_problems
+from kakaclo_async.shop.incoming.table import read_text
 
 
 async def create(
@@ -54,7 +54,8 @@ async def create(
 ) -> Result:
     """Place one order, at most once: it is sent once, and exit code 7 means that it may have been placed.
 
-    It is paid from the balance at once, so the command shows the freight and asks first.
+    It is paid from the balance at once, so the command shows the freight, and what is wrong with the address, and
+    asks first.
 
     The file for --file, where the names after province and the last line are optional:
 
@@ -96,7 +97,7 @@ def _read_one_order(path: Path) -> NewOrder:
         InvalidRequest: no such file, not JSON, or an order with problems; it names all of them.
     """
     try:
-        document = read_json(text_of(path))
+        document = read_json(read_text(path, utf8_only=True).text)
     except ValueError as error:
         if isinstance(error, InvalidRequest):
             raise
@@ -128,12 +129,32 @@ async def _confirmed_freight(kk: KakaClo, order: NewOrder, *, sure: bool) -> Fre
         raise InvalidRequest("cannot ask for confirmation without a terminal: pass --yes to place the order")
     quote = await kk.freight.quote(order.items, order.address.country)
     print_table(freight_table({order.address.country: quote}), sys.stderr)
+    sys.stderr.writelines(f"look at it: {problem}\n" for problem in order.address.problems)
     sys.stderr.write(f"Custom id: {order.custom_order_id}\n")  # known whatever happens from here on
     pieces = sum(item.quantity for item in order.items)
-    if not sure and not confirm(f"Place this order of {pieces} pieces by {order.channel_type}?"):
+    if not sure and not _confirm(f"Place this order of {pieces} pieces by {order.channel_type}?"):
         sys.stderr.write("not placed\n")
         raise typer.Exit(FAILED)
     return quote.by_channel(order.channel_type)
+
+
+def _confirm(question: str) -> bool:
+    """Ask on stderr, read stdin; anything but "y" or "yes" means no.
+
+    It blocks the event loop, on purpose: nothing else may happen before the answer.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C at the question.
+    """
+    # asyncio.run turns Ctrl-C into a cancellation, which a blocked loop would never see.
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        sys.stderr.write(f"{question} [y/N] ")
+        sys.stderr.flush()
+        answer = sys.stdin.readline()
+    finally:
+        signal.signal(signal.SIGINT, previous)
+    return answer.strip().lower() in {"y", "yes"}
 
 
 async def _place(kk: KakaClo, order: NewOrder, freight: FreightOption | None) -> Result:
@@ -149,44 +170,6 @@ async def _place(kk: KakaClo, order: NewOrder, freight: FreightOption | None) ->
         },
         tables=(Table(("Order", created.id), facts),),
         done=(f"order {created.custom_order_id!r} was placed as {created.id}",),
-    )
-
-
-async def show(
-    kk: KakaClo,
-    order_ids: Annotated[
-        list[str] | None, typer.Argument(metavar="[ORDER_ID]...", help="KakaClo's order numbers.")
-    ] = None,
-    custom_id: Annotated[str | None, typer.Option(help="Or your own number.", metavar="ID")] = None,
-    since: Annotated[
-        str | None,
-        typer.Option(
-            help="With --custom-id: a time before the order was created; a week ago by default.",
-            metavar="TIME",
-        ),
-    ] = None,
-) -> Result:
-    """Show orders by their numbers, or all orders of one custom id; new ones may take some minutes to show up."""
-    if bool(order_ids) == bool(custom_id):
-        raise InvalidRequest("give either order numbers or a --custom-id")
-    if custom_id:
-        start = read_time(since, "--since") if since else datetime.now(UTC) - timedelta(days=7)
-        orders = await kk.orders.find(custom_id, created_from=start)
-        missing = (
-            [] if orders else [f"no order since {start:%Y-%m-%dT%H:%M:%SZ} has the custom id {custom_id!r}"]
-        )
-    else:
-        wanted = tuple(dict.fromkeys(order_ids or ()))
-        orders = await kk.orders.get_many(wanted)
-        found = {order.id for order in orders}
-        missing = [f"no order has the number {number!r}" for number in wanted if number not in found]
-    return Result(
-        data=orders,
-        tables=tuple(table for order in orders for table in order_tables(order)),
-        errors=tuple(
-            NotFound(f"{text} (we assume that a new one shows up within 5 minutes)", status=200)
-            for text in missing
-        ),
     )
 
 

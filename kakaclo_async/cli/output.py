@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import os
 import sys
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import Enum
-from stat import S_ISREG
-from typing import TYPE_CHECKING, Self
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 import attrs
 from rich.cells import cell_len
@@ -24,13 +22,14 @@ from kakaclo_async.codec import to_json
 from kakaclo_async.errors import InvalidRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from io import FileIO
-    from pathlib import Path
+    from collections.abc import Iterable
     from typing import TextIO
 
     from kakaclo_async.errors import KakaCloError
-    from kakaclo_async.models.order import Order
+
+
+STDOUT: Final = Path("-")
+"""Stands for standard output, where a file can be named."""
 
 
 def _rows(rows: Iterable[Iterable[object]]) -> tuple[tuple[object, ...], ...]:
@@ -173,149 +172,18 @@ def one_line(text: str) -> str:
     return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
 
 
-def order_tables(order: Order) -> Iterator[Table]:
-    """Yield the tables of an order: its facts, its items, its packages."""
-    yield Table(
-        ("Order", order.id),
-        [
-            ("Custom id", order.custom_order_id),
-            ("Created", order.create_date),
-            ("Status", order.status),
-            ("Payment", order.financial_status),
-            ("Fulfilment", order.fulfillment_status),
-            ("Refund", order.refund_status),
-            ("Ship to", order.shipping_address and order.shipping_address.country),
-            ("Items", order.sub_total_amount),
-            ("Freight", order.freight_amount),
-            ("Coupon", order.coupon_amount),
-            ("Total", order.final_amount),
-            ("Refunded", order.refunded_amount),
-        ],
-    )
-    yield Table(
-        ("Item", "SKU", "From", "Qty", "Price", "Total", "Fulfilment", "Refund"),
-        [
-            (
-                item.item_id or item.id,
-                item.sku_code,
-                item.country_code,
-                item.product_num,
-                item.amount,
-                item.total,
-                item.fulfillment_status,
-                item.refund_status,
-            )
-            for item in order.order_items
-        ],
-    )
-    if order.fulfillments:
-        yield Table(
-            ("Package", "Status", "Carrier", "Tracking code", "Sent"),
-            [
-                (pack.pack_id or pack.id, pack.status, pack.carrier, pack.tracking_code, pack.delivery_time)
-                for pack in order.fulfillments
-            ],
-        )
+def refuse_database(path: Path) -> None:
+    """Keep a database from being overwritten, and what SQLite keeps beside one.
 
-
-@attrs.frozen(kw_only=True)
-class ResultLine:
-    """What became of one order: a row of the result file."""
-
-    custom_order_id: str
-    result: str
-    order_id: str | None = None
-    reason: str | None = None
-
-
-_HEADINGS = [field.name for field in attrs.fields(ResultLine)]
-
-
-class ResultFile:
-    """A file that takes each result when it comes, and is whole after each of them.
-
-    What earlier runs wrote stays. The last line of an order counts, and one that it has already is not written again.
-
-    Attributes:
-        trouble: why it takes no more results; None while it does. Placing orders goes on without it: the journal knows
-            what was placed.
+    Raises:
+        InvalidRequest: it is one.
     """
+    from kakaclo_async.database.lock import SQLITE_FILES
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.trouble: str | None = None
-        self._file: FileIO | None = None
-        self._whole = 0
-        self._is_cut = False
-        self._last: dict[str, list[str]] = {}
-
-    def check(self) -> None:
-        """Read what is in it.
-
-        Raises:
-            InvalidRequest: it holds something else than results, or cannot be read.
-        """
-        try:
-            written = self.path.read_bytes() if S_ISREG(self.path.stat().st_mode) else b""
-        except (FileNotFoundError, NotADirectoryError):
-            written = b""
-        except OSError as error:  # `is_file` of Python 3.14 knows none
-            raise InvalidRequest(f"{self.path} cannot be read: {error.strerror}") from None
-        try:
-            rows = list(csv.reader(io.StringIO(written.decode("utf-8-sig"), newline=""), strict=True))
-        except (ValueError, csv.Error):
-            rows = []
-        if rows[:1] == [_HEADINGS] and len(rows[-1]) < len(_HEADINGS) and not written.endswith(b"\n"):
-            del rows[-1]  # a run that was killed left half a line
-            written = written[: written.rfind(b"\n") + 1]
-        if written and rows[:1] != [_HEADINGS]:
-            raise InvalidRequest(
-                f"{self.path} exists and holds no results of orders: name another file with --results"
-            )
-        self._whole = len(written)
-        self._is_cut = bool(written) and not written.endswith(b"\n")
-        self._last = {row[0]: row for row in rows[1:] if row}
-
-    def __enter__(self) -> Self:
-        self.check()
-        try:
-            self._file = self.path.open("ab", buffering=0)
-            if self.path.is_file():
-                self._file.truncate(self._whole)
-            if self._is_cut:
-                self._whole += self._file.write(b"\r\n") or 0
-            if not self._whole:
-                self._append(_HEADINGS)
-        except OSError as error:
-            self.__exit__()
-            raise InvalidRequest(f"{self.path} cannot be written: {error.strerror}") from None
-        return self
-
-    def write(self, line: ResultLine) -> None:
-        """Add a result, unless there was trouble."""
-        row = ["" if value is None else str(value) for value in attrs.astuple(line)]
-        if self.trouble is None and self._last.get(row[0]) != row:
-            try:
-                self._append(row)
-            except OSError as error:
-                self.trouble = error.strerror or str(error)
-
-    def _append(self, row: Iterable[object]) -> None:
-        text = io.StringIO(newline="")
-        csv.writer(text).writerow(row)
-        file, rest = self._file, text.getvalue().encode("utf-8", "backslashreplace")
-        if file is None:
-            return
-        whole = self._whole + len(rest)
-        try:
-            while rest:
-                rest = rest[file.write(rest) :]
-        except OSError:
-            with suppress(OSError):  # what it has of this row would look like another result
-                file.truncate(self._whole)
-            raise
-        self._whole = whole
-
-    def __exit__(self, *_: object) -> None:
-        if self._file is not None:
-            self._file.close()
+    names = (path.name, *(path.name.removesuffix(ending) for ending in SQLITE_FILES))
+    for name in dict.fromkeys(names):
+        with suppress(OSError):
+            file = path.with_name(name)
+            with file.open("rb") if file.is_file() else nullcontext() as opened:
+                if opened is not None and opened.read(16) == b"SQLite format 3\0":
+                    raise InvalidRequest(f"{path} belongs to a database: give another file")

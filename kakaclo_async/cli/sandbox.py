@@ -1,6 +1,7 @@
 """The commands `sandbox` and `demo`: a local KakaClo for other programs, and one that shows everything once."""
 
 import asyncio
+import logging
 import sqlite3
 import sys
 import time
@@ -26,8 +27,10 @@ from kakaclo_async import (
 )
 from kakaclo_async.cli.catalog import freight_table
 from kakaclo_async.cli.command import FAILED, run_async, say
-from kakaclo_async.cli.output import Table, order_tables, print_tables
+from kakaclo_async.cli.orders_shown import order_tables
+from kakaclo_async.cli.output import Table, print_tables
 from kakaclo_async.cli.progress import progress
+from kakaclo_async.config import _is_loopback
 
 if TYPE_CHECKING:
     from kakaclo_async.sandbox import Sandbox
@@ -39,7 +42,13 @@ _PIECES = 3
 _PATIENCE = 60.0  # seconds for what takes a few
 
 _ADDRESS = Address(
-    country="US", recipient="A. Customer", phone="555 0100", province="California", city="Springfield"
+    country="US",
+    province="California",
+    recipient="A. Customer",
+    phone="555 0100",
+    street1="1 Main St",
+    city="Los Angeles",
+    zip="90001",
 )
 
 _MARK = 0x4B4B4C44
@@ -58,8 +67,25 @@ _A_SKU_OF_EACH_COUNTRY = """
 
 def sandbox(
     products: Annotated[int, typer.Option(help="Products in its catalog.", min=0, max=_MOST)] = 500,
-    port: Annotated[int, typer.Option(help="Port on loopback; 0: any free one.", min=0, max=65535)] = 8700,
+    port: Annotated[int, typer.Option(help="Port; 0: any free one.", min=0, max=65535)] = 8700,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; 0.0.0.0 lets other machines in.")
+    ] = "127.0.0.1",
     speed: Annotated[float, typer.Option(help="Times real speed: rate limit, orders, refunds.")] = 1.0,
+    index_lag: Annotated[
+        float, typer.Option(help="Seconds by which searches trail what happened.", min=0)
+    ] = 300.0,
+    moving: Annotated[
+        str, typer.Option(help="How the catalog changes by itself: still, calm, busy or backdated.")
+    ] = "still",
+    faults: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="SET|KIND=PROBABILITY",
+            help="What goes wrong: flaky, slow, overloaded, garbled, or a kind of fault, such as reset_after=0.01.",
+        ),
+    ] = None,
+    log: Annotated[bool, typer.Option("--log", help="Write a line for each request on stderr.")] = False,
     seed: Annotated[int, typer.Option(help="The same seed makes the same catalog.")] = 1,
     settings: Annotated[
         list[str] | None,
@@ -75,30 +101,59 @@ def sandbox(
     """
     if not speed > 0:
         raise ConfigurationError(f"--speed must be more than 0, not {speed:g}")
+    options = {
+        "products": products,
+        "port": port,
+        "host": host,
+        "speed": speed,
+        "seed": seed,
+        "index_lag": index_lag,
+    }
+    local = _sandbox(options | _rates(moving), settings or [])
+    _add_faults(local, faults or [])
+    if log:
+        _write_log()
     with suppress(KeyboardInterrupt, asyncio.CancelledError):  # the only ways to end it
-        run_async(_serve(products, port, speed, seed, settings or []))
+        run_async(_serve(local))
 
 
-async def _serve(products: int, port: int, speed: float, seed: int, settings: list[str]) -> None:
-    sandbox = _sandbox({"products": products, "port": port, "speed": speed, "seed": seed}, settings)
+async def _serve(sandbox: "Sandbox") -> None:
+    from kakaclo_async.board import show_sandbox
+
+    pages = show_sandbox(sandbox)
     try:
         await sandbox.start()
     except OSError as error:
-        raise ConfigurationError(f"port {sandbox.port} cannot be used: {error.strerror}") from None
+        where = "" if _is_loopback(sandbox.host) else f" of {sandbox.host}"
+        raise ConfigurationError(f"port {sandbox.port}{where} cannot be used: {error.strerror}") from None
     async with aclosing(sandbox):
-        sys.stderr.write(
-            f"local KakaClo with {sandbox.products:,} products at {sandbox.speed:g} times real speed; "
-            "stop it with Ctrl-C\n"
-        )
+        sys.stderr.write(_greeting(sandbox, pages()))
         sys.stdout.write(f"export KAKACLO_BASE_URL={sandbox.url}\nexport KAKACLO_TOKEN={sandbox.token}\n")
         sys.stdout.flush()
         await asyncio.Event().wait()
+
+
+def _greeting(sandbox: "Sandbox", pages: str) -> str:
+    """Return what people are told, with the address of its pages, if they answer where it listens."""
+    speed = f"{sandbox.products:,} products at {sandbox.speed:g} times real speed"
+    lines = [f"local KakaClo with {speed}; stop it with Ctrl-C"]
+    if "://127.0.0.1:" in sandbox.url:
+        lines.append(f"look at it in a browser: {pages}")
+    if not _is_loopback(sandbox.host):
+        lines.append(
+            "other machines reach it: clients there need its token, and allow_http=True (--allow-http)"
+        )
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _sandbox(options: dict[str, Any], settings: list[str]) -> "Sandbox":
     from kakaclo_async.sandbox import Sandbox
     from kakaclo_async.sandbox.settings import read_setting
 
+    try:
+        Sandbox(**options)
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from None
     for text in settings:
         try:
             name, options[name] = read_setting(text)
@@ -106,6 +161,34 @@ def _sandbox(options: dict[str, Any], settings: list[str]) -> "Sandbox":
         except (ValueError, TypeError) as error:
             raise ConfigurationError(f"--set {text.partition('=')[0]}: {error.args[0]}") from None
     return Sandbox(**options)
+
+
+def _rates(moving: str) -> dict[str, float]:
+    from kakaclo_async.sandbox.settings import MOVING
+
+    if moving not in MOVING:
+        raise ConfigurationError(f"--moving must be one of {', '.join(MOVING)}, not {moving!r}")
+    return MOVING[moving]
+
+
+def _add_faults(sandbox: "Sandbox", texts: list[str]) -> None:
+    from kakaclo_async.sandbox.http.faults import read_faults
+
+    for text in texts:
+        try:
+            for fault in read_faults(text):
+                sandbox.faults.add(fault)
+        except ValueError as error:
+            raise ConfigurationError(f"--faults: {error}") from None
+
+
+def _write_log() -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+    log = logging.getLogger("kakaclo.sandbox")
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    log.propagate = False
 
 
 def demo(
@@ -141,6 +224,7 @@ async def _show_all(products: int, db: Path, speed: float) -> bool:
         requests = kk.stats().requests
     sys.stdout.write(
         f"\nDone with {requests:,} requests in {time.monotonic() - started:.1f} s; the catalog is in {db}\n"
+        f"Look at it in a browser: kakaclo board --db sqlite:///{db}\n"
     )
     promises = {
         "the database holds what KakaClo holds": complete,
@@ -227,7 +311,7 @@ async def _refund(kk: KakaClo, order: Order, before: Decimal) -> bool:
     refunds = await kk.refunds.wait(order.id, _PATIENCE)
     status = next(refund.refund_status for refund in refunds if refund.refund_no == number)
     after = (await kk.payment.balance()).amount or Decimal(0)
-    paid = order.final_amount or Decimal(0)
+    paid = order.final_amount
     print_tables(
         [
             Table(("Refund", number), [("Status", status)]),

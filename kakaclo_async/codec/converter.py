@@ -212,7 +212,7 @@ def _read_field(row: dict[str, object], field: WireField, hook: Hook) -> object:
         missing = InvalidValue("is missing")
         missing.path.append(name)
         raise missing
-    if field.default is attrs.NOTHING and DAMAGED in cast("str", found):
+    if field.default is attrs.NOTHING and type(found) is str and DAMAGED in found:  # a code
         damaged = InvalidValue("is damaged: a character of it could not be read")
         damaged.path.append(name)
         raise damaged

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import Enum
 from html import escape
-from typing import Final, SupportsIndex, TypeVar, cast, overload
+from typing import Final, SupportsIndex, TypeVar, cast, get_args, get_origin, overload
 from urllib.parse import quote
 
 import attrs
 
 from kakaclo_async.errors import InvalidRequest
 from kakaclo_async.models.common import Number
+from kakaclo_async.models.shown import sized
+from kakaclo_async.travel import Travels, to_plain
 
 T = TypeVar("T")
 
@@ -57,7 +59,48 @@ def _fields_to_json(model: attrs.AttrsInstance) -> dict[str, object]:
     return {name: to_json(held) for name, held in fields.items()}
 
 
-_IMAGE_PROCESS: Final = "x-oss-process="
+def table(rows: Iterable[Travels]) -> list[dict[str, object]]:
+    """Flatten models to rows of plain values, for pandas, polars or Arrow.
+
+    A model inside of a model becomes columns (`option1_value`, `shipping_address_city`). A list, and what has no fixed
+    fields, becomes one column of JSON: a row stays one row. To have a row for each SKU, pass the SKUs. Amounts stay
+    Decimals and times datetimes; an enumeration is its value. All rows have the same columns.
+
+    Args:
+        rows: models, of one kind as a rule: a page, a list, a quote's `options`.
+
+    Raises:
+        InvalidRequest: something else than a model of fields.
+    """
+    found = [_columns(type(row), row) for row in rows]
+    names = dict.fromkeys(name for row in found for name in row)
+    return [{name: row.get(name) for name in names} for row in found]
+
+
+def _columns(kind: type, model: object, prefix: str = "") -> dict[str, object]:
+    from kakaclo_async.travel.reading import types_of  # noqa: PLC0415 - few programs make tables
+
+    if not attrs.has(kind):
+        raise InvalidRequest(f"a table is made of models, not of {kind.__name__}")
+    columns: dict[str, object] = {}
+    for name, (_, wanted) in types_of(kind).items():
+        held = cast("object", getattr(model, name, None))
+        parts = cast("tuple[object, ...]", get_args(wanted) or (wanted,))
+        inner = next((part for part in parts if isinstance(part, type) and attrs.has(part)), None)
+        if inner is not None and get_origin(wanted) is not tuple:
+            columns |= _columns(inner, held, f"{prefix}{name}_")
+        elif name not in {"raw", "extra"} or (name == "extra" and held):
+            columns[prefix + name] = _cell(held)
+    return columns
+
+
+def _cell(value: object) -> object:
+    if value is None or isinstance(value, (Decimal, datetime, bool)):
+        return value
+    plain = to_plain(value)
+    return json.dumps(plain, ensure_ascii=False) if isinstance(plain, (list, dict)) else plain
+
+
 _LONGEST_SIDE: Final = 4096
 
 
@@ -85,12 +128,7 @@ def resized_image(url: str, width: int, height: int, format: str = "webp") -> st
             )
     if not isinstance(kind, str) or not re.fullmatch(r"[a-z0-9]{1,8}", kind):
         raise InvalidRequest(f"format must be a word such as 'webp', not {_shown(kind)}")
-    address, hash_, fragment = url.strip().partition("#")
-    path, _, query = address.partition("?")
-    kept = [part for part in query.split("&") if part and not part.startswith(_IMAGE_PROCESS)]
-    # Commas and slashes stay as they are: the image server documents them so.
-    kept.append(f"{_IMAGE_PROCESS}image/resize,w_{width},h_{height},m_fill/format,{format}")
-    return f"{path}?{'&'.join(kept)}{hash_}{fragment}"
+    return sized(url, width, height, format)
 
 
 def _shown(value: object) -> str:

@@ -143,7 +143,7 @@ def _struct_and_builder(kind: object, outer: tuple[object, ...]) -> tuple[type[m
         way = _way(field.kind, (*outer, kind))
         names[f"tool_{field.name}"] = way.tool
         first, *others = struct.add(field, way.seen)
-        if field.default is attrs.NOTHING:
+        if _is_code(field):
             lines.append(f"if {DAMAGED!r} in row.{first}: raise ValueError('damaged')")
         if way == _AS_IT_IS and not others:
             lines.append(f"record.{field.name} = row.{first}")
@@ -153,6 +153,8 @@ def _struct_and_builder(kind: object, outer: tuple[object, ...]) -> tuple[type[m
             lines += ["if value is None or value == '':", f"    value = row.{other}"]
         take = way.take.replace("tool", f"tool_{field.name}")
         lines.append(f"record.{field.name} = {way.absent} if value is None else {take}")
+        if field.default is attrs.NOTHING:
+            lines.append(f"if record.{field.name} is None: raise ValueError('missing')")
     names["extra_of"] = struct.extra_of(closed)
     lines += [
         f"record.extra = {'extra_of(row)' if names['extra_of'] else 'NO_EXTRA'}",
@@ -161,6 +163,11 @@ def _struct_and_builder(kind: object, outer: tuple[object, ...]) -> tuple[type[m
     ]
     source = "def build(row):\n" + "".join(f"    {line}\n" for line in lines)
     return struct.define(), _compiled(source, closed.__name__, names)
+
+
+def _is_code(field: WireField) -> bool:
+    """Tell a text that must be there, whole: what a record is known by."""
+    return field.default is attrs.NOTHING and field.kind is str
 
 
 def _compiled(source: str, name: str, names: dict[str, object]) -> _Build:
@@ -186,7 +193,7 @@ class _Struct:
 
     def add(self, field: WireField, seen: object) -> list[str]:
         """Add a field for each wire name of a field; return their names."""
-        if field.default is attrs.NOTHING:
+        if _is_code(field):
             return [self._add(field.name, field.wire_names[0], _IDENTIFIER, msgspec.NODEFAULT)]
         return [
             self._add(f"{field.name}{place or ''}", wire_name, seen, None)

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self, cast
 import attrs
 import msgspec
 
-from kakaclo_async.errors import ConfigurationError, InvalidRequest
+from kakaclo_async.errors import InvalidRequest, MissingExtra
+from kakaclo_async.models.shown import Shown
 from kakaclo_async.protocol import SUCCESS, Answer, Request
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ _TEXTS: Final = {  # the kinds of strings, each with one to try a pattern on
 
 
 @attrs.frozen(order=True)
-class Drift:
+class Drift(Shown):
     """One way in which real answers differ from the document.
 
     Attributes:
@@ -162,7 +163,7 @@ def _contract() -> _Contract:
     try:
         import yaml  # noqa: PLC0415 - an extra
     except ImportError:
-        raise ConfigurationError("recordings need an extra: pip install 'kakaclo[cli]'") from None
+        raise MissingExtra("recordings need an extra: pip install 'kakaclo[cli]'") from None
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as quick, where it was built
     return _Contract(yaml.load(DOCUMENT.read_text(encoding="utf-8"), Loader=loader))  # noqa: S506 - a safe one
 
@@ -281,6 +282,15 @@ class Recording:
             known = seen[1:] in fields[path].values
             return None if known else Drift(endpoint, path, "unknown value", seen[1:], count)
         return None if fields[path].allows(seen) else Drift(endpoint, path, "wrong type", seen, count)
+
+    def kinds(self, endpoint: str, field: str) -> tuple[str, ...]:
+        """Return what a field was in the good answers of an endpoint, `GET /v2/order/orders`: its JSON types."""
+        start = f"{endpoint} 200 | {field} | "
+        return tuple(
+            sorted(
+                key.removeprefix(start) for key in self._counts if key.startswith(start) and "=" not in key
+            )
+        )
 
     def save(self) -> None:
         """Add what was counted since the last time to the file."""

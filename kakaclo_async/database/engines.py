@@ -20,7 +20,7 @@ from sqlalchemy.pool import NullPool
 
 from kakaclo_async.database import in_thread, run_to_completion
 from kakaclo_async.database.url import passing
-from kakaclo_async.errors import ConfigurationError, DatabaseAway
+from kakaclo_async.errors import ConfigurationError, DatabaseAway, MissingExtra
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping
@@ -56,9 +56,7 @@ def load_driver(name: str, extra: str) -> Any:
         import_module("greenlet")
         return import_module(name)
     except ImportError as error:
-        raise ConfigurationError(
-            f"this database needs {error.name}: pip install 'kakaclo[{extra}]'"
-        ) from None
+        raise MissingExtra(f"this database needs {error.name}: pip install 'kakaclo[{extra}]'") from None
 
 
 def sqlite_engine(path: Path, *pragmas: str, keep_open: bool, make: bool) -> Engine:

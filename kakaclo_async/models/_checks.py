@@ -6,10 +6,13 @@ No sentence repeats a text, codes apart: it may be an address.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from kakaclo_async.errors import InvalidRequest, without_frames
+from kakaclo_async.models.address_checks import COUNTRIES, NAMES, name_key
+from kakaclo_async.travel import Travels, read, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 
 
 T = TypeVar("T")
+M = TypeVar("M", bound=Travels)
 
 _COUNTRY: Final = re.compile(r"[A-Z]{2}(?:_[A-Z0-9]{1,9})?")
 _CODE_LENGTH = 64
@@ -111,7 +115,7 @@ def optional_text(longest: int | None = None) -> Validator:
             raise InvalidRequest(
                 f"{_name(instance, field)} takes at most {longest} characters, not {len(value)}"
             )
-        if any("\ud800" <= character <= "\udfff" for character in value):
+        if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
             raise InvalidRequest(
                 f"{_name(instance, field)} holds half a character (a lone surrogate, as of a cut emoji)"
             )
@@ -179,6 +183,38 @@ def as_tuple(values: Iterable[T]) -> tuple[T, ...]:
     return tuple(values) if _is_list(values) else cast("tuple[T, ...]", values)
 
 
+def as_model(kind: type[M], value: M | Mapping[str, object]) -> M | InvalidRequest:
+    """Return a model, made of plain data if need be, or the error that tells all problems.
+
+    The caller forgets what it was given, and then raises: no frame keeps plain data, which no repr hides.
+    """
+    given = cast("object", value)
+    if isinstance(given, kind):
+        return given
+    found, problems = read(kind, given)
+    return cast("InvalidRequest", refusal(kind, problems)) if found is None else found
+
+
+def as_models(what: str, values: Iterable[M | Mapping[str, object]], kind: type[M]) -> tuple[M, ...]:
+    """Convert a list of models in which some are plain data; anything else stays for a validator to refuse by name.
+
+    Args:
+        what: names the list in the error: "items".
+        values: read once.
+        kind: of the models.
+
+    Raises:
+        InvalidRequest: with all problems of all plain data.
+    """
+    given = as_tuple(values)
+    if not _is_list(given) or not any(isinstance(one, Mapping) for one in given):
+        return cast("tuple[M, ...]", given)
+    found, problems = read(tuple[kind, ...], given)  # type: ignore[valid-type] # made at run time
+    if found is None:
+        raise InvalidRequest("; ".join(f"{what}{path}: {text}" for path, text in problems))
+    return found
+
+
 def each_of(what: str, values: Iterable[T]) -> Iterator[T]:
     """Begin to read an iterable; refuse one text, whose letters are not what was meant, and what is no iterable.
 
@@ -222,14 +258,16 @@ def as_country(code: str) -> str:
     Quotes, previews and orders all pass through here: what one of them takes, the others take.
     """
     given = cast("object", code)
-    return given.strip().upper() if isinstance(given, str) and given.isascii() else code
+    written = given.strip() if isinstance(given, str) else ""
+    return written.upper() if written.isascii() and written else code
 
 
 def country(instance: object, field: Field, value: object) -> None:
     """Validate a country code: two letters, perhaps with a part of the country as in "CN_S": 12 characters."""
     if not isinstance(value, str) or _COUNTRY.fullmatch(value) is None:
         raise InvalidRequest(
-            f"{_name(instance, field)} must be a two-letter code such as 'US'; it takes at most 12 characters"
+            f"{_name(instance, field)} must be a two-letter code such as 'US'{_what_to_write(value)}; it takes at most"
+            " 12 characters"
         )
 
 
@@ -237,8 +275,23 @@ def check_country(code: object) -> str:
     """Return a country code as the API writes it, or refuse it."""
     written = as_country(cast("str", code))
     if not isinstance(code, str) or _COUNTRY.fullmatch(written) is None:
-        raise InvalidRequest(f"country must be a two-letter code such as 'US', not {code!r}")
+        raise InvalidRequest(
+            f"country must be a two-letter code such as 'US', not {code!r}{_what_to_write(code)}"
+        )
     return written
+
+
+def check_known_country(code: object) -> str:
+    """Return the code of a country that there is: of another, no stock is found, and all would look sold out."""
+    written = check_country(code)
+    if written.partition("_")[0] not in COUNTRIES:
+        raise InvalidRequest(f"there is no country {code!r}{_what_to_write(code)}")
+    return written
+
+
+def _what_to_write(country: object) -> str:
+    code = NAMES.get(name_key(country)) if isinstance(country, str) else None
+    return f": write {code!r}" if code else ""
 
 
 def lookup_code(instance: object, field: Field, value: object) -> None:

@@ -6,6 +6,17 @@ from typing import Any, Final, Generic, Self, SupportsIndex, TypeVar, cast, over
 
 import attrs
 
+from kakaclo_async.models.shown import Shown, Tabled, count, cut
+from kakaclo_async.travel import (
+    READ_AS,
+    Travels,
+    Unreadable,
+    fields_of,
+    model,
+    read_plain,
+    write_untyped,
+)
+
 T_co = TypeVar("T_co", covariant=True)
 V_co = TypeVar("V_co", covariant=True)
 
@@ -38,7 +49,7 @@ def is_loose(field: "attrs.Attribute[Any]") -> bool:
     return _LOOSE in field.metadata
 
 
-class Number(str):
+class Number(str, Travels):
     """The number that KakaClo gave an order or a refund: a text, exactly as on the wire.
 
     Attributes:
@@ -58,13 +69,31 @@ class Number(str):
     def __getnewargs__(self) -> tuple[str, ...]:  # type: ignore[override] # of several arguments
         return self.all
 
+    def to_dict(self) -> dict[str, object]:
+        """Return all numbers."""
+        return {"all": [*self.all]}
+
+    def to_plain(self) -> object:
+        """Return a text where there is one number alone."""
+        return str(self) if self.all == (self,) else self.to_dict()
+
+    @classmethod
+    def from_plain(cls, value: object, kind: object) -> object:
+        """Make one of a text, or of all numbers."""
+        del kind
+        given = [value] if (fields := fields_of(value)) is None else fields.get("all")
+        numbers = cast("tuple[str, ...]", read_plain(tuple[str, ...], given))
+        if not numbers:
+            raise Unreadable((("all",), "at least one number is required"))
+        return cls(*numbers)
+
     @staticmethod
     def all_of(number: str) -> tuple[str, ...]:
         """Return every number that came with this one."""
         return number.all if isinstance(number, Number) else (number,)
 
 
-class FrozenMapping(Mapping[str, V_co], Generic[V_co]):
+class FrozenMapping(Travels, Mapping[str, V_co], Generic[V_co]):
     """A mapping that cannot change, and that pickles (`MappingProxyType` does not)."""
 
     __slots__ = ("_items",)
@@ -87,17 +116,29 @@ class FrozenMapping(Mapping[str, V_co], Generic[V_co]):
         return len(self._items)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._items!r})"
+        return cut(f"{type(self).__name__}({self._items!r})", 199)
 
     def __reduce__(self) -> tuple[type[Self], tuple[object, ...]]:
         return type(self), (self._items,)
+
+    def to_dict(self) -> dict[str, object]:
+        """Return its items; a number with a fraction is `{"$decimal": "1.50"}`, so that it is told from a text."""
+        return cast("dict[str, object]", write_untyped(self._items))
+
+    @classmethod
+    def from_plain(cls, value: object, kind: object) -> object:
+        """Make one of its items."""
+        del kind
+        if fields_of(value) is None:
+            raise Unreadable.expected("an object", value)
+        return cls(cast("Mapping[str, V_co]", read_plain(object, value)))
 
 
 NO_EXTRA: Final[FrozenMapping[object]] = FrozenMapping()
 
 
 @attrs.frozen(kw_only=True)
-class Record:
+class Record(Shown):
     """The base of everything that KakaClo answers.
 
     Attributes:
@@ -106,12 +147,13 @@ class Record:
             makes no two records differ, nor in `repr`, because they may hold anything, addresses included.
     """
 
-    extra: Mapping[str, object] = attrs.field(default=NO_EXTRA, eq=False, repr=False)
+    extra: Mapping[str, object] = attrs.field(
+        default=NO_EXTRA, eq=False, repr=False, metadata={READ_AS: FrozenMapping[object]}
+    )
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         # One for all records: attrs would compile others for each class, a tenth of the package's import time.
-        cls.__repr__ = Record.__repr__  # type: ignore[method-assign]
         cls.__eq__ = Record.__eq__  # type: ignore[method-assign]
         cls.__hash__ = Record.__hash__  # type: ignore[method-assign]
 
@@ -126,13 +168,9 @@ class Record:
     def _compared(self) -> tuple[object, ...]:
         return tuple(getattr(self, field.name) for field in attrs.fields(type(self)) if field.eq)
 
-    def __repr__(self) -> str:
-        fields = [field.name for field in attrs.fields(type(self)) if field.repr]
-        return f"{type(self).__name__}({', '.join(f'{name}={getattr(self, name)!r}' for name in fields)})"
-
 
 @attrs.frozen(kw_only=True)
-class Page(Record, Generic[T_co]):
+class Page(Tabled, Record, Generic[T_co]):
     """One page of a list; iterable, with a length, indexable.
 
     Attributes:
@@ -141,6 +179,8 @@ class Page(Record, Generic[T_co]):
         page_number: from 1.
         page_size: what the server reports, which is not always what it serves.
     """
+
+    _rows = "list"
 
     list: tuple[T_co, ...] = ()
     total: int | None = None
@@ -160,9 +200,31 @@ class Page(Record, Generic[T_co]):
     def __getitem__(self, index: SupportsIndex | slice) -> T_co | tuple[T_co, ...]:
         return self.list[index]
 
+    def __repr__(self) -> str:
+        rows = self.list or ()
+        [kind] = {type(row).__name__ for row in rows} if len(set(map(type, rows))) == 1 else ["Row"]
+        words = count(0, kind).removeprefix("0 ")
+        of = "" if self.total is None else f" of {self.total:,}"
+        place = "" if self.page_number is None else f", page {self.page_number:,}"
+        return f"Page({len(rows):,}{of} {words}{place})"
+
+    def to_dict(self) -> dict[str, object]:
+        """Return it as plain data; `of` names what its rows are, so that they can be read again."""
+        kinds = {type(row).__name__ for row in self.list if isinstance(row, Travels)}
+        return super().to_dict() | ({"of": kinds.pop()} if len(kinds) == 1 else {})
+
+    @classmethod
+    def from_plain(cls, value: object, kind: object) -> object:
+        """Make one of what `to_plain` gave, with rows of the kind that was asked for, or that it names."""
+        if (given := fields_of(value)) is not None:
+            value = {name: held for name, held in given.items() if name != "of"}
+            if kind is cls and given.get("of") is not None:
+                kind = Page[model(given["of"])]  # type: ignore[misc] # made at run time
+        return super().from_plain(value, kind)
+
 
 @attrs.frozen
-class Option:
+class Option(Shown):
     """One property of a SKU: a colour, a size, a print.
 
     Attributes:
@@ -170,6 +232,8 @@ class Option:
         value: "Black", "XL"; may be empty; None when the text could not be read.
         raw: the JSON text as it came.
     """
+
+    _brief = "value"
 
     name: str | None
     value: str | None
@@ -199,6 +263,22 @@ class Attributes(FrozenMapping[str]):
 
     def __reduce__(self) -> tuple[type[Self], tuple[object, ...]]:
         return type(self), (self._items, self.raw)
+
+    def to_dict(self) -> dict[str, object]:
+        """Return its items, and the text that they came from."""
+        return {"items": dict(self._items), "raw": self.raw}
+
+    @classmethod
+    def from_plain(cls, value: object, kind: object) -> object:
+        """Make one of its items, with or without the text."""
+        if isinstance(value, cls):
+            return value
+        del kind
+        fields = fields_of(value) or {}
+        if not fields.keys() <= {"items", "raw"}:
+            raise Unreadable(((), "it must hold items and raw, and nothing else"))
+        items = cast("Mapping[str, str]", read_plain(Mapping[str, str], fields.get("items")))
+        return cls(items, cast("str", read_plain(str, fields.get("raw", ""))))
 
 
 _MOST_UNKNOWN: Final = 1000

@@ -10,6 +10,7 @@ import attrs
 from kakaclo_async.models._checks import as_tuple, each, optional_text, text
 from kakaclo_async.models.common import LOOSE, OpenIntEnum, Record
 from kakaclo_async.models.product import SizeContent
+from kakaclo_async.models.shown import Shown
 
 POD_DESIGNER_URL: Final = "https://www.kakaclo.com/pod-designer"
 """The page where people design products; what they save there shows up in `custom.designs`, and as products."""
@@ -33,6 +34,8 @@ class DesignModel(Record):
         price: US dollars.
         create_date: UTC, like modify_date; None when it cannot be read.
     """
+
+    _shown = ("id", "model_code", "en_name", "price", "category_name")
 
     id: int | None = None
     model_code: str | None = None
@@ -80,6 +83,8 @@ class Design(Record):
         create_date: UTC, like modify_date; None when it cannot be read.
     """
 
+    _shown = ("id", "custom_designed_id", "spu", "en_name", "price")
+
     id: int | None = None
     custom_designed_id: str | None = attrs.field(default=None, metadata=LOOSE)
     model_code: str | None = None
@@ -95,7 +100,7 @@ class Design(Record):
 
 
 @attrs.frozen
-class MaterialImage:
+class MaterialImage(Shown):
     """A picture that a design is made of.
 
     Raises:
@@ -116,7 +121,7 @@ def _images_tuple(images: Iterable[MaterialImage]) -> tuple[MaterialImage, ...]:
 
 
 @attrs.frozen(kw_only=True)
-class NewDesign:
+class NewDesign(Shown):
     """A design to add (`POST /v1/product/custom/customDesigned/addProduct`).
 
     Attributes:
@@ -127,6 +132,8 @@ class NewDesign:
     Raises:
         InvalidRequest: when a required field is empty.
     """
+
+    _shown = ("model_id", "en_name", "color_value", "material_images")
 
     model_id: str = attrs.field(converter=_model_id, validator=text())
     en_name: str = attrs.field(validator=text())

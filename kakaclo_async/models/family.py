@@ -13,6 +13,7 @@ import attrs
 
 from kakaclo_async.models.freight import Item
 from kakaclo_async.models.order import Fulfillment, FulfillmentStatus, Order, OrderStatus, ShippingAddress
+from kakaclo_async.models.shown import Tabled
 
 
 class FamilyStatus(StrEnum):
@@ -29,7 +30,7 @@ class FamilyStatus(StrEnum):
 
 
 @attrs.frozen(kw_only=True)
-class Family:
+class Family(Tabled):
     """All orders with one custom order id, oldest first.
 
     Attributes:
@@ -37,6 +38,9 @@ class Family:
         orders: as KakaClo has them now; orders that were just placed may take some minutes to show up.
         asked: what was asked for; None when not known.
     """
+
+    _shown = ("custom_order_id", "orders", "asked")
+    _rows = "orders"
 
     custom_order_id: str
     orders: tuple[Order, ...]
@@ -79,19 +83,21 @@ class Family:
         return () if self.asked is None else _items(pieces(self.orders) - _counted(self.asked))
 
     @property
-    def freight(self) -> Decimal | None:
-        """The freight of all orders in US dollars; None when one of them names none."""
-        return _total(order.freight_amount for order in self.orders)
+    def freight(self) -> Decimal:
+        """The freight of all orders in US dollars."""
+        return _sum(order.freight_amount for order in self.orders)
 
     @property
-    def final_amount(self) -> Decimal | None:
-        """What all orders cost in US dollars; None when one of them does not say."""
-        return _total(order.final_amount for order in self.orders)
+    def final_amount(self) -> Decimal:
+        """What all orders cost in US dollars."""
+        return _sum(order.final_amount for order in self.orders)
 
     @property
     def refunded_amount(self) -> Decimal | None:
         """What was given back of all orders, in US dollars; None when one of them does not say."""
-        return _total(order.refunded_amount for order in self.orders)
+        amounts = [order.refunded_amount for order in self.orders]
+        told = [amount for amount in amounts if amount is not None]
+        return _sum(told) if len(told) == len(amounts) else None
 
     @property
     def packages(self) -> tuple[Fulfillment, ...]:
@@ -134,7 +140,7 @@ def pieces(orders: Iterable[Order]) -> Counter[str]:
     for order in orders:
         for item in order.order_items:
             if item.sku_code is not None:
-                counted[item.sku_code] += item.product_num or 0
+                counted[item.sku_code] += item.product_num
     return counted
 
 
@@ -212,27 +218,22 @@ def money_problems(order: Order) -> tuple[str, ...]:
     refundable = final - refunded.
     """
     coupon, refunded = order.coupon_amount or Decimal(0), order.refunded_amount or Decimal(0)
-    sub_total, freight, final = order.sub_total_amount, order.freight_amount, order.final_amount
-    totals = _total(item.total for item in order.order_items)
+    sub_total, final = order.sub_total_amount, order.final_amount
+    totals = _sum(item.total for item in order.order_items) if order.order_items else sub_total
     sums = (
-        ("final_amount", final, None if None in {sub_total, freight} else _sum(sub_total, freight) - coupon),
-        ("sub_total_amount", sub_total, totals if order.order_items else None),
-        ("refundable_amount", order.refundable_amount, None if final is None else final - refunded),
+        ("final_amount", final, sub_total + order.freight_amount - coupon),
+        ("sub_total_amount", sub_total, totals),
+        ("refundable_amount", order.refundable_amount, final - refunded),
     )
     return tuple(
         f"order {order.id}: {name} is {stated}, its parts make {computed}"
         for name, stated, computed in sums
-        if stated is not None and computed is not None and stated != computed
+        if stated is not None and stated != computed
     )
 
 
-def _sum(*amounts: Decimal | None) -> Decimal:
-    return sum((amount for amount in amounts if amount is not None), Decimal(0))
-
-
-def _total(amounts: Iterable[Decimal | None]) -> Decimal | None:
-    listed = list(amounts)
-    return None if None in listed else _sum(*listed)
+def _sum(amounts: Iterable[Decimal]) -> Decimal:
+    return sum(amounts, Decimal(0))
 
 
 def _counted(items: Iterable[Item]) -> Counter[str]:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
+from html import escape
 from typing import Final, cast
 
 import attrs
@@ -11,6 +12,7 @@ from kakaclo_async.errors import KakaCloError
 from kakaclo_async.models._checks import (
     WAREHOUSE_LENGTH,
     as_country,
+    as_models,
     as_stripped,
     as_tuple,
     country,
@@ -21,6 +23,8 @@ from kakaclo_async.models._checks import (
     text,
 )
 from kakaclo_async.models.common import OpenStrEnum, Record, wire
+from kakaclo_async.models.shown import Shown, Tabled, cut, grid
+from kakaclo_async.travel import Travels, Unreadable, fields_of, read_plain, to_plain
 
 _DAYS: Final = re.compile(r"\s*(\d{1,4})(?:\s*(?:[~～\-–—]|to)\s*(\d{1,4}))?\b", re.ASCII | re.IGNORECASE)  # noqa: RUF001 # KakaClo writes full-width signs at times
 
@@ -44,7 +48,7 @@ def as_channel_type(name: str) -> str:
 
 
 @attrs.frozen
-class Item:
+class Item(Shown):
     """A line of a cart or an order.
 
     Attributes:
@@ -59,17 +63,17 @@ class Item:
     quantity: int = attrs.field(validator=positive)
 
 
-def items_tuple(items: Iterable[Item]) -> tuple[Item, ...]:
-    """Convert the lines of a cart; the attrs plugin of mypy cannot bind a generic converter."""
-    return as_tuple(items)
+def items_tuple(items: Iterable[Item | Mapping[str, object]]) -> tuple[Item, ...]:
+    """Convert the lines of a cart, models or plain data; the attrs plugin of mypy cannot bind a generic converter."""
+    return as_models("items", items, Item)
 
 
 @attrs.frozen
-class FreightRequest:
+class FreightRequest(Shown):
     """A cart and where it goes.
 
     Attributes:
-        items: at least one; any iterable is accepted.
+        items: at least one; any iterable is accepted, also of plain data: `{"sku": "A", "quantity": 2}`.
         country: the short code, "US"; " us" is taken as "US".
 
     Raises:
@@ -105,8 +109,16 @@ class FreightOption(Record):
         delivery_time: as the API words it: "6~9 Business Days".
     """
 
+    _shown = (
+        "channel_type",
+        "channel_code",
+        "estimated_freight",
+        "estimated_freight_currency",
+        "delivery_time",
+    )
+
     channel_type: ChannelType | None = None
-    estimated_freight: Decimal | None = None
+    estimated_freight: Decimal
     delivery_time: str | None = None
     estimated_freight_currency: str | None = None
     channel_code: str | None = None
@@ -127,27 +139,36 @@ class LogisticsChannel(FreightOption):
     """A logistics channel of one warehouse (`POST /v2/order/orders/channel`)."""
 
 
+def _options_tuple(options: Iterable[FreightOption]) -> tuple[FreightOption, ...]:
+    return as_tuple(options)
+
+
 @attrs.frozen
-class FreightQuote:
+class FreightQuote(Tabled):
     """The offers for one cart and country, one per channel type.
 
     Attributes:
-        options: as the server ordered them.
+        options: as the server ordered them, at least one.
+
+    Raises:
+        InvalidRequest: without any; where nothing ships, there is no quote.
     """
 
-    options: tuple[FreightOption, ...] = ()
+    _rows = "options"
+
+    options: tuple[FreightOption, ...] = attrs.field(
+        converter=_options_tuple, validator=filled(FreightOption)
+    )
 
     @property
-    def cheapest(self) -> FreightOption | None:
-        """The offer that costs least; the quicker one of two; None when no offer has a price."""
-        priced = [option for option in self.options if option.estimated_freight is not None]
-        return min(priced, key=lambda option: (_freight(option), _days(option)), default=None)
+    def cheapest(self) -> FreightOption:
+        """The offer that costs least; the quicker one of two."""
+        return min(self.options, key=lambda option: (option.estimated_freight, _days(option)))
 
     @property
-    def fastest(self) -> FreightOption | None:
-        """The offer that arrives first; the cheaper one of two; None when no offer has a delivery time."""
-        timed = [option for option in self.options if option.delivery_days is not None]
-        return min(timed, key=lambda option: (_days(option), _freight(option)), default=None)
+    def fastest(self) -> FreightOption:
+        """The offer that arrives first; the cheaper one of two. One that names no days counts as the slowest."""
+        return min(self.options, key=lambda option: (_days(option), option.estimated_freight))
 
     def by_channel(self, channel_type: ChannelType | str) -> FreightOption | None:
         """Find the offer of a channel type, or None."""
@@ -158,7 +179,7 @@ class FreightQuote:
 Cart = tuple[Item, ...]
 
 
-class FreightMatrix(Mapping[tuple[Cart, str], FreightQuote | KakaCloError]):
+class FreightMatrix(Travels, Mapping[tuple[Cart, str], FreightQuote | KakaCloError]):
     """The quotes of many carts to many countries, in the order asked.
 
     A key is `(cart, country)`: the cart as a tuple of items, though any sequence of them finds it too, and the
@@ -181,14 +202,63 @@ class FreightMatrix(Mapping[tuple[Cart, str], FreightQuote | KakaCloError]):
     def __len__(self) -> int:
         return len(self._cells)
 
+    def to_dict(self) -> dict[str, object]:
+        """Return its cells as plain data: the items, the country, and the quote or the error."""
+        return {
+            "cells": [
+                {
+                    "items": to_plain(cart),
+                    "country": code,
+                    "error" if isinstance(cell, KakaCloError) else "quote": cell.to_dict(),
+                }
+                for (cart, code), cell in self._cells.items()
+            ]
+        }
+
+    @classmethod
+    def from_plain(cls, value: object, kind: object) -> object:
+        """Make one of its cells."""
+        if isinstance(value, cls):
+            return value
+        del kind
+        given = (fields_of(value) or {}).get("cells")
+        cells = cast("tuple[_Cell, ...]", read_plain(tuple[_Cell, ...], given))
+        return cls({(cell.items, cell.country): cell.found for cell in cells})
+
     def __repr__(self) -> str:
         failed = sum(isinstance(cell, KakaCloError) for cell in self._cells.values())
         return f"<FreightMatrix of {len(self)} quotes, {failed} failed>"
 
+    def _repr_html_(self) -> str:
+        rows = ([escape(text) for text in _told(*key, cell)] for key, cell in self._cells.items())
+        return grid(["cart", "country", "cheapest", "delivery_time"], rows, len(self))
 
-def _freight(option: FreightOption) -> tuple[bool, Decimal | int]:
-    freight = option.estimated_freight
-    return (True, 0) if freight is None else (False, freight)
+
+def _told(cart: Cart, code: str, cell: FreightQuote | KakaCloError) -> tuple[str, ...]:
+    """Return the texts of a row: cart, country, and the cheapest offer or the kind of the error."""
+    items = cut(", ".join(f"{item.quantity} x {item.sku}" for item in cart[:4]), 80)
+    if isinstance(cell, KakaCloError):
+        return items, code, type(cell).__name__, ""
+    best = cell.cheapest
+    price = f"{best.estimated_freight} {best.estimated_freight_currency or ''}"
+    return items, code, cut(price.strip(), 40), cut(best.delivery_time or "", 40)
+
+
+@attrs.frozen(kw_only=True)
+class _Cell(Travels):
+    """One cell of a matrix, as it travels."""
+
+    items: tuple[Item, ...]
+    country: str
+    quote: FreightQuote | None = None
+    error: KakaCloError | None = None
+
+    @property
+    def found(self) -> FreightQuote | KakaCloError:
+        found = self.quote or self.error
+        if found is None:
+            raise Unreadable((("cells",), "each must hold a quote or an error"))
+        return found
 
 
 def _days(option: FreightOption) -> tuple[bool, int, int]:
@@ -197,7 +267,7 @@ def _days(option: FreightOption) -> tuple[bool, int, int]:
 
 
 @attrs.frozen
-class OrderProblem:
+class OrderProblem(Shown):
     """Something that keeps an order from being placed.
 
     Attributes:
@@ -213,7 +283,7 @@ class OrderProblem:
 
 
 @attrs.frozen(kw_only=True)
-class OrderCheck:
+class OrderCheck(Shown):
     """What a preflight found; amounts in US dollars.
 
     Attributes:
@@ -223,6 +293,8 @@ class OrderCheck:
         freight: for the order's own channel type.
         balance: what orders are paid from.
     """
+
+    _shown = ("problems", "sub_total", "freight", "balance", "quote")
 
     problems: tuple[OrderProblem, ...]
     sub_total: Decimal | None = None

@@ -15,8 +15,10 @@ from kakaclo_async.models._checks import (
     text,
     without_locals,
 )
+from kakaclo_async.models.address_checks import address_problems
 from kakaclo_async.models.common import OpenStrEnum, Option, Record, wire
-from kakaclo_async.models.freight import ChannelType, Item, as_channel_type, items_tuple
+from kakaclo_async.models.freight import ChannelType, Item, OrderProblem, as_channel_type, items_tuple
+from kakaclo_async.models.shown import Shown, Tabled
 
 
 class OrderStatus(OpenStrEnum):
@@ -106,7 +108,7 @@ class SalePlatform(OpenStrEnum):
 
 @without_locals
 @attrs.frozen(kw_only=True)
-class Address:
+class Address(Shown):
     """Where an order goes. Its repr shows the country alone.
 
     Attributes:
@@ -115,7 +117,7 @@ class Address:
         phone: like street1, street2 and city at most 64 characters.
 
     Raises:
-        InvalidRequest: when a limit is broken.
+        InvalidRequest: when a limit is broken, or the country is no code. `problems` tells what else is wrong.
     """
 
     country: str = attrs.field(converter=as_country, validator=[text(32), country])
@@ -129,6 +131,14 @@ class Address:
     ioss: str | None = attrs.field(default=None, validator=optional_text(32), repr=False)
     vat: str | None = attrs.field(default=None, validator=optional_text(32), repr=False)
 
+    @property
+    def problems(self) -> tuple[OrderProblem, ...]:
+        """Why nobody can deliver to it, told from the address alone: masked, cut, a postal code of another country.
+
+        KakaClo takes such an address all the same, and so do `orders.create` and `orders.submit`.
+        """
+        return tuple(OrderProblem(f"address.{name}", text) for name, text in address_problems(self))
+
 
 def _sale_platform(name: str | None) -> str | None:
     try:
@@ -139,7 +149,7 @@ def _sale_platform(name: str | None) -> str | None:
 
 @without_locals
 @attrs.frozen(kw_only=True)
-class NewOrder:
+class NewOrder(Shown):
     """An order to place (`POST /v2/order/orders`).
 
     Attributes:
@@ -153,6 +163,7 @@ class NewOrder:
         InvalidRequest: when a limit is broken.
     """
 
+    _shown = ("custom_order_id", "channel_type", "address", "items")
     address: Address = attrs.field(validator=instance_of(Address), metadata=wire("orderAddresses"))
     items: tuple[Item, ...] = attrs.field(
         converter=items_tuple, validator=filled(Item), metadata=wire("orderItemsList")
@@ -170,7 +181,7 @@ def _only_id(created: "CreatedOrder") -> tuple[str, ...]:
 
 
 @attrs.frozen
-class CreatedOrder:
+class CreatedOrder(Shown):
     """What placing an order gave.
 
     Attributes:
@@ -209,17 +220,19 @@ class OrderItem(Record):
         amount: the price of one, in US dollars.
         product_num: how many.
         total: amount times number.
+        refund_status: None: not refunded, or not told; so are the other statuses.
         country_code: the country of the warehouse that delivers it, "CN" or "US"; a partial refund names it.
     """
 
+    _shown = ("item_id", "sku_code", "product_num", "amount", "total", "refund_status", "country_code")
     id: str | None = None
     item_id: str | None = None
     sku_code: str | None = None
     product_name: str | None = None
     image_url: str | None = None
-    product_num: int | None = None
-    amount: Decimal | None = attrs.field(default=None, metadata=wire("amount", "purchasePrices"))
-    total: Decimal | None = attrs.field(default=None, metadata=wire("total", "subtotal"))
+    product_num: int
+    amount: Decimal = attrs.field(metadata=wire("amount", "purchasePrices"))
+    total: Decimal = attrs.field(metadata=wire("total", "subtotal"))
     promotion_amount: Decimal | None = None
     option1: Option | None = None
     option2: Option | None = None
@@ -248,6 +261,7 @@ class Fulfillment(Record):
         tracking_infos: newest first.
     """
 
+    _shown = ("id", "status", "carrier", "tracking_code", "delivery_time", "items")
     id: str | None = None
     pack_id: str | None = None
     status: PackageStatus | None = None
@@ -261,19 +275,24 @@ class Fulfillment(Record):
 
 
 @attrs.frozen(kw_only=True)
-class Order(Record):
+class Order(Tabled, Record):
     """A placed order (`GET /v2/order/orders`); the V1 names that some V2 answers still carry are read too.
 
     Attributes:
+        status: in the older shape one of V1's, which may be an unknown value here (`is_known`).
+        financial_status: None while the order is not paid, or in the older shape; so with the next two.
         final_amount: sub_total_amount + freight_amount - coupon_amount, in US dollars.
         sub_total_amount: the sum of the items' totals.
-        refundable_amount: final_amount - refunded_amount.
+        refundable_amount: final_amount - refunded_amount; None when the answer does not say, as with coupon_amount,
+            promotion_amount and refunded_amount.
         update_date: UTC, like all times.
     """
 
+    _shown = ("id", "custom_order_id", "status", "refund_status", "final_amount", "order_items")
+    _rows = "order_items"
     id: str
     custom_order_id: str | None = None
-    status: OrderStatus | None = None
+    status: OrderStatus
     financial_status: FinancialStatus | None = None
     fulfillment_status: FulfillmentStatus | None = None
     refund_status: RefundState | None = None
@@ -286,11 +305,9 @@ class Order(Record):
     update_date: datetime | None = attrs.field(default=None, metadata=wire("updateDate", "modifyDate"))
     warehouse_id: int | None = None
     currency_code: str | None = None
-    final_amount: Decimal | None = attrs.field(default=None, metadata=wire("finalAmount", "totalAmount"))
-    freight_amount: Decimal | None = None
-    sub_total_amount: Decimal | None = attrs.field(
-        default=None, metadata=wire("subTotalAmount", "skusAmount")
-    )
+    final_amount: Decimal = attrs.field(metadata=wire("finalAmount", "totalAmount"))
+    freight_amount: Decimal
+    sub_total_amount: Decimal = attrs.field(metadata=wire("subTotalAmount", "skusAmount"))
     coupon_amount: Decimal | None = None
     promotion_amount: Decimal | None = None
     refundable_amount: Decimal | None = None
@@ -302,7 +319,7 @@ class Order(Record):
 
 
 @attrs.frozen
-class Balance:
+class Balance(Shown):
     """What is left to pay orders from (`GET /v1/payment/balance`, whose answer is not documented).
 
     Attributes:

@@ -7,6 +7,7 @@ import attrs
 
 from kakaclo_async.models.common import OpenStrEnum, Option, Record, wire
 from kakaclo_async.models.order import CarrierType, ShippingAddress, StockStatus, TrackingInfo
+from kakaclo_async.models.shown import Tabled
 
 
 class OrderStatusV1(OpenStrEnum):
@@ -32,13 +33,15 @@ class OrderItemV1(Record):
         subtotal: price times number.
     """
 
+    _shown = ("id", "sku_code", "product_num", "purchase_prices", "subtotal")
+
     id: str | None = None
     sku_code: str | None = None
     product_name: str | None = None
     image_url: str | None = None
-    product_num: int | None = None
-    purchase_prices: Decimal | None = attrs.field(default=None, metadata=wire("purchasePrices", "amount"))
-    subtotal: Decimal | None = attrs.field(default=None, metadata=wire("subtotal", "total"))
+    product_num: int
+    purchase_prices: Decimal = attrs.field(metadata=wire("purchasePrices", "amount"))
+    subtotal: Decimal = attrs.field(metadata=wire("subtotal", "total"))
     promotion_amount: Decimal | None = None
     option1: Option | None = None
     option2: Option | None = None
@@ -55,6 +58,8 @@ class FulfillmentV1(Record):
         tracking_infos: newest first.
     """
 
+    _shown = ("id", "carrier", "tracking_code", "delivery_time", "items")
+
     id: str | None = None
     carrier: str | None = None
     carrier_type: CarrierType | None = None
@@ -66,7 +71,7 @@ class FulfillmentV1(Record):
 
 
 @attrs.frozen(kw_only=True)
-class OrderV1(Record):
+class OrderV1(Tabled, Record):
     """A placed order under its V1 names (`GET /v1/order/orders`).
 
     Attributes:
@@ -74,9 +79,12 @@ class OrderV1(Record):
         final_amount: the same under its newer name, which stands beside the other; None when the answer has none.
     """
 
+    _shown = ("id", "custom_order_id", "status", "total_amount", "order_items")
+    _rows = "order_items"
+
     id: str
     custom_order_id: str | None = None
-    status: OrderStatusV1 | None = None
+    status: OrderStatusV1
     purchase_date: datetime | None = None
     pay_at: datetime | None = attrs.field(default=None, metadata=wire("payAt", "payDate"))
     completed_at: datetime | None = attrs.field(default=None, metadata=wire("completedAt", "completedDate"))
@@ -85,10 +93,10 @@ class OrderV1(Record):
     create_date: datetime | None = None
     update_date: datetime | None = attrs.field(default=None, metadata=wire("updateDate", "modifyDate"))
     warehouse_id: int | None = None
-    total_amount: Decimal | None = None
+    total_amount: Decimal
     final_amount: Decimal | None = None
-    freight_amount: Decimal | None = None
-    skus_amount: Decimal | None = attrs.field(default=None, metadata=wire("skusAmount", "subTotalAmount"))
+    freight_amount: Decimal
+    skus_amount: Decimal = attrs.field(metadata=wire("skusAmount", "subTotalAmount"))
     shipping_address: ShippingAddress | None = None
     order_items: tuple[OrderItemV1, ...] = ()
     fulfillments: tuple[FulfillmentV1, ...] = ()

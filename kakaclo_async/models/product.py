@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
+from typing import Final
 
 import attrs
 
 from kakaclo_async.models.common import Attributes, OpenIntEnum, OpenStrEnum, Option, Record, wire
+from kakaclo_async.models.shown import Shown, Tabled
 
 
 class ProductStatus(OpenIntEnum):
@@ -23,6 +25,13 @@ class ProductStatus(OpenIntEnum):
     CLEARANCE = 4
     PARTIAL_CLEARANCE = 5
     OUT_OF_STOCK = 6
+
+
+ON_SALE: Final = frozenset({ProductStatus.ON_SHELF, ProductStatus.CLEARANCE, ProductStatus.PARTIAL_CLEARANCE})
+"""The states in which a SKU can be ordered."""
+
+FOR_GOOD: Final = frozenset({ProductStatus.DELETED, ProductStatus.DISCONTINUED})
+"""The states that no SKU comes back from."""
 
 
 class SupplierLevel(OpenStrEnum):
@@ -66,6 +75,8 @@ class Sku(Record):
         option1: a colour, as a rule; option2 a size; option3 a print.
     """
 
+    _shown = ("sku", "option1", "option2", "option3", "price", "stock", "sku_status")
+
     sku: str
     sku_name: str | None = None
     main_img: str | None = None
@@ -92,7 +103,7 @@ class SkuImages(Record):
 
 
 @attrs.frozen(kw_only=True)
-class Product(Record):
+class Product(Tabled, Record):
     """A product, KakaClo's SPU, with all its SKUs (`GET /v1/product/products`).
 
     Attributes:
@@ -101,6 +112,9 @@ class Product(Record):
         stock: the sum over all SKUs.
         update_time: UTC; windows of updates go by it.
     """
+
+    _shown = ("spu", "product_name", "price", "stock", "spu_status", "sku_details")
+    _rows = "sku_details"
 
     spu: str
     kk_product_id: int | None = None
@@ -120,9 +134,17 @@ class Product(Record):
     sku_details: tuple[Sku, ...] = ()
     sku_img_url: tuple[SkuImages, ...] = ()
 
+    @property
+    def _picture(self) -> str | None:
+        every = [
+            *(sku.main_img for sku in self.sku_details),
+            *(url for one in self.sku_img_url for url in one.img_url),
+        ]
+        return next(filter(None, every), None)
+
 
 @attrs.frozen
-class SizeValue:
+class SizeValue(Shown):
     """One cell of a size chart: a size's name, and its measure (a Decimal if it is a number)."""
 
     name: str | None = None
@@ -130,7 +152,7 @@ class SizeValue:
 
 
 @attrs.frozen
-class SizeRow:
+class SizeRow(Shown):
     """One row of a size chart: "Sleeve Length" of every size."""
 
     name: str | None = None
@@ -138,7 +160,7 @@ class SizeRow:
 
 
 @attrs.frozen
-class SizeSheet:
+class SizeSheet(Shown):
     """One size chart."""
 
     sheet_name: str | None = None
@@ -146,7 +168,7 @@ class SizeSheet:
 
 
 @attrs.frozen
-class SizeContent:
+class SizeContent(Shown):
     """The size charts of a model; iterable, with a length, indexable.
 
     Attributes:
@@ -173,7 +195,7 @@ class WarehouseStock(Record):
 
     warehouse_code: str | None = None
     country_code: str | None = None
-    qty: int | None = None
+    qty: int
 
 
 @attrs.frozen(kw_only=True)
@@ -185,8 +207,8 @@ class StockLevel(Record):
 
     @property
     def qty(self) -> int:
-        """The sum over the warehouses; one that reports no number counts as none."""
-        return sum(warehouse.qty or 0 for warehouse in self.warehouses)
+        """The sum over the warehouses."""
+        return sum(warehouse.qty for warehouse in self.warehouses)
 
 
 class WarehouseStatus(OpenIntEnum):
@@ -206,6 +228,8 @@ class Category(Record):
         full_category_id: the ids from the top down to here: "3600/3516".
         child: the categories right below.
     """
+
+    _shown = ("category_id", "name", "level", "child")
 
     category_id: int | None = None
     name: str | None = None
@@ -235,6 +259,8 @@ class Warehouse(Record):
         country_code: "CN", "US"; "CN_S" and "CN_N" before 2023-04.
         country_cn: the country's name.
     """
+
+    _shown = ("warehouse_id", "warehouse_code", "country_code", "status")
 
     warehouse_id: int | None = None
     warehouse_code: str | None = None

@@ -1,6 +1,6 @@
 """What a pull is about: a range of update times, and how it knows that it saw every row of it.
 
-This module imports nothing of the package, because an error carries a certificate.
+This module imports no other with errors, because an error carries a certificate.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
+from kakaclo_async.models.shown import Shown
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -18,7 +20,7 @@ DAY: Final = timedelta(days=1)
 
 
 @attrs.frozen(order=True)
-class Window:
+class Window(Shown):
     """A closed range of update times.
 
     The API's times are whole seconds, so the window after `[a, b]` starts at `b` + 1 s.
@@ -81,7 +83,7 @@ def subtract(windows: Iterable[Window], taken: Sequence[Window]) -> tuple[Window
 
 
 @attrs.frozen(kw_only=True)
-class Certificate:
+class Certificate(Shown):
     """How a pull knows that it saw every row.
 
     A window is certified when it fitted on one page, when it was read by key to its end, or when it was read

@@ -10,6 +10,7 @@ from kakaclo_async.models._checks import as_tuple, each, optional_text, positive
 from kakaclo_async.models.common import OpenStrEnum, Record
 from kakaclo_async.models.freight import Item
 from kakaclo_async.models.order import FulfillmentStatus, Order, OrderItem, OrderStatus, PackageStatus
+from kakaclo_async.models.shown import Shown
 
 
 class RefundReason(OpenStrEnum):
@@ -31,7 +32,7 @@ class RefundStatus(OpenStrEnum):
 
 
 @attrs.frozen(kw_only=True)
-class RefundItem:
+class RefundItem(Shown):
     """A line to refund, with the facts of the queried `OrderItem`.
 
     Attributes:
@@ -54,7 +55,7 @@ def _items_tuple(items: Iterable[RefundItem]) -> tuple[RefundItem, ...]:
 
 @without_locals
 @attrs.frozen(kw_only=True)
-class NewRefund:
+class NewRefund(Shown):
     """A refund to ask for (`POST /v2/order/orders/{id}/refund`), possible until the order is shipped.
 
     Attributes:
@@ -87,7 +88,7 @@ class Refund(Record):
 
 
 @attrs.frozen(kw_only=True)
-class RefundPlan:
+class RefundPlan(Shown):
     """What a refund would send, and bring.
 
     Attributes:
@@ -184,7 +185,7 @@ def _lines_of(order: Order, sku: str, quantity: int) -> Sequence[RefundItem]:
             )
             missing -= taken
     if missing > 0:
-        held = sum(line.product_num or 0 for line in bought)
+        held = sum(line.product_num for line in bought)
         if quantity <= held:
             raise InvalidRequest(
                 f"{_label(order)}: at most {quantity - missing} of the {held} bought of SKU {sku!r} are left beside"
@@ -198,7 +199,7 @@ def _lines_of(order: Order, sku: str, quantity: int) -> Sequence[RefundItem]:
 
 def _at_most_left(line: OrderItem) -> int:
     """Return the most pieces that can be left: KakaClo tells whether some are refunded, but not how many."""
-    bought = line.product_num or 0
+    bought = line.product_num
     if line.refund_status is None:
         return bought
     return 0 if line.refund_status.is_refunded else max(0, bought - 1)
@@ -209,7 +210,7 @@ def _is_spoken_for(line: OrderItem) -> bool:
 
 
 def expected_amount(order: Order, lines: Iterable[RefundItem]) -> Decimal | None:
-    """Return what refunding these lines should bring, without freight; None when a price is not known.
+    """Return what refunding these lines should bring, without freight; None when the order does not hold a line.
 
     Raises:
         InvalidRequest: it is more than the order's refundable amount.
@@ -222,7 +223,7 @@ def expected_amount(order: Order, lines: Iterable[RefundItem]) -> Decimal | None
             if (item.item_id or item.id, item.sku_code) == (line.item_id, line.sku_code)
             and line.country_code in {None, item.country_code}
         ]
-        if not prices or prices[0] is None:
+        if not prices:
             return None
         amount += prices[0] * line.quantity
     if order.refundable_amount is not None and amount > order.refundable_amount:

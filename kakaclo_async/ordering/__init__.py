@@ -1,6 +1,6 @@
 """Orders, refunds and designs exactly once, across every failure (`pip install kakaclo[catalog]`)."""
 
-from kakaclo_async.errors import ConfigurationError
+from kakaclo_async.errors import MissingExtra
 
 try:
     from kakaclo_async.ordering.journal import Journal
@@ -8,6 +8,6 @@ try:
 except ModuleNotFoundError as error:
     if error.name != "sqlalchemy":
         raise
-    raise ConfigurationError("the journal needs SQLAlchemy: pip install 'kakaclo[catalog]'") from None
+    raise MissingExtra("the journal needs SQLAlchemy: pip install 'kakaclo[catalog]'") from None
 
 __all__ = ["Entry", "Journal", "WriteStatus"]

@@ -78,6 +78,21 @@ write = Table(
     Index("kakaclo_write_state", "state"),
 )
 
+told = Table(
+    "kakaclo_told",
+    metadata,
+    Column("target", String, primary_key=True, comment="the kind of file that tells a shop"),
+    Column("key", String, primary_key=True, comment="an item in a package"),
+    Column("order_id", String, nullable=False, comment="KakaClo's number of its order"),
+    Column("holder", String, comment="the run that is about to tell it: host, process and a random text"),
+    Column("held_until", Double),
+    Column("part", Text, comment="the file that it writes, under the name that it has at first"),
+    Column("written_at", Double, comment="since when that file is whole, and may have got its name"),
+    Column("told_at", Double),
+    Index("kakaclo_told_order", "target", "order_id"),
+    Index("kakaclo_told_holder", "holder"),
+)
+
 version = Table("kakaclo_journal", metadata, Column("version", Integer, nullable=False))
 
 
@@ -87,12 +102,23 @@ def _to_2(connection: Connection) -> None:
         connection.exec_driver_sql(f"ALTER TABLE kakaclo_write ADD COLUMN {column}")
 
 
+def _to_3(connection: Connection) -> None:
+    """Keep what shops were told of packages."""
+    connection.exec_driver_sql(
+        "CREATE TABLE kakaclo_told (target VARCHAR NOT NULL, key VARCHAR NOT NULL, order_id VARCHAR NOT NULL,"
+        " holder VARCHAR, held_until DOUBLE PRECISION, part TEXT, written_at DOUBLE PRECISION,"
+        " told_at DOUBLE PRECISION, PRIMARY KEY (target, key))"
+    )
+    connection.exec_driver_sql("CREATE INDEX kakaclo_told_order ON kakaclo_told (target, order_id)")
+    connection.exec_driver_sql("CREATE INDEX kakaclo_told_holder ON kakaclo_told (holder)")
+
+
 MIGRATIONS = Migrations(
     holds="journal",
     hint="submit an order first",
     metadata=metadata,
     version=version,
-    steps=[_to_2],
+    steps=[_to_2, _to_3],
     alone=False,
 )
 

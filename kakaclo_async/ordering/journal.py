@@ -13,13 +13,12 @@ from kakaclo_async.models._checks import check_code
 from kakaclo_async.models.custom import NewDesign
 from kakaclo_async.models.order import NewOrder
 from kakaclo_async.ordering.database import Database, PerLoop
-from kakaclo_async.ordering.designs import DesignWrites
 from kakaclo_async.ordering.leases import Attempt, Leases, still_in
 from kakaclo_async.ordering.orders import OrderWrites
 from kakaclo_async.ordering.reconcile import Reconciler, reconcile
-from kakaclo_async.ordering.refunds import RefundWrites, prepare_refund
+from kakaclo_async.ordering.refunds import DesignWrites, RefundWrites, prepare_refund
 from kakaclo_async.ordering.store import Store
-from kakaclo_async.ordering.writes import WriteStatus, digest_of
+from kakaclo_async.ordering.writes import WriteStatus, digest_of, is_same
 from kakaclo_async.resources._journal import RefundRequest
 from kakaclo_async.resources.custom import design_key
 from kakaclo_async.retry import Pauses
@@ -245,7 +244,7 @@ class Journal:
                     return outcome
                 attempts, looked, doubt = attempts + 1, False, attempt.doubt
                 continue
-            if entry.digest != digest:
+            if not is_same(entry, payload):
                 raise writes.conflict(key, entry, payload)
             _note(writes, entry, failure)
             if entry.status is WriteStatus.DONE:

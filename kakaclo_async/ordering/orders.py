@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 import attrs
 
-from kakaclo_async.codec import to_wire_time
+from kakaclo_async.codec import encode, to_wire_time
 from kakaclo_async.errors import Conflict, IncompletePull, KakaCloError, OutcomeUnknown
 from kakaclo_async.models.family import Likeness, likeness, match_family, pieces
 from kakaclo_async.models.freight import Item
@@ -64,8 +64,8 @@ class OrderWrites(Writes):
 
     async def send(self, attempt: Attempt) -> str:
         """Place the order and return its number."""
-        order = self._order or read_order(attempt.payload)
-        return await place(self.sender, order, attempt.payload, check_lease=attempt.check)
+        order = self._order or read_order(attempt.payload)  # an earlier version may have written "us"
+        return await place(self.sender, order, encode(order), check_lease=attempt.check)
 
     async def reconcile(self, unknown: Sequence[Entry], *, thorough: bool) -> Reconciliation:
         """Read the orders made since the oldest unknown one, and match custom order ids, items, address and age.
@@ -123,10 +123,7 @@ class OrderWrites(Writes):
         match entry.status:
             case WriteStatus.DONE:
                 fate = f"it is placed, as order {entry.outcome}"
-                then = (
-                    f"to correct it, have order {entry.outcome} changed by KakaClo's staff, or refund it and submit"
-                    " this one under an id of its own"
-                )
+                then = f"to correct it, have order {entry.outcome} changed by KakaClo's staff, or refund it"
             case WriteStatus.SENDING:
                 fate = "another worker is sending it"
                 then = "wait for its outcome before you correct it"
@@ -178,7 +175,14 @@ def _differences(entry: Entry, payload: bytes) -> str:
     own = (
         _WIRE_NAMES.get(whole, whole) + dot + part for whole, dot, part in (n.partition(".") for n in names)
     )
-    return ", ".join(sorted(re.sub(r"(?<=[a-z])([A-Z])", r"_\1", name).lower() for name in own))
+    said = sorted(re.sub(r"(?<=[a-z])([A-Z])", r"_\1", name).lower() for name in own)
+    items = f"items ({_items(entry.payload)} there, {_items(payload)} here)"
+    return ", ".join(items if name == "items" else name for name in said)
+
+
+def _items(payload: bytes) -> str:
+    lines = json.loads(payload)["orderItemsList"]
+    return " + ".join(f"{line['quantity']} {line['sku']}" for line in lines) or "none"
 
 
 class _Namesakes:

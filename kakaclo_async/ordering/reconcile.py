@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from contextlib import suppress
 from math import inf
 from typing import TYPE_CHECKING, Final
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from kakaclo_async.ordering.store import Store
     from kakaclo_async.ordering.writes import Entry, Reconciliation, Resembling
 
+
+_log = logging.getLogger("kakaclo.orders")
 
 _FIRST_PAUSE: Final = 1.0
 _LONGEST_PAUSE: Final = 30.0
@@ -61,12 +64,13 @@ async def reconcile(store: Store, writes: Writes, *, for_all: bool = True) -> No
     for entry in unknown:
         kept[entry.key] = writes.redact(entry.payload)
         await pace()
+    absent = [entry for entry in ripe if entry.key not in unclear]
     try:
         await store.settle(
             writes.kind,
             {key: (number, kept[key]) for key, number in seen.found.items()},
             unclear,
-            [entry for entry in ripe if entry.key not in unclear],
+            absent,
             clocks,
         )
     except ConfigurationError as trouble:
@@ -74,6 +78,11 @@ async def reconcile(store: Store, writes: Writes, *, for_all: bool = True) -> No
             raise
         found = ", ".join(f"{key!r} as {number}" for key, number in [*seen.found.items()][:_MOST_NAMED])
         raise type(trouble)(f"{trouble}; found, and not recorded: {found}") from None
+    if seen.found or absent:
+        _log.info(
+            "of %d writes in doubt (%s) %d were found at KakaClo, and %d were surely not carried out",
+            *(len(unknown), writes.kind, len(seen.found), len(absent)),
+        )
 
 
 async def _unclear(

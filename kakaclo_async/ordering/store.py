@@ -233,6 +233,20 @@ class Store:
 
         return await self._database.run(work)
 
+    async def has_sent(self, kind: str) -> bool:
+        """Tell whether a journal that is there was ever used to send a write of a kind, rather than told of it."""
+        first = select(write.c.key).where(write.c.kind == kind, write.c.attempts > 0).limit(1)
+        return await self._database.run(lambda on: on.execute(first).first() is not None, make=False)
+
+    async def adopt(self, kind: str, found: Mapping[str, tuple[str, bytes, str]]) -> None:
+        """Record at once what was carried out before there was this journal: number, payload and digest by key."""
+        new = {"kind": kind, "attempts": 0, "created_at": self._seconds(), "notes": None}
+        rows = [
+            {**new, "key": key, "digest": digest, **self._outcome(outcome, payload)}
+            for key, (outcome, payload, digest) in found.items()
+        ]
+        await self._database.run(lambda on: on.execute(_insert(on).on_conflict_do_nothing(), rows))
+
     def forget(self, kind: str, key: str) -> None:
         """Drop what this process knows of an attempt: nothing of it left."""
         witnesses.pop(self._name(kind, key), None)

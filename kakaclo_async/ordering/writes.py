@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import itertools
 import json
 import time
 import weakref
 from collections import Counter
+from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import attrs
 
 from kakaclo_async.errors import LeaseLost
+from kakaclo_async.models._checks import as_country
 from kakaclo_async.models.common import Number
-from kakaclo_async.models.freight import Item
+from kakaclo_async.models.freight import Item, as_channel_type
+from kakaclo_async.models.shown import Shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from datetime import datetime
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 
 class WriteStatus(StrEnum):
@@ -38,7 +41,7 @@ class WriteStatus(StrEnum):
 
 
 @attrs.frozen(kw_only=True)
-class Entry:
+class Entry(Shown):
     """One write, as the journal has it; it never shows its payload.
 
     Attributes:
@@ -57,6 +60,8 @@ class Entry:
         is_witnessed: whether `settles_at` was measured by the monotonic clock of this process, which made the last
             attempt.
     """
+
+    _shown = ("kind", "key", "status", "outcome", "why", "attempts")
 
     kind: str
     key: str
@@ -242,6 +247,40 @@ def field_marks(key: str, payload: bytes) -> dict[str, str]:
 def digest_of(payload: bytes) -> str:
     """Return what equal payloads have in common, whatever the order of their fields and of their items."""
     return hashlib.sha256(_text(_unordered(json.loads(payload.decode()))).encode()).hexdigest()
+
+
+def is_same(entry: Entry, payload: bytes) -> bool:
+    """Tell whether an entry is of this payload.
+
+    Earlier versions wrote countries, channel types and SKUs as they were given: "us". Nothing may be a conflict with
+    itself for that.
+    """
+    digest = digest_of(payload)
+    return entry.digest == digest or any(
+        digest_of(body) == entry.digest for body in _as_given(entry, payload)
+    )
+
+
+def _as_given(entry: Entry, payload: bytes) -> Iterator[bytes]:
+    """Yield an order as an earlier version may have written it."""
+    body, kept = (cast("dict[str, Any]", json.loads(text)) for text in (payload, entry.payload or b"{}"))
+    if entry.kind != "order" or "orderItemsList" not in kept:
+        return
+    lines = [{**line, "sku": line["sku"].strip()} for line in kept["orderItemsList"]]
+    if _unordered(lines) != _unordered(body["orderItemsList"]):
+        return
+    address, channel = body["orderAddresses"], body["channelType"]
+    countries, channels = (_spellings(address["country"]), _spellings(channel))
+    if "orderAddresses" in kept:  # all of it is there
+        countries, channels = [kept["orderAddresses"]["country"]], [kept["channelType"]]
+    for code, name in itertools.product(countries, channels):
+        if as_country(code) == address["country"] and as_channel_type(name) == channel:
+            given = {"orderAddresses": {**address, "country": code}, "channelType": name}
+            yield json.dumps({**body, **given, "orderItemsList": kept["orderItemsList"]}).encode()
+
+
+def _spellings(text: str) -> list[str]:
+    return list(dict.fromkeys([text, text.lower(), text.upper(), text.capitalize()]))
 
 
 def _unordered(value: object) -> object:

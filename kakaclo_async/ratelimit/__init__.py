@@ -21,7 +21,7 @@ import contextlib
 from importlib.resources import files
 from typing import TYPE_CHECKING, Protocol, cast
 
-from kakaclo_async.errors import ConfigurationError, ConnectionFailed
+from kakaclo_async.errors import ConfigurationError, ConnectionFailed, MissingExtra
 from kakaclo_async.events import Lane
 from kakaclo_async.ratelimit.bucket import BULK_SHARE
 from kakaclo_async.ratelimit.local import LONGEST_PAUSE, PERMITS_TO_RECOVER, PROBE_LEASE, SMALLEST_SHARE
@@ -74,7 +74,7 @@ class Remote:
             from redis.asyncio.retry import Retry  # noqa: PLC0415 - an extra
             from redis.backoff import NoBackoff  # noqa: PLC0415 - an extra
         except ImportError:
-            raise ConfigurationError("RedisBucket needs redis-py: pip install 'kakaclo[redis]'") from None
+            raise MissingExtra("RedisBucket needs redis-py: pip install 'kakaclo[redis]'") from None
         scheme = url.partition(":")[0].lower()
         if "sentinel" in scheme or "cluster" in scheme:
             raise ConfigurationError(_SENTINEL if "sentinel" in scheme else _CLUSTER)

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import attrs
 
+from kakaclo_async.config import check_number
 from kakaclo_async.errors import ConfigurationError
+from kakaclo_async.travel import Travels
 
 if TYPE_CHECKING:
     from asyncio import Future
@@ -28,7 +30,7 @@ TIMER_SLACK = 1e-6
 
 
 @attrs.frozen(slots=True)
-class RateLimit:
+class RateLimit(Travels):
     """The shop's rate limit, a leaky bucket.
 
     Attributes:
@@ -48,12 +50,16 @@ class RateLimit:
     margin: int | None = None
 
     def __attrs_post_init__(self) -> None:
-        if self.capacity < 1:
-            raise ConfigurationError(f"capacity must be at least 1, not {self.capacity}")
-        if not (isfinite(self.per_second) and self.per_second > 0):
-            raise ConfigurationError(f"per_second must be above 0, not {self.per_second}")
-        if self.margin is not None and not 0 <= self.margin < self.capacity:
-            raise ConfigurationError(f"margin must be in [0, {self.capacity}), not {self.margin}")
+        check_number("capacity", self.capacity, least=1, whole=True)
+        check_number("per_second", self.per_second, above=0)
+        if not isfinite(self.per_second):
+            raise ConfigurationError("per_second must be finite")
+        if self.margin is not None:
+            check_number("margin", self.margin, whole=True)
+        if self.margin is not None and self.margin >= self.capacity:
+            raise ConfigurationError(
+                f"margin must be below the capacity of {self.capacity}, not {self.margin}"
+            )
 
     @property
     def burst(self) -> int:

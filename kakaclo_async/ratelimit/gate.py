@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 import attrs
 
+from kakaclo_async.config import check_number
 from kakaclo_async.errors import (
     APIError,
     ClientClosed,
@@ -170,8 +171,7 @@ class Gate:
         connections: int = sys.maxsize,
         emit: Callable[[Event], None] = lambda _event: None,
     ) -> None:
-        if reserve < 0:
-            raise ConfigurationError(f"reserve must not be negative, but is {reserve}")
+        check_number("reserve", reserve, whole=True)
         self.reserve = min(reserve, bucket.rate.burst - 1)
         self._bucket = bucket
         self._emit = emit

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import random
 import uuid
 from collections import deque
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
     from kakaclo_async.events import Lane
 
+
+_log = logging.getLogger("kakaclo.bucket")
 
 _ALONE = 1.0
 """Seconds between two looks whether Redis is back, while calls come."""
@@ -139,9 +142,11 @@ class RedisBucket:
         if self._alone is None:
             try:
                 return await self._ask(lane, wanted, reserve, contended=contended)
-            except ConnectionFailed:
+            except ConnectionFailed as error:
                 if not self._falls_back:
                     raise
+                reason = type(error.__cause__).__name__
+                _log.warning("Redis is away (%s): this process goes on with its part of the bucket", reason)
                 self._alone = _Alone(self._view, self.rate, self._random, self._throttled_alone)
         self._asked_alone = True
         self._run_errands()
@@ -252,6 +257,7 @@ class RedisBucket:
 
     def _come_back(self, alone: _Alone) -> None:
         now, self._alone = self._now(), None
+        _log.info("Redis is back: it keeps the bucket again")
         self._spent_alone += alone.spent  # to what could not be told before Redis went away again
         level = min(self.rate.burst, self._view.level_at(now) + alone.spent)
         leak = self._view.leak.after(now - self._view.at)

@@ -17,6 +17,7 @@ import attrs
 
 from kakaclo_async.codec import Undecodable, to_wire_time
 from kakaclo_async.errors import DecodeError, InvalidRequest, KakaCloError, NotFound, Rejected
+from kakaclo_async.events import CacheHit
 from kakaclo_async.models._checks import check_code, check_codes, each_of
 from kakaclo_async.protocol import tolerant
 from kakaclo_async.ratelimit.gate import MOMENT
@@ -151,8 +152,12 @@ async def share(sender: Sender, cache: Cache[K, V], key: K, request: Request[T],
     async def ask(flight: SharedResult[V]) -> V:
         return read(await shared.send(lambda: flight.start(request), until=flight.until))
 
+    def tell() -> None:
+        lane = sender.options.lane
+        sender.state.emit(CacheHit(**request.named, lane=lane))
+
     limits = partial(deadlines, sender)
-    return await cache.get(key, ask, variant=shared.options, job=shared.job, deadlines=limits)
+    return await cache.get(key, ask, variant=shared.options, job=shared.job, deadlines=limits, on_hit=tell)
 
 
 async def look_up(sender: Sender, request: Request[T]) -> T:

@@ -33,12 +33,12 @@ if TYPE_CHECKING:
 
 R = TypeVar("R", DesignModel, Design)
 
-_CATEGORY_NAMES: Final = Request(
-    method="GET", path="/v1/product/custom/modelCategoryName/search", result=tuple[str, ...]
-)
+_NAMED: Final = "/v1/product/custom/modelCategoryName/search"
+_CATEGORY_NAMES: Final = Request(method="GET", path=_NAMED, result=tuple[str, ...])
 _ADD: Final = "/v1/product/custom/customDesigned/addProduct"
 _MODELS: Final = "/v1/product/custom/designModel/search"
 _DESIGNS: Final = "/v1/product/custom/customDesigned/search"
+_MODEL: Final = "/v1/product/custom/designModel/detail/{}"
 _PAGE_SIZE = 100  # rows, at most
 
 
@@ -107,8 +107,9 @@ class Custom:
 
         `GET /v1/product/custom/designModel/detail/{id}`
         """
-        where = path("/v1/product/custom/designModel/detail/{}", check_number(model_id, "model_id"))
-        return await look_up(self._sender, Request(method="GET", path=where, result=DesignModelDetail))
+        at = path(_MODEL, check_number(model_id, "model_id"))
+        request = Request(method="GET", path=at, route=_MODEL, result=DesignModelDetail)
+        return await look_up(self._sender, request)
 
     def designs(
         self,
@@ -293,11 +294,10 @@ def _listing(
     return Listing(name, read, _key)
 
 
-def _look(row: Design | Undecodable) -> tuple[object, object, object]:
+def _look(row: Design | Undecodable) -> tuple[object, ...]:
     if isinstance(row, Design):
         return row.en_name, row.image_url, row.back_image_url
-    fields = row.fields
-    return fields.get("enName"), fields.get("imageUrl"), fields.get("backImageUrl")
+    return tuple(map(row.fields.get, ("enName", "imageUrl", "backImageUrl")))
 
 
 def _number(row: Design | Undecodable) -> int | None:
@@ -323,7 +323,7 @@ def unknown_design(key: str, why: str, settles_at: datetime | None) -> OutcomeUn
 
 
 def _key(row: DesignModel | Design | Undecodable) -> object:
-    return row.key if isinstance(row, Undecodable) else repr(row) if row.id is None else row.id
+    return row.key if isinstance(row, Undecodable) else row if row.id is None else row.id
 
 
 def _texts(values: Iterable[str] | None, what: str) -> tuple[str, ...] | None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from itertools import product
 from typing import TYPE_CHECKING, Any, Final, Literal, cast, overload
 
 from kakaclo_async.codec import encode
-from kakaclo_async.errors import InvalidRequest, KakaCloError
+from kakaclo_async.errors import InvalidRequest, KakaCloError, NoFreight
 from kakaclo_async.models._checks import as_list_of, check_code, check_country, each_of
 from kakaclo_async.models.freight import (
     ChannelsRequest,
@@ -17,6 +18,7 @@ from kakaclo_async.models.freight import (
     FreightRequest,
     Item,
     LogisticsChannel,
+    items_tuple,
 )
 from kakaclo_async.protocol import Request
 from kakaclo_async.resources._lookup import share
@@ -28,11 +30,14 @@ if TYPE_CHECKING:
     from kakaclo_async.sending import Sender
 
 
+QUOTE_PATH: Final = "/v2/order/orders/channel/automationSplit"
+
+
 def quote_request(cart: FreightRequest) -> Request[tuple[FreightOption, ...]]:
     """Build a `POST /v2/order/orders/channel/automationSplit`, which only reads."""
     return Request(
         method="POST",
-        path="/v2/order/orders/channel/automationSplit",
+        path=QUOTE_PATH,
         body=encode(cart),
         result=tuple[FreightOption, ...],
     )
@@ -73,14 +78,16 @@ def _cart(request: object) -> FreightRequest:
     kind = type(request).__name__
     if isinstance(request, FreightRequest):
         return request
+    if isinstance(request, Mapping):
+        return FreightRequest.from_dict(cast("Mapping[str, object]", request))
     if isinstance(request, tuple | list) and len(pair := cast("Sequence[Any]", request)) == _PAIR:
         return FreightRequest(pair[0], pair[1])
     raise InvalidRequest(f"pass a FreightRequest or (items, country), not one {kind}")
 
 
-def _row(place: int, cart: Iterable[Item]) -> tuple[Item, ...]:
+def _row(place: int, cart: Iterable[Item | Mapping[str, object]]) -> tuple[Item, ...]:
     try:
-        return as_list_of("Item", cart, Item)
+        return items_tuple(as_list_of("Item", cart, Item, Mapping))
     except InvalidRequest as error:
         raise InvalidRequest(f"carts[{place}]: {error}") from None
 
@@ -94,13 +101,31 @@ def _canonical(cart: FreightRequest) -> FreightRequest:
     return FreightRequest(items, cart.country)
 
 
+_MOST_NAMED: Final = 20
+
+
+def _quote_of(cart: FreightRequest, options: tuple[FreightOption, ...]) -> FreightQuote:
+    if options:
+        return FreightQuote(options)
+    named = ", ".join(repr(item.sku) for item in cart.items[:_MOST_NAMED])
+    others = "" if len(cart.items) <= _MOST_NAMED else f" and {len(cart.items) - _MOST_NAMED} more"
+    reason = f"nothing ships SKU {named}{others} to {cart.country}"
+    raise NoFreight(
+        f"{reason}: KakaClo offers no channel; ask for another country, or for fewer SKUs together",
+        status=200,
+        message=reason,
+        method="POST",
+        path=QUOTE_PATH,
+    )
+
+
 class Freight:
     """`kk.freight`."""
 
     def __init__(self, sender: Sender) -> None:
         self._sender = sender
 
-    async def quote(self, items: Iterable[Item], country: str) -> FreightQuote:
+    async def quote(self, items: Iterable[Item | Mapping[str, object]], country: str) -> FreightQuote:
         """Return what sending these items costs, by channel type; KakaClo splits over warehouses by itself.
 
         A quote is kept for 10 minutes, unless the client's `caching` says otherwise.
@@ -108,22 +133,26 @@ class Freight:
         `POST /v2/order/orders/channel/automationSplit`
 
         Args:
-            items: SKUs with quantities above 0.
+            items: SKUs with quantities above 0: each an `Item`, or `{"sku": "A", "quantity": 2}`.
             country: two-letter code of the destination, "US".
 
         Raises:
-            InvalidRequest: no items, a quantity below 1, a country that is no code.
+            InvalidRequest: no items, a quantity below 1, a country that is no code; all of it at once.
+            NoFreight: nothing ships these items there; it names both.
             Rejected: an unknown SKU or country, in KakaClo's words.
         """
-        return await self._quote(_canonical(FreightRequest(items, country)), self._sender)
+        cart = FreightRequest.from_dict({"items": items, "country": country})
+        return await self._quote(_canonical(cart), self._sender)
 
     async def _quote(self, cart: FreightRequest, sender: Sender) -> FreightQuote:
-        return await share(sender, sender.state.freight, cart, quote_request(cart), FreightQuote)
+        return await share(sender, sender.state.freight, cart, quote_request(cart), partial(_quote_of, cart))
 
     @overload
     async def quote_many(
         self,
-        requests: Iterable[FreightRequest | tuple[Iterable[Item], str]],
+        requests: Iterable[
+            FreightRequest | Mapping[str, object] | tuple[Iterable[Item | Mapping[str, object]], str]
+        ],
         on_error: Literal["raise"] = "raise",
         *,
         progress: Callable[[int, int], None] | None = None,
@@ -131,14 +160,18 @@ class Freight:
     @overload
     async def quote_many(
         self,
-        requests: Iterable[FreightRequest | tuple[Iterable[Item], str]],
+        requests: Iterable[
+            FreightRequest | Mapping[str, object] | tuple[Iterable[Item | Mapping[str, object]], str]
+        ],
         on_error: Literal["collect"],
         *,
         progress: Callable[[int, int], None] | None = None,
     ) -> tuple[FreightQuote | KakaCloError, ...]: ...
     async def quote_many(
         self,
-        requests: Iterable[FreightRequest | tuple[Iterable[Item], str]],
+        requests: Iterable[
+            FreightRequest | Mapping[str, object] | tuple[Iterable[Item | Mapping[str, object]], str]
+        ],
         on_error: Literal["raise", "collect"] = "raise",
         *,
         progress: Callable[[int, int], None] | None = None,
@@ -151,13 +184,14 @@ class Freight:
         `POST /v2/order/orders/channel/automationSplit`, once for each different cart
 
         Args:
-            requests: carts with their countries, each a `FreightRequest` or a pair (items, country).
+            requests: carts with their countries, each a `FreightRequest`, its plain data, or a pair (items, country).
             on_error: "raise" the first error, which cancels the others, or "collect" errors in their places, also
                 of what cannot be asked: no items, a country that is no code.
             progress: called with (done, all) after each request.
 
         Raises:
             InvalidRequest: with "raise": what cannot be asked, by its place, before a permit is spent.
+            NoFreight: with "raise": nothing ships one of the carts where it should go.
         """
         if on_error not in {"raise", "collect"}:
             raise InvalidRequest(f"on_error must be 'raise' or 'collect', not {on_error!r}")
@@ -167,11 +201,12 @@ class Freight:
         for cart in _read_all(requests):
             if isinstance(cart, FreightRequest):
                 asked.append(different.setdefault(cart, len(different)))
-            elif on_error == "collect":
-                asked.append(cart)
             else:
-                raise cart
+                asked.append(cart)
             await pace()
+        refused = [cart for cart in asked if isinstance(cart, InvalidRequest)]
+        if refused and on_error == "raise":
+            raise refused[0] if len(refused) == 1 else InvalidRequest("; ".join(map(str, refused)))
         sender = self._sender.for_fan_out(len(different)).for_call()
         done = 0
 
@@ -190,7 +225,7 @@ class Freight:
 
     async def matrix(
         self,
-        carts: Iterable[Iterable[Item]],
+        carts: Iterable[Iterable[Item | Mapping[str, object]]],
         countries: Iterable[str],
         *,
         progress: Callable[[int, int], None] | None = None,

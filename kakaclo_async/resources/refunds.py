@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -31,6 +32,7 @@ from kakaclo_async.resources._lookup import is_unlisted
 from kakaclo_async.resources.orders import Orders
 from kakaclo_async.resources.orders.placing import naming, without_remark
 from kakaclo_async.retry import poll
+from kakaclo_async.travel import read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -53,7 +55,7 @@ class Refunds:
     async def plan(
         self,
         order_id: str,
-        items: Iterable[Item | RefundItem] | None = None,
+        items: Iterable[Item | RefundItem | Mapping[str, object]] | None = None,
         reason: RefundReason | str = RefundReason.OTHER,
         remark: str | None = None,
     ) -> RefundPlan:
@@ -78,7 +80,7 @@ class Refunds:
     async def request(
         self,
         order_id: str,
-        items: Iterable[Item | RefundItem] | None = None,
+        items: Iterable[Item | RefundItem | Mapping[str, object]] | None = None,
         reason: RefundReason | str = RefundReason.OTHER,
         remark: str | None = None,
         *,
@@ -97,7 +99,8 @@ class Refunds:
         Args:
             order_id: the order's number.
             items: what to refund; None for the whole order. An `Item` names a SKU and a number of pieces; the
-                order is then queried once to fill in item id and country. A `RefundItem` is sent as it is.
+                order is then queried once to fill in item id and country. A `RefundItem` is sent as it is. Both may be
+                plain data, with the names of their fields.
             reason: one of `RefundReason`.
             remark: free text for KakaClo's staff; the reason by default.
             journal: a `Journal`.
@@ -193,15 +196,34 @@ async def plan_refund(sender: Sender, asked: RefundRequest) -> RefundPlan:
 
 def _request(
     order_id: str,
-    items: Iterable[Item | RefundItem] | None,
+    items: Iterable[Item | RefundItem | Mapping[str, object]] | None,
     reason: RefundReason | str,
     remark: str | None,
     again: str = "",
 ) -> RefundRequest:
-    listed = None if items is None else as_list_of("Item or RefundItem", items, Item, RefundItem)
+    listed = (
+        None if items is None else _lines(as_list_of("Item or RefundItem", items, Item, RefundItem, Mapping))
+    )
     if listed == ():
         raise InvalidRequest("pass items=None to refund the whole order, or at least one item")
     return RefundRequest(order_id=str(order_id), items=listed, reason=str(reason), remark=remark, again=again)
+
+
+def _lines(
+    items: Iterable[Item | RefundItem | Mapping[str, object]],
+) -> tuple[Item | RefundItem, ...]:
+    """Make lines of plain data: with an `item_id` they are the order's own, else a SKU and a number of pieces."""
+    lines: list[Item | RefundItem] = []
+    problems: list[str] = []
+    for place, item in enumerate(items):
+        own = isinstance(item, RefundItem) or (isinstance(item, Mapping) and "item_id" in item)
+        found, wrong = read(RefundItem, item) if own else read(Item, item)
+        if found is not None:
+            lines.append(found)
+        problems += (f"items[{place}].{path}: {text}" for path, text in wrong)
+    if problems:
+        raise InvalidRequest("; ".join(problems))
+    return tuple(lines)
 
 
 def refund_request(template: str, order_id: str, body: bytes) -> Request[RefundNumber]:
@@ -209,6 +231,7 @@ def refund_request(template: str, order_id: str, body: bytes) -> Request[RefundN
     return Request(
         method="POST",
         path=path(template, check_code(str(order_id), "order id")),
+        route=template,
         body=body,
         result=RefundNumber,
         writes=True,
@@ -284,7 +307,7 @@ async def refund_rows(sender: Sender, template: str, order_id: str) -> Sequence[
     async def read(number: int) -> Page[Refund | Undecodable]:
         query = () if number == 1 else (("pageNumber", str(number)),)
         page = await sender.send(
-            tolerant(Request(method="GET", path=where, query=query, result=Page[Refund]))
+            tolerant(Request(method="GET", path=where, route=template, query=query, result=Page[Refund]))
         )
         shown[number] = page.list
         return page

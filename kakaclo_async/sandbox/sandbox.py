@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import time
 from collections import Counter, deque
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -36,6 +38,9 @@ if TYPE_CHECKING:
 
 
 _BASE = "/openapi"
+_HERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - read, not listened on
+_LONGEST_TOLD = 300
+_log = logging.getLogger("kakaclo.sandbox")
 _MAX_LINE = 1 << 20
 """Of aiohttp; far beyond `url_limit`, so that a long URL is logged, and refused by the sandbox's own clock."""
 
@@ -129,6 +134,7 @@ class Sandbox(Settings):
     _world: _World | None = field(init=False, default=None)
     _runner: web.AppRunner | None = field(init=False, default=None)
     _closing: asyncio.Event = field(init=False, factory=asyncio.Event)
+    _pages: list[web.RouteDef] = field(init=False, factory=list[web.RouteDef])  # for people, beside the API
 
     def __attrs_post_init__(self) -> None:
         self.faults = Faults(self.seed)
@@ -149,10 +155,11 @@ class Sandbox(Settings):
 
     @property
     def url(self) -> str:
-        """The base URL, without a slash at its end."""
+        """The base URL, without a slash at its end; of one that listens everywhere, as this machine reaches it."""
         if not self.port:
             raise RuntimeError("the sandbox has no port yet: start it first")
-        return f"http://{self.host}:{self.port}{_BASE}"
+        host = _HERE.get(self.host, self.host)
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}{_BASE}"
 
     @property
     def catalog(self) -> Catalog:
@@ -196,6 +203,7 @@ class Sandbox(Settings):
         self._closing = asyncio.Event()
         app = web.Application(client_max_size=0)  # no limit of a body is documented
         app.router.add_route("*", _BASE + "/{path:(?s:.*)}", self._serve)
+        app.add_routes(self._pages)
         app.on_response_prepare.append(self._date)
         runner = web.AppRunner(
             app, access_log=None, handler_cancellation=True, shutdown_timeout=1.0, max_line_size=_MAX_LINE
@@ -253,10 +261,22 @@ class Sandbox(Settings):
         served = Served(request.method, path, dict(request.query), await request.read(), self.now())
         self.log.append(served)
         self.requests[path] += 1
+        if not _log.isEnabledFor(logging.INFO):
+            return await self._answer(request, raw_path, served)
+        began = time.perf_counter()
+        try:
+            return await self._answer(request, raw_path, served)
+        finally:
+            fault = f", {served.fault}" if served.fault else ""
+            line = f"{request.method} {request.rel_url.raw_path_qs.removeprefix(_BASE)}"
+            spent = (time.perf_counter() - began) * 1000
+            _log.info("%s %s, %.0f ms%s", line[:_LONGEST_TOLD], served.status or "no answer", spent, fault)
+
+    async def _answer(self, request: web.Request, raw_path: str, served: Served) -> web.StreamResponse:
         response: web.StreamResponse | None = self._turn_away(request)
         if response is None:
             effect = partial(self._state.router.answer, request.method, raw_path, served.query, served.body)
-            fault = self.faults.take(request.method, path)
+            fault = self.faults.take(request.method, served.path)
             if fault is None:
                 response = effect()
             else:

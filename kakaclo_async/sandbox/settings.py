@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal, get_type_hints
+from functools import cache
+from math import isnan
+from types import NoneType
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 from attrs import define, field
-from attrs.validators import and_, deep_iterable, deep_mapping, ge, gt, in_, instance_of, le, optional
+from attrs.validators import and_, deep_iterable, ge, gt, le
+
+if TYPE_CHECKING:
+    from attrs import Attribute
 
 FIXED = {
     "balance": "set ledger.balance",
@@ -32,10 +38,92 @@ FIXED = {
 DAMAGES = ("half_emoji", "cut_utf8", "raw_tab", "huge_number", "big_integer")
 """What `damaged_rows` can do to a row."""
 
+MOVING: dict[str, dict[str, float]] = {
+    "still": {"update_rate": 0.0, "stock_update_rate": 0.0, "backdate_rate": 0.0},
+    "calm": {"update_rate": 1 / 60, "stock_update_rate": 0.1, "backdate_rate": 0.0},
+    "busy": {"update_rate": 1.0, "stock_update_rate": 10.0, "backdate_rate": 0.0},
+    "backdated": {"update_rate": 1.0, "stock_update_rate": 10.0, "backdate_rate": 1 / 60},
+}
+"""How the catalog moves, by name: changes per virtual second of products and of stock, and of times set back."""
+
+_BEYOND = 10**18
 _SHARE = and_(ge(0.0), le(1.0))
 
 
-@define(kw_only=True, eq=False)
+def _check_kind(_: object, attribute: Attribute[Any], value: object) -> None:
+    """Refuse a value of another type than the setting's, in one sentence."""
+    kind = _kinds()[attribute.name]
+    if not _is(kind, value):
+        raise ValueError(f"{attribute.name} must be {_told(kind)}, not {value!r:.60}")
+
+
+def _with_kinds(_: type, fields: list[Attribute[Any]]) -> list[Attribute[Any]]:
+    both = (and_(_check_kind, field.validator) if field.validator else _check_kind for field in fields)
+    return [field.evolve(validator=validator) for field, validator in zip(fields, both, strict=True)]
+
+
+@cache
+def _kinds() -> dict[str, Any]:
+    return get_type_hints(Settings, localns={"Callable": Callable, "Mapping": Mapping, "datetime": datetime})
+
+
+def _is(kind: Any, value: Any) -> bool:
+    if NoneType in get_args(kind):
+        return value is None or any(_is(part, value) for part in get_args(kind) if part is not NoneType)
+    if get_origin(kind) is Literal:
+        return value in get_args(kind)
+    if get_origin(kind) is Callable:
+        return callable(value)
+    given: object = value  # apart, so that the type checkers do not narrow `value`
+    if get_origin(kind) is Mapping:
+        return isinstance(given, Mapping) and all(isinstance(one, str) for one in (*value, *value.values()))
+    if get_origin(kind) is tuple:
+        return isinstance(given, tuple) and all(_is(get_args(kind)[0], one) for one in value)
+    if kind in {int, float, Decimal}:  # a bool is a number only by history
+        wanted = (int, float) if kind is float else kind
+        sound = isinstance(value, wanted) and not isinstance(value, bool)
+        return sound and (isinstance(value, int) or not isnan(value)) and abs(value) < _BEYOND
+    return isinstance(value, kind) and not (isinstance(value, datetime) and value.tzinfo is None)
+
+
+def _check_count(_: object, attribute: Attribute[Any], value: int | None) -> None:
+    if value is not None and value < 0:
+        raise ValueError(f"{attribute.name} must be at least 0, or None for no limit, not {value}")
+
+
+def _check_filled(_: object, attribute: Attribute[Any], value: str) -> None:
+    if not value.strip():
+        raise ValueError(f"{attribute.name} must not be empty")
+
+
+def _check_damages(_: object, attribute: Attribute[Any], value: Mapping[str, str]) -> None:
+    if wrong := sorted({*value.values()} - {*DAMAGES}):
+        raise ValueError(
+            f"{attribute.name} must name one of {', '.join(DAMAGES)} for each code, not {wrong[0]!r}"
+        )
+
+
+_WORDS = {
+    int: "a whole number",
+    float: "a number",
+    Decimal: "a finite Decimal",
+    bool: "true or false",
+    str: "a text",
+    datetime: "a time with its zone",
+    tuple[int, ...]: "a tuple of whole numbers",
+    tuple[str, ...]: "a tuple of texts",
+    Mapping[str, str]: "a mapping of texts to texts",
+    Callable[[], float]: "a function that tells seconds",
+}
+
+
+def _told(kind: Any) -> str:
+    if NoneType in get_args(kind):
+        return f"{' or '.join(_told(part) for part in get_args(kind) if part is not NoneType)} or None"
+    return f"one of {', '.join(get_args(kind))}" if get_origin(kind) is Literal else _WORDS[kind]
+
+
+@define(kw_only=True, eq=False, field_transformer=_with_kinds)
 class Settings:
     """The settings of a sandbox; all can be given to `Sandbox(...)`.
 
@@ -118,6 +206,7 @@ class Settings:
         row_count_as_page_size: `pageSize` is the number of rows on the page, as in the published sample.
         retry_after: Answers 429 carry a `Retry-After` header, in real seconds.
         old_freight_shape: Freight trials answer in the older shape, with `channelCode` and without `channelType`.
+        no_freight_to: Countries to which freight trials offer nothing: an empty list, with success.
         old_order_shape: V2 queries answer in the older shape, with the names of V1.
         old_custom_shape: Models and designs carry times without a zone ("2024-03-13 11:58:58"), not milliseconds, and
             `customDesignedId` is a text.
@@ -143,10 +232,10 @@ class Settings:
     balance: Decimal = Decimal("10000.00")
     custom_models: int = field(default=40, validator=ge(0))
 
-    host: str = "127.0.0.1"
-    port: int = 0
-    token: str = field(default="sandbox-token", repr=False)
-    log_size: int | None = 100_000
+    host: str = field(default="127.0.0.1", validator=_check_filled)
+    port: int = field(default=0, validator=and_(ge(0), le(65_535)))
+    token: str = field(default="sandbox-token", repr=False, validator=_check_filled)
+    log_size: int | None = field(default=100_000, validator=_check_count)
 
     speed: float = field(default=1.0, validator=gt(0))
     start_at: datetime | None = None
@@ -165,22 +254,19 @@ class Settings:
     # Answers
     url_limit: int = field(default=8190, validator=ge(1))
     page_size: int = field(default=30, validator=ge(1))
-    page_sizes: tuple[int, ...] = field(default=(), validator=deep_iterable(ge(1), instance_of(tuple)))
+    page_sizes: tuple[int, ...] = field(default=(), validator=deep_iterable(ge(1)))
     page_size_every: int = field(default=1, validator=ge(1))
-    page_limit: int | None = 10_000
-    deep_pages: Literal["refused", "empty", "last"] = field(
-        default="refused", validator=in_(("refused", "empty", "last"))
-    )
-    total_cap: int | None = None
+    page_limit: int | None = field(default=10_000, validator=_check_count)
+    deep_pages: Literal["refused", "empty", "last"] = "refused"
+    total_cap: int | None = field(default=None, validator=_check_count)
     day_granular: bool = False
     tie_shuffle: bool = False
-    tie_shuffle_by: Literal["request", "page", "replica"] = field(
-        default="request", validator=in_(("request", "page", "replica"))
-    )
+    tie_shuffle_by: Literal["request", "page", "replica"] = "request"
     date_header: bool = True
     row_count_as_page_size: bool = False
     retry_after: bool = False
     old_freight_shape: bool = False
+    no_freight_to: tuple[str, ...] = ()
     old_order_shape: bool = False
     old_custom_shape: bool = False
     numeric_refund_numbers: bool = False
@@ -192,33 +278,27 @@ class Settings:
     # Habits of odd servers
     drop_row_rate: float = field(default=0.0, validator=_SHARE)
     repeat_row_rate: float = field(default=0.0, validator=_SHARE)
-    repeat_row_mode: Literal["instead", "extra"] = field(
-        default="instead", validator=in_(("instead", "extra"))
-    )
+    repeat_row_mode: Literal["instead", "extra"] = "instead"
     short_page_rate: float = field(default=0.0, validator=_SHARE)
     empty_page_rate: float = field(default=0.0, validator=_SHARE)
     odd_time_rate: float = field(default=0.0, validator=_SHARE)
     newer_time_rate: float = field(default=0.0, validator=_SHARE)
     newer_time_by: float = field(default=2 * 3600.0, validator=ge(1))
     missing_time_rate: float = field(default=0.0, validator=_SHARE)
-    lookup_limit: int | None = field(default=None, validator=optional(ge(0)))
+    lookup_limit: int | None = field(default=None, validator=_check_count)
     hidden_while_lagging: bool = False
     index_empty: bool = False
-    refuses_codes: tuple[str, ...] = field(
-        default=(), validator=deep_iterable(instance_of(str), instance_of(tuple))
-    )
+    refuses_codes: tuple[str, ...] = ()
     refuses_codes_status: int = field(default=400, validator=and_(ge(200), le(599)))
-    damaged_rows: Mapping[str, str] = field(
-        factory=dict[str, str], validator=deep_mapping(instance_of(str), in_(DAMAGES))
-    )
+    damaged_rows: Mapping[str, str] = field(factory=dict[str, str], validator=_check_damages)
     damaged_field: str | None = None
 
     # Orders
     split_orders: bool = False
-    ship_after: float = 6 * 3600.0
-    complete_after: float = 5 * 86_400.0
-    refund_settle: float = 1800.0
-    design_delay: float = 60.0
+    ship_after: float = field(default=6 * 3600.0, validator=ge(0))
+    complete_after: float = field(default=5 * 86_400.0, validator=ge(0))
+    refund_settle: float = field(default=1800.0, validator=ge(0))
+    design_delay: float = field(default=60.0, validator=ge(0))
 
 
 def read_setting(text: str) -> tuple[str, object]:
@@ -228,9 +308,11 @@ def read_setting(text: str) -> tuple[str, object]:
         ValueError: There is no such setting, or the value is not of its type.
     """
     name, _, value = text.partition("=")
-    known = {"Callable": Callable, "Mapping": Mapping, "datetime": datetime}
-    kinds = get_type_hints(Settings, localns=known)
+    kinds = _kinds()
     if name not in kinds or name == "clock":
         raise ValueError(f"there is no setting {name}")
-    document = msgspec.json.decode(value) if value.startswith(("[", "{")) else value
-    return name, msgspec.convert(document, kinds[name], strict=False)
+    try:
+        document = msgspec.json.decode(value) if value.startswith(("[", "{")) else value
+        return name, msgspec.convert(document, kinds[name], strict=False)
+    except msgspec.MsgspecError:
+        raise ValueError(f"it must be {_told(kinds[name])}, not {value!r:.60}") from None

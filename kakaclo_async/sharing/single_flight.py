@@ -11,6 +11,7 @@ import attrs
 
 from kakaclo_async.codec import DAMAGED
 from kakaclo_async.errors import ConfigurationError, DeadlineExceeded, copy_error
+from kakaclo_async.travel import to_plain
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Hashable
@@ -183,6 +184,7 @@ class Cache(Generic[K, V]):
         variant: Hashable = None,
         job: Hashable = None,
         deadlines: Callable[[], Deadlines] = lambda: NO_DEADLINES,
+        on_hit: Callable[[], object] = lambda: None,
     ) -> V:
         """Return the result for a key.
 
@@ -196,11 +198,13 @@ class Cache(Generic[K, V]):
             job: what it is a part of. Equal calls of several jobs wait in each job's turn, so that a small one never
                 waits for the turns of a large one; the first permit serves all.
             deadlines: makes those of this caller, when the result is not kept.
+            on_hit: called when it is.
 
         Raises:
             DeadlineExceeded: no permit, or no result, in time for this caller.
         """
         if (kept := self._find(key)) is not None:
+            on_hit()
             return kept[1]
         own = deadlines()
         flight_key = (key, variant, job)
@@ -289,7 +293,7 @@ class Cache(Generic[K, V]):
         return current
 
     def _keep(self, key: K, value: V) -> None:
-        if self._ttl > 0 and DAMAGED not in repr(value):
+        if self._ttl > 0 and DAMAGED not in str(to_plain(value)):
             self._kept[key] = (asyncio.get_running_loop().time() + self._ttl, value)
             self._kept.move_to_end(key)
             if len(self._kept) > self._size:

@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import BigInteger, Boolean, Integer
 from support.postgresql import needs_postgresql
 
+from kakaclo_async.catalog.rows import ExactDecimal, UtcTime
 from kakaclo_async.catalog.schema import metadata
-from kakaclo_async.catalog.types import ExactDecimal, UtcTime
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "catalog.md").read_text()
 [DIAGRAM] = re.findall(r"```mermaid\nerDiagram\n(.*?)```", DOCUMENT, re.DOTALL)

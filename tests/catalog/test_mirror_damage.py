@@ -104,6 +104,28 @@ async def test_numbers_whose_sum_no_column_holds_set_their_row_aside_alone(
     }
 
 
+async def test_a_stock_row_without_a_quantity_is_set_aside_and_stores_no_stock(
+    shop, db, mirror_of, monkeypatch
+):
+    sandbox, kk = shop
+    sku = next(sandbox.catalog.skus())
+    stock_of = sandbox_products._stock_of
+
+    def without(view, row, warehouse):
+        found = stock_of(view, row, warehouse)
+        return {**found, "warehouseStockList": [{"warehouseCode": "G006"}]} if found["sku"] == sku else found
+
+    monkeypatch.setattr(sandbox_products, "_stock_of", without)
+
+    report = await mirror_of(sandbox, kk).run()
+
+    assert (report.undecodable, report.complete) == (1, True)
+    [row] = db.rows("SELECT endpoint, key, reason FROM mirror_undecodable")
+    assert row == ("stock", sku, "StockLevel.warehouseStockList[0].qty is missing")
+    assert db.one("SELECT count(*) FROM stock WHERE sku = ?", sku) == 0
+    assert db.one("SELECT count(*) FROM stock WHERE qty IS NULL") == 0
+
+
 async def test_a_code_too_long_for_an_index_sets_its_row_aside_alone(shop, db, mirror_of, answer):
     sandbox, kk = shop
     spu = next(sandbox.catalog.spus())

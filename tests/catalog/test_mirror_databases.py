@@ -167,13 +167,14 @@ def test_without_its_libraries_the_catalog_names_its_extra_and_other_faults_stay
         f"import sys; sys.modules[{missing!r}] = None\n"
         "try:\n"
         f"    from {package} import Mirror\n"
-        "except ImportError as error:\n"
+        "    Mirror(None, 'sqlite:///catalog.db')\n"
+        "except ModuleNotFoundError as error:\n"
         "    print(error.name)\n"
         "except Exception as error:\n"
         "    print(type(error).__name__, error)\n"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    sentence = f"ConfigurationError the catalog needs {missing}: pip install 'kakaclo[catalog]'"
+    sentence = f"MissingExtra the catalog needs {missing}: pip install 'kakaclo[catalog]'"
     assert done.stdout.strip() == (sentence if missing == "sqlalchemy" else missing)
 
 

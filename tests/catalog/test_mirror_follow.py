@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import sqlite3
@@ -119,6 +120,26 @@ async def test_an_outage_of_weeks_is_waited_for_in_steps_of_ten_minutes():
     assert [round(pause) for pause in pauses[:6]] == [120, 240, 480, 600, 600, 600]
     assert round(pauses[3000]) == 600
     assert round(pauses[3001]) == 60
+
+
+async def test_the_end_of_an_outage_is_told_once(caplog):
+    caplog.set_level(logging.INFO, "kakaclo.mirror")
+    cycles = [True, False, False, True, True]
+
+    async def run():
+        if not cycles.pop(0):
+            raise ConnectionFailed("nobody there", sent=False)
+
+    async def sleep(_seconds):
+        if not cycles:
+            raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        follower = Follower(run=run, changes=None, on_change=None, every=60.0, handled=0, sleep=sleep)
+        await follower.follow(stop_on_signals=False)
+
+    assert [record.levelname for record in caplog.records] == ["WARNING", "WARNING", "INFO"]
+    assert caplog.messages[-1] == "mirroring works again, after 2 failures in a row"
 
 
 async def test_a_change_is_told_again_until_it_was_handled(shop, mirror_of):

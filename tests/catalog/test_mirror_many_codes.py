@@ -10,7 +10,8 @@ from sqlalchemy.dialects import sqlite
 
 from kakaclo_async.catalog import schema, store
 from kakaclo_async.catalog.database import MirrorDatabase
-from kakaclo_async.catalog.store import Newer, mark_gone, put_products, put_stock
+from kakaclo_async.catalog.rows import Newer
+from kakaclo_async.catalog.store import mark_gone, put_products, put_stock
 from kakaclo_async.models.product import Product, Sku, StockLevel, WarehouseStock
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

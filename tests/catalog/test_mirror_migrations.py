@@ -151,6 +151,7 @@ async def test_a_mirror_of_version_2_in_mid_pull_is_brought_up_to_date_and_goes_
             connection.execute("DROP INDEX ix_product_missing_since")
             connection.execute("ALTER TABLE product DROP COLUMN missing_since")
             connection.execute("DROP TABLE mirror_number")
+            connection.execute("ALTER TABLE change DROP COLUMN country")
             connection.execute("UPDATE mirror_schema SET version = 2")
             connection.commit()
 

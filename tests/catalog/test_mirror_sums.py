@@ -12,7 +12,8 @@ from sqlalchemy import select
 
 from kakaclo_async.catalog import ChangeKind, schema
 from kakaclo_async.catalog.database import MirrorDatabase
-from kakaclo_async.catalog.store import Newer, put_products, put_stock
+from kakaclo_async.catalog.rows import Newer
+from kakaclo_async.catalog.store import put_products, put_stock
 from kakaclo_async.models.product import Product, Sku, StockLevel, WarehouseStock
 
 START = datetime(2024, 1, 1, tzinfo=UTC)

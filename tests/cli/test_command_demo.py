@@ -41,6 +41,7 @@ def test_the_demo_shows_everything_and_replaces_its_own_database(shown, tmp_path
     items = [line for line in lines if len(line) == 8 and line[0].isdecimal()]
     assert {line[2] for line in items} == {"CN", "US"}
     assert "refund_successfully" in outcome.out
+    assert outcome.out.endswith("\nLook at it in a browser: kakaclo board --db sqlite:///demo.db\n")
 
     money = {line[0]: Decimal(line[1]) for line in lines if line and line[0] in BALANCE}
     assert money["before"] + money["order"] + money["refund"] == money["after"]

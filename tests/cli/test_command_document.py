@@ -14,11 +14,16 @@ from kakaclo_async.cli.command import EXIT_CODES
 
 DOCUMENTS = Path(__file__).parents[2] / "docs"
 TEXT = (DOCUMENTS / "cli.md").read_text()
-LINES = [
-    line
-    for name in ("cli.md", "catalog.md")
-    for line in re.findall(r"^\$ kakaclo (.*?)(?: +#.*)?$", (DOCUMENTS / name).read_text(), re.MULTILINE)
-]
+PAGES = [*sorted(DOCUMENTS.glob("*.md")), DOCUMENTS.parent / "README.md"]
+LINES = list(
+    dict.fromkeys(
+        line
+        for page in PAGES
+        for line in re.findall(
+            r"^\$ kakaclo (.*?)(?: +# .*)?$", page.read_text().replace("\\\n", ""), re.MULTILINE
+        )
+    )
+)
 
 
 def leaves(command, *path):
@@ -47,13 +52,40 @@ def test_every_command_is_shown(words):
 
 @pytest.mark.parametrize("line", LINES)
 def test_every_line_that_is_shown_can_be_typed(line):
-    words = shlex.split(line.partition(" | ")[0])
+    words = shlex.split(re.split(r" [|<] ", line)[0])
     path = max((path for path in COMMANDS if tuple(words[: len(path)]) == path), key=len)
     COMMANDS[path].make_context("kakaclo", words[len(path) :])
 
 
+@pytest.mark.parametrize(
+    "words",
+    [("orders", "check"), ("orders", "submit"), ("orders", "map"), ("export",), ("changes",)],
+    ids=" ".join,
+)
+def test_every_option_of_a_command_for_shops_is_described(words):
+    options = {
+        option
+        for parameter in COMMANDS[words].params
+        if getattr(parameter, "rich_help_panel", None) != "Common options"
+        for option in parameter.opts
+        if option.startswith("--") and not getattr(parameter, "hidden", False)
+    }
+    assert options
+    assert {option for option in options if not re.search(rf"{option}(?![\w-])", TEXT)} == set()
+
+
 def test_orders_are_one_group_whose_help_says_how_often_a_write_is_carried_out():
     orders = {words[1]: command for words, command in COMMANDS.items() if words[0] == "orders"}
-    assert list(orders) == ["create", "submit", "show", "refund", "pending"]
+    assert list(orders) == [
+        "create",
+        "check",
+        "submit",
+        "tracking",
+        "show",
+        "refund",
+        "pending",
+        "map",
+        "list",
+    ]
     assert "at most once" in orders["create"].get_short_help_str(200)
     assert "exactly once" in orders["submit"].get_short_help_str(200)

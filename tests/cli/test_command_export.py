@@ -105,7 +105,7 @@ def test_changes_are_one_json_document_a_line_in_order(mirrored, kakaclo):
     changes = [json.loads(line) for line in kakaclo("changes", "--json").out.splitlines()]
     assert [change["id"] for change in changes] == list(range(1, 121))
     assert {change["kind"] for change in changes} == {"product_added"}
-    assert changes[0].keys() == {"id", "at", "kind", "spu", "sku", "old", "new"}
+    assert changes[0].keys() == {"id", "at", "kind", "spu", "sku", "old", "new", "country"}
     assert datetime.fromisoformat(changes[0]["at"]).tzinfo is not None
 
 

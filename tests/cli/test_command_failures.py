@@ -24,7 +24,8 @@ from kakaclo_async import (
     Unauthorized,
 )
 from kakaclo_async.cli.command import EXIT_CODES, exit_code, sentence
-from kakaclo_async.sandbox import Fault
+from kakaclo_async.cli.sandbox import _greeting
+from kakaclo_async.sandbox import Fault, Sandbox
 
 
 @pytest.mark.parametrize(
@@ -89,10 +90,10 @@ def test_a_wrong_token_is_unauthorized(kakaclo):
     assert "another" not in outcome.err
 
 
-def test_no_token_is_wrong_usage(kakaclo, settings):
+def test_a_missing_token_is_as_a_wrong_one(kakaclo, settings):
     settings.delenv("KAKACLO_TOKEN")
     outcome = kakaclo("balance")
-    assert outcome.code == 2
+    assert outcome.code == 4
     assert "KAKACLO_TOKEN" in outcome.err
 
 
@@ -118,6 +119,14 @@ def test_nobody_listening_is_unreachable(kakaclo):
         ("balance", "--base-url", "http://kakaclo.example"),
         ("freight", "X:1"),
         ("sandbox", "--speed", "0"),
+        ("sandbox", "--speed", "inf"),
+        ("sandbox", "--host", " "),
+        ("sandbox", "--host", "203.0.113.1"),
+        ("sandbox", "--index-lag", "-1"),
+        ("sandbox", "--moving", "moon"),
+        ("sandbox", "--faults", "moon"),
+        ("sandbox", "--faults", "delay=2"),
+        ("sandbox", "--set", "port=99999"),
         ("sandbox", "--port", "70000"),
         ("sandbox", "--products", "-1"),
         ("sandbox", "--set", "moon=1"),
@@ -138,6 +147,25 @@ def test_wrong_usage_is_one_line(kakaclo, sandbox, arguments):
     assert outcome.err.startswith("error: ")
     assert outcome.err.count("\n") == 1
     assert sandbox.requests.total() == 0
+
+
+def test_plain_http_to_another_machine_needs_the_option(kakaclo, sandbox):
+    elsewhere = f"http://0.0.0.0:{sandbox.port}/openapi"  # here, and no name of loopback
+    refused = kakaclo("balance", "--base-url", elsewhere)
+    assert refused.code == 2
+    assert "--allow-http" in refused.err
+    assert sandbox.requests.total() == 0
+    assert kakaclo("balance", "--base-url", elsewhere, "--allow-http").code == 0
+    assert sandbox.requests.total() == 1
+
+
+@pytest.mark.parametrize(
+    ("host", "pages", "others"),
+    [("127.0.0.1", True, False), ("0.0.0.0", True, True), ("10.0.0.7", False, True), ("::1", False, False)],  # noqa: S104 - nobody listens
+)
+def test_a_sandbox_says_where_its_pages_answer_and_what_other_machines_need(host, pages, others):
+    told = _greeting(Sandbox(host=host, port=8700), "http://127.0.0.1:8700/?token=x")
+    assert ("?token=x" in told, "--allow-http" in told) == (pages, others)
 
 
 def test_without_arguments_there_is_help(kakaclo):

@@ -1,8 +1,7 @@
-"""What a command writes never takes the place of what it, or another command, reads; earlier results stay."""
+"""What a command writes never takes the place of what it, or another command, reads."""
 
 from __future__ import annotations
 
-import csv
 import os
 import sqlite3
 import threading
@@ -12,11 +11,9 @@ from pathlib import Path
 import pytest
 
 from kakaclo_async.catalog import export
-from kakaclo_async.cli.output import ResultFile, ResultLine
 from kakaclo_async.errors import InvalidRequest
 
-HEADER = "custom_order_id,sku,quantity,country,recipient,phone,province\n"
-RESULTS = "custom_order_id,result,order_id,reason\r\n"
+HEADER = "custom_order_id,sku,quantity,country,recipient,phone,province,city,street1,zip\n"
 
 
 @pytest.fixture
@@ -24,7 +21,10 @@ def orders(kakaclo, sku):
     """Write a file of orders."""
 
     def write(name, *ids, quantity=1):
-        Path(name).write_text(HEADER + "".join(f"{each},{sku},{quantity},US,A,1,CA\n" for each in ids))
+        Path(name).write_text(
+            HEADER
+            + "".join(f"{each},{sku},{quantity},US,A,555 0100,CA,Oakland,1 Main St,94607\n" for each in ids)
+        )
         return name
 
     return write
@@ -32,12 +32,8 @@ def orders(kakaclo, sku):
 
 def json_lines(path, key, sku, quantity):
     item = f'{{"sku": "{sku}", "quantity": {quantity}}}'
-    address = '{"country": "US", "recipient": "A", "phone": "1", "province": "CA"}'
+    address = '{"country": "US", "recipient": "A", "phone": "555 0100", "province": "CA", "city": "Oakland", "street1": "1 Main St", "zip": "94607"}'
     Path(path).write_text(f'{{"custom_order_id": "{key}", "items": [{item}], "address": {address}}}\n')
-
-
-def rows(path):
-    return [tuple(row) for row in csv.reader(Path(path).read_text().splitlines())][1:]
 
 
 def count_placed(hosted):
@@ -75,16 +71,6 @@ def test_results_are_not_written_onto_the_orders(kakaclo, hosted, orders, spelle
     assert count_placed(hosted) == 0
 
 
-def test_results_are_not_written_onto_what_holds_something_else(kakaclo, hosted, orders):
-    orders("orders.csv", "A")
-    before = Path(orders("others.csv", "B")).read_text()
-    outcome = kakaclo("orders", "submit", "orders.csv", "--results", "others.csv")
-    assert outcome.code == 2
-    assert "others.csv exists and holds no results of orders: name another file" in outcome.err
-    assert Path("others.csv").read_text() == before
-    assert count_placed(hosted) == 0
-
-
 @pytest.mark.parametrize("ending", ["", "-journal", "-wal", "-shm", ".lock"])
 def test_results_are_not_written_onto_the_journal_that_is_there_or_will_be(kakaclo, orders, hosted, ending):
     orders("orders.csv", "A")
@@ -98,79 +84,6 @@ def test_results_are_not_written_onto_the_journal_that_is_there_or_will_be(kakac
     assert kakaclo(*command).code == 2
     assert Path("j.db").read_bytes() == before
     assert count_placed(hosted) == 1
-
-
-def test_results_of_another_file_of_orders_stay(kakaclo, orders):
-    for name in "AB":
-        assert kakaclo("orders", "submit", orders(f"{name}.csv", name), "--results", "results.csv").code == 0
-    assert [row[:2] for row in rows("results.csv")] == [("A", "placed"), ("B", "placed")]
-
-
-def test_orders_in_csv_and_json_lines_of_one_name_share_their_results(kakaclo, orders, sku):
-    assert kakaclo("orders", "submit", orders("orders.csv", "A")).code == 0
-    json_lines("orders.jsonl", "B", sku, 1)
-    assert kakaclo("orders", "submit", "orders.jsonl").code == 0
-    assert [row[0] for row in rows("orders.results.csv")] == ["A", "B"]
-
-
-def test_a_second_run_writes_nothing_twice(kakaclo, orders):
-    orders("orders.csv", "A", "B")
-    kakaclo("orders", "submit", "orders.csv")
-    before = Path("orders.results.csv").read_bytes()
-    assert kakaclo("orders", "submit", "orders.csv").code == 0
-    assert Path("orders.results.csv").read_bytes() == before
-
-
-def test_a_refused_second_run_leaves_the_results_of_the_first(kakaclo, orders, settings):
-    kakaclo("orders", "submit", orders("orders.csv", "A"))
-    before = Path("orders.results.csv").read_bytes()
-    settings.setenv("KAKACLO_TOKEN", "wrong")
-    assert kakaclo("orders", "submit", orders("orders.csv", "B"), "--journal", "j.db").code == 4
-    assert Path("orders.results.csv").read_bytes().startswith(before)
-
-
-def write(path, *results):
-    with ResultFile(path) as file:
-        for key, result, number in results:
-            file.write(ResultLine(custom_order_id=key, result=result, order_id=number))
-
-
-def test_the_last_line_of_an_order_counts_and_earlier_ones_stay(tmp_path):
-    path = tmp_path / "results.csv"
-    write(path, ("A", "placed", "1"), ("B", "unknown", None))
-    write(path, ("A", "placed", "1"), ("B", "placed", "2"))
-    assert [row[:3] for row in rows(path)] == [
-        ("A", "placed", "1"),
-        ("B", "unknown", ""),
-        ("B", "placed", "2"),
-    ]
-
-
-@pytest.mark.parametrize(
-    ("left", "kept"),
-    [
-        ("A,placed,1,\r\nB,pla", ["A"]),
-        ("A,placed,1,\r\nB,placed,2", ["A"]),
-        ("A,placed,1,\r\nB,placed,2,", ["A", "B"]),
-        ("A,placed,1,\r\nB,placed,2,\r", ["A", "B"]),
-        ("A,placed,1,\n", ["A"]),
-        ("", []),
-    ],
-)
-def test_half_a_line_that_a_killed_run_left_is_no_result(tmp_path, left, kept):
-    path = tmp_path / "results.csv"
-    path.write_bytes(f"{RESULTS}{left}".encode())
-    write(path, ("C", "placed", "3"))
-    assert [row[0] for row in rows(path) if row] == [*kept, "C"]
-
-
-@pytest.mark.parametrize("held", ["notes\n", "notes", "\0\xff", 'a,"b', "custom_order_id\n"])
-def test_what_holds_no_results_is_left_alone(tmp_path, held):
-    path = tmp_path / "results.csv"
-    path.write_bytes(held.encode("latin-1"))
-    with pytest.raises(InvalidRequest, match="holds no results of orders"):
-        write(path, ("A", "placed", "1"))
-    assert path.read_bytes() == held.encode("latin-1")
 
 
 @pytest.fixture

@@ -221,6 +221,35 @@ def test_a_shipped_order_shows_its_packages(kakaclo, hosted, placed):
     assert parcel.tracking in outcome.out
 
 
+def test_orders_are_listed_the_newest_first_and_sorted_out_by_status_and_time(kakaclo, hosted, placed, sku):
+    assert kakaclo("orders", "create", "--sku", sku, *ADDRESS, "--custom-id", "shop-18", "--yes").code == 0
+    hosted.skip(LAG)
+
+    outcome = kakaclo("orders", "list")
+    names = [line.split()[1] for line in outcome.out.splitlines()[1:]]
+    assert outcome.code == 0
+    assert names == ["shop-18", "shop-17"]
+    assert PHONE not in outcome.out
+    assert RECIPIENT not in outcome.out
+
+    def listed(*options):
+        return [
+            row["custom_order_id"] for row in json.loads(kakaclo("orders", "list", *options, "--json").out)
+        ]
+
+    assert listed("--status", "processing") == names
+    assert listed("--status", "cancel") == []
+    assert listed("--since", "2099-01-01T00:00:00Z") == []
+    assert listed("--updated", "2001-01-01T00:00:00Z") == names
+
+
+def test_a_status_that_is_none_is_refused_before_a_request(kakaclo, sandbox):
+    outcome = kakaclo("orders", "list", "--status", "shiped")
+    assert outcome.code == 2
+    assert "--status 'shiped' is none of " in outcome.err
+    assert sandbox.requests.total() == 0
+
+
 def test_orders_are_found_by_a_custom_id(kakaclo, placed):
     [order] = json.loads(kakaclo("orders", "show", "--custom-id", "shop-17", "--json").out)
     assert order["id"] == placed

@@ -13,13 +13,15 @@ from support.terminal import TOKEN
 
 from kakaclo_async.database.url import shop_file
 
-HEADER = "custom_order_id,sku,quantity,country,recipient,phone,province"
+HEADER = "custom_order_id,sku,quantity,country,recipient,phone,province,city,street1,zip"
 
 
 @pytest.fixture
 def file(tmp_path, sku):
     path = tmp_path / "orders.csv"
-    path.write_text(f"{HEADER}\nA,{sku},1,US,Nobody Shall-See,555 0100 999,Florida\n")
+    path.write_text(
+        f"{HEADER}\nA,{sku},1,US,Nobody Shall-See,555 0100 999,Florida,Orlando,1 Secret St,32801\n"
+    )
     return path
 
 
@@ -46,9 +48,7 @@ def test_one_file_from_two_folders_is_one_order(kakaclo, hosted, file, folders, 
 
     assert (first.code, second.code) == (0, 0)
     assert count_placed(hosted) == 1
-    assert (
-        f"new journal in {journal_file()}: orders placed with another journal are unknown to it" in first.err
-    )
+    assert f"new journal in {journal_file()}: KakaClo is asked for the file's orders" in first.err
     assert "new journal" not in second.err
     assert kakaclo("orders", "pending", "--json").out == "[]\n"
 

@@ -125,9 +125,9 @@ def test_the_sandbox_ends_cleanly(number):
     with sandbox_process() as (process, _):
         process.send_signal(number)
         _, complaints = process.communicate(timeout=30)
-    assert complaints.splitlines() == [
-        "local KakaClo with 60 products at 1 times real speed; stop it with Ctrl-C"
-    ]
+    first, address = complaints.splitlines()
+    assert first == "local KakaClo with 60 products at 1 times real speed; stop it with Ctrl-C"
+    assert re.fullmatch(r"look at it in a browser: http://127\.0\.0\.1:\d+/\?token=[\w-]{32}", address)
     assert process.returncode == 0
 
 
@@ -140,6 +140,30 @@ def test_any_setting_of_the_sandbox_can_be_given(kakaclo):
     assert done.returncode != 0
     assert "AMN00003" in done.stderr
     assert said.startswith("local KakaClo with 7 products ")
+
+
+def test_a_sandbox_for_a_team_lags_moves_fails_and_tells_each_request(kakaclo, environment):
+    options = (
+        "--host",
+        "127.0.0.1",
+        "--index-lag",
+        "0",
+        "--moving",
+        "busy",
+        "--faults",
+        "server_error=1",
+        "--log",
+    )
+    with sandbox_process(*options) as (process, exports):
+        url = exports["KAKACLO_BASE_URL"]
+        done = kakaclo("balance", "--timeout", "3", "--base-url", url, "--token", exports["KAKACLO_TOKEN"])
+        process.terminate()
+        _, said = process.communicate(timeout=30)
+    assert url.startswith("http://127.0.0.1:")
+    assert done.returncode == 6
+    lines = said.splitlines()
+    assert lines[1].startswith("look at it in a browser: ")
+    assert re.fullmatch(r"\d\d:\d\d:\d\d GET /v1/payment/balance 500, \d+ ms, server_error", lines[2])
 
 
 def test_a_port_that_is_taken_is_refused(environment, kakaclo):

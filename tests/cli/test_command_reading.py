@@ -145,6 +145,14 @@ def test_freight_as_json_says_which_channel_is_best(kakaclo, sku):
     assert all(len(option["delivery_days"]) == 2 for option in quote["options"])
 
 
+def test_a_country_to_which_nothing_is_offered_is_told_and_hides_no_other(kakaclo, hosted, sku, monkeypatch):
+    monkeypatch.setattr(hosted.sandbox, "no_freight_to", ("FR",))
+    outcome = kakaclo("freight", sku, "--to", "US,FR", "--json")
+    assert outcome.code == 5
+    assert [quote["country"] for quote in json.loads(outcome.out)] == ["US"]
+    assert f"nothing ships SKU {sku!r} to FR" in outcome.err
+
+
 def test_a_country_that_is_refused_does_not_hide_the_others(kakaclo, sku):
     outcome = kakaclo("freight", sku, "--to", "US", "--to", "XX", "--json")
     assert outcome.code == 5

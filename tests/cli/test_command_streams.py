@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import pty
 import subprocess
@@ -48,9 +49,11 @@ def shell(hosted, tmp_path):
 
 @pytest.fixture
 def orders(tmp_path, sku):
-    lines = [f"{key},{sku},1,US,A,1,CA\n" for key in "ABC"]
+    lines = [f"{key},{sku},1,US,A,555 0100,CA,Oakland,1 Main St,94607\n" for key in "ABC"]
     path = tmp_path / "orders.csv"
-    path.write_text("custom_order_id,sku,quantity,country,recipient,phone,province\n" + "".join(lines))
+    path.write_text(
+        "custom_order_id,sku,quantity,country,recipient,phone,province,city,street1,zip\n" + "".join(lines)
+    )
     return path
 
 
@@ -109,7 +112,31 @@ def test_no_file_of_ours_takes_the_place_of_a_closed_stream(shell, tmp_path):
 def test_results_on_a_full_disk_stop_it_before_anything_is_sent(shell, orders, hosted):
     code, _, err = shell("kakaclo orders submit orders.csv --results /dev/full")
     assert (code, placed(hosted)) == (2, {})
-    assert err.splitlines()[-1] == "error: /dev/full cannot be written: No space left on device"
+    said = "error: /dev/full cannot be written: No space left on device; name another file with --results"
+    assert err.splitlines()[-1] == said
+    assert Path("/dev/full").exists()
+
+
+def test_a_device_or_a_pipe_takes_results_as_they_come(shell, orders, hosted, tmp_path):
+    assert shell("kakaclo orders submit orders.csv --results /dev/null")[0] == 0
+    os.mkfifo(tmp_path / "pipe")
+    code, out, _ = shell("kakaclo orders submit orders.csv --results pipe >said & cat pipe; wait $!")
+    rows = list(csv.DictReader(out.splitlines()))
+    assert code == 0
+    assert {row["custom_order_id"]: row["order_id"] for row in rows} == placed(hosted)
+    assert (tmp_path / "pipe").is_fifo()
+    assert list(tmp_path.glob("*results*")) == []
+
+
+def test_orders_come_from_standard_input(shell, orders, hosted, tmp_path):
+    code, out, _ = shell("kakaclo orders check - --json < orders.csv")
+    assert (code, len(json.loads(out)["orders"])) == (0, 3)
+    code, _, err = shell("cat orders.csv | kakaclo orders submit -")
+    assert (code, len(placed(hosted))) == (0, 3), err
+    assert results(orders) == placed(hosted)
+    code, _, err = shell("kakaclo orders submit - <&-")
+    assert code == 2
+    assert "standard input cannot be read: it has no header" in err
 
 
 def test_a_closed_stdin_is_no_yes(shell, sku, hosted):

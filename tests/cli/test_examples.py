@@ -23,6 +23,8 @@ SCRIPTS = {
     "place_order_safely": "placed as 1",
 }
 
+APPS = sorted(path.name for path in EXAMPLES.iterdir() if any(path.glob("test_*.py")))
+
 
 def run(name, folder, **settings):
     kept = {key: value for key, value in os.environ.items() if not key.startswith("KAKACLO_")}
@@ -36,6 +38,31 @@ def run(name, folder, **settings):
 
 def test_every_example_is_run():
     assert {path.stem for path in EXAMPLES.glob("*.py")} == {*SCRIPTS, "shop"}
+    assert {path.parent.name for path in EXAMPLES.glob("*/*.py")} == {*APPS}
+
+
+@pytest.mark.parametrize("app", APPS)
+def test_an_app_passes_its_own_tests_which_need_a_local_kakaclo_only(app, tmp_path):
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("KAKACLO_")}
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:asyncio",
+        "-c",
+        os.devnull,
+    ]
+    done = subprocess.run(
+        [*command, "--rootdir", tmp_path, EXAMPLES / app],
+        env=kept | {"PYTHONDONTWRITEBYTECODE": "1"}, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert " passed" in done.stdout
+    assert " skipped" not in done.stdout
 
 
 @pytest.mark.parametrize(("name", "shown"), SCRIPTS.items())

@@ -9,6 +9,7 @@ from decimal import Decimal
 import msgspec
 import pytest
 from hypothesis import given, settings, strategies as st
+from support.travelling import whole
 
 from kakaclo_async import codec
 from kakaclo_async.catalog.reading import raw_json
@@ -175,7 +176,7 @@ def test_a_byte_damaged_anywhere_in_a_row_costs_no_other_row(data, ascii_only):
     assert len(page) == 30
     assert [*page[:place], *page[place + 1 :]] == [*sound[:place], *sound[place + 1 :]]
     damaged = page[place]
-    (raw_json(damaged) if isinstance(damaged, Undecodable) else repr(damaged)).encode()
+    (raw_json(damaged) if isinstance(damaged, Undecodable) else damaged.to_json()).encode()
 
 
 @given(st.binary(max_size=40), st.sampled_from([Product, ROWS, object, str, Balance]))
@@ -185,7 +186,7 @@ def test_whatever_comes_is_read_or_refused_and_can_be_stored(body, kind):
             found = read(wrapped, kind)
         except DecodeError:
             continue
-        repr(found).encode()
+        whole(found).encode()
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pytest
 from hypothesis import given, strategies as st
+from support.whole import ORDER
 
 from kakaclo_async import codec
 from kakaclo_async.errors import DecodeError
@@ -88,7 +89,7 @@ def test_what_is_no_numeric_status_is_refused(decode, field, value):
 @pytest.mark.parametrize("value", [True, {}, []])
 def test_what_is_no_status_is_refused(decode, value):
     with pytest.raises(DecodeError) as caught:
-        decode({"id": "1", "status": value}, Order)
+        decode(ORDER | {"status": value}, Order)
     assert caught.value.where == "data.status"
 
 
@@ -143,7 +144,7 @@ def test_the_root_of_the_path_can_be_chosen(decode):
 
 def test_an_alias_is_named_as_it_stands_in_the_document(decode):
     with pytest.raises(DecodeError) as caught:
-        decode({"id": "1", "payAt": "soon"}, Order)
+        decode(ORDER | {"payAt": "soon"}, Order)
     assert caught.value.where == "data.payAt"
 
 
@@ -153,7 +154,7 @@ def test_errors_repeat_no_value(field, wrong):
         field: {"was": ADDRESS[field]} if wrong == {} else [ADDRESS[field]] if wrong == [] else wrong
     }
     with pytest.raises(DecodeError) as caught:
-        codec.decode(codec.encode({"list": [{"id": "1", "shippingAddress": secret}]}), Page[Order])
+        codec.decode(codec.encode({"list": [ORDER | {"shippingAddress": secret}]}), Page[Order])
     error = caught.value
     assert error.where == f"data.list[0].shippingAddress.{field}"
     shown = f"{error} {error!r} {error.__dict__} {error.__cause__!r} {error.__context__!r}"

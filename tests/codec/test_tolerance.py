@@ -8,6 +8,7 @@ from decimal import Decimal
 
 import pytest
 from hypothesis import given, strategies as st
+from support.whole import ORDER, an_order
 
 from kakaclo_async import codec
 from kakaclo_async.errors import DecodeError
@@ -105,8 +106,10 @@ def test_absent_numbers_times_and_statuses_are_none(decode, text):
         Product,
     )
     assert product == Product(spu="P", sku_details=(Sku(sku="A"),))
-    order = decode({"id": "1", "status": (value or "").strip(), "payDate": (value or "").strip()}, Order)
-    assert order == Order(id="1")
+    order = decode(
+        ORDER | dict.fromkeys(["financialStatus", "payDate", "couponAmount"], (value or "").strip()), Order
+    )
+    assert order == an_order()
 
 
 @pytest.mark.parametrize(
@@ -144,8 +147,8 @@ def test_null_is_none_and_never_the_text_none(decode):
 
 
 def test_null_as_text_is_no_status(decode):
-    fields = ["status", "financialStatus", "fulfillmentStatus", "refundStatus"]
-    assert decode({"id": 1} | dict.fromkeys(fields, "NULL"), Order) == Order(id="1")
+    fields = ["financialStatus", "fulfillmentStatus", "refundStatus"]
+    assert decode(ORDER | dict.fromkeys(fields, "NULL"), Order) == an_order()
     assert decode({"sku": "A", "skuStatus": "NULL"}, Sku) == Sku(sku="A")
 
 
@@ -161,7 +164,7 @@ def test_the_empty_supplier_level_is_documented_and_kept(decode):
 
 @given(st.text(min_size=1).filter(lambda text: text != "NULL"), st.integers(-(2**40), 2**40))
 def test_any_status_is_usable(text, number):
-    order = codec.decode(codec.encode({"id": "1", "financialStatus": text}), Order)
+    order = codec.decode(codec.encode(ORDER | {"financialStatus": text}), Order)
     assert order.financial_status.value == text
     assert order.financial_status is FinancialStatus(text)
     sku = sku_of(f'"skuStatus":{number}')
@@ -171,7 +174,7 @@ def test_any_status_is_usable(text, number):
 
 def test_both_words_for_a_settled_refund_are_understood(decode):
     for word in ("refund", "refunded"):
-        state = decode({"id": 1, "refundStatus": word}, Order).refund_status
+        state = decode(ORDER | {"refundStatus": word}, Order).refund_status
         assert (state.is_known, state.is_refunded, state.value) == (True, True, word)
     assert not RefundState.PARTIAL_REFUND.is_refunded
 
@@ -411,11 +414,11 @@ def test_the_balance_is_found_or_left_alone(decode, data, amount):
 
 def test_the_newer_name_wins_when_it_holds_a_value(decode):
     times = {"updateDate": "2024-01-01T00:00:00Z", "modifyDate": "2023-01-01T00:00:00Z"}
-    assert decode({"id": 1} | times, Order).update_date.year == 2024
-    assert decode({"id": 1} | times | {"updateDate": None}, Order).update_date.year == 2023
-    assert decode({"id": 1} | times | {"updateDate": ""}, Order).update_date.year == 2023
-    assert decode({"id": 1, "updateDate": "", "remark": 5}, Order).update_date is None
-    long_way = decode({"id": 1, "remark": 5} | times | {"updateDate": ""}, Order)
+    assert decode(ORDER | times, Order).update_date.year == 2024
+    assert decode(ORDER | times | {"updateDate": None}, Order).update_date.year == 2023
+    assert decode(ORDER | times | {"updateDate": ""}, Order).update_date.year == 2023
+    assert decode(ORDER | {"updateDate": "", "remark": 5}, Order).update_date is None
+    long_way = decode(ORDER | {"remark": 5} | times | {"updateDate": ""}, Order)
     assert (long_way.update_date.year, long_way.remark) == (2023, "5")
 
 
@@ -430,7 +433,7 @@ def test_categories_nest_as_deep_as_the_answer_goes(decode):
 
 def test_an_absent_nested_record_is_none(decode):
     for nothing in (None, ""):
-        assert decode({"id": "1", "shippingAddress": nothing}, Order).shipping_address is None
+        assert decode(ORDER | {"shippingAddress": nothing}, Order).shipping_address is None
 
 
 def test_values_of_twenty_megabytes_are_read(decode):
@@ -456,7 +459,10 @@ def test_plain_data_is_given_as_it_is(decode):
 
 
 def test_a_quote_without_a_type_or_with_a_new_one_is_usable(decode):
-    first, second = decode([{"channelType": ""}, {"channelType": "Drone"}], tuple[FreightOption, ...])
+    first, second = decode(
+        [{"channelType": "", "estimatedFreight": 1}, {"channelType": "Drone", "estimatedFreight": "2"}],
+        tuple[FreightOption, ...],
+    )
     assert first.channel_type is None
     assert second.channel_type is ChannelType("Drone")
 

@@ -11,6 +11,8 @@ import traceback
 import pytest
 
 from kakaclo_async import (
+    CallEnded,
+    CallStarted,
     ClientClosed,
     ConfigurationError,
     ConnectionFailed,
@@ -131,15 +133,15 @@ async def test_events_tell_the_story_of_a_call(kk, sandbox):
     stop = kk.on_event(events.append)
     sandbox.faults.add(Fault("bad_gateway", path="/v1/payment/balance"))
     await kk.payment.balance()
-    assert [type(event) for event in events] == [Waited, Sent, Retried, Waited, Sent]
-    first, retried, last = events[1], events[2], events[4]
+    assert [type(event) for event in events] == [CallStarted, Waited, Sent, Retried, Waited, Sent, CallEnded]
+    first, retried, last = events[2], events[3], events[5]
     assert (first.status, last.status) == (502, 200)
     assert (first.attempt, last.attempt) == (1, 2)
     assert (retried.reason, retried.path) == ("ServerError", "/v1/payment/balance")
     stop()
     stop()
     await kk.payment.balance()
-    assert len(events) == 5
+    assert len(events) == 7
 
 
 async def test_a_throttle_is_told_to_listeners(kk, sandbox):

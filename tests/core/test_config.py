@@ -2,8 +2,13 @@ from __future__ import annotations
 
 import pytest
 
-from kakaclo_async.config import ENVIRONMENTS, Options, choose_base_url
+import kakaclo_async
+import kakaclo_sync
+from kakaclo_async.config import ENVIRONMENTS, Caching, Options, choose_base_url
 from kakaclo_async.errors import ConfigurationError
+from kakaclo_async.guards import Guards
+from kakaclo_async.ratelimit.bucket import RateLimit
+from kakaclo_async.ratelimit.local import LocalBucket
 from kakaclo_async.token import Token
 
 
@@ -21,8 +26,17 @@ def test_the_environments_are_the_documented_ones():
 
 def test_an_address_overrides_the_environment_and_the_variable(monkeypatch):
     monkeypatch.setenv("KAKACLO_BASE_URL", "https://proxy.example/kk/")
-    assert choose_base_url("production", None) == "https://proxy.example/kk"
+    assert choose_base_url(None, None) == "https://proxy.example/kk"
     assert choose_base_url("production", "https://other.example") == "https://other.example"
+
+
+@pytest.mark.parametrize("environment", ["production", "test"])
+def test_an_environment_beside_a_variable_that_says_otherwise_is_refused(environment, monkeypatch):
+    monkeypatch.setenv("KAKACLO_BASE_URL", "http://127.0.0.1:8700/openapi")
+    with pytest.raises(ConfigurationError, match="KAKACLO_BASE_URL name two places"):
+        choose_base_url(environment, None)
+    monkeypatch.setenv("KAKACLO_BASE_URL", f"{ENVIRONMENTS[environment]}/")
+    assert choose_base_url(environment, None) == ENVIRONMENTS[environment]
 
 
 def test_an_unknown_environment_is_refused():
@@ -33,6 +47,29 @@ def test_an_unknown_environment_is_refused():
 @pytest.mark.parametrize("url", ["http://127.0.0.1:8700/openapi", "http://localhost/x", "http://[::1]:9"])
 def test_plain_http_is_taken_on_loopback(url):
     assert choose_base_url("production", url) == url
+
+
+@pytest.mark.parametrize("url", ["http://kakaclo:8700/openapi", "http://10.0.0.1/x", "http://notkakaclo.com"])
+def test_plain_http_to_another_machine_needs_leave(url, monkeypatch):
+    with pytest.raises(ConfigurationError, match="allow_http=True"):
+        choose_base_url(None, url)
+    assert choose_base_url(None, url, allow_http=True) == url
+    monkeypatch.setenv("KAKACLO_BASE_URL", url)
+    monkeypatch.setenv("KAKACLO_ALLOW_HTTP", "1")
+    with pytest.raises(ConfigurationError, match="allow_http=True"):
+        choose_base_url(None, None)
+    assert choose_base_url(None, None, allow_http=True) == url
+
+
+@pytest.mark.parametrize("host", ["developer.kakaclo.com", "kakaclo.com", "KakaClo.COM", "a.kakaclo.com."])
+def test_kakaclo_itself_never_gets_plain_http(host):
+    with pytest.raises(ConfigurationError, match="must be HTTPS"):
+        choose_base_url(None, f"http://{host}/openapi", allow_http=True)
+
+
+def test_leave_is_a_yes_or_no():
+    with pytest.raises(ConfigurationError, match="allow_http must be True or False, not str"):
+        choose_base_url(None, "http://kakaclo:8700/openapi", allow_http="no")
 
 
 @pytest.mark.parametrize(
@@ -105,3 +142,51 @@ def test_a_token_never_shows():
 def test_options_that_cannot_work_are_refused(changes):
     with pytest.raises(ValueError):
         Options(**changes)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("timeout", "30"),
+        ("max_wait", "soon"),
+        ("max_attempts", 2.5),
+        ("max_attempts", True),
+        ("attempt_timeout", "5"),
+        ("reserve", "20"),
+        ("reserve", -1),
+        ("bucket", 120),
+        ("rate_limit", 2.0),
+        ("base_url", b"https://example.com"),
+        ("caching", 60),
+        ("guards", "read_only"),
+    ],
+)
+@pytest.mark.parametrize("face", [kakaclo_async, kakaclo_sync])
+def test_a_setting_of_another_type_is_one_sentence_that_names_it(face, name, value):
+    with pytest.raises(ConfigurationError, match=rf"{name}\b") as caught:
+        face.KakaClo("token", **{name: value}).stats()
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: RateLimit("120"),
+        lambda: RateLimit(120, "2"),
+        lambda: RateLimit(120, 2, margin="1"),
+        lambda: Caching(freight="10m"),
+        lambda: Caching(size=1.5),
+        lambda: Guards(max_orders_per_hour="3"),
+    ],
+)
+def test_so_is_a_part_of_a_setting(make):
+    with pytest.raises(ConfigurationError, match="must be a"):
+        make()
+
+
+async def test_a_bucket_and_a_rate_that_disagree_are_refused():
+    bucket = LocalBucket(RateLimit(60, 1.0))
+    with pytest.raises(ConfigurationError, match="bucket= and rate_limit= disagree"):
+        kakaclo_async.KakaClo("token", bucket=bucket, rate_limit=RateLimit(120, 2.0))
+    async with kakaclo_async.KakaClo("token", bucket=bucket, rate_limit=RateLimit(60, 1.0)) as kk:
+        assert kk.stats()

@@ -21,7 +21,7 @@ from kakaclo_async.errors import (
     ServerError,
     Unauthorized,
 )
-from kakaclo_async.events import Lane, Retried, Sent, Throttled
+from kakaclo_async.events import CallEnded, CallStarted, Lane, Retried, Sent, Throttled
 from kakaclo_async.guards import Guard, Guards
 from kakaclo_async.protocol import Answer, Request
 from kakaclo_async.ratelimit import gate as real
@@ -152,7 +152,7 @@ async def test_a_call_waits_for_its_permit_sends_and_reads():
     assert transport.sent == [(READ, "s3cret")]
     assert gate.entered == [(Lane.INTERACTIVE, 30.0, False)]
     assert gate.outcomes == [None]
-    assert [type(event) for event in made.told] == [Sent]
+    assert [type(event) for event in made.told] == [CallStarted, Sent, CallEnded]
 
 
 async def test_a_request_is_built_when_its_permit_is_there():

@@ -13,7 +13,7 @@ from typing import Any, get_args, get_origin
 import attrs
 import pytest
 from support.calls import BY_ENDPOINT
-from support.documents import is_required
+from support.documents import is_code, is_required
 from support.endpoints import published
 from support.fuzzing import Case, check, keeps_rows, request_of
 from support.mutating import escaped
@@ -169,6 +169,8 @@ class Published:
         found = read(self.name, text.encode(), tolerant=False)
         if change in self.harmless(spot):
             assert not isinstance(found, KakaCloError), found
+        if change in self.harmful(spot):
+            assert isinstance(found, DecodeError), found
         if isinstance(found, KakaCloError):
             found = read(self.name, text.encode(), tolerant=True)
         if isinstance(found, KakaCloError):
@@ -182,9 +184,16 @@ class Published:
             return {"retyped to null", "removed", "doubled"}
         if spot.field is None:
             return ANYTHING | ABSENT | ALWAYS
-        if is_required(spot.field):
+        if is_code(spot.field):
             return ALWAYS | {"number and text swapped", "retyped to number"}
+        if is_required(spot.field):
+            return ALWAYS | (taken(spot.field.kind) - NOTHING)
         return ALWAYS | ABSENT | taken(spot.field.kind)
+
+    def harmful(self, spot: Spot) -> set[str]:
+        """Return what no record survives."""
+        must = spot.field is not None and not spot.is_element and is_required(spot.field)
+        return ABSENT | (set() if must and is_code(spot.field) else NOTHING) if must else set()
 
     def nothing_else_changed(self, found: Any, spot: Spot, row: int | None) -> None:
         changed = spot.path[:-1] if spot.is_element else spot.path

@@ -11,11 +11,13 @@ from pkgutil import iter_modules
 
 import attrs
 import pytest
+from support.whole import an_offer, an_order
 
 from kakaclo_async import models, public
+from kakaclo_async.errors import InvalidRequest
 from kakaclo_async.models.common import Attributes, FrozenMapping, Option, Page
-from kakaclo_async.models.freight import ChannelType, FreightOption, FreightQuote, Item
-from kakaclo_async.models.order import Address, Balance, NewOrder, Order, ShippingAddress
+from kakaclo_async.models.freight import ChannelType, FreightMatrix, FreightOption, FreightQuote, Item
+from kakaclo_async.models.order import Address, Balance, NewOrder, ShippingAddress
 from kakaclo_async.models.product import Category, Sku, StockLevel, WarehouseStock
 
 SECRETS = {
@@ -41,7 +43,12 @@ CLASSES = [kind for kind in DEFINED if attrs.has(kind)]
 
 def test_every_model_is_public_under_its_own_name():
     assert len(CLASSES) >= 44
-    named = {kind.__name__ for kind in DEFINED if not kind.__name__.startswith("_")} - {"Record", "Likeness"}
+    named = {kind.__name__ for kind in DEFINED if not kind.__name__.startswith("_")} - {
+        "Record",
+        "Shown",
+        "Tabled",
+        "Likeness",
+    }
     assert named <= set(public.NAMES)
     assert all(getattr(public, kind.__name__) is kind for kind in DEFINED if kind.__name__ in named)
 
@@ -55,9 +62,11 @@ def test_models_are_frozen_slotted_and_typed_at_run_time(kind):
 
 def test_no_repr_shows_an_address():
     order = NewOrder(address=Address(country="US", **SECRETS), items=[Item("A", 1)], remark="for Jane Roe")
-    placed = Order(id="1", shipping_address=ShippingAddress(country="US", **SECRETS), remark="for Jane Roe")
-    for shown in (repr(order), repr(placed), repr(Page(list=(placed,))), str(order.address)):
-        assert "country='US'" in shown
+    placed = an_order(shipping_address=ShippingAddress(country="US", **SECRETS), remark="for Jane Roe")
+    assert repr(Page(list=(placed,))) == "Page(1 orders)"
+    assert "country='US'" in repr(order)
+    assert "country='US'" in repr(placed.shipping_address)
+    for shown in (repr(order), repr(placed), str(order.address), repr(placed.shipping_address)):
         assert not any(secret in shown for secret in SECRETS.values())
 
 
@@ -93,8 +102,22 @@ def test_a_page_is_a_sequence_of_its_rows():
     assert (list(page), len(page), page[0], page[-1], page[1:]) == (["a", "b", "c"], 3, "a", "c", ("b", "c"))
 
 
+@pytest.mark.parametrize(
+    ("page", "shown"),
+    [
+        (Page(list=(Sku(sku="A"),) * 30, total=188_349, page_number=1), "Page(30 of 188,349 skus, page 1)"),
+        (Page(list=(Category(),) * 2), "Page(2 categories)"),
+        (Page(list=(StockLevel(sku="A"),), total=1), "Page(1 of 1 stock levels)"),
+        (Page(list=(Category(), Sku(sku="A")), page_number=1_200), "Page(2 rows, page 1,200)"),
+        (Page(), "Page(0 rows)"),
+    ],
+)
+def test_a_page_is_shown_in_one_line(page, shown):
+    assert repr(page) == str(page) == shown
+
+
 def test_stock_is_the_sum_over_the_warehouses():
-    level = StockLevel(sku="A", warehouses=(WarehouseStock(qty=3), WarehouseStock(), WarehouseStock(qty=4)))
+    level = StockLevel(sku="A", warehouses=(WarehouseStock(qty=3), WarehouseStock(qty=4)))
     assert level.qty == 7
     assert StockLevel(sku="A").qty == 0
 
@@ -129,13 +152,13 @@ def test_options_are_equal_by_what_they_mean():
     ],
 )
 def test_delivery_days_are_parsed_from_the_wording(wording, days):
-    assert FreightOption(delivery_time=wording).delivery_days == days
+    assert an_offer(delivery_time=wording).delivery_days == days
 
 
 def option(kind, freight, wording):
     return FreightOption(
         channel_type=None if kind is None else ChannelType(kind),
-        estimated_freight=None if freight is None else Decimal(freight),
+        estimated_freight=Decimal(freight),
         delivery_time=wording,
     )
 
@@ -157,14 +180,24 @@ def test_between_equals_the_other_virtue_decides():
     assert FreightQuote((dear, cheap)).fastest is cheap
 
 
-def test_a_quote_without_prices_or_times_names_none():
-    unpriced, untimed = option("Standard", None, "1~2 Days"), option(None, "3", None)
-    assert FreightQuote(()).cheapest is FreightQuote(()).fastest is None
-    assert FreightQuote((unpriced,)).cheapest is None
-    assert FreightQuote((untimed,)).fastest is None
-    assert FreightQuote((unpriced, untimed)).cheapest is untimed
-    assert FreightQuote((untimed, unpriced)).fastest is unpriced
+def test_an_offer_that_names_no_days_is_the_slowest():
+    timed, untimed, dear = (
+        option("Standard", "4", "20~30 Days"),
+        option(None, "3", None),
+        option(None, "9", ""),
+    )
+    assert FreightQuote((untimed, timed)).fastest is timed
+    assert FreightQuote((dear, untimed)).fastest is untimed
+
+
+def test_there_is_no_quote_without_offers():
+    with pytest.raises(InvalidRequest, match=r"FreightQuote\.options must hold at least one FreightOption"):
+        FreightQuote(())
+    with pytest.raises(InvalidRequest, match=r"options"):
+        FreightQuote.from_dict({"options": []})
+    with pytest.raises(InvalidRequest, match="cells: each must hold a quote or an error"):
+        FreightMatrix.from_dict({"cells": [{"items": [{"sku": "A", "quantity": 1}], "country": "US"}]})
 
 
 def test_a_balance_shows_its_amount_alone():
-    assert repr(Balance(Decimal("1.50"), raw={"user": "Jane Roe"})) == "Balance(amount=Decimal('1.50'))"
+    assert repr(Balance(Decimal("1.50"), raw={"user": "Jane Roe"})) == "Balance(amount=1.50)"

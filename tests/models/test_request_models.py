@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
+from support.whole import an_offer
 
 from kakaclo_async.errors import InvalidRequest
+from kakaclo_async.models._checks import check_country
 from kakaclo_async.models.custom import MaterialImage, NewDesign
 from kakaclo_async.models.freight import (
     ChannelsRequest,
     ChannelType,
     FreightMatrix,
-    FreightOption,
     FreightQuote,
     FreightRequest,
     Item,
@@ -125,7 +128,7 @@ def test_an_order_is_checked(fields, sentence):
         NewOrder(**{"address": Address(**HOME), "items": [Item("A", 1)]} | fields)
 
 
-@pytest.mark.parametrize("written", ["US", "us", " Us ", "uS\n"])
+@pytest.mark.parametrize("written", ["US", "us", " Us ", "uS\n", "us\xa0"])
 def test_a_country_is_one_code_however_it_is_written(written):
     assert Address(**HOME | {"country": written}).country == "US"
     assert FreightRequest([Item("A", 1)], written).country == "US"
@@ -156,10 +159,25 @@ def test_what_is_no_country_code_is_refused_without_repeating_it(make, written):
     assert str(written) not in str(caught.value).replace("'US'", "")
 
 
+@pytest.mark.parametrize(
+    ("written", "code"),
+    [("United States", "US"), ("usa", "US"), ("U.S.A.", "US"), ("The Netherlands", "NL"), ("Florida", None)],
+)
+def test_the_error_for_the_name_of_a_country_says_what_to_write(written, code):
+    for make in (
+        lambda: Address(**HOME | {"country": written}),
+        lambda: FreightRequest([Item("A", 1)], written),
+        lambda: check_country(written),
+    ):
+        with pytest.raises(InvalidRequest) as caught:
+            make()
+        assert re.findall(r": write '(\w+)'", str(caught.value)) == ([code] if code else [])
+
+
 @pytest.mark.parametrize("written", ["Express", "express", " EXPRESS "])
 def test_a_channel_type_is_found_however_it_is_written(written):
     order = NewOrder(address=Address(**HOME), items=[Item("A", 1)], channel_type=written)
-    offer = FreightOption(channel_type=ChannelType.EXPRESS)
+    offer = an_offer(channel_type=ChannelType.EXPRESS)
     assert order.channel_type is ChannelType.EXPRESS
     assert FreightQuote((offer,)).by_channel(written) is offer
 
@@ -177,7 +195,7 @@ def test_blanks_around_a_sku_are_dropped_and_what_cannot_be_looked_up_is_refused
 
 
 def test_a_matrix_is_asked_by_any_spelling_of_a_country():
-    cell = FreightQuote()
+    cell = FreightQuote([an_offer()])
     assert FreightMatrix({((Item("A", 1),), "US"): cell})[[Item("A", 1)], "us"] is cell
 
 

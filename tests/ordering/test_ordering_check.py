@@ -162,6 +162,60 @@ async def test_good_plain_data_is_checked_like_an_order(kk, order):
     assert check == await kk.orders.check(NewOrder(address=ADDRESS, items=[item], channel_type="Express"))
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "text"),
+    [
+        ("phone", "1.55501E+11", "a spreadsheet cut it"),
+        ("phone", "-", "it is no phone number"),
+        ("recipient", "N*** S***", "it is masked"),
+        ("city", "MontrÃ©al", "encoded twice"),
+        ("zip", "SW1A 1AA", "no postal code of US: it looks like one of GB"),
+        ("zip", None, "US has them"),
+        ("street1", None, "there is no street"),
+        ("city", None, "there is no city"),
+        ("country", "UK", "there is no country 'UK': write GB"),
+    ],
+)
+async def test_an_address_that_nobody_can_deliver_to_is_told_and_not_refused(
+    kk, sandbox, order, field, value, text
+):
+    placed = order(address=attrs.evolve(ADDRESS, **{field: value}))
+
+    check = await kk.orders.check(placed)
+
+    assert fields(check) == [f"address.{field}"]
+    assert text in check.problems[0].text
+    assert check.problems == placed.address.problems
+    if field == "country":  # KakaClo itself declines it
+        return
+    assert await kk.orders.create(placed)
+    assert not any(part in str(check.problems) for part in FIELDS.values() if part not in {None, "US"})
+
+
+async def test_plain_data_that_breaks_a_limit_has_the_rest_of_its_address_told(kk, sandbox):
+    address = FIELDS | {"recipient": "N" * 33, "zip": "SW1A 1AA", "city": "T***", "country": "us"}
+
+    check = await kk.orders.check({"address": address, "items": [{"sku": "A", "quantity": 1}]})
+
+    assert sorted(fields(check)) == ["address.city", "address.recipient", "address.zip"]
+    assert sandbox.requests.total() == 0
+
+
+async def test_other_problems_of_an_address_do_not_hide_that_nothing_goes_there(kk, order):
+    check = await kk.orders.check(order(address=attrs.evolve(ADDRESS, country="AQ", phone="-")))
+
+    assert fields(check) == ["address.phone", "address.country"]
+
+
+async def test_a_country_to_which_nothing_is_offered_is_a_problem_of_the_address(kk, sandbox, order):
+    sandbox.no_freight_to = ("US",)
+
+    [problem] = (await kk.orders.check(order())).problems
+
+    assert problem.field == "address.country"
+    assert "nothing ships SKU" in problem.text
+
+
 async def test_a_failure_of_one_request_is_the_failure_of_the_check(kk, sandbox, order):
     sandbox.faults.add(Fault("rejected", path="/v1/product/stocks"))
 
@@ -193,7 +247,7 @@ async def test_a_country_that_is_no_code_is_refused_by_every_call(kk, sandbox):
         lambda: kk.freight.channels(items, "USA"),
         lambda: kk.freight.matrix([items], ["US", "USA"]),
     ):
-        with pytest.raises(InvalidRequest, match="two-letter code"):
+        with pytest.raises(InvalidRequest, match="two-letter code.*: write 'US'"):
             await call()
     check = await kk.orders.check(
         {"address": FIELDS | {"country": "USA"}, "items": [{"sku": "A", "quantity": 1}]}

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, strategies as st
 from support.ordering import POST
 from support.shop import ADDRESS
+from support.whole import an_order
 
 from kakaclo_async import NotFound, OutcomeUnknown
 from kakaclo_async.codec import Undecodable
@@ -81,7 +82,12 @@ async def test_an_address_that_comes_damaged_makes_no_order_unreadable(
     assert len(sandbox.journal) == 2
 
 
-@pytest.mark.parametrize("fields", [{"finalAmount": "much"}, {"payDate": "soon"}, {"fulfillments": 5}])
+LACKING = [{"status": None}, {"freightAmount": ""}, {"fulfillments": [{"items": [{"skuCode": "A"}]}]}]
+
+
+@pytest.mark.parametrize(
+    "fields", [*LACKING, {"finalAmount": "much"}, {"payDate": "soon"}, {"fulfillments": 5}]
+)
 async def test_ours_is_found_by_what_can_be_read_of_it(kk, sandbox, journal, order, spoil, fields):
     await in_doubt(kk, sandbox, journal, order(), "reset_after")
     [placed] = sandbox.journal
@@ -268,6 +274,6 @@ def test_a_damaged_custom_order_id_means_every_id_that_it_may_have_been(name):
 
 
 def test_an_order_that_is_whole_is_compared_as_it_is():
-    row = Order(id="1", custom_order_id="A")
+    row = an_order(custom_order_id="A")
     assert recognizable(row) is row
     assert recognizable(Undecodable(5, "")) is None

@@ -66,7 +66,10 @@ async def test_a_journal_of_a_newer_version_is_left_to_a_newer_package(kk, sandb
         connection.execute("UPDATE kakaclo_journal SET version = 99")
         connection.commit()
 
-    await refused(kk, sandbox, order, url, "of version 99; this package knows up to 2: update kakaclo")
+    newest = schema.MIGRATIONS.newest
+    await refused(
+        kk, sandbox, order, url, f"of version 99; this package knows up to {newest}: update kakaclo"
+    )
 
 
 def add_a_column(connection):
@@ -93,10 +96,55 @@ async def test_an_older_journal_is_brought_up_to_date_and_keeps_its_entries(
         ]
 
 
+async def test_a_journal_from_before_shops_were_told_of_packages_gets_the_very_tables_of_a_new_one(
+    kk, order, url, tmp_path
+):
+    """The steps are never edited, and the tables may not drift away from them."""
+
+    def tables(path):
+        with closing(sqlite3.connect(path)) as connection:
+            names = [
+                name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+            ]
+            columns = {
+                name: sorted(row[1:4] + row[5:] for row in connection.execute(f"PRAGMA table_info({name})"))
+                for name in names
+            }
+            indices = "SELECT name, tbl_name FROM sqlite_master WHERE type = 'index' ORDER BY name"
+            return columns, connection.execute(indices).fetchall()
+
+    created = await kk.orders.submit(order(), journal=Journal(url))
+    with closing(sqlite3.connect(tmp_path / "orders.db")) as connection:
+        connection.executescript(
+            "DROP TABLE kakaclo_told; ALTER TABLE kakaclo_write DROP COLUMN server_until;"
+            "ALTER TABLE kakaclo_write DROP COLUMN marks; UPDATE kakaclo_journal SET version = 1"
+        )
+
+    assert (await Journal(url).find("SHOP-1")).outcome == created.id
+    await Journal(f"sqlite:///{tmp_path}/new.db").find("SHOP-1")
+
+    old, new = tables(tmp_path / "orders.db"), tables(tmp_path / "new.db")
+    assert {"kakaclo_told", "kakaclo_write"} < set(new[0])
+    assert normal(old) == normal(new)
+
+
+def normal(tables):
+    """Types as SQLite takes them: DOUBLE and DOUBLE PRECISION are one."""
+    columns, indices = tables
+    return {
+        name: [(column, kind.replace(" PRECISION", ""), *rest) for column, kind, *rest in rows]
+        for name, rows in columns.items()
+    }, indices
+
+
 async def test_a_step_that_fails_leaves_the_older_journal_whole(kk, sandbox, order, url, monkeypatch):
     created = await kk.orders.submit(order(), journal=Journal(url))
     sandbox.requests.clear()
-    broken = [add_a_column, lambda connection: connection.exec_driver_sql("ALTER TABLE nothing")]
+    broken = [
+        *schema.MIGRATIONS.steps,
+        add_a_column,
+        lambda connection: connection.exec_driver_sql("ALTER TABLE nothing"),
+    ]
     with monkeypatch.context() as patched:
         patched.setattr(schema, "MIGRATIONS", attrs.evolve(schema.MIGRATIONS, steps=broken))
         await refused(kk, sandbox, order, url, "syntax error")

@@ -11,7 +11,7 @@ from support.ordering import bury, client, kill_at
 from kakaclo_async import DeadlineExceeded, Item, ModelStatus, NewDesign, OutcomeUnknown, Rejected
 from kakaclo_async.errors import Conflict, DecodeError
 from kakaclo_async.ordering import Journal
-from kakaclo_async.ordering.designs import DesignWrites
+from kakaclo_async.ordering.refunds import DesignWrites
 from kakaclo_async.sandbox import Fault
 from kakaclo_async.sandbox.http import custom as sandbox_custom
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 
 import pytest
 from support.ordering import POST, client
@@ -25,6 +26,20 @@ async def test_a_redirect_is_a_doubt(kk, sandbox, journal, order, takes_effect):
 
     assert [placed.orders[0] for placed in sandbox.journal][-1] == created.id
     assert len(sandbox.journal) == 1 + takes_effect
+
+
+@pytest.mark.parametrize("takes_effect", [True, False])
+async def test_the_end_of_a_doubt_is_told_in_the_log(kk, sandbox, journal, order, takes_effect, caplog):
+    caplog.set_level(logging.INFO, "kakaclo.orders")
+    sandbox.faults.add(Fault("redirect", takes_effect=takes_effect, **POST))
+    with pytest.raises(OutcomeUnknown):
+        await kk.orders.submit(order(), journal=journal, timeout=0)
+    assert caplog.messages == []
+    await kk.orders.submit(order(), journal=journal, timeout=None)
+    found, absent = int(takes_effect), int(not takes_effect)
+    assert caplog.messages == [
+        f"of 1 writes in doubt (order) {found} were found at KakaClo, and {absent} were surely not carried out"
+    ]
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 408])

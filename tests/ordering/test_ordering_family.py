@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pytest
 from hypothesis import given, settings, strategies as st
+from support.whole import a_line, an_order
 
 from kakaclo_async import (
     Family,
@@ -14,8 +15,6 @@ from kakaclo_async import (
     Fulfillment,
     InvalidRequest,
     Item,
-    Order,
-    OrderItem,
     TrackingInfo,
 )
 from kakaclo_async.models.family import money_problems
@@ -26,8 +25,8 @@ stepped = pytest.mark.stepped
 
 
 def part(number, *items, **facts):
-    lines = tuple(OrderItem(sku_code=sku, product_num=quantity) for sku, quantity in items)
-    return Order(id=str(number), custom_order_id="A", order_items=lines, **facts)
+    lines = tuple(a_line(sku_code=sku, product_num=quantity) for sku, quantity in items)
+    return an_order(id=str(number), custom_order_id="A", order_items=lines, **facts)
 
 
 ASKED = (Item("X", 2), Item("Y", 1))
@@ -112,7 +111,7 @@ def test_money_packages_and_tracking_are_those_of_all_orders():
     )
     assert both.packages == tuple(packages)
     assert both.tracking_codes == ("T1", "T2")
-    assert family(part(1)).freight is None
+    assert family(part(1)).refunded_amount is None
 
 
 cents = st.integers(0, 10**6).map(lambda number: Decimal(number).scaleb(-2))
@@ -141,8 +140,9 @@ def test_money_that_contradicts_itself_is_reported_and_other_money_is_not(
 
 
 def test_amounts_that_are_not_told_contradict_nothing():
-    assert money_problems(part(1, ("X", 1), final_amount=Decimal(3))) == ()
-    wrong = Order(id="1", sub_total_amount=Decimal(2), order_items=(OrderItem(total=Decimal(1)),))
+    told = {"final_amount": Decimal(2), "sub_total_amount": Decimal(2)}
+    assert money_problems(part(1, **told)) == ()
+    wrong = an_order(order_items=(a_line(total=Decimal(1)),), **told)
     assert money_problems(wrong) == ("order 1: sub_total_amount is 2, its parts make 1",)
 
 

@@ -56,7 +56,9 @@ async def test_what_a_journal_writes_is_for_its_owner_only(url, tmp_path):
     try:
         for pragma in ("DELETE", "WAL"):
             await Journal(url)._database.run(
-                lambda connection: connection.execute(update(schema.version).values(version=2))
+                lambda connection: connection.execute(
+                    update(schema.version).values(version=schema.MIGRATIONS.newest)
+                )
             )
             with closing(sqlite3.connect(tmp_path / "orders.db")) as connection:
                 connection.execute(f"PRAGMA journal_mode = {pragma}")

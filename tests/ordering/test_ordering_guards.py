@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 from support.ordering import POST, client
 
-from kakaclo_async import ConfigurationError, Guards, InvalidRequest, Item, KakaClo, NewDesign
+from kakaclo_async import ConfigurationError, Guards, InvalidRequest, Item, KakaClo, NewDesign, NoFreight
 from kakaclo_async.sandbox import Fault
 
 pytestmark = pytest.mark.stepped
@@ -64,6 +64,17 @@ async def test_a_limit_of_money_is_not_gone_round_by_an_unknown_price_or_by_v1(s
             await kk.v1.orders.create(order())
 
     assert sandbox.journal == []
+
+
+async def test_an_order_that_nothing_ships_is_not_sent_past_a_limit_of_money(sandbox, journal, order):
+    sandbox.no_freight_to = ("US",)
+    async with client(sandbox, guards=Guards(max_order_amount=10**6)) as kk:
+        for write in (kk.orders.create(order()), kk.orders.submit(order(), journal=journal)):
+            with pytest.raises(NoFreight, match="'SHOP-1' was not placed: nothing ships SKU .* to US"):
+                await write
+
+    assert sandbox.journal == []
+    assert await journal.pending() == ()
 
 
 async def test_orders_per_hour_are_counted_over_all_views(sandbox, journal, order):

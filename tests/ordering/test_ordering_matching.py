@@ -9,8 +9,9 @@ from itertools import permutations
 import pytest
 from hypothesis import given, settings, strategies as st
 from support.ordering import POST
+from support.whole import a_line, an_order
 
-from kakaclo_async import Order, OrderItem, OutcomeUnknown
+from kakaclo_async import OutcomeUnknown
 from kakaclo_async.ordering import Entry, WriteStatus, orders as order_writes
 from kakaclo_async.ordering.journal import digest_of
 from kakaclo_async.ordering.orders import OrderWrites
@@ -20,8 +21,8 @@ stepped = pytest.mark.stepped
 
 
 def one(number, **pieces):
-    lines = tuple(OrderItem(sku_code=sku, product_num=quantity) for sku, quantity in pieces.items())
-    return Order(id=str(number), custom_order_id="A", order_items=lines)
+    lines = tuple(a_line(sku_code=sku, product_num=quantity) for sku, quantity in pieces.items())
+    return an_order(id=str(number), custom_order_id="A", order_items=lines)
 
 
 def unknown(payload, now):
@@ -66,7 +67,7 @@ class Shown:
         ([one(1, X=3, Y=1)], "unclear"),
         ([one(1, X=2, Y=1, Z=1)], "unclear"),
         ([one(1, X=2, Y=1), one(2, X=2, Y=1)], "1"),  # somebody ordered it twice
-        ([Order(id="1", custom_order_id="A")], "unclear"),
+        ([an_order(id="1", custom_order_id="A")], "unclear"),
     ],
 )
 async def test_ours_are_those_that_hold_together_what_was_asked(

@@ -65,8 +65,11 @@ async def test_workers_that_submit_the_same_orders_at_once_place_each_once(sandb
 
 async def test_three_commands_that_submit_one_file_at_once_place_each_order_once(sandbox, pooled, tmp_path):
     sku = next(iter(sandbox.catalog.selling(pieces=5)))
-    rows = [f"SHOP-{number},{sku},1,US,Nobody Shall-See,555 0100 999,Florida" for number in range(ORDERS)]
-    header = "custom_order_id,sku,quantity,country,recipient,phone,province"
+    rows = [
+        f"SHOP-{number},{sku},1,US,Nobody Shall-See,555 0100 999,Florida,Miami,1 Main St,33101"
+        for number in range(ORDERS)
+    ]
+    header = "custom_order_id,sku,quantity,country,recipient,phone,province,city,street1,zip"
     environment = os.environ | {"KAKACLO_TOKEN": sandbox.token, "KAKACLO_BASE_URL": sandbox.url}
     commands = []
     for number in range(3):

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 import pytest
 from support.ordering import client
+from support.whole import a_line, an_order
 
 from kakaclo_async import (
     DeadlineExceeded,
@@ -15,8 +16,6 @@ from kakaclo_async import (
     InvalidRequest,
     Item,
     NotFound,
-    Order,
-    OrderItem,
     OrderStatus,
     OutcomeUnknown,
     RefundItem,
@@ -150,11 +149,11 @@ async def test_items_that_are_none_are_refused(kk, items):
         await kk.refunds.plan("1", items)
 
 
-LINE = OrderItem(id="1", sku_code="X", product_num=2, amount=Decimal(5), country_code="CN")
+LINE = a_line(id="1", sku_code="X", product_num=2, amount=Decimal(5), country_code="CN")
 
 
 def queried(**facts):
-    return Order(**{"id": "7", "order_items": (LINE,), **facts})
+    return an_order(**{"id": "7", "order_items": (LINE,), **facts})
 
 
 @pytest.mark.parametrize(
@@ -167,9 +166,7 @@ def queried(**facts):
         (queried(fulfillment_status=FulfillmentStatus.PARTIALLY_SHIPPED), "shipped \\(partially_shipped\\)"),
         (queried(status=OrderStatus.COMPLETED), "shipped \\(completed\\)"),
         (
-            queried(
-                order_items=(OrderItem(sku_code="X", product_num=1, refund_status=RefundState.REFUNDING),)
-            ),
+            queried(order_items=(a_line(sku_code="X", product_num=1, refund_status=RefundState.REFUNDING),)),
             "under way",
         ),
     ],

@@ -6,6 +6,7 @@ import json
 import sqlite3
 from contextlib import closing
 
+import attrs
 import pytest
 from support.ordering import POST
 from support.shop import ADDRESS
@@ -13,16 +14,15 @@ from support.shop import ADDRESS
 from kakaclo_async import Item, MaterialImage, NewDesign, NewOrder, OutcomeUnknown, RefundItem
 from kakaclo_async.codec import encode
 from kakaclo_async.ordering import WriteStatus
-from kakaclo_async.ordering.designs import read_design
 from kakaclo_async.ordering.journal import digest_of
 from kakaclo_async.ordering.orders import read_order
-from kakaclo_async.ordering.refunds import refund_key
+from kakaclo_async.ordering.refunds import read_design, refund_key
 from kakaclo_async.resources._journal import RefundRequest
 from kakaclo_async.resources.custom import design_key
 from kakaclo_async.sandbox import Fault
 
 ORDER = NewOrder(
-    address=ADDRESS,
+    address=attrs.evolve(ADDRESS, zip=None),
     items=[Item("DRESS", 2), Item("HAT", 1), Item("DRESS", 1)],
     channel_type="Express",
     custom_order_id="SHOP-1",

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 
+import kakaclo_async
 import kakaclo_sync
+
+SCOPES = ["function", "class", "module", "package", "session"]
 
 
 @pytest.fixture
@@ -74,6 +79,7 @@ def test_the_plugin_loads_nothing_heavy_and_leaves_no_thread_behind(pytester_run
         """,
         "-p",
         "no:asyncio",
+        *("-p", "no:anyio", "-p", "no:schemathesis"),  # plugins of others, which import attrs by themselves
     )
     assert "3 passed" in output
 
@@ -94,3 +100,105 @@ def test_async_and_blocking_fixtures_work_side_by_side(pytester_run):
         "asyncio_default_fixture_loop_scope=function",
     )
     assert "2 passed" in output
+
+
+def test_the_async_fixtures_live_on_whatever_loop_a_test_runs_on(pytester_run):
+    output = pytester_run(
+        """
+        import asyncio
+        import pytest
+
+        SCOPES = "function class module package session".split()
+        loops = {}
+
+        def run_on(scope):
+            @pytest.mark.asyncio(loop_scope=scope)
+            async def test(kakaclo_sandbox, kakaclo_client):
+                assert (await kakaclo_client.payment.balance()).amount == kakaclo_sandbox.ledger.balance
+                loops[scope] = asyncio.get_running_loop()
+            return test
+
+        class TestAll:
+            pass
+
+        for scope in SCOPES:
+            setattr(TestAll, f"test_{scope}", staticmethod(run_on(scope)))
+
+        def test_they_were_different_loops():
+            assert len(set(loops.values())) == len(SCOPES)
+        """,
+        "-o",
+        "asyncio_default_fixture_loop_scope=function",
+    )
+    assert "6 passed" in output
+
+
+@pytest.mark.parametrize("fixtures", SCOPES)
+@pytest.mark.parametrize("tests", ["function", "session"])
+def test_whatever_loops_a_project_has_chosen_for_its_tests(pytester_run, fixtures, tests):
+    output = pytester_run(
+        """
+        async def test_one(kakaclo_client):
+            assert (await kakaclo_client.payment.balance()).amount > 0
+
+        async def test_another(kakaclo_sandbox, kakaclo_client):
+            assert (await kakaclo_client.payment.balance()).amount == kakaclo_sandbox.ledger.balance
+        """,
+        *("-o", "asyncio_mode=auto"),
+        *("-o", f"asyncio_default_fixture_loop_scope={fixtures}"),
+        *("-o", f"asyncio_default_test_loop_scope={tests}"),
+    )
+    assert "2 passed" in output
+
+
+def test_an_app_that_makes_its_own_client_talks_to_the_sandbox(kakaclo_environment):
+    with kakaclo_sync.KakaClo() as kk:
+        assert kk.payment.balance().amount == kakaclo_environment.ledger.balance
+
+
+async def test_so_does_an_async_one(kakaclo_environment):
+    async with kakaclo_async.KakaClo() as kk:
+        assert (await kk.payment.balance()).amount == kakaclo_environment.ledger.balance
+
+
+def test_the_environment_is_restored_and_a_place_for_the_token_put_aside(pytester_run):
+    output = pytester_run(
+        """
+        import os
+        import pytest
+
+        @pytest.fixture(autouse=True, scope="module")
+        def developer():
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv("KAKACLO_TOKEN_FROM", "env:MY_TOKEN")
+                patch.delenv("KAKACLO_TOKEN", raising=False)
+                yield
+
+        def test_within(kakaclo_environment):
+            from kakaclo_sync import KakaClo
+            with KakaClo() as kk:
+                kk.payment.balance()
+            assert len(kakaclo_environment.log) == 1
+
+        def test_after():
+            assert os.environ["KAKACLO_TOKEN_FROM"] == "env:MY_TOKEN"
+            assert "KAKACLO_TOKEN" not in os.environ
+        """,
+        "-p",
+        "no:asyncio",
+    )
+    assert "2 passed" in output
+
+
+@pytest.mark.process
+def test_the_recipe_for_a_test_client_runs_as_it_stands(tmp_path):
+    text = (Path(__file__).parents[2] / "docs/testing.md").read_text()
+    files = re.findall(r"^```python\n# (\w+\.py)\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    assert [name for name, _ in files] == ["app.py", "test_app.py"]
+    for name, code in files:
+        (tmp_path / name).write_text(code)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:asyncio"]
+    done = subprocess.run(
+        [*command, "--rootdir", tmp_path], capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+    assert "1 passed" in done.stdout, done.stdout + done.stderr

@@ -14,6 +14,7 @@ LAYERS: list[set[str]] = [
     {"kakaclo_sync", "cli"},
     {"kakaclo_async"},  # the public names
     {"testing"},
+    {"board", "shop", "telemetry"},
     {"catalog", "ordering"},
     {"client"},
     {"resources"},
@@ -25,12 +26,13 @@ LAYERS: list[set[str]] = [
     {"config", "sharing"},
     {"codec"},
     {"models"},
-    {"database"},
+    {"database", "extras"},
     {"errors", "events"},
+    {"travel"},
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 SANDBOX = "sandbox"  # knows the contract, imports nothing of the SDK
-MAY_USE_SANDBOX = {"kakaclo_pytest", "kakaclo_sync", "cli", "testing"}
+MAY_USE_SANDBOX = {"board", "kakaclo_pytest", "kakaclo_sync", "cli", "testing"}
 
 CARRIED = {
     ("kakaclo_async.errors", "kakaclo_async.models.pull")
@@ -60,11 +62,29 @@ def test_a_module_imports_only_from_below(module: str) -> None:
         assert RANK[own] < RANK[other], f"{module} imports {name}, which is not below it"
 
 
+def test_only_the_command_line_and_the_blocking_face_import_what_is_for_shops() -> None:
+    """The files of shops change with the shops: nothing that places orders or mirrors a catalog depends on them."""
+    users = {module for module in modules() for name in imports(module) if layer(name) == "shop"}
+    assert {module for module in users if layer(module) not in {"shop", "cli"}} <= {"kakaclo_sync.shop"}
+
+
+def test_only_the_command_line_imports_the_board() -> None:
+    """What people look at depends on everything, and nothing on it."""
+    users = {layer(module) for module in modules() for name in imports(module) if layer(name) == "board"}
+    assert users == {"board", "cli"}
+
+
+def test_only_its_blocking_face_imports_telemetry() -> None:
+    """The core tells its events, and does not know who listens."""
+    users = {module for module in modules() for name in imports(module) if layer(name) == "telemetry"}
+    assert {module for module in users if layer(module) != "telemetry"} == {"kakaclo_sync.telemetry"}
+
+
 def test_no_modules_import_each_other_not_even_for_type_checkers() -> None:
     assert circles() == []
 
 
-def test_only_the_transport_touches_aiohttp() -> None:
+def test_of_the_client_only_the_transport_touches_aiohttp() -> None:
     touching = set()
     for module in modules():
         checked = [
@@ -79,7 +99,7 @@ def test_only_the_transport_touches_aiohttp() -> None:
                 names = [node.module or ""]
             if id(node) not in skipped and any(name.split(".")[0] == "aiohttp" for name in names):
                 touching.add(layer(module))
-    assert touching == {"transport", SANDBOX}
+    assert touching == {"transport", SANDBOX, "board"}
 
 
 def is_type_checking(node: ast.If) -> bool:

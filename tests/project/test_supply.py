@@ -18,7 +18,12 @@ from packaging.utils import canonicalize_name
 from support.source import ROOT, modules
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-DATA = {
+BOARD = {
+    path.relative_to(ROOT).as_posix()
+    for folder in ("static", "templates")
+    for path in (ROOT / "kakaclo_async/board" / folder).iterdir()
+}
+DATA = BOARD | {
     "kakaclo_async/contract/field_words.txt",
     "kakaclo_async/contract/openapi.yaml",
     "kakaclo_async/py.typed",

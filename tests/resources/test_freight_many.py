@@ -7,7 +7,7 @@ from itertools import islice
 
 import pytest
 
-from kakaclo_async import FreightQuote, FreightRequest, InvalidRequest, Item, Rejected
+from kakaclo_async import FreightQuote, FreightRequest, InvalidRequest, Item, NoFreight, Rejected
 from kakaclo_async.resources import _lookup, freight
 
 pytestmark = [pytest.mark.stepped, pytest.mark.kakaclo_sandbox(products=20, index_lag=0)]
@@ -77,6 +77,43 @@ async def test_a_cart_of_a_matrix_that_holds_no_items_is_named_and_nothing_is_se
         with pytest.raises(InvalidRequest, match=r"^carts\[1\]: "):
             await kk.freight.matrix([[item], cart], ["US"])
     assert sandbox.requests.total() == 0
+
+
+async def test_a_cart_that_nothing_ships_there_is_an_error_that_names_the_country_and_the_skus(
+    kk, sandbox, item
+):
+    sandbox.no_freight_to = ("FR",)
+    other = Item(list(islice(sandbox.catalog.selling(), 2))[1], 3)
+
+    with pytest.raises(NoFreight, match=f"nothing ships SKU .*{item.sku}.* to FR") as caught:
+        await kk.freight.quote([other, item], "fr")
+
+    assert other.sku in str(caught.value)
+    assert (await kk.freight.quote([other, item], "US")).cheapest.estimated_freight > 0
+    assert sandbox.requests[FREIGHT] == 2
+
+
+async def test_where_nothing_ships_the_error_stands_in_the_place_of_the_quote(kk, sandbox, item):
+    sandbox.no_freight_to = ("FR",)
+    pairs = [([item], "US"), ([item], "FR")]
+
+    quotes = await kk.freight.quote_many(pairs, "collect")
+    matrix = await kk.freight.matrix([[item]], ["US", "FR"])
+
+    assert [type(quote) for quote in quotes] == [FreightQuote, NoFreight]
+    assert [type(quote) for quote in matrix.values()] == [FreightQuote, NoFreight]
+    with pytest.raises(NoFreight, match="to FR"):
+        await kk.freight.quote_many(pairs)
+
+
+async def test_a_cart_of_many_skus_is_not_written_out(kk, sandbox):
+    sandbox.no_freight_to = ("FR",)
+    skus = sorted(islice(sandbox.catalog.selling(), 25))
+
+    with pytest.raises(NoFreight, match=f"{skus[19]}' and 5 more to FR") as caught:
+        await kk.freight.quote([Item(sku, 1) for sku in skus], "FR")
+
+    assert skus[20] not in str(caught.value)
 
 
 # Thousands

@@ -10,7 +10,9 @@ from hypothesis import given, strategies as st
 
 from kakaclo_async.errors import IncompletePull
 from kakaclo_async.models.common import Page
+from kakaclo_async.models.custom import Design
 from kakaclo_async.paging.listing import Listing
+from kakaclo_async.resources import custom
 
 SIZE = 10
 
@@ -177,3 +179,11 @@ async def test_a_page_that_stays_short_makes_the_list_incomplete():
 
     with pytest.raises(IncompletePull):
         [row async for row in Listing("rows", read, lambda row: row).rows()]
+
+
+async def test_models_without_an_id_are_told_apart_by_all_that_they_hold():
+    """The line that a model shows holds less than the model."""
+    rows = [Design(image_url=url, en_name="Shirt") for url in ("a.jpg", "b.jpg")]
+    server = MovingList(rows)
+    found = [row async for row in Listing("designs", server.read, custom._key).rows()]
+    assert sorted(row.image_url for row in found) == ["a.jpg", "b.jpg"]

@@ -7,8 +7,10 @@ from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+import attrs
 import pytest
 from support.shop import ADDRESS
+from support.travelling import whole
 
 from kakaclo_async import (
     FreightRequest,
@@ -106,8 +108,8 @@ async def outcome(kk, monkeypatch, call, given):
         except Exception as error:  # noqa: BLE001 - compared below
             came = (type(error), str(error))
     if isinstance(came, Mapping):
-        came = [(key, str(value)) for key, value in came.items()]
-    return repr(came), Counter(map(repr, sent))
+        came = [(key, whole(value)) for key, value in came.items()]
+    return whole(came), Counter(map(repr, sent))
 
 
 @pytest.mark.kakaclo_sandbox(products=5, index_lag=0, capacity=10_000, per_second=10_000)
@@ -158,10 +160,8 @@ def test_models_read_a_generator_once_and_keep_all_of_it():
 
 async def test_plain_data_of_an_order_may_hold_a_generator(kk, sandbox):
     sku = next(sandbox.catalog.selling(pieces=5))
-    address = {"country": "US", "recipient": "A", "phone": "1", "province": "B"}
-
     check = await kk.orders.check(
-        {"address": address, "items": ({"sku": sku, "quantity": number} for number in (1, 2))}
+        {"address": attrs.asdict(ADDRESS), "items": ({"sku": sku, "quantity": number} for number in (1, 2))}
     )
 
     assert check.ok, check.problems

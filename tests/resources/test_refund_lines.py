@@ -1,19 +1,19 @@
 from __future__ import annotations
 
 import pytest
+from support.whole import a_line, an_order
 
 from kakaclo_async.errors import InvalidRequest
 from kakaclo_async.models.freight import Item
-from kakaclo_async.models.order import Order, OrderItem
 from kakaclo_async.models.refund import RefundItem, fill_lines
 
-ORDER = Order(
+ORDER = an_order(
     id="7",
     order_items=(
-        OrderItem(id="1", item_id="120001", sku_code="DRESS", product_num=1, country_code="CN"),
-        OrderItem(id="2", item_id="120001", sku_code="DRESS", product_num=2, country_code="US"),
-        OrderItem(id="3", sku_code="SHIRT", product_num=4, country_code="CN"),
-        OrderItem(id="4", sku_code="HAT"),
+        a_line(id="1", item_id="120001", sku_code="DRESS", product_num=1, country_code="CN"),
+        a_line(id="2", item_id="120001", sku_code="DRESS", product_num=2, country_code="US"),
+        a_line(id="3", sku_code="SHIRT", product_num=4, country_code="CN"),
+        a_line(id="4", sku_code="HAT", product_num=0),
     ),
 )
 

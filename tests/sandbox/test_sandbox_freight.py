@@ -51,6 +51,14 @@ async def test_the_older_shape_has_codes_and_no_channel_type(opened, sample):
     assert set(options[0]) == set(sample("v2_order_channel_automationSplit_old_shape")["data"][0])
 
 
+async def test_nothing_is_offered_to_a_country_that_is_left_out(opened):
+    http = await opened(no_freight_to=("FR",))
+    sku = next(http.sandbox.catalog.skus())
+    for path in (SPLIT, CHANNEL):
+        assert await http.post(path, trial((sku, 1), country="FR")) == []
+        assert len(await http.post(path, trial((sku, 1), country="US"))) == 3
+
+
 @pytest.mark.parametrize("version", ["v1", "v2"])
 async def test_channels_of_a_warehouse_come_fastest_first(http, sku, sample, version):
     channels = await http.post(f"/{version}/order/orders/channel", trial((sku, 2)))

@@ -66,6 +66,7 @@ LIVE = {
     "row_count_as_page_size": True,
     "retry_after": True,
     "old_freight_shape": True,
+    "no_freight_to": ("AQ",),
     "old_order_shape": True,
     "old_custom_shape": True,
     "numeric_refund_numbers": True,

@@ -29,12 +29,16 @@ from kakaclo_async import (
     Address,
     Certificate,
     Event,
+    Family,
     InvalidRequest,
     Item,
     KakaClo,
     KakaCloError,
     NewOrder,
     NewRefund,
+    Order,
+    OrderV1,
+    Page,
     ShippingAddress,
     token_from,
 )
@@ -54,7 +58,7 @@ def filled(kind, person, remark):
     made = object.__new__(kind)
     personal = 0
     for field in attrs.fields(kind):
-        value = None
+        value = () if "tuple" in str(field.type) else None
         if field.name in {"address", "shipping_address"}:
             value, personal = person, personal + 1
         elif field.name in PERSONAL:
@@ -69,16 +73,20 @@ def filled(kind, person, remark):
 @settings(max_examples=25, deadline=None)
 @example(PERSON, REMARK)
 def test_no_repr_of_a_record_shows_a_person(person, remark):
-    search, holders = Search(), set()
+    search, holders, tables = Search(), set(), set()
     for kind in RECORDS:
         made, personal = filled(kind, person, remark)
-        if not personal and "extra" not in attrs.fields_dict(kind):
+        if not (personal or "extra" in attrs.fields_dict(kind) or hasattr(kind, "_repr_html_")):
             continue
         if personal:
             holders.add(kind)
         for value in (made, [made], {"a": made}, SimpleNamespace(it=made)):
             search(kind.__name__, repr(value), f"{value}", pretty_repr(value, max_string=80))
+        if hasattr(kind, "_repr_html_"):
+            search(f"the table of {kind.__name__}", made._repr_html_())
+            tables.add(kind)
     assert {Address, ShippingAddress, NewOrder, NewRefund} <= holders
+    assert {Order, OrderV1, Page, Family} <= tables
 
 
 @given(st.one_of(texts, tokens))

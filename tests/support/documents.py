@@ -191,7 +191,7 @@ def _record(maker: Maker, kind: object) -> Made:
             if maker.random.random() < 0.5:
                 sent[field.wire_names[0]] = None
             continue
-        made = _code(maker) if is_required(field) and not maker.oddness else maker.value(field.kind)
+        made = _code(maker) if is_code(field) and not maker.oddness else maker.value(field.kind)
         sent[maker.random.choice(field.wire_names)], meaning[field.name] = made
     if maker.random.random() < 0.1:
         sent["someNewField"] = maker.random.choice(_ODD)
@@ -201,6 +201,11 @@ def _record(maker: Maker, kind: object) -> Made:
 def is_required(field: WireField) -> bool:
     """Return whether a record cannot be without this field."""
     return field.default is attrs.NOTHING
+
+
+def is_code(field: WireField) -> bool:
+    """Return whether a record is known by this field."""
+    return is_required(field) and field.kind is str
 
 
 MAKERS: Final[dict[type, Callable[[Maker, Any], Made]]] = {
@@ -231,7 +236,7 @@ def read_meaning(found: Any, meaning: Any) -> Any:
     """Return what a value is read as, in the form of its meaning: only what the meaning names."""
     if meaning is UNTOLD:
         return meaning
-    if isinstance(meaning, dict):
+    if isinstance(meaning, dict) and not isinstance(found, dict):  # of what no model describes, all is meant
         return {name: read_meaning(getattr(found, name), held) for name, held in meaning.items()}
     if isinstance(meaning, tuple) and len(meaning) == len(found):
         return tuple(read_meaning(one, held) for one, held in zip(found, meaning, strict=True))

@@ -20,6 +20,7 @@ from kakaclo_async.errors import DecodeError, KakaCloError
 from kakaclo_async.models.common import Page, Record
 from kakaclo_async.protocol import Answer, Request, ServerClock, read_answer, tolerant
 from support.endpoints import Endpoint, endpoints
+from support.travelling import whole
 
 CORPUS: Final = Path(__file__).parents[1] / "fuzz" / "corpus"
 NOW: Final = datetime(2024, 5, 1, tzinfo=UTC)
@@ -151,7 +152,7 @@ def _check_error(error: KakaCloError, *, thorough: bool) -> None:
 
 
 def _check_value(request: Request[Any], value: Any, body: bytes) -> None:
-    text = repr(value)
+    text = whole(value)
     text.encode(errors="strict" if request.result is not object else "backslashreplace")
     msgspec.json.encode(codec.to_json(value))
     if not issubclass(type_of(request.result), Record):
@@ -163,8 +164,8 @@ def _check_value(request: Request[Any], value: Any, body: bytes) -> None:
         raise Broken(
             f"the forgiving reader refuses what the strict one reads: {error.where('data')}"
         ) from error
-    if slow != value or repr(slow) != text:
-        raise Broken(f"the two readers differ: {text[:1000]} and {slow!r:.1000}")
+    if slow != value or whole(slow) != text:
+        raise Broken(f"the two readers differ: {text[:1000]} and {whole(slow):.1000}")
 
 
 def _check_neighbours(request: Request[Any], case: Case, outcome: Any) -> None:

@@ -18,6 +18,7 @@ from support.hostile import World
 from support.hostile_faces import MAX_WAIT, Async
 from support.hostile_shop import OWN, FaultShop
 from support.shop import ADDRESS
+from support.travelling import whole
 
 TIMEOUT = 30.0  # as by default
 SLACK = 0.5
@@ -293,7 +294,7 @@ READING = {"read", "look-up", "stream", "wait", "fan-out"}
 
 def _plain(found):
     """Return a result without the order of its rows, which come as their windows do."""
-    return sorted(map(repr, found)) if isinstance(found, list) else repr(found)
+    return sorted(map(whole, found)) if isinstance(found, list) else whole(found)
 
 
 async def _again(face, fault, operation, kk, shop, world, cell):

@@ -12,7 +12,7 @@ from unittest import mock
 import aiohttp.connector
 import trustme
 
-from kakaclo_async import transport
+from kakaclo_async.transport import connections
 
 
 class Place:
@@ -119,7 +119,7 @@ class HangingName(Name):
         self._given_up = None
 
     def patch(self):
-        return mock.patch.object(transport._Names, "getaddrinfo", self.find)
+        return mock.patch.object(connections._Names, "getaddrinfo", self.find)
 
     async def find(self, host, *rest, **options):
         if self.broken:

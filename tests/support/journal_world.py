@@ -38,6 +38,7 @@ from support.journal_parts import (
 )
 from support.journal_promises import JournalPromises
 from support.shop import UNLIMITED
+from support.whole import ORDER as WHOLE_ORDER
 
 
 class JournalWorld(JournalPromises):
@@ -302,11 +303,12 @@ class JournalWorld(JournalPromises):
     def _list(self, process, pending, lag):
         shown = [order for order in self.orders if self.loop.time() - order.at >= lag]
         rows = [
-            {
+            WHOLE_ORDER
+            | {
                 "id": order.number,
                 "customOrderId": KEY,
                 "createDate": datetime.fromtimestamp(START + order.at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-                "orderItems": [{"skuCode": "SKU", "productNum": 1}],
+                "orderItems": [{"skuCode": "SKU", "productNum": 1, "amount": 0, "total": 0}],
             }
             for order in shown
         ]

@@ -62,7 +62,7 @@ def test_a_star_import_and_dir_and_help_have_every_public_name_and_no_other(pack
 
 @pytest.mark.parametrize("package", ["kakaclo_async", "kakaclo_sync"])
 def test_importing_a_package_loads_nothing_that_needs_an_extra_and_starts_no_thread(script, package):
-    late = ["catalog", "ordering", "sandbox", "cli", "testing"]
+    late = ["catalog", "ordering", "sandbox", "shop", "cli", "testing"]
     assert script(f"""
         import sys, threading, {package}
         extras = ["sqlalchemy", "aiosqlite", "asyncpg", "redis", "typer", "pyarrow", "uvloop", "pytest"]
@@ -98,6 +98,47 @@ def test_an_unknown_name_is_an_attribute_error(package):
         exec(f"from {package.__name__} import Nonsense")  # noqa: S102 - as an import statement says it
 
 
+@pytest.mark.parametrize(
+    "package", ["kakaclo_async", "kakaclo_sync", "kakaclo_async.shop", "kakaclo_sync.shop"]
+)
+def test_without_any_extra_everything_can_be_asked_for(script, package):
+    assert script(f"""
+        import sys
+        for extra in ("sqlalchemy", "aiosqlite", "asyncpg", "redis", "typer", "babel", "yaml", "pyarrow", "keyring"):
+            sys.modules[extra] = None
+        import pydoc, {package} as package
+        from {package} import *
+        print(all(hasattr(package, name) and name in dir(package) for name in package.__all__))
+        print(all(name in globals() for name in package.__all__), len(pydoc.render_doc(package)) > 1000)
+    """) == ["True", "True", "True"]
+
+
+@pytest.mark.parametrize("face", ["kakaclo_async", "kakaclo_sync"])
+@pytest.mark.parametrize("module", ["catalog", "ordering"])
+def test_a_module_whose_extra_is_missing_is_an_import_error_that_says_what_to_install(script, face, module):
+    assert script(f"""
+        import sys
+        sys.modules["sqlalchemy"] = None
+        import kakaclo_sync
+        try:
+            import {face}.{module}
+        except ImportError as error:
+            print("pip install 'kakaclo[catalog]'" in str(error), isinstance(error, kakaclo_sync.ConfigurationError))
+    """) == ["True", "True"]
+
+
+@pytest.mark.parametrize("module", ["catalog", "ordering", "sandbox", "shop"])
+def test_both_faces_have_one_layout(module):
+    asynchronous, blocking = (import_module(f"{face}.{module}") for face in ("kakaclo_async", "kakaclo_sync"))
+    assert blocking.__all__ == asynchronous.__all__
+    for name in asynchronous.__all__:
+        here, there = getattr(blocking, name), getattr(asynchronous, name)
+        # What is awaited there is something else here, and nothing else is.
+        assert (here is there) != (
+            inspect.iscoroutinefunction(there) or name in {"Mirror", "Journal", "Sandbox"}
+        ), name
+
+
 @pytest.mark.parametrize("name", ["Journal", "Mirror"])
 def test_a_name_whose_extra_is_missing_says_what_to_install(script, name):
     assert script(f"""
@@ -106,9 +147,10 @@ def test_a_name_whose_extra_is_missing_says_what_to_install(script, name):
         import kakaclo_sync
         try:
             from kakaclo_sync import {name}
-        except kakaclo_sync.ConfigurationError as error:
-            print("pip install 'kakaclo[catalog]'" in str(error))
-    """) == ["True"]
+            {name}("sqlite:///shop.db")
+        except ImportError as error:
+            print("pip install 'kakaclo[catalog]'" in str(error), isinstance(error, kakaclo_sync.ConfigurationError))
+    """) == ["True", "True"]
 
 
 def test_a_module_that_is_there_and_lacks_another_names_the_other(script):

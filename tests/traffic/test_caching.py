@@ -7,6 +7,7 @@ import pytest
 
 from kakaclo_async.errors import ConfigurationError, DeadlineExceeded, ServerError
 from kakaclo_async.events import Lane
+from kakaclo_async.models.product import Category
 from kakaclo_async.sharing.single_flight import Cache, Deadlines
 
 pytestmark = pytest.mark.stepped
@@ -49,6 +50,20 @@ async def test_a_damaged_result_is_not_kept(source):
     cache = Cache(600)
     first = await cache.get("\ufffd", source.of("\ufffd"))
     assert await cache.get("\ufffd", source.of("\ufffd")) != first
+
+
+async def test_what_is_damaged_deep_inside_is_not_kept_either():
+    """The line that a model shows does not hold all of it."""
+    cache, asked = Cache(600), []
+
+    async def tree(_flight):
+        asked.append(None)
+        damaged = Category(category_id=3, name="Dres\ufffd")
+        return (Category(category_id=1, child=(Category(category_id=2, child=(damaged,)),)),)
+
+    await cache.get("A", tree)
+    await cache.get("A", tree)
+    assert len(asked) == 2
 
 
 async def test_a_result_is_kept_for_its_time(source):

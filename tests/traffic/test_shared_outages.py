@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import signal
 
 import pytest
@@ -99,6 +100,22 @@ async def test_what_heals_by_itself_is_an_outage_even_at_first(fake, make_gate, 
     fake.refusal = None
     await comes_back(gate)
     await call(strict)
+
+
+async def test_the_log_tells_when_redis_goes_and_when_it_is_back(fake, make_gate, caplog):
+    caplog.set_level(logging.INFO, "kakaclo.bucket")
+    gate = make_gate(fake.url)
+    fake.refusal = HEALS[0]
+    for _ in range(3):
+        await call(gate)
+    fake.refusal = None
+    await comes_back(gate)
+    away, back = caplog.records
+    assert (away.levelname, back.levelname) == ("WARNING", "INFO")
+    assert (
+        away.getMessage() == "Redis is away (ReadOnlyError): this process goes on with its part of the bucket"
+    )
+    assert back.getMessage() == "Redis is back: it keeps the bucket again"
 
 
 @pytest.mark.parametrize("refusal", NEVER_HEALS)

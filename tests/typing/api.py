@@ -18,6 +18,7 @@ from kakaclo_async import (
     DesignModelDetail,
     Event,
     FreightMatrix,
+    FreightOption,
     FreightQuote,
     FreightRequest,
     Item,
@@ -95,10 +96,10 @@ async def reading(kk: KakaClo, a: datetime, b: datetime) -> None:
 async def freight(kk: KakaClo) -> None:
     quote = await kk.freight.quote([Item("A", 2)], "US")
     assert_type(quote, FreightQuote)
-    if (cheapest := quote.cheapest) is not None:
-        assert_type(cheapest.channel_type, ChannelType | None)
-        assert_type(cheapest.estimated_freight, Decimal | None)
-        assert_type(cheapest.delivery_days, tuple[int, int] | None)
+    assert_type(quote.fastest.channel_type, ChannelType | None)
+    assert_type(quote.cheapest.estimated_freight, Decimal)
+    assert_type(quote.cheapest.delivery_days, tuple[int, int] | None)
+    assert_type(quote.by_channel("Express"), FreightOption | None)
     carts = [FreightRequest([Item("A", 2)], "US")]
     assert_type(await kk.freight.quote_many(carts), tuple[FreightQuote, ...])
     collected = await kk.freight.quote_many(carts, on_error="collect")
@@ -121,6 +122,12 @@ async def ordering(kk: KakaClo, start: datetime) -> None:
     assert_type(await kk.orders.find("KA1", created_from=start), tuple[Order, ...])
     async for order in kk.orders.query(created_from=start, statuses=["processing"]):
         assert_type(order, Order)
+    plain = [{"sku": "A", "quantity": 2}]
+    assert_type(await kk.freight.quote(plain, "US"), FreightQuote)
+    assert_type(await kk.freight.quote_many([{"items": plain, "country": "US"}]), tuple[FreightQuote, ...])
+    assert_type(await kk.orders.create({"address": address, "items": plain}), CreatedOrder)
+    assert_type(await kk.refunds.request(created.id, plain), str)
+    assert_type(NewOrder.from_dict(created.to_dict()).to_json(), str)
     number = await kk.refunds.request(created.id, [Item("A", 1)], reason="Other")
     assert_type(number, str)
     assert_type(Number.all_of(number), tuple[str, ...])

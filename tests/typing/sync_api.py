@@ -40,6 +40,14 @@ from kakaclo_sync import (
     Stream,
     Warehouse,
 )
+from kakaclo_sync.shop import (
+    ListingReport,
+    OrderFile,
+    TrackingReport,
+    export_listings,
+    read_orders,
+    tell_tracking,
+)
 
 END = datetime.now(UTC)
 START = END - timedelta(hours=8)
@@ -79,6 +87,7 @@ def goods(kk: KakaClo) -> None:
 def freight(kk: KakaClo) -> None:
     cart = FreightRequest([Item("AMN00432_B_M", 2)], "US")
     assert_type(kk.freight.quote(cart.items, "US"), FreightQuote)
+    assert_type(kk.freight.quote([{"sku": "A", "quantity": 2}], "US"), FreightQuote)
     assert_type(kk.freight.quote_many([cart]), tuple[FreightQuote, ...])
     assert_type(kk.freight.quote_many([cart], "raise"), tuple[FreightQuote, ...])
     assert_type(kk.freight.quote_many([cart], on_error="collect"), tuple[FreightQuote | KakaCloError, ...])
@@ -149,7 +158,7 @@ def databases(kk: KakaClo, order: NewOrder) -> None:
         assert_type(mirror.run(since=START), MirrorReport)
         assert_type(mirror.verify(), MirrorReport)
         assert_type(mirror.status(), MirrorStatus)
-        assert_type(mirror.changes(after=7), Stream[Change])
+        assert_type(mirror.changes(after=7, country="US", only=["AMN00003"]), Stream[Change])
         mirror.follow(60.0, on_change=print, stop_on_signals=True)
     journal = Journal("sqlite:///orders.db", quiet_time=900.0)
     assert_type(kk.orders.submit(order, journal=journal), CreatedOrder)
@@ -162,3 +171,10 @@ def misuse_is_seen(kk: KakaClo) -> None:
     kk.products.get(spu="A", colour="red")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     kk.orders.find("C-1")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     kk.nonsense()  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
+
+
+def shops() -> None:
+    assert_type(read_orders("orders.csv"), OrderFile)
+    assert_type(export_listings("sqlite:///catalog.db", "products.csv", buffer=2), ListingReport)
+    journal = Journal("sqlite:///orders.db")
+    assert_type(tell_tracking(KakaClo("token"), journal, "Orders.csv", target="matrixify"), TrackingReport)

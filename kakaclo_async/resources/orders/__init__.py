@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from kakaclo_async.codec import encode
 from kakaclo_async.errors import InvalidRequest, Rejected
-from kakaclo_async.models._checks import as_list_of, check_code
+from kakaclo_async.models._checks import as_list_of, as_model, check_code
 from kakaclo_async.models.common import Number
 from kakaclo_async.models.family import Family
 from kakaclo_async.models.freight import Item, OrderCheck
 from kakaclo_async.models.order import CreatedOrder, NewOrder
 from kakaclo_async.resources.freight import Freight
-from kakaclo_async.resources.orders.check import judge, read_order
+from kakaclo_async.resources.orders.check import judge, read_order, undeliverable
 from kakaclo_async.resources.orders.placing import drop_quotes, place, with_custom_order_id
 from kakaclo_async.resources.orders.reads import OrderReads, by_number, find_orders, orders_by_number
 from kakaclo_async.resources.orders.requests import check_order_id, made_at
@@ -43,7 +43,7 @@ def _no_later(custom_order_id: str, sent_from: datetime | None) -> datetime:
 class Orders(OrderReads):
     """`kk.orders`; `OrderReads` has what reads them back, for one module would be too long for both."""
 
-    async def create(self, order: NewOrder) -> CreatedOrder:
+    async def create(self, order: NewOrder | Mapping[str, object]) -> CreatedOrder:
         """Place an order: one POST, which is never repeated once it may have arrived.
 
         An order is paid for at once, and nothing is published about equal ids: assume that two equal requests are two
@@ -52,26 +52,31 @@ class Orders(OrderReads):
         `POST /v2/order/orders`
 
         Args:
-            order: what, where to and how.
+            order: what, where to and how: a `NewOrder`, or plain data by the names of `NewOrder`, `Address` and `Item`.
 
         Returns:
             The order number. KakaClo may make several orders of one; `find` returns them all.
 
         Raises:
+            InvalidRequest: all that is wrong with plain data; nothing was sent.
             OutcomeUnknown: the request left and no clear answer came; `find` the order by the error's
                 `custom_order_id` before placing it again (we assume that orders show up within 5 minutes).
             Rejected: KakaClo declined: an unknown SKU, too little balance.
         """
-        order, custom_order_id = with_custom_order_id(order)
+        given = as_model(NewOrder, order)
+        del order
+        if isinstance(given, InvalidRequest):
+            raise given
+        given, custom_order_id = with_custom_order_id(given)
         try:
-            number = await place(self._sender, order, encode(order))
+            number = await place(self._sender, given, encode(given))
         finally:
-            drop_quotes(self._sender, order.items)
+            drop_quotes(self._sender, given.items)
         return CreatedOrder(str(number), custom_order_id, ids=number.all)
 
     async def submit(
         self,
-        order: NewOrder,
+        order: NewOrder | Mapping[str, object],
         *,
         journal: WriteJournal,
         timeout: float | None = 30.0,  # noqa: ASYNC109 - the error says what is unknown
@@ -85,8 +90,8 @@ class Orders(OrderReads):
         `POST /v2/order/orders`; to reconcile also `GET /v2/order/orders`, one look for all unknown orders
 
         Args:
-            order: what, where to and how. Give it a `custom_order_id` that you know again after a crash; one is
-                made if it has none, and only `journal.settle` can then find out about an unknown order.
+            order: what, where to and how, as for `create`. Give it a `custom_order_id` that you know again after a
+                crash; one is made if it has none, and only `journal.settle` can then find out about an unknown order.
             journal: a `Journal`.
             timeout: seconds to go on while the outcome is unknown; None: until it can be settled, a little more than
                 the journal's quiet time. Submit the order again later to go on. A short time is spent on one look,
@@ -100,18 +105,24 @@ class Orders(OrderReads):
             Conflict: the journal knows another order under this id.
             Rejected: KakaClo declined; nothing was placed, and it may be submitted again, changed or not.
         """
-        order, custom_order_id = with_custom_order_id(order)
+        given = as_model(NewOrder, order)
+        del order
+        if isinstance(given, InvalidRequest):
+            raise given
+        given, custom_order_id = with_custom_order_id(given)
         try:
-            number = await journal.once(self._sender, order, timeout=timeout)
+            number = await journal.once(self._sender, given, timeout=timeout)
         finally:
-            drop_quotes(self._sender, order.items)
+            drop_quotes(self._sender, given.items)
         return CreatedOrder(str(number), custom_order_id, ids=Number.all_of(number))
 
     async def check(self, order: NewOrder | Mapping[str, object]) -> OrderCheck:
-        """Find everything that KakaClo could decline about an order, before it is placed.
+        """Find everything that KakaClo could decline about an order, or nobody deliver, before it is placed.
 
-        SKUs on sale and in stock, address, country, freight for the channel type, balance. Nothing is sent about an
-        order that breaks a documented limit. Stock and balance may change until the order is placed.
+        SKUs on sale and in stock, address, country, freight for the channel type, balance. Of the address also what
+        KakaClo takes and no parcel survives: masked, cut by a spreadsheet, a postal code of another country, no street.
+        Nothing is sent about an order that breaks a documented limit. Stock and balance may change until the order is
+        placed.
 
         `GET /v1/product/products`, `GET /v1/product/stocks`, `POST /v2/order/orders/channel/automationSplit` and
         `GET /v1/payment/balance`, at once; concurrent checks share requests
@@ -126,7 +137,7 @@ class Orders(OrderReads):
         if not isinstance(order, NewOrder):
             built, problems = read_order(order)
             if built is None:
-                return OrderCheck(problems=problems)
+                return OrderCheck(problems=(*problems, *undeliverable(order, problems)))
             order = built
         items, country, sender = order.items, order.address.country, self._sender.for_call()
         skus = list(dict.fromkeys(item.sku for item in items))

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, cast
 
 import attrs
 
-from kakaclo_async.errors import InvalidRequest
-from kakaclo_async.models.freight import ChannelType, Item, OrderCheck, OrderProblem
-from kakaclo_async.models.order import Address, NewOrder
-from kakaclo_async.models.product import ProductStatus
+from kakaclo_async.models.address_checks import address_problems
+from kakaclo_async.models.freight import ChannelType, OrderCheck, OrderProblem
+from kakaclo_async.models.order import NewOrder
+from kakaclo_async.models.product import ON_SALE
+from kakaclo_async.travel import read
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from kakaclo_async.models.freight import FreightQuote
     from kakaclo_async.models.product import Product, Sku, StockLevel
-
-
-_SELLING = {ProductStatus.ON_SHELF, ProductStatus.CLEARANCE, ProductStatus.PARTIAL_CLEARANCE}
 
 
 def read_order(document: Mapping[str, object]) -> tuple[NewOrder | None, tuple[OrderProblem, ...]]:
@@ -30,68 +28,23 @@ def read_order(document: Mapping[str, object]) -> tuple[NewOrder | None, tuple[O
     Args:
         document: by the names of `NewOrder`, `Address` and `Item`.
     """
-    rest = {name: value for name, value in document.items() if name not in {"address", "items"}}
-    items = _lines(document.get("items"))
-    problems = [
-        *_address_problems(document.get("address")),
-        *_item_problems(items),
-        *_field_problems("", NewOrder, {"address": _ADDRESS, "items": [_ITEM]}, rest),
-    ]
-    if problems:
-        return None, tuple(problems)
-    address = Address(**cast("dict[str, str]", document["address"]))
-    lines = [Item(**line) for line in cast("tuple[dict[str, str | int], ...]", items)]  # type: ignore[arg-type] # checked above
-    return NewOrder(address=address, items=lines, **cast("dict[str, str]", rest)), ()
+    order, problems = read(NewOrder, document)
+    return order, tuple(OrderProblem(path, text) for path, text in problems)
 
 
-_ADDRESS = Address(country="US", phone="0", recipient="A", province="B")
-_ITEM = Item("A", 1)
+def undeliverable(document: Mapping[str, object], but: Iterable[OrderProblem]) -> Iterator[OrderProblem]:
+    """Yield why nobody can deliver to the address of plain data that breaks limits: where nothing else is said of it.
 
-
-def _address_problems(address: object) -> Iterator[OrderProblem]:
-    if not isinstance(address, Mapping):
-        yield OrderProblem("address", "missing")
-        return
-    given = cast("Mapping[str, object]", address)
-    yield from _field_problems("address.", Address, attrs.asdict(_ADDRESS), given)
-
-
-def _lines(items: object) -> tuple[object, ...]:
-    """Return the items of plain data, read once: they may come from a generator."""
-    if isinstance(items, (str, Mapping)) or not isinstance(items, Iterable):
-        return ()
-    return tuple(cast("Iterable[object]", items))
-
-
-def _item_problems(items: tuple[object, ...]) -> Iterator[OrderProblem]:
-    if not items:
-        yield OrderProblem("items", "at least one is required")
-    for place, line in enumerate(items):
-        if isinstance(line, Mapping):
-            given = cast("Mapping[str, object]", line)
-            yield from _field_problems(f"items[{place}].", Item, attrs.asdict(_ITEM), given)
-        else:
-            yield OrderProblem(f"items[{place}]", "it has no sku and quantity")
-
-
-def _field_problems(
-    prefix: str, kind: type[attrs.AttrsInstance], good: Mapping[str, object], given: Mapping[str, object]
-) -> Iterator[OrderProblem]:
-    """Yield what is wrong with each field, tried alone beside good values of the others."""
-    make = cast("Callable[..., object]", kind)
-    fields = attrs.fields_dict(kind)
-    for name in given.keys() - fields.keys():
-        yield OrderProblem(prefix + name, f"there is no such field: use one of {', '.join(fields)}")
-    for name, field in fields.items():
-        required = field.default is attrs.NOTHING
-        if name not in given:
-            if required and name not in {"address", "items"}:
-                yield OrderProblem(prefix + name, "it is missing")
-            continue
-        try:
-            make(**{**good, name: given[name]})
-        except InvalidRequest as error:
-            yield OrderProblem(prefix + name, str(error))
+    Args:
+        document: by the names of `NewOrder`.
+        but: what was said.
+    """
+    named = {problem.field for problem in but}
+    address = document.get("address")
+    if isinstance(address, Mapping):
+        for name, text in address_problems(cast("Mapping[str, object]", address)):
+            if f"address.{name}" not in named:
+                yield OrderProblem(f"address.{name}", text)
 
 
 def judge(
@@ -115,7 +68,8 @@ def judge(
     quote = None if isinstance(freight, str) else freight
     priced = price_order(order, products, quote)
     problems = list(_sku_problems(order, skus, levels))
-    if isinstance(freight, str) and not problems:
+    of_address = order.address.problems
+    if isinstance(freight, str) and not problems and "address.country" not in {at.field for at in of_address}:
         problems.append(OrderProblem("address.country", f"no freight: {freight}"))
     offered = (
         set[ChannelType]() if quote is None else {offer.channel_type for offer in quote.options} - {None}
@@ -127,7 +81,7 @@ def judge(
         )
     if balance is not None and priced.total is not None and balance < priced.total:
         problems.append(OrderProblem("balance", f"{balance} USD do not pay {priced.total}"))
-    return attrs.evolve(priced, problems=tuple(problems), balance=balance)
+    return attrs.evolve(priced, problems=(*of_address, *problems), balance=balance)
 
 
 def price_order(order: NewOrder, products: Iterable[Product], quote: FreightQuote | None) -> OrderCheck:
@@ -167,7 +121,7 @@ def _sku_problems(
         if sku is None:
             yield OrderProblem(f"{field}.sku", f"KakaClo has no SKU {code!r}")
             continue
-        if sku.sku_status is not None and sku.sku_status not in _SELLING:
+        if sku.sku_status is not None and sku.sku_status not in ON_SALE:
             status = sku.sku_status.name.lower().replace("_", " ")
             yield OrderProblem(f"{field}.sku", f"SKU {code!r} is not on sale: {status}")
         level = levels.get(code)

@@ -103,6 +103,9 @@ def check_order_id(order_id: str | int) -> str:
 
 _FIELDS: Final = {"customOrderId": "custom_order_id", "status": "status", "id": "id"}
 _TELLING: Final = ("customOrderId", "createDate", "shippingAddress", "orderItems")
+# What every order has, and none is recognized by: these stand in where it cannot be read.
+_STAND_INS: Final = {"status": "unreadable", "finalAmount": 0, "freightAmount": 0, "subTotalAmount": 0}
+_ITEM_STAND_INS: Final = {"amount": 0, "total": 0}
 _MOST_NAMED: Final = 5
 
 
@@ -155,9 +158,9 @@ def _legible(row: Undecodable) -> Order | None:
         value = row.fields.get(name)
         if name == "orderItems" and isinstance(value, list):
             value = [_piece(item) for item in cast("list[object]", value)]
-        if isinstance(_read({"id": number, name: value}), Order):
+        if isinstance(_read({"id": number, **_STAND_INS, name: value}), Order):
             kept[name] = value
-    order = _read({"id": number, **kept})
+    order = _read({"id": number, **_STAND_INS, **kept})
     if not isinstance(order, Order):
         return None
     return order if (order.custom_order_id or "").strip() or kept.get("orderItems") else None
@@ -167,7 +170,7 @@ def _piece(item: object) -> object:
     if not isinstance(item, dict):
         return item
     fields = cast("dict[str, object]", item)
-    return {name: fields.get(name) for name in ("skuCode", "productNum")}
+    return {name: fields.get(name) for name in ("skuCode", "productNum")} | _ITEM_STAND_INS
 
 
 def _read(document: dict[str, object]) -> Order | Undecodable:

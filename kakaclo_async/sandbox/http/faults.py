@@ -150,6 +150,41 @@ class Faults:
         return None
 
 
+FAULTS: dict[str, dict[str, float]] = {
+    "flaky": {"reset_before": 0.01, "reset_after": 0.01, "bad_gateway": 0.02, "delay": 0.05},
+    "slow": {"delay": 0.5},
+    "overloaded": {"throttled": 0.1, "bad_gateway": 0.05, "server_error": 0.02, "delay": 0.2},
+    "garbled": {
+        "truncated_json": 0.02,
+        "truncated_body": 0.02,
+        "empty_body": 0.01,
+        "wrong_content_type": 0.01,
+    },
+}
+"""Sets of faults by name: the kinds, and the share of all requests that each happens to."""
+
+
+def read_faults(text: str) -> tuple[Fault, ...]:
+    """Read the name of a set, or `KIND=PROBABILITY`, as on a command line; they happen as long as the server runs.
+
+    Raises:
+        ValueError: There is no such set or kind, or it is no probability.
+    """
+    name, equals, probability = text.partition("=")
+    if not equals:
+        if name not in FAULTS:
+            raise ValueError(
+                f"there is no set of faults {name!r}: choose {', '.join(FAULTS)}, or KIND=PROBABILITY"
+            )
+        return tuple(Fault(kind, times=None, probability=share) for kind, share in FAULTS[name].items())
+    if name not in {*FaultKind}:
+        raise ValueError(f"there is no fault {name!r}: choose {', '.join(FaultKind)}")
+    try:
+        return (Fault(FaultKind(name), times=None, probability=float(probability)),)
+    except ValueError:
+        raise ValueError(f"the probability of {name} must be 0 to 1, not {probability!r:.60}") from None
+
+
 async def act(
     fault: Fault, request: web.Request, serve: Callable[[], web.Response], closing: asyncio.Event
 ) -> web.StreamResponse | None:

@@ -40,6 +40,8 @@ class FreightArea:
     def split(self, request: Request) -> object:
         """Answer one entry per channel type, in no useful order, as the published sample does."""
         trial, grams = self._read(request)
+        if trial.ship_to_country in self._settings.no_freight_to:
+            return []
         if self._settings.old_freight_shape:
             return [
                 {key: value for key, value in channel.items() if key != "channelType"}
@@ -57,6 +59,8 @@ class FreightArea:
     def channels(self, request: Request) -> object:
         """Answer the channels of one warehouse, fastest first."""
         trial, grams = self._read(request)
+        if trial.ship_to_country in self._settings.no_freight_to:
+            return []
         known = trial.warehouse_code in WAREHOUSES
         warehouse = trial.warehouse_code if known and trial.warehouse_code else DEFAULT_WAREHOUSE
         return self._entries(grams, trial.ship_to_country, COUNTRY_OF[warehouse])

@@ -150,6 +150,15 @@ class Ledger:
         self._orders[order.number] = order
         self._trail.put(self._timeline.now(), order)
 
+    def ship(self, number: str) -> None:
+        """Let all that waits of an order leave now instead of later; nothing happens where nothing waits.
+
+        Args:
+            number: The order.
+        """
+        for country in dict.fromkeys(item.country for item in self.orders[number].items):
+            self._ship(number, country)
+
     def _ship(self, number: str, country: str) -> None:
         order, now = self._orders[number], self._timeline.now()
         leaving = [item for item in order.items if item.country == country and item.open and not item.shipped]

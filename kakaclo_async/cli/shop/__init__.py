@@ -1,0 +1,1 @@
+"""The commands for shops' files: orders in; listings, stock and tracking out."""

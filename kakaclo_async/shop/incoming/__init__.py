@@ -1,0 +1,1 @@
+"""Order files of shops: text, rows, what is due, orders to place."""

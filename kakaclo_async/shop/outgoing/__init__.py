@@ -1,0 +1,1 @@
+"""Files that shops import: products, stock, prices, tracking numbers."""

@@ -1,0 +1,86 @@
+"""What changes something: only with `write`, only after a question, and once."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from kakaclo_async.ordering import Journal
+
+pytestmark = pytest.mark.long
+
+
+def form_of(page):
+    [token] = re.findall(r'name="form" value="([^"]+)"', page)
+    return token
+
+
+async def test_a_board_that_reads_shows_no_form_that_writes_and_takes_none(shown, reader):
+    for path in (f"/orders/{shown.waiting_id}", "/doubts"):
+        _, page = await reader.get(path)
+        assert "/refund" not in page
+        assert "/finish" not in page
+    for path in (f"/orders/{shown.waiting_id}/refund", "/doubts/finish"):
+        for status, page in (await reader.get(f"{path}?whole=yes"), await reader.post(path, form="x")):
+            assert status == 403
+            assert "--write" in page
+    assert len(shown.sandbox.ledger.refunds) == 1
+
+
+async def test_a_refund_is_asked_for_once_and_as_it_was_shown(shown, writer):
+    path = f"/orders/{shown.waiting_id}/refund"
+    status, page = await writer.get(f"{path}?whole=yes&reason=Out+Of+Stock")
+    assert status == 200
+    assert f"{shown.sandbox.ledger.orders[shown.waiting_id].final:f}" in page
+    assert len(shown.sandbox.ledger.refunds) == 1, "nothing before the answer"
+    form = form_of(page)
+
+    status, page = await writer.post(path, form=form, whole="no", reason="Other")
+    assert status == 200
+    again, text = await writer.post(path, form=form)
+
+    refund = list(shown.sandbox.ledger.refunds.values())[-1]
+    assert (refund.order, refund.reason) == (shown.waiting_id, "Out Of Stock")
+    assert refund.number in page
+    assert (again, "sent before" in text) == (403, True)
+    assert len(shown.sandbox.ledger.refunds) == 2
+
+
+async def test_pieces_are_refunded_as_many_as_were_named(shown, writer):
+    path = f"/orders/{shown.waiting_id}/refund"
+    item = shown.sandbox.ledger.orders[shown.waiting_id].items[0]
+    _, page = await writer.get(path, params={f"sku:{item.sku}": "1"})
+    await writer.post(path, form=form_of(page))
+    refund = list(shown.sandbox.ledger.refunds.values())[-1]
+    assert dict(refund.pieces) == {item.number: 1}
+
+
+@pytest.mark.parametrize("query", ["", "?sku:A=0", "?sku:A=-1", "?sku:A=x"])
+async def test_a_refund_of_nothing_is_not_asked_for(shown, writer, query):
+    status, _ = await writer.get(f"/orders/{shown.waiting_id}/refund{query}")
+    assert status == 400
+
+
+async def test_the_form_of_one_order_refunds_no_other(shown, writer):
+    _, page = await writer.get(f"/orders/{shown.waiting_id}/refund?whole=yes")
+    for path in (f"/orders/{shown.order_id}/refund", "/doubts/finish"):
+        _, page = await writer.get(f"/orders/{shown.waiting_id}/refund?whole=yes")
+        status, _ = await writer.post(path, form=form_of(page))
+        assert status == 403
+    assert len(shown.sandbox.ledger.refunds) == 1
+
+
+async def test_finish_settles_what_was_in_doubt_after_a_question(shown, writer):
+    status, page = await writer.get("/doubts/finish")
+    assert status == 200
+    assert "SHOP-3" in page
+    assert len(await shown.journal.pending()) == 1
+
+    status, page = await writer.post("/doubts/finish", form=form_of(page))
+
+    assert status == 200
+    assert "Nothing is in doubt" in page
+    assert await Journal(shown.journal_url).pending() == ()
+    placed = [entry.custom_order_id for entry in shown.sandbox.journal]
+    assert placed.count("SHOP-3") == 1

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Literal, Self
 import attrs
 
 from kakaclo_async.codec.outgoing import sealed
-from kakaclo_async.config import Caching, Options, choose_base_url, choose_proxy
+from kakaclo_async.config import Caching, Options
 from kakaclo_async.contract import Recording
 from kakaclo_async.database import THREADS
 from kakaclo_async.errors import ConfigurationError
@@ -25,6 +25,7 @@ from kakaclo_async.sharing.single_flight import Cache
 from kakaclo_async.state import ClientState
 from kakaclo_async.token import Token
 from kakaclo_async.transport import Transport
+from kakaclo_async.transport.endpoint import choose_base_url, choose_proxy
 
 if TYPE_CHECKING:
     import os

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from kakaclo_async.config import check_number, environment_name
+from kakaclo_async.config import check_number
 from kakaclo_async.errors import ConfigurationError, InvalidRequest
+from kakaclo_async.transport.endpoint import environment_name
 from kakaclo_async.travel import Travels
 
 if TYPE_CHECKING:

@@ -89,21 +89,23 @@ from kakaclo_async.models.freight import (
     OrderCheck as OrderCheck,
     OrderProblem as OrderProblem,
 )
-from kakaclo_async.models.order import (
+from kakaclo_async.models.new_order import (
     Address as Address,
+    CreatedOrder as CreatedOrder,
+    NewOrder as NewOrder,
+    SalePlatform as SalePlatform,
+)
+from kakaclo_async.models.order import (
     Balance as Balance,
     CarrierType as CarrierType,
-    CreatedOrder as CreatedOrder,
     FinancialStatus as FinancialStatus,
     Fulfillment as Fulfillment,
     FulfillmentStatus as FulfillmentStatus,
-    NewOrder as NewOrder,
     Order as Order,
     OrderItem as OrderItem,
     OrderStatus as OrderStatus,
     PackageStatus as PackageStatus,
     RefundState as RefundState,
-    SalePlatform as SalePlatform,
     ShippingAddress as ShippingAddress,
     StockStatus as StockStatus,
     TrackingInfo as TrackingInfo,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from kakaclo_async.models.custom import NewDesign
-    from kakaclo_async.models.order import NewOrder
+    from kakaclo_async.models.new_order import NewOrder
     from kakaclo_async.resources._journal import RefundRequest
     from kakaclo_async.sending import Sender
     from kakaclo_sync.client import KakaClo

@@ -30,7 +30,7 @@ from kakaclo_async.cli.command import FAILED, run_async, say
 from kakaclo_async.cli.orders_shown import order_tables
 from kakaclo_async.cli.output import Table, print_tables
 from kakaclo_async.cli.progress import progress
-from kakaclo_async.config import _is_loopback
+from kakaclo_async.transport.endpoint import is_loopback
 
 if TYPE_CHECKING:
     from kakaclo_async.sandbox import Sandbox
@@ -124,7 +124,7 @@ async def _serve(sandbox: "Sandbox") -> None:
     try:
         await sandbox.start()
     except OSError as error:
-        where = "" if _is_loopback(sandbox.host) else f" of {sandbox.host}"
+        where = "" if is_loopback(sandbox.host) else f" of {sandbox.host}"
         raise ConfigurationError(f"port {sandbox.port}{where} cannot be used: {error.strerror}") from None
     async with aclosing(sandbox):
         sys.stderr.write(_greeting(sandbox, pages()))
@@ -139,7 +139,7 @@ def _greeting(sandbox: "Sandbox", pages: str) -> str:
     lines = [f"local KakaClo with {speed}; stop it with Ctrl-C"]
     if "://127.0.0.1:" in sandbox.url:
         lines.append(f"look at it in a browser: {pages}")
-    if not _is_loopback(sandbox.host):
+    if not is_loopback(sandbox.host):
         lines.append(
             "other machines reach it: clients there need its token, and allow_http=True (--allow-http)"
         )

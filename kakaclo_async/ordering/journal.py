@@ -11,7 +11,7 @@ from kakaclo_async.codec import encode
 from kakaclo_async.errors import ClientClosed, ConfigurationError, OutcomeUnknown, Rejected, Unauthorized
 from kakaclo_async.models._checks import check_code
 from kakaclo_async.models.custom import NewDesign
-from kakaclo_async.models.order import NewOrder
+from kakaclo_async.models.new_order import NewOrder
 from kakaclo_async.ordering.database import Database, PerLoop
 from kakaclo_async.ordering.leases import Attempt, Leases, still_in
 from kakaclo_async.ordering.orders import OrderWrites

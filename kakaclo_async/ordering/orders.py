@@ -16,7 +16,7 @@ from kakaclo_async.codec import encode, to_wire_time
 from kakaclo_async.errors import Conflict, IncompletePull, KakaCloError, OutcomeUnknown
 from kakaclo_async.models.family import Likeness, likeness, match_family, pieces
 from kakaclo_async.models.freight import Item
-from kakaclo_async.models.order import Address, NewOrder
+from kakaclo_async.models.new_order import Address, NewOrder
 from kakaclo_async.ordering.leases import Writes
 from kakaclo_async.ordering.writes import (
     Entry,

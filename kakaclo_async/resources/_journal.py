@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from kakaclo_async.models.custom import NewDesign
     from kakaclo_async.models.freight import Item
-    from kakaclo_async.models.order import NewOrder
+    from kakaclo_async.models.new_order import NewOrder
     from kakaclo_async.models.refund import RefundItem
     from kakaclo_async.sending import Sender
 

@@ -9,7 +9,7 @@ from kakaclo_async.codec.outgoing import sealed
 from kakaclo_async.errors import InvalidRequest, NotFound
 from kakaclo_async.models._checks import as_list_of, check_codes
 from kakaclo_async.models.common import Page
-from kakaclo_async.models.order import CreatedOrder, NewOrder
+from kakaclo_async.models.new_order import CreatedOrder, NewOrder
 from kakaclo_async.models.order_v1 import OrderStatusV1, OrderV1
 from kakaclo_async.protocol import Request
 from kakaclo_async.resources.freight import channels_request

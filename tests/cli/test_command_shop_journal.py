@@ -13,9 +13,9 @@ from support.terminal import TOKEN, Hosted
 
 from kakaclo_async import KakaClo
 from kakaclo_async.cli.shop.journal import journal_url
-from kakaclo_async.config import environment_name
 from kakaclo_async.ordering import Journal
 from kakaclo_async.sandbox import Fault
+from kakaclo_async.transport.endpoint import environment_name
 
 LIST = {"path": "/v2/order/orders", "method": "GET"}
 

@@ -16,7 +16,8 @@ from kakaclo_async.errors import InvalidRequest
 from kakaclo_async.models.common import Attributes, Option, Page
 from kakaclo_async.models.custom import MaterialImage, NewDesign
 from kakaclo_async.models.freight import ChannelsRequest, ChannelType, FreightRequest, Item
-from kakaclo_async.models.order import Address, Balance, NewOrder
+from kakaclo_async.models.new_order import Address, NewOrder
+from kakaclo_async.models.order import Balance
 from kakaclo_async.models.product import (
     Product,
     ProductStatus,

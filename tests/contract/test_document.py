@@ -23,9 +23,9 @@ from support.contract import (
 )
 from support.source import ROOT, modules, tree
 
-from kakaclo_async.config import ENVIRONMENTS
 from kakaclo_async.contract import DOCUMENT
 from kakaclo_async.ratelimit.bucket import RateLimit
+from kakaclo_async.transport.endpoint import ENVIRONMENTS
 
 EXAMPLES = document()["components"]["examples"]
 

@@ -4,12 +4,13 @@ import pytest
 
 import kakaclo_async
 import kakaclo_sync
-from kakaclo_async.config import ENVIRONMENTS, Caching, Options, choose_base_url
+from kakaclo_async.config import Caching, Options
 from kakaclo_async.errors import ConfigurationError
 from kakaclo_async.guards import Guards
 from kakaclo_async.ratelimit.bucket import RateLimit
 from kakaclo_async.ratelimit.local import LocalBucket
 from kakaclo_async.token import Token
+from kakaclo_async.transport.endpoint import ENVIRONMENTS, choose_base_url
 
 
 @pytest.fixture(autouse=True)

@@ -11,9 +11,9 @@ from support.proxies import BASE_URL, behind_a_proxy
 
 import kakaclo_sync
 from kakaclo_async import KakaClo
-from kakaclo_async.config import choose_proxy
 from kakaclo_async.errors import ConfigurationError, ConnectionFailed
 from kakaclo_async.sandbox import Sandbox
+from kakaclo_async.transport.endpoint import choose_proxy
 
 VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 

@@ -17,7 +17,8 @@ from kakaclo_async import models, public
 from kakaclo_async.errors import InvalidRequest
 from kakaclo_async.models.common import Attributes, FrozenMapping, Option, Page
 from kakaclo_async.models.freight import ChannelType, FreightMatrix, FreightOption, FreightQuote, Item
-from kakaclo_async.models.order import Address, Balance, NewOrder, ShippingAddress
+from kakaclo_async.models.new_order import Address, NewOrder
+from kakaclo_async.models.order import Balance, ShippingAddress
 from kakaclo_async.models.product import Category, Sku, StockLevel, WarehouseStock
 
 SECRETS = {

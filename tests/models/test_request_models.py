@@ -18,7 +18,7 @@ from kakaclo_async.models.freight import (
     FreightRequest,
     Item,
 )
-from kakaclo_async.models.order import Address, NewOrder, SalePlatform
+from kakaclo_async.models.new_order import Address, NewOrder, SalePlatform
 from kakaclo_async.models.refund import NewRefund, RefundItem
 
 HOME = {"country": "US", "phone": "555-0100", "recipient": "Jane Roe", "province": "NY"}

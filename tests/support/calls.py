@@ -18,7 +18,7 @@ from kakaclo_async.catalog import Mirror
 from kakaclo_async.codec import encode
 from kakaclo_async.models.custom import NewDesign
 from kakaclo_async.models.freight import ChannelsRequest, FreightRequest
-from kakaclo_async.models.order import NewOrder
+from kakaclo_async.models.new_order import NewOrder
 from kakaclo_async.models.refund import NewRefund
 from kakaclo_async.ordering import Journal
 from kakaclo_async.resources import V1

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from kakaclo_async import DecodeError, IncompletePull, KakaClo, Order
-from kakaclo_async.config import environment_name
 from kakaclo_async.resources.orders.reads import by_number, list_orders
 from kakaclo_async.resources.orders.requests import (
     field_of,
@@ -21,6 +20,7 @@ from kakaclo_async.resources.orders.requests import (
     unreadable,
 )
 from kakaclo_async.sending import sender_of
+from kakaclo_async.transport.endpoint import environment_name
 
 if TYPE_CHECKING:
     from kakaclo_async.codec import Undecodable

@@ -21,12 +21,12 @@ from kakaclo_async.cli.shop.elsewhere import (
     wait_until_all_show,
 )
 from kakaclo_async.codec import encode
-from kakaclo_async.config import environment_name
 from kakaclo_async.models.common import Number
 from kakaclo_async.models.family import pieces
 from kakaclo_async.sending import sender_of
 from kakaclo_async.shop import OrderFile
 from kakaclo_async.shop.incoming.order_file import FileProblem
+from kakaclo_async.transport.endpoint import environment_name
 
 if TYPE_CHECKING:
     from kakaclo_async.ordering import Entry, Journal

@@ -11,7 +11,7 @@ from kakaclo_async.models._checks import as_list_of, as_model, check_code
 from kakaclo_async.models.common import Number
 from kakaclo_async.models.family import Family
 from kakaclo_async.models.freight import Item, OrderCheck
-from kakaclo_async.models.order import CreatedOrder, NewOrder
+from kakaclo_async.models.new_order import CreatedOrder, NewOrder
 from kakaclo_async.resources.freight import Freight
 from kakaclo_async.resources.orders.check import judge, read_order, undeliverable
 from kakaclo_async.resources.orders.placing import drop_quotes, place, with_custom_order_id

@@ -11,7 +11,7 @@ import attrs
 
 from kakaclo_async.models.address_checks import address_problems
 from kakaclo_async.models.freight import ChannelType, OrderCheck, OrderProblem
-from kakaclo_async.models.order import NewOrder
+from kakaclo_async.models.new_order import NewOrder
 from kakaclo_async.models.product import ON_SALE
 from kakaclo_async.travel import read
 

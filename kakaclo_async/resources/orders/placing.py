@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from kakaclo_async.models.common import Number
     from kakaclo_async.models.freight import Item
-    from kakaclo_async.models.order import NewOrder
+    from kakaclo_async.models.new_order import NewOrder
     from kakaclo_async.sending import Sender
 
 

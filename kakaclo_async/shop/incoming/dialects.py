@@ -6,7 +6,7 @@ from typing import Final
 
 import attrs
 
-from kakaclo_async.models.order import Address
+from kakaclo_async.models.new_order import Address
 from kakaclo_async.shop.incoming.dialect import HOLD, NO, YES, Dialect, Rule, picked_up, sent_by
 from kakaclo_async.shop.incoming.dialects_woocommerce import WOO, WOO_ADVANCED
 

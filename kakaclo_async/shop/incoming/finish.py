@@ -11,7 +11,7 @@ import attrs
 from kakaclo_async.errors import InvalidRequest
 from kakaclo_async.models.address_checks import address_problems, is_cut, value_problem
 from kakaclo_async.models.freight import ChannelType, Item
-from kakaclo_async.models.order import Address, NewOrder
+from kakaclo_async.models.new_order import Address, NewOrder
 from kakaclo_async.resources.orders.check import read_order
 from kakaclo_async.shop.addresses import make_ready
 from kakaclo_async.shop.incoming.documents import read_object, text_problems

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 if TYPE_CHECKING:
-    from kakaclo_async.models.order import NewOrder
+    from kakaclo_async.models.new_order import NewOrder
 
 
 @attrs.frozen(kw_only=True)

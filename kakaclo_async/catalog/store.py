@@ -164,7 +164,9 @@ def put_products(
             sku.sku: sku_row(sku, spu=product.spu, stock=sums.get(sku.sku, sku.stock))
             for sku in product.sku_details
         }
-        stock = sum(cast("int", row["stock"] or 0) for row in details.values()) if details else product.stock
+        # One that lists no SKU keeps those that it has, and their sum.
+        shown = list(details.values()) or _left(skus_before.values(), product.spu)
+        stock = sum(cast("int", row["stock"] or 0) for row in shown) if shown else product.stock
         row = product_row(product, stock=stock, seen_at=seen_at)
         old = before.get(product.spu)
         changes += product_changes(old, row)
@@ -299,6 +301,11 @@ def drop_changes(connection: Connection, until: datetime) -> None:
         connection.execute(delete(schema.change).where(_change.id <= last))
         dropped: Row = {"name": schema.DROPPED_UNTIL, "value": last}
         connection.execute(_upsert(schema.mirror_number, connection.dialect.name), [dropped])
+
+
+def _left(stored: Iterable[Row], spu: str) -> list[Row]:
+    """Return the stored SKUs of a product that are not gone."""
+    return [row for row in stored if row["spu"] == spu and row["gone_since"] is None]
 
 
 def _stock_held(connection: Connection, skus: Iterable[str]) -> dict[str, dict[str, int]]:

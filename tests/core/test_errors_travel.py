@@ -10,7 +10,7 @@ import pickle
 from datetime import UTC, datetime
 
 import pytest
-from support.travelling import public_errors
+from support.travelling import fail, public_errors
 
 import kakaclo_async
 from kakaclo_async import (
@@ -99,10 +99,6 @@ def test_errors_come_out_of_a_process_pool():
             with pytest.raises(type(error)) as caught:
                 pool.submit(fail, error.to_json()).result()
             assert facts(caught.value)[:3] == facts(error)[:3]
-
-
-def fail(document):
-    raise KakaCloError.from_dict(json.loads(document))
 
 
 @pytest.mark.parametrize(

@@ -131,7 +131,8 @@ def everything(loop=None):
         def emit(self, record):
             found.append(self.format(record))
             found.append(repr(vars(record)))
-            if record.exc_info and record.exc_info[1] is not None:
+            # The server's frames, in this process only here, hold what it was about to answer.
+            if record.exc_info and record.exc_info[1] is not None and record.name != "aiohttp.server":
                 found.extend(shown(record.exc_info[1]))
 
     keep, root = Keep(0), logging.getLogger()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import types
 import typing
 from collections.abc import Mapping
@@ -46,6 +47,11 @@ def public_errors():
     """Return every class of error."""
     found = [getattr(public, name) for name in public.NAMES]
     return [one for one in found if isinstance(one, type) and issubclass(one, KakaCloError)]
+
+
+def fail(document):
+    """Raise an error that came as JSON; in a module that other processes can import."""
+    raise KakaCloError.from_dict(json.loads(document))
 
 
 def whole(value):

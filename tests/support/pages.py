@@ -45,7 +45,7 @@ from support.console import Shell, Step, cron, environment_of, shows, typed
 from support.ports import free_port
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 LOCAL = "http://127.0.0.1:8700/openapi"  # where `kakaclo sandbox` listens
 COMMANDS = Path(sys.executable).parent
@@ -132,10 +132,10 @@ def servers(wanted: list[str]) -> Iterator[dict[str, str]]:
 
 
 def settings(page: str) -> dict[str, Any]:
-    """Return the settings of the page's sandbox; by default a small one in which time flies."""
+    """Return the settings of the page's sandbox; by default a small one that refuses no request for the rate."""
     own = re.search(r"<!-- sandbox: (.*?) -->", page)
     given = (word.split("=", 1) for word in own[1].split()) if own else ()
-    return {"products": 30, "speed": 1000.0, "index_lag": 0.0} | {
+    return {"products": 30, "index_lag": 0.0, "capacity": 10_000, "per_second": 10_000} | {
         name: ast.literal_eval(value) for name, value in given
     }
 
@@ -187,9 +187,11 @@ class Reader:
     def python(self, text: str) -> None:
         """Run statements, with `await` as in a notebook."""
         code = compile(self._here(text), "<page>", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+        before = self._clients()
         result = eval(code, self._names)  # noqa: S307 - the project's own pages
         if inspect.iscoroutine(result):
             self._runner.run(result)
+        self._close(client for client in before if client not in self._clients())  # its name has another now
 
     def _sql(self, text: str) -> None:
         database = sqlite3.connect(f"file:{self.home}/catalog.db?mode=ro", uri=True)
@@ -246,12 +248,22 @@ class Reader:
         for process in self._terminals:
             os.killpg(process.pid, signal.SIGKILL)
             process.communicate()
-        for value in list(self._names.values()):
-            if isinstance(value, kakaclo_sync.KakaClo):
-                value.close()
-            elif isinstance(value, kakaclo_async.KakaClo):
-                self._runner.run(value.aclose())
+        self._close(self._clients())
         self._runner.close()
+
+    def _clients(self) -> list[kakaclo_async.KakaClo | kakaclo_sync.KakaClo]:
+        return [
+            one
+            for one in self._names.values()
+            if isinstance(one, kakaclo_async.KakaClo | kakaclo_sync.KakaClo)
+        ]
+
+    def _close(self, clients: Iterable[kakaclo_async.KakaClo | kakaclo_sync.KakaClo]) -> None:
+        for client in clients:
+            if isinstance(client, kakaclo_async.KakaClo):
+                self._runner.run(client.aclose())
+            else:
+                client.close()
 
 
 def _known_extras(command: str) -> None:

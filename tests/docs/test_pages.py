@@ -36,7 +36,7 @@ def marks(name):
 
 @pytest.mark.process
 @pytest.mark.long
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=marks(name)) for name, found in RUN.items() if found]
 )

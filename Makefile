@@ -7,7 +7,7 @@ FUZZ_SEED ?= $(shell date +%s)
 FUZZ_SECONDS ?= 600
 
 .DEFAULT_GOAL := help
-.PHONY: help demo quick test test-wheel test-versions test-slow faults fuzz lint format bench docs audit build lock clean
+.PHONY: help demo quick test test-wheel test-versions test-slow faults fuzz lint format bench docs links audit build lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -60,11 +60,16 @@ format: .venv/ready  ## the code, as the linter wants it
 bench: .venv/ready  ## every benchmark; each prints its table and fails when it misses a bar
 	for script in benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done
 
-faults: .venv/ready  ## every operation meets every fault of the network; writes docs/faults.md
+faults: .venv/ready  ## every operation meets every fault of the network; writes docs/reference/faults.md
 	$(BIN)/pytest -q -n auto -o asyncio_debug=false tests/faults --write-faults
 
-docs: .venv/ready  ## the documentation, into site/
-	$(BIN)/mkdocs build --strict --quiet
+docs: .venv/ready  ## the documentation, into site/, with its links checked
+	rm -rf site
+	$(BIN)/sphinx-build -W --keep-going -q -b html docs site
+	KAKACLO_SITE=site $(BIN)/pytest -q -n 0 tests/docs/test_site.py
+
+links: .venv/ready  ## ask every address that the documentation names; needs a network
+	$(BIN)/sphinx-build -q -b linkcheck docs site/.links
 
 audit: .venv/ready  ## known vulnerabilities of the pinned versions; needs PyPI's advisories
 	$(BIN)/uvx --quiet pip-audit@2.10.1 --strict --no-deps --disable-pip --requirement constraints.txt

@@ -1,4 +1,4 @@
-"""docs/catalog.md tells what is there: its diagram is the schema, and its queries run on indexes."""
+"""docs/explain/catalog.md tells what is there: its diagram is the schema, and its queries run on indexes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from support.postgresql import needs_postgresql
 from kakaclo_async.catalog.rows import ExactDecimal, UtcTime
 from kakaclo_async.catalog.schema import metadata
 
-DOCUMENT = (Path(__file__).parents[2] / "docs" / "catalog.md").read_text()
+DOCUMENT = (Path(__file__).parents[2] / "docs" / "explain" / "catalog.md").read_text()
 [DIAGRAM] = re.findall(r"```mermaid\nerDiagram\n(.*?)```", DOCUMENT, re.DOTALL)
 QUERIES = [
     query.strip()

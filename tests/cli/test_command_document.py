@@ -1,4 +1,4 @@
-"""docs/cli.md describes the commands that exist."""
+"""docs/reference/cli.md describes the commands that exist."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from kakaclo_async.cli.app import app
 from kakaclo_async.cli.command import EXIT_CODES
 
 DOCUMENTS = Path(__file__).parents[2] / "docs"
-TEXT = (DOCUMENTS / "cli.md").read_text()
-PAGES = [*sorted(DOCUMENTS.glob("*.md")), DOCUMENTS.parent / "README.md"]
+TEXT = (DOCUMENTS / "reference" / "cli.md").read_text()
+PAGES = [*sorted(DOCUMENTS.rglob("*.md")), DOCUMENTS.parent / "README.md"]
 LINES = list(
     dict.fromkeys(
         line

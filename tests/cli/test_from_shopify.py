@@ -1,4 +1,4 @@
-"""docs/from-shopify.md is what a new user types, in this order, and what they see."""
+"""docs/howto/from-shopify.md is what a new user types, in this order, and what they see."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.console import Shell, environment_of, shows, steps
+from support.console import Shell, cron, environment_of, shows, steps
 
-PAGE = Path(__file__).parents[2] / "docs" / "from-shopify.md"
+PAGE = Path(__file__).parents[2] / "docs" / "howto" / "from-shopify.md"
 STEPS = list(steps(PAGE.read_text()))
 KAKACLO = Path(sys.executable).with_name("kakaclo")
 PORT = "8700"
@@ -54,20 +54,6 @@ def other_terminal(environment):
     for process in processes:
         process.kill()
         process.communicate()
-
-
-def cron(table, environment):
-    """Run the lines of a crontab once, with the variables that cron gives them; return their exit codes."""
-    lines = [line for line in table.splitlines() if line]
-    variables = dict(line.split("=", 1) for line in lines if re.match(r"\w+=", line))
-    kept = {name: environment[name] for name in ("HOME", "PATH", "PYTHONPATH")}
-    return [
-        subprocess.run(
-            ["/bin/sh", "-c", line.split(None, 5)[5]], env=kept | variables, check=False
-        ).returncode
-        for line in lines
-        if line[0] in "*0123456789"
-    ]
 
 
 @pytest.mark.timeout(300)

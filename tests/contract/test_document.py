@@ -168,4 +168,4 @@ async def test_the_sandbox_serves_the_endpoints_of_the_document_and_no_other(san
 
 
 def test_the_document_is_told_of_in_the_reference():
-    assert "(openapi.yaml)" in (ROOT / "docs" / "reference.md").read_text()
+    assert "(../openapi.yaml)" in (ROOT / "docs" / "reference" / "client.md").read_text()

@@ -9,7 +9,7 @@ from support.hostile_page import PAGE, render, rows_on_page
 
 def pytest_addoption(parser):
     parser.addoption(
-        "--write-faults", action="store_true", help="write docs/faults.md from what the tests see"
+        "--write-faults", action="store_true", help="write docs/reference/faults.md from what the tests see"
     )
 
 

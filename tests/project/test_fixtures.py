@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
 import textwrap
-from pathlib import Path
 
 import pytest
 
@@ -188,17 +186,3 @@ def test_the_environment_is_restored_and_a_place_for_the_token_put_aside(pyteste
         "no:asyncio",
     )
     assert "2 passed" in output
-
-
-@pytest.mark.process
-def test_the_recipe_for_a_test_client_runs_as_it_stands(tmp_path):
-    text = (Path(__file__).parents[2] / "docs/testing.md").read_text()
-    files = re.findall(r"^```python\n# (\w+\.py)\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-    assert [name for name, _ in files] == ["app.py", "test_app.py"]
-    for name, code in files:
-        (tmp_path / name).write_text(code)
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:asyncio"]
-    done = subprocess.run(
-        [*command, "--rootdir", tmp_path], capture_output=True, text=True, check=False, cwd=tmp_path
-    )
-    assert "1 passed" in done.stdout, done.stdout + done.stderr

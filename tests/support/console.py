@@ -38,9 +38,14 @@ def steps(text: str) -> Iterator[Step]:
         if title:
             yield Step(output=body, file=title)
         elif kind == "console":
-            for part in re.split(r"^\$ ", body, flags=re.MULTILINE)[1:]:
-                command, _, output = part.partition("\n")
-                yield Step(command.partition("  # ")[0].rstrip(), output)
+            yield from typed(body)
+
+
+def typed(block: str) -> Iterator[Step]:
+    """Yield the commands of a console block; a backslash at the end of a line goes on with the next one."""
+    for part in re.split(r"^\$ ", block.replace("\\\n", ""), flags=re.MULTILINE)[1:]:
+        command, _, output = part.partition("\n")
+        yield Step(command.partition("  # ")[0].rstrip(), output)
 
 
 def plain(text: str) -> list[str]:
@@ -53,6 +58,20 @@ def shows(expected: str, printed: str) -> bool:
     """Tell whether a page shows what a command printed."""
     parts = [r"(?:.*\n)*" if line == "..." else f"{re.escape(line)}\n" for line in plain(expected)]
     return re.fullmatch("".join(parts), "".join(f"{line}\n" for line in plain(printed))) is not None
+
+
+def cron(table: str, environment: dict[str, str]) -> list[int]:
+    """Run the lines of a crontab once, with the variables that cron gives them; return their exit codes."""
+    lines = [line for line in table.splitlines() if line]
+    variables = dict(line.split("=", 1) for line in lines if re.match(r"\w+=", line))
+    kept = {name: environment[name] for name in ("HOME", "PATH", "PYTHONPATH")}
+    return [
+        subprocess.run(
+            ["/bin/sh", "-c", line.split(None, 5)[5]], env=kept | variables, check=False
+        ).returncode
+        for line in lines
+        if line[0] in "*0123456789"
+    ]
 
 
 class Shell:

@@ -1,4 +1,4 @@
-"""The page `docs/faults.md`: what comes out when an operation meets a fault, as the matrix has seen it."""
+"""The page `docs/reference/faults.md`: what comes out when an operation meets a fault, as the matrix has seen it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from support.calls import CALLS
 from support.hostile_faults import FAULTS
 
-PAGE = Path(__file__).parents[2] / "docs" / "faults.md"
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "faults.md"
 
 COLUMNS = {
     "a read": ({"read", "look-up"}, "all"),

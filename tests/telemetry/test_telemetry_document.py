@@ -1,4 +1,4 @@
-"""docs/telemetry.md: every block runs, and its tables have what is there."""
+"""docs/howto/telemetry.md: every block runs, and its tables have what is there."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from support.source import modules
 from kakaclo_async import Event, public
 from kakaclo_sync import Sandbox
 
-PAGE = (Path(__file__).parents[2] / "docs" / "telemetry.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs" / "howto" / "telemetry.md").read_text()
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 KAKACLO = Path(sys.executable).with_name("kakaclo")
 

@@ -99,7 +99,7 @@ class Ledger:
     ) -> str:
         """Make an order and pay for it; return its number, or the first of several.
 
-        Equal `custom_order_id`s make orders of their own: KakaClo does not say otherwise, and clients must expect it.
+        Equal custom order ids make orders of their own: KakaClo does not say otherwise, and clients must expect it.
 
         Raises:
             Refusal: A SKU is not available, or the balance is too low; nothing was changed.

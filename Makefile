@@ -20,7 +20,8 @@ endef
 .venv-demo/ready: pyproject.toml constraints.txt
 	$(NEW_ENOUGH)
 	$(PYTHON) -m venv .venv-demo
-	$(DEMO)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[cli]'
+	$(DEMO)/pip install --quiet --no-compile --disable-pip-version-check --constraint constraints.txt \
+		--editable '.[cli]'
 	touch $@
 
 .venv/ready: pyproject.toml constraints.txt

@@ -10,8 +10,9 @@ from contextlib import nullcontext, suppress
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import Enum
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import attrs
 from rich.cells import cell_len
@@ -203,12 +204,6 @@ _TYPER: Final = {
 
 _ERRNO: Final = re.compile(r"\[Errno -?\d+\] ((?:[^:'\[\]]|'(?! )){1,200})(?:: '[^']*')?")
 _REFUSED: Final = re.compile(r"Connect call failed \('([^']+)', (\d+)[^)]*\)")
-_MODELS: Final = (
-    "Address", "ChannelsRequest", "FreightQuote", "FreightRequest", "Item", "MaterialImage", "NewDesign", "NewOrder",
-    "NewRefund", "RefundItem",
-)  # fmt: skip
-_FIELD: Final = re.compile(rf"\b(?:{'|'.join(_MODELS)})\.(?=[a-z_])")
-_MODEL: Final = re.compile(rf"(at least one |the fields of )({'|'.join(_MODELS)})\b")
 _TYPE: Final = re.compile(rf"(must be |, not )(?:a |an )?({'|'.join(_PYTHON)})\b")
 _ERROR: Final = re.compile(r"\b(?:[A-Z]+[a-z0-9]*)+(?:Error|Exception|Interrupt)\b")
 
@@ -219,8 +214,26 @@ def in_plain_words(text: str) -> str:
         text = text.replace(said, told)
     text = _REFUSED.sub(r"nobody listens at \1:\2", _ERRNO.sub(r"\1", text))
     text = _TYPE.sub(lambda found: found[1] + _PYTHON[found[2]], text.replace("a value of type ", ""))
-    text = _MODEL.sub(lambda found: found[1] + words_of(found[2]), _FIELD.sub("", text))
+    field, model = _patterns()
+    text = model.sub(lambda found: found[1] + words_of(found[2]), field.sub("", text))
     return _ERROR.sub(lambda found: words_of(found[0]), text)
+
+
+@cache
+def _patterns() -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """Return what the fields of the models that check themselves look like, and these models where they are counted."""
+    import kakaclo_async
+
+    named: dict[str, list[str]] = {}
+    for name in kakaclo_async.__all__:
+        fields = cast(
+            "tuple[attrs.Attribute[object], ...]",
+            getattr(getattr(kakaclo_async, name), "__attrs_attrs__", ()),
+        )
+        if any(field.validator is not None for field in fields):
+            named[name] = [field.name for field in fields]
+    one = "|".join(rf"{name}\.(?=(?:{'|'.join(fields)})\b)" for name, fields in named.items())
+    return re.compile(rf"\b(?:{one})"), re.compile(rf"(at least one |the fields of )({'|'.join(named)})\b")
 
 
 def words_of(name: str) -> str:

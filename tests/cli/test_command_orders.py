@@ -302,6 +302,12 @@ def test_a_refund_that_takes_too_long_keeps_its_number(kakaclo, placed):
     assert json.loads(outcome.out)["refund_no"] in outcome.err
 
 
+@pytest.mark.parametrize("seconds", ["-1", "nan"])
+def test_a_wait_that_cannot_be_is_refused_before_the_refund_is_asked_for(kakaclo, hosted, placed, seconds):
+    assert kakaclo("orders", "refund", placed, "--wait", seconds).code == 2
+    assert not hosted.sandbox.ledger.refunds
+
+
 def test_more_than_was_bought_is_not_refunded(kakaclo, placed, two_countries):
     outcome = kakaclo("orders", "refund", placed, "--sku", f"{two_countries[0]}:4")
     assert outcome.code == 2

@@ -1,6 +1,7 @@
-# Every target builds .venv by itself if it is missing. PYTHON chooses the interpreter (3.11 or newer).
+# Every target builds what it runs in if that is missing: `demo` a small .venv-demo, all others .venv. PYTHON chooses the interpreter (3.11 or newer).
 PYTHON ?= $(firstword $(shell command -v python3.11 python3.12 python3.13 python3))
 BIN := .venv/bin
+DEMO := .venv-demo/bin
 # They say nothing new of the coverage, and take their time: they run without it.
 CAMPAIGNS := $(addprefix tests/,cancel faults fuzz load model)
 FUZZ_SEED ?= $(shell date +%s)
@@ -12,16 +13,27 @@ FUZZ_SECONDS ?= 600
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
+define NEW_ENOUGH
+$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "kakaclo needs Python 3.11 or newer")'
+endef
+
+.venv-demo/ready: pyproject.toml constraints.txt
+	$(NEW_ENOUGH)
+	$(PYTHON) -m venv .venv-demo
+	$(DEMO)/pip install --quiet --no-compile --disable-pip-version-check --constraint constraints.txt \
+		--editable '.[cli]'
+	touch $@
+
 .venv/ready: pyproject.toml constraints.txt
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "kakaclo needs Python 3.11 or newer")'
+	$(NEW_ENOUGH)
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --upgrade 'pip>=25.1'
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[all]' \
-		--group test --group lint --group bench --group docs
+		--group test --group examples --group lint --group bench --group docs
 	touch $@
 
-demo: .venv/ready  ## mirror, freight, order and refund against a local KakaClo
-	$(BIN)/kakaclo demo
+demo: .venv-demo/ready  ## mirror, freight, order and refund against a local KakaClo
+	$(DEMO)/kakaclo demo
 
 quick: .venv/ready  ## the tests that need no process, no server and no coverage, in under a minute
 	$(BIN)/pytest -q -n auto -o asyncio_debug=false -m 'not process and not long and not slow'
@@ -81,4 +93,4 @@ lock: .venv/ready  ## write down the versions that .venv holds now
 	$(BIN)/pip freeze --exclude-editable > constraints.txt
 
 clean:  ## remove whatever these targets make
-	rm -rf .venv site dist build htmlcov .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-demo site dist build htmlcov .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis

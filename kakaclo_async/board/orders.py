@@ -12,14 +12,18 @@ from kakaclo_async.board.guard import Refused
 from kakaclo_async.errors import InvalidRequest, KakaCloError
 from kakaclo_async.models.freight import Item
 from kakaclo_async.models.refund import RefundReason
+from kakaclo_async.ordering.orders import read_order
+from kakaclo_async.resources.orders.check import cost_of
+from kakaclo_async.sending import sender_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from decimal import Decimal
 
     from kakaclo_async.board.desk import Desk
     from kakaclo_async.client import KakaClo
     from kakaclo_async.models.order import Order
-    from kakaclo_async.ordering import Journal
+    from kakaclo_async.ordering import Entry, Journal
 
 _PER_PAGE = 50
 
@@ -100,7 +104,11 @@ class OrderPages:
         reason = given.get("reason") or RefundReason.OTHER.value
         plan = await kk.refunds.plan(number, items, reason)
         form = self.desk.forms.offer(_Ask(number, items, reason))
-        return self.desk.page(request, "ask_refund.html", plan=plan, form=form, reason=reason)
+        balance = await _balance(kk)
+        then = None if balance is None or plan.amount is None else balance + plan.amount
+        return self.desk.page(
+            request, "ask_refund.html", plan=plan, form=form, reason=reason, balance=balance, then=then
+        )
 
     async def refund(self, request: web.Request) -> web.Response:
         """Ask KakaClo for the refund that was confirmed: the one that was shown, whatever else is sent."""
@@ -114,10 +122,13 @@ class OrderPages:
     async def ask_finish(self, request: web.Request) -> web.Response:
         """Show what finishing the journal may send, and ask."""
         self._may_write()
-        self._client()
         self._book()
+        kk, doubts = self._client(), await self._doubts()
+        cost, balance = await _most(kk, doubts), await _balance(kk)
         form = self.desk.forms.offer(_Finish())
-        return self.desk.page(request, "ask_finish.html", doubts=await self._doubts(), form=form)
+        return self.desk.page(
+            request, "ask_finish.html", doubts=doubts, form=form, cost=cost, balance=balance
+        )
 
     async def finish(self, request: web.Request) -> web.Response:
         """Finish the journal."""
@@ -126,7 +137,7 @@ class OrderPages:
         await self._book().finish(self._client())
         raise web.HTTPSeeOther("/doubts")
 
-    async def _doubts(self) -> object:
+    async def _doubts(self) -> tuple[Entry, ...] | str:
         """Return what is pending; a sentence where there is no journal that can be read."""
         if self.desk.journal is None:
             return "The board was started without a journal: give it one by --journal."
@@ -154,6 +165,25 @@ class OrderPages:
         if self.desk.journal is None:
             raise InvalidRequest("the board was started without a journal: give it one by --journal")
         return self.desk.journal
+
+
+async def _most(kk: KakaClo, doubts: tuple[Entry, ...] | str) -> Decimal | None:
+    """Return what the orders in doubt cost, should all be sent again; None where that is not known."""
+    if isinstance(doubts, str):
+        return None
+    try:
+        orders = [read_order(entry.payload) for entry in doubts if entry.kind == "order"]
+        return await cost_of(sender_of(kk), orders)
+    except KakaCloError:
+        return None
+
+
+async def _balance(kk: KakaClo) -> Decimal | None:
+    """Return the balance; None where it cannot be read, which keeps nobody from being asked."""
+    try:
+        return (await kk.payment.balance()).amount
+    except KakaCloError:
+        return None
 
 
 def _whole(given: Mapping[str, str], name: str, default: int, most: int) -> int:

@@ -31,9 +31,9 @@ from kakaclo_async.cli.command import (
 from kakaclo_async.cli.doctor import doctor
 from kakaclo_async.cli.export import export
 from kakaclo_async.cli.mirror import changes, mirror, status
-from kakaclo_async.cli.output import Result, Table, drop_stdout, one_line, show
+from kakaclo_async.cli.output import Result, Table, drop_stdout, in_plain_words, one_line, show
 from kakaclo_async.cli.sandbox import demo, sandbox
-from kakaclo_async.cli.shop import check, journal, sku_map, submit, tracking
+from kakaclo_async.cli.shop import check, pending, sku_map, submit, tracking
 from kakaclo_async.resources import V1
 from kakaclo_async.sending import sender_of
 
@@ -220,7 +220,7 @@ for placing in (
     tracking.tracking,
     orders_shown.show,
     orders.refund,
-    journal.pending,
+    pending.pending,
 ):
     group.command()(as_command(placing))
 group.command("map")(sku_map.map_skus)
@@ -241,7 +241,7 @@ def run(arguments: Sequence[str]) -> int:
         code = app(arguments or ["--help"], prog_name="kakaclo", standalone_mode=False) or 0
         sys.stdout.flush()  # raises here what would else be raised at the end of the process
     except typer.TyperException as error:
-        say(f"{one_line(error.format_message())} See kakaclo --help.")
+        say(f"{in_plain_words(one_line(error.format_message())).rstrip('.')}. See kakaclo --help.")
         return USAGE
     except (KakaCloError, KeyboardInterrupt, asyncio.CancelledError) as error:
         if isinstance(error, KakaCloError):

@@ -17,8 +17,8 @@ from kakaclo_async import (
     Product,
     StockLevel,
 )
-from kakaclo_async.cli.command import read_countries, read_items
 from kakaclo_async.cli.output import Result, Table
+from kakaclo_async.cli.values import read_countries, read_items, several_countries
 from kakaclo_async.codec import to_json
 
 
@@ -133,7 +133,9 @@ async def balance(kk: KakaClo) -> Result:
 async def freight(
     kk: KakaClo,
     items: Annotated[list[str], typer.Argument(metavar="SKU:QTY...", help="The cart.")],
-    to: Annotated[list[str], typer.Option(help="Countries: US,FR.", metavar="US,FR")],
+    to: Annotated[
+        list[str], typer.Option(help="Countries: US,FR.", metavar="US,FR", autocompletion=several_countries)
+    ],
 ) -> Result:
     """Quote the freight of a cart to one or more countries, for every channel type."""
     cart, countries = read_items(items), read_countries(to)

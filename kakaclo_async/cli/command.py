@@ -2,20 +2,19 @@
 
 import asyncio
 import inspect
-import re
+import logging
 import signal
 import sys
 import traceback
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Final, Literal, TypeVar
 
 import typer
 
-from kakaclo_async import Event, Item, KakaClo, RateLimit, Recording, Sent, token_from as find_token
-from kakaclo_async.cli.output import Result, drop_stdout, one_line, show
+from kakaclo_async import Event, KakaClo, RateLimit, Recording, Sent, token_from as find_token
+from kakaclo_async.cli.output import Result, drop_stdout, in_plain_words, one_line, show, words_of
 from kakaclo_async.codec.outgoing import sealed
 from kakaclo_async.config import MissingToken
 from kakaclo_async.errors import (
@@ -32,12 +31,10 @@ from kakaclo_async.errors import (
     ServerError,
     Unauthorized,
 )
-from kakaclo_async.models._checks import check_country
 
 T = TypeVar("T")
 
-WHOLE_NUMBER: Final = re.compile(r"[0-9]{1,16}")
-"""A quantity, the way that files and options write it: no sign, no blanks, no digits of other alphabets."""
+_log = logging.getLogger("kakaclo.cli")
 
 FAILED: Final = 1
 USAGE: Final = 2
@@ -84,14 +81,19 @@ def exit_code(error: BaseException) -> int:
 def sentence(error: BaseException) -> str:
     """Return one line that says what happened, with the notes that were added on the way."""
     notes: list[str] = getattr(error, "__notes__", [])
-    return one_line("; ".join([str(error), *notes])) or type(error).__name__
+    return in_plain_words(one_line("; ".join([str(error), *notes]))) or words_of(type(error).__name__)
 
 
 def fault(error: Exception) -> str:
-    """Return one line for an unexpected error, with the place where it was raised."""
+    """Return one line for an unexpected error, with the place where it was raised.
+
+    The log, which `-vv` shows, has all of it.
+    """
+    _log.debug("a fault of this package", exc_info=error)
     frames = traceback.extract_tb(error.__traceback__)
     place = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
-    return f"{type(error).__name__}: {sentence(error)}{place}; please report it"
+    told = f"{words_of(type(error).__name__)}: {sentence(error)}"
+    return f"a fault of kakaclo: {told}{place}; please report it, with what -vv tells"
 
 
 def say(text: str) -> None:
@@ -285,46 +287,3 @@ def run_async(job: Coroutine[object, object, T]) -> T:
         return await job
 
     return asyncio.run(cancellable())
-
-
-def read_items(texts: Iterable[str]) -> tuple[Item, ...]:
-    """Read `SKU:QTY` texts; a SKU alone is one piece.
-
-    Raises:
-        InvalidRequest: no SKU, or a quantity that is not a whole number above 0.
-    """
-    return tuple(map(_item, texts))
-
-
-def _item(text: str) -> Item:
-    sku, colon, quantity = text.partition(":")
-    if not sku.strip() or (colon and not WHOLE_NUMBER.fullmatch(quantity)):
-        raise InvalidRequest(f"{text!r} is not SKU:QTY, for example AMN00432_B_M:2")
-    return Item(sku, int(quantity) if colon else 1)
-
-
-def read_countries(texts: Iterable[str]) -> tuple[str, ...]:
-    """Read country codes, with or without commas between them, once each.
-
-    Raises:
-        InvalidRequest: one that is no code.
-    """
-    codes = [code for text in texts for code in text.split(",") if code.strip()]
-    return tuple(dict.fromkeys(map(check_country, codes)))
-
-
-def read_time(text: str, option: str) -> datetime:
-    """Read an ISO 8601 time.
-
-    Raises:
-        InvalidRequest: not such a time, or one without a time zone.
-    """
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise InvalidRequest(
-            f"{option} {text!r} is not an ISO 8601 time, for example 2024-05-01T00:00:00Z"
-        ) from None
-    if moment.tzinfo is None:
-        raise InvalidRequest(f"{option} {text!r} has no time zone: write {moment.isoformat()}Z if it is UTC")
-    return moment.astimezone(UTC)

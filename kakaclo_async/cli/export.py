@@ -13,7 +13,8 @@ from kakaclo_async import InvalidRequest
 from kakaclo_async.cli.command import run_async
 from kakaclo_async.cli.mirror import DB, DEFAULT_DB
 from kakaclo_async.cli.output import STDOUT, Result, Table, refuse_database, show
-from kakaclo_async.cli.shop.listings import explain_price, shops_file, show_listing
+from kakaclo_async.cli.shop.listings import SHOPS_FILES, explain_price, shops_file, show_listing
+from kakaclo_async.cli.values import country as country_codes, one_of
 
 _FOR_SHOPS = "For shops, with --for"
 
@@ -39,6 +40,7 @@ def export(  # noqa: PLR0917 - options, which typer gives by name
         typer.Option(
             help="Kind of file; by default as --out ends, or csv.",
             metavar="[csv|jsonl|parquet]",
+            autocompletion=one_of(["csv", "jsonl", "parquet"]),
             show_default=False,
         ),
     ] = None,
@@ -60,6 +62,7 @@ def export(  # noqa: PLR0917 - options, which typer gives by name
             "--for",
             help="Write the file that a shop reads instead.",
             metavar="[shopify|shopify-inventory|woocommerce|google]",
+            autocompletion=one_of(SHOPS_FILES),
             show_default=False,
             rich_help_panel=_FOR_SHOPS,
         ),
@@ -81,6 +84,7 @@ def export(  # noqa: PLR0917 - options, which typer gives by name
         typer.Option(
             help="Promise what lies in this country's warehouses alone.",
             metavar="CODE",
+            autocompletion=country_codes,
             rich_help_panel=_FOR_SHOPS,
         ),
     ] = None,

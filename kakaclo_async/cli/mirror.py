@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kakaclo_async import ConfigurationError, DatabaseAway, InvalidRequest, KakaClo, KakaCloError
-from kakaclo_async.cli.command import read_time, run_async, say
+from kakaclo_async.cli.command import run_async, say
 from kakaclo_async.cli.output import Result, Table, cell, show
 from kakaclo_async.cli.progress import Meter, progress
+from kakaclo_async.cli.values import country as country_codes, read_time
 from kakaclo_async.codec import to_json
 
 if TYPE_CHECKING:
@@ -179,7 +180,11 @@ def changes(
     ] = None,
     country: Annotated[
         str | None,
-        typer.Option(help="Stock in this country's warehouses alone, as it can be sold.", metavar="CODE"),
+        typer.Option(
+            help="Stock in this country's warehouses alone, as it can be sold.",
+            metavar="CODE",
+            autocompletion=country_codes,
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document per line.")] = False,
 ) -> None:

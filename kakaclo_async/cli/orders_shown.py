@@ -17,9 +17,9 @@ from kakaclo_async import (
     Order,
     OrderStatus,
 )
-from kakaclo_async.cli.command import read_time
 from kakaclo_async.cli.output import Result, Table
 from kakaclo_async.cli.progress import progress
+from kakaclo_async.cli.values import read_time, status as statuses
 from kakaclo_async.resources.orders.reads import by_number
 
 
@@ -75,7 +75,11 @@ async def list_orders(
     ] = None,
     status: Annotated[
         list[str] | None,
-        typer.Option(help=f"Only this status: {', '.join(OrderStatus)}; may be repeated.", metavar="STATUS"),
+        typer.Option(
+            help=f"Only this status: {', '.join(OrderStatus)}; may be repeated.",
+            metavar="STATUS",
+            autocompletion=statuses,
+        ),
     ] = None,
 ) -> Result:
     """List orders, the newest first: 250 in a request."""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from contextlib import nullcontext, suppress
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import Enum
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import attrs
 from rich.cells import cell_len
@@ -165,6 +167,78 @@ def _member(value: Enum) -> str:
         return value
     name = value.name.lower().replace("_", " ")
     return name if name != "unknown" else f"unknown {value.value}"
+
+
+_PYTHON: Final = {
+    "str": "a text", "int": "a number", "float": "a fraction", "bool": "yes or no", "dict": "an object",
+    "list": "a list", "tuple": "a list", "NoneType": "nothing",
+}  # fmt: skip
+"""How people call the types of values."""
+
+_SAID: Final = {
+    "pass token=, or set KAKACLO_TOKEN": "give --token-from, or set KAKACLO_TOKEN",
+    "say allow_http=True (--allow-http)": "say --allow-http",
+    "look at refunds.of before asking again": "look at it with kakaclo orders show before you ask again",
+    "see refunds.of": "see kakaclo orders show",
+    "call wait again": "look again later",
+    "within max_wait=": "within ",
+    "raise max_wait, send fewer requests, or use kk.bulk()": "send fewer requests, or try again later",
+    "; for SOCKS give a session with a connector for it": "",
+    "base_url must": "--base-url must",
+    "per_second must": "--rate must",
+    "timeout must": "--timeout must",
+    "proxy must": "--proxy must",
+    "ssl: the certificates": "--ca-file: the certificates",
+    "warehouse_code": "--warehouse",
+}
+"""What this package's texts for programs say, and what people at a command line can do instead."""
+
+_TYPER: Final = {
+    "Value error, ": "",
+    "Input should be a valid integer, unable to parse string as an integer": "it must be a whole number",
+    "Input should be a valid number, unable to parse string as a number": "it must be a number",
+    "Input should be greater than or equal to": "it must be at least",
+    "Input should be less than or equal to": "it must be at most",
+}
+"""The same for the texts of the library that reads the command line."""
+
+_ERRNO: Final = re.compile(r"\[Errno -?\d+\] ((?:[^:'\[\]]|'(?! )){1,200})(?:: '[^']*')?")
+_REFUSED: Final = re.compile(r"Connect call failed \('([^']+)', (\d+)[^)]*\)")
+_TYPE: Final = re.compile(rf"(must be |, not )(?:a |an )?({'|'.join(_PYTHON)})\b")
+_ERROR: Final = re.compile(r"\b(?:[A-Z]+[a-z0-9]*)+(?:Error|Exception|Interrupt)\b")
+
+
+def in_plain_words(text: str) -> str:
+    """Return a message without the words of programmers: classes, types, arguments and methods."""
+    for said, told in (_SAID | _TYPER).items():
+        text = text.replace(said, told)
+    text = _REFUSED.sub(r"nobody listens at \1:\2", _ERRNO.sub(r"\1", text))
+    text = _TYPE.sub(lambda found: found[1] + _PYTHON[found[2]], text.replace("a value of type ", ""))
+    field, model = _patterns()
+    text = model.sub(lambda found: found[1] + words_of(found[2]), field.sub("", text))
+    return _ERROR.sub(lambda found: words_of(found[0]), text)
+
+
+@cache
+def _patterns() -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """Return what the fields of the models that check themselves look like, and these models where they are counted."""
+    import kakaclo_async
+
+    named: dict[str, list[str]] = {}
+    for name in kakaclo_async.__all__:
+        fields = cast(
+            "tuple[attrs.Attribute[object], ...]",
+            getattr(getattr(kakaclo_async, name), "__attrs_attrs__", ()),
+        )
+        if any(field.validator is not None for field in fields):
+            named[name] = [field.name for field in fields]
+    one = "|".join(rf"{name}\.(?=(?:{'|'.join(fields)})\b)" for name, fields in named.items())
+    return re.compile(rf"\b(?:{one})"), re.compile(rf"(at least one |the fields of )({'|'.join(named)})\b")
+
+
+def words_of(name: str) -> str:
+    """Return the name of a class as words: "client closed"."""
+    return " ".join(re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+", name)).lower()
 
 
 def one_line(text: str) -> str:

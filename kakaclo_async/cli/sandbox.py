@@ -25,6 +25,7 @@ from kakaclo_async import (
     RateLimit,
     RefundStatus,
 )
+from kakaclo_async.cli import values
 from kakaclo_async.cli.catalog import freight_table
 from kakaclo_async.cli.command import FAILED, run_async, say
 from kakaclo_async.cli.orders_shown import order_tables
@@ -76,13 +77,14 @@ def sandbox(
         float, typer.Option(help="Seconds by which searches trail what happened.", min=0)
     ] = 300.0,
     moving: Annotated[
-        str, typer.Option(help="How the catalog changes by itself: still, calm, busy or backdated.")
+        str, typer.Option(help="How it moves: still, calm, busy or backdated.", autocompletion=values.moving)
     ] = "still",
     faults: Annotated[
         list[str] | None,
         typer.Option(
             metavar="SET|KIND=PROBABILITY",
             help="What goes wrong: flaky, slow, overloaded, garbled, or a kind of fault, such as reset_after=0.01.",
+            autocompletion=values.faults,
         ),
     ] = None,
     log: Annotated[bool, typer.Option("--log", help="Write a line for each request on stderr.")] = False,
@@ -90,7 +92,10 @@ def sandbox(
     settings: Annotated[
         list[str] | None,
         typer.Option(
-            "--set", metavar="NAME=VALUE", help="Any other setting of Sandbox, such as page_size=20."
+            "--set",
+            metavar="NAME=VALUE",
+            help="Any other setting of the sandbox, such as page_size=20.",
+            autocompletion=values.settings,
         ),
     ] = None,
 ) -> None:
@@ -101,14 +106,8 @@ def sandbox(
     """
     if not speed > 0:
         raise ConfigurationError(f"--speed must be more than 0, not {speed:g}")
-    options = {
-        "products": products,
-        "port": port,
-        "host": host,
-        "speed": speed,
-        "seed": seed,
-        "index_lag": index_lag,
-    }
+    options = {"products": products, "port": port, "host": host, "speed": speed, "seed": seed}
+    options["index_lag"] = index_lag
     local = _sandbox(options | _rates(moving), settings or [])
     _add_faults(local, faults or [])
     if log:

@@ -129,7 +129,7 @@ def _read_field(
         if field.validator is not None:
             cast("Callable[..., object]", field.validator)(object.__new__(make), field, converted)
     except (ValueError, TypeError) as error:
-        told = _told(error, make)
+        told = _without_name(_told(error, make), f"{make.__name__}.{field.name} ")
     else:
         return found
     raise Unreadable(((), told))
@@ -143,6 +143,12 @@ def _is_simple(kind: object) -> bool:
 def _told(error: Exception, kind: type) -> str:
     """Return what an error of this package says; others may repeat the value."""
     return str(error) if isinstance(error, Travels) else f"this is nothing that {kind.__name__} can hold"
+
+
+def _without_name(told: str, name: str) -> str:
+    """Return what is wrong with a field, without its name: the path says it."""
+    rest = told.removeprefix(name)
+    return rest if rest == told or rest.startswith(("'", '"')) else f"it {rest}"
 
 
 def hook_of(kind: object) -> Hook:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 
 import pytest
 
@@ -32,7 +33,8 @@ async def test_a_refund_is_asked_for_once_and_as_it_was_shown(shown, writer):
     path = f"/orders/{shown.waiting_id}/refund"
     status, page = await writer.get(f"{path}?whole=yes&reason=Out+Of+Stock")
     assert status == 200
-    assert f"{shown.sandbox.ledger.orders[shown.waiting_id].final:f}" in page
+    amount, balance = shown.sandbox.ledger.orders[shown.waiting_id].final, shown.sandbox.ledger.balance
+    assert all(f"{money:f}" in page for money in (amount, balance, balance + amount))
     assert len(shown.sandbox.ledger.refunds) == 1, "nothing before the answer"
     form = form_of(page)
 
@@ -75,6 +77,9 @@ async def test_finish_settles_what_was_in_doubt_after_a_question(shown, writer):
     status, page = await writer.get("/doubts/finish")
     assert status == 200
     assert "SHOP-3" in page
+    before = shown.sandbox.ledger.balance
+    [cost] = re.findall(r"costs at most <strong>([\d.]+) USD", page)
+    assert f"{before:f} USD" in page
     assert len(await shown.journal.pending()) == 1
 
     status, page = await writer.post("/doubts/finish", form=form_of(page))
@@ -82,5 +87,5 @@ async def test_finish_settles_what_was_in_doubt_after_a_question(shown, writer):
     assert status == 200
     assert "Nothing is in doubt" in page
     assert await Journal(shown.journal_url).pending() == ()
-    placed = [entry.custom_order_id for entry in shown.sandbox.journal]
-    assert placed.count("SHOP-3") == 1
+    placed = [entry.paid for entry in shown.sandbox.journal if entry.custom_order_id == "SHOP-3"]
+    assert placed == [Decimal(cost)]

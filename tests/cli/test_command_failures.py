@@ -61,7 +61,7 @@ def test_an_error_is_one_line_whatever_the_server_says():
 
 
 def test_an_error_without_words_is_called_by_its_name():
-    assert sentence(ClientClosed()) == "ClientClosed"
+    assert sentence(ClientClosed()) == "client closed"
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ def test_a_fault_of_this_package_says_where_it_happened(kakaclo, settings):
     settings.setattr("kakaclo_async.cli.catalog.Table", lambda *_: 1 / 0)
     outcome = kakaclo("balance")
     assert outcome.code == 1
-    assert outcome.err.startswith("error: ZeroDivisionError: division by zero at ")
+    assert outcome.err.startswith("error: a fault of kakaclo: zero division error: division by zero at ")
     assert outcome.err.count("\n") == 1
 
 

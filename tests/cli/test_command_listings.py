@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from support.sample_mirror import FILES, RULE, add_sample, empty_mirror
 
-from kakaclo_async.cli.shop.listings import _SHOPS_FILES
+from kakaclo_async.cli.shop.listings import SHOPS_FILES
 from kakaclo_async.shop import PriceRule, listed, listing_rows
 from kakaclo_async.shop.outgoing.targets import TARGETS
 
@@ -55,15 +55,15 @@ def test_shopifys_products_are_the_expected_ones_cell_for_cell(sample, kakaclo):
 
 
 def test_every_shop_that_is_known_has_a_file_of_its_own_name():
-    assert _SHOPS_FILES.keys() == TARGETS.keys()
-    assert len(set(_SHOPS_FILES.values())) == len(TARGETS)
+    assert SHOPS_FILES.keys() == TARGETS.keys()
+    assert len(set(SHOPS_FILES.values())) == len(TARGETS)
 
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_json_tells_what_each_file_holds(target, sample, kakaclo):
     report = json.loads(kakaclo("export", "--for", target, "--json", *LINK).out)
 
-    assert report["file"] == _SHOPS_FILES[target]
+    assert report["file"] == SHOPS_FILES[target]
     assert report["rows"] == len(read(report["file"], TARGETS[target].delimiter)) > 0
     assert report["unknown"] == []
 

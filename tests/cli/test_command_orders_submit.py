@@ -207,6 +207,7 @@ def test_a_run_that_ends_in_the_middle_is_finished_by_the_next_without_doubles(
         "orders",
         "submit",
         str(path),
+        "--yes",
         "--quiet-time",
         "0.2",
     ]

@@ -230,7 +230,7 @@ def smallest_files(most):
 def test_a_disk_that_fills_up_in_the_middle_costs_no_second_order(run, hosted, file, journal_file):
     path = file(60)
 
-    full = run("orders", "submit", path, preexec_fn=smallest_files(45_000))
+    full = run("orders", "submit", "--yes", path, preexec_fn=smallest_files(45_000))
 
     sent = placed(hosted)
     assert 0 < len(sent) < 60
@@ -247,7 +247,7 @@ def test_a_disk_that_fills_up_in_the_middle_costs_no_second_order(run, hosted, f
             "UPDATE kakaclo_write SET held_until = held_until - 999, sent_until = sent_until - 999"
         )
         connection.commit()
-    again = run("orders", "submit", path, "--quiet-time", "0.1")
+    again = run("orders", "submit", "--yes", path, "--quiet-time", "0.1")
     assert again.returncode == 0, again.stderr
     assert count_placed(hosted) == 60
 
@@ -264,7 +264,7 @@ def test_results_that_find_no_room_are_told_on_stderr(run, hosted, file, tmp_pat
         "    if self._whole > 400: raise OSError(28, 'No space left on device')\n"
         "    plain(self, row)\n"
         "ResultFile._append = append\n"
-        "main(['orders', 'submit', sys.argv[1]])\n"
+        "main(['orders', 'submit', '--yes', sys.argv[1]])\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", script, str(path)],
@@ -295,7 +295,7 @@ def test_a_closed_stdout_does_not_hide_what_was_placed(run, hosted, file, argume
     reader, writer = os.pipe()
     os.close(reader)
 
-    done = run("orders", "submit", file(3), *arguments, stdout=writer)
+    done = run("orders", "submit", "--yes", file(3), *arguments, stdout=writer)
 
     os.close(writer)
     sent = placed(hosted)
@@ -338,7 +338,7 @@ def test_a_full_stdout_does_not_hide_the_number_of_one_order(run, hosted, sku):
 @pytest.mark.process
 def test_a_reader_of_stderr_that_goes_ends_no_run(run, hosted, file):
     path = file(20)
-    script = f"{KAKACLO} orders submit {path} 2>&1 >/dev/null | head -c 1 >/dev/null; exit 0"
+    script = f"{KAKACLO} orders submit --yes {path} 2>&1 >/dev/null | head -c 1 >/dev/null; exit 0"
     subprocess.run(
         ["/bin/sh", "-c", script],
         env={**os.environ, "KAKACLO_TOKEN": TOKEN, "KAKACLO_BASE_URL": hosted.sandbox.url,

@@ -217,7 +217,7 @@ def test_a_yes_at_the_terminal_places_the_order(on_a_terminal, sku):
     code, shown = on_a_terminal("orders", "create", "--sku", f"{sku}:1", *address, typed="yes\n")
     text = CODES.sub("", shown)
     assert code == 0
-    assert text.index("Expedited") < text.index("Place this order of 1 pieces") < text.index("Order")
+    assert text.index("Expedited") < text.index("Place this order of 1 piece by") < text.index("Order")
 
 
 def test_ctrl_c_at_the_terminal_places_nothing(on_a_terminal, sku):

@@ -90,7 +90,7 @@ def test_a_stdout_that_takes_nothing_is_told_in_a_sentence(shell, stream, why, v
 def test_a_stderr_that_takes_nothing_changes_neither_result_nor_code(shell, stream, orders, hosted):
     assert shell(f"kakaclo nosuch {stream}")[0] == 2
     assert shell(f"kakaclo orders show 1 {stream}")[0] == 3
-    code, out, _ = shell(f"kakaclo orders submit orders.csv {stream}")
+    code, out, _ = shell(f"kakaclo orders submit --yes orders.csv {stream}")
     assert code == 0
     assert out.split()[:2] == ["Orders", "3"]
     assert results(orders) == placed(hosted)
@@ -98,7 +98,7 @@ def test_a_stderr_that_takes_nothing_changes_neither_result_nor_code(shell, stre
 
 @pytest.mark.parametrize("streams", ["<&- >&- 2>&-", "<&- >/dev/full 2>/dev/full", ">/dev/full 2>&1"])
 def test_with_no_stream_left_the_orders_are_placed_and_their_results_written(shell, streams, orders, hosted):
-    assert shell(f"kakaclo orders submit orders.csv {streams}")[0] == 1
+    assert shell(f"kakaclo orders submit --yes orders.csv {streams}")[0] == 1
     assert len(placed(hosted)) == 3
     assert results(orders) == placed(hosted)
 
@@ -110,7 +110,7 @@ def test_no_file_of_ours_takes_the_place_of_a_closed_stream(shell, tmp_path):
 
 
 def test_results_on_a_full_disk_stop_it_before_anything_is_sent(shell, orders, hosted):
-    code, _, err = shell("kakaclo orders submit orders.csv --results /dev/full")
+    code, _, err = shell("kakaclo orders submit --yes orders.csv --results /dev/full")
     assert (code, placed(hosted)) == (2, {})
     said = "error: /dev/full cannot be written: No space left on device; name another file with --results"
     assert err.splitlines()[-1] == said
@@ -118,9 +118,9 @@ def test_results_on_a_full_disk_stop_it_before_anything_is_sent(shell, orders, h
 
 
 def test_a_device_or_a_pipe_takes_results_as_they_come(shell, orders, hosted, tmp_path):
-    assert shell("kakaclo orders submit orders.csv --results /dev/null")[0] == 0
+    assert shell("kakaclo orders submit --yes orders.csv --results /dev/null")[0] == 0
     os.mkfifo(tmp_path / "pipe")
-    code, out, _ = shell("kakaclo orders submit orders.csv --results pipe >said & cat pipe; wait $!")
+    code, out, _ = shell("kakaclo orders submit --yes orders.csv --results pipe >said & cat pipe; wait $!")
     rows = list(csv.DictReader(out.splitlines()))
     assert code == 0
     assert {row["custom_order_id"]: row["order_id"] for row in rows} == placed(hosted)
@@ -131,10 +131,10 @@ def test_a_device_or_a_pipe_takes_results_as_they_come(shell, orders, hosted, tm
 def test_orders_come_from_standard_input(shell, orders, hosted, tmp_path):
     code, out, _ = shell("kakaclo orders check - --json < orders.csv")
     assert (code, len(json.loads(out)["orders"])) == (0, 3)
-    code, _, err = shell("cat orders.csv | kakaclo orders submit -")
+    code, _, err = shell("cat orders.csv | kakaclo orders submit --yes -")
     assert (code, len(placed(hosted))) == (0, 3), err
     assert results(orders) == placed(hosted)
-    code, _, err = shell("kakaclo orders submit - <&-")
+    code, _, err = shell("kakaclo orders submit --yes - <&-")
     assert code == 2
     assert "standard input cannot be read: it has no header" in err
 
@@ -169,13 +169,13 @@ def test_a_terminal_that_tells_no_width_shows_everything(hosted):
 
 
 def test_a_home_that_cannot_be_written_is_refused_before_anything_is_sent(shell, orders, hosted):
-    code, _, err = shell("kakaclo orders submit orders.csv", HOME="/proc/nobody")
+    code, _, err = shell("kakaclo orders submit --yes orders.csv", HOME="/proc/nobody")
     assert (code, placed(hosted)) == (2, {})
     assert "give --journal" in err
 
 
 def test_a_folder_that_is_gone_is_told_in_a_sentence(shell, tmp_path):
-    for command in ("export --out x.csv --what skus", "mirror", "orders submit orders.csv"):
+    for command in ("export --out x.csv --what skus", "mirror", "orders submit --yes orders.csv"):
         (tmp_path / "gone").mkdir()
         code, _, err = shell(f"cd gone; rmdir ../gone; kakaclo {command}")
         assert code == 2

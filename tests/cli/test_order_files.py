@@ -11,7 +11,7 @@ from hypothesis import given, strategies as st
 from support.shop_files import ADDRESS, OWN, OWN_ORDER, read, table
 
 from kakaclo_async import InvalidRequest
-from kakaclo_async.cli.command import read_items
+from kakaclo_async.cli.values import read_items
 from kakaclo_async.shop import read_orders
 
 

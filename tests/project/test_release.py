@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -63,3 +65,32 @@ def test_importing_a_package_loads_no_extra(package: str) -> None:
     code = f"import sys, {package}; print([name for name in {extras!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def commands(target: str) -> str:
+    """Return what make would run for a target, were nothing there."""
+    shown = subprocess.run(
+        ["make", "--dry-run", "--always-make", target], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return shown.stdout.replace("\\\n", " ")
+
+
+@pytest.mark.process
+@pytest.mark.skipif(shutil.which("make") is None, reason="no make")
+def test_the_demo_of_a_clone_installs_what_the_first_command_of_the_readme_does() -> None:
+    first, second, *_ = re.findall(r"^\$ (.+)$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    [extras] = re.findall(r"^pip install 'kakaclo(\[[a-z,]+\])'$", first)
+    shown = commands("demo")
+    assert f"--editable '.{extras}'" in shown
+    assert re.search(rf"/{second}$", shown, re.MULTILINE)
+    assert "--group" not in shown
+    assert ".venv/" not in shown
+
+
+@pytest.mark.process
+@pytest.mark.skipif(shutil.which("make") is None, reason="no make")
+def test_the_whole_environment_has_every_group_and_ci_those_that_tests_need() -> None:
+    groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
+    assert set(re.findall(r"--group (\w+)", commands("quick"))) == set(groups)
+    in_ci = re.findall(r"pyproject\.toml:(\w+)", (ROOT / ".ci/test-wheel").read_text())
+    assert set(in_ci) == {"test", "examples"}

@@ -73,9 +73,7 @@ def test_amazon_sends_what_is_left_to_ship():
         f"{prefix}4-0000004": {M: 1},
     }
     assert reasons(found) == {5: "nothing to ship: its quantity is 0"}
-    assert problems(found) == [
-        (7, "address.recipient", "Address.recipient takes at most 32 characters, not 38")
-    ]
+    assert problems(found) == [(7, "address.recipient", "it takes at most 32 characters, not 38")]
     last = found.orders[-1].order
     assert last.address.street2 == "Unit 5"
     assert last.channel_type == "Standard"

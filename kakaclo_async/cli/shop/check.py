@@ -19,8 +19,6 @@ from kakaclo_async import (
     InvalidRequest,
     KakaClo,
     KakaCloError,
-    OrderCheck,
-    StockLevel,
 )
 from kakaclo_async.cli.output import Result, Table
 from kakaclo_async.cli.progress import progress
@@ -33,7 +31,8 @@ from kakaclo_async.cli.shop.journal import (
     placed_orders,
     taken_back,
 )
-from kakaclo_async.cli.shop.judging import judge_all
+from kakaclo_async.cli.shop.judging import Priced, judge_all
+from kakaclo_async.cli.values import one_of
 from kakaclo_async.shop import OrderFile, read_orders
 from kakaclo_async.shop.incoming.order_file import FileNote, FileOrder, FileProblem, LeftOut
 
@@ -61,6 +60,7 @@ Channels = Annotated[
     typer.Option(
         help="Send a shipping service of the shop's by this channel type; may be repeated. All else is Standard.",
         metavar="SERVICE=TYPE",
+        autocompletion=one_of(ChannelType, after="="),
     ),
 ]
 
@@ -170,8 +170,8 @@ async def look(kk: KakaClo, found: OrderFile, journal: str | None, quiet_time: f
         problems += await taken_back(kk, found, known)
     news = unplaced(found, known)
     problems += news.problems
-    priced, balance = await _price(kk, news.orders)
-    problems += _troubles(priced, balance)
+    priced, balance = await price(kk, news.orders)
+    problems += troubles(priced, balance)
     problems.sort(key=lambda problem: problem.line)
     left_out = sorted([*found.left_out, *news.left_out], key=lambda entry: entry.line)
     total = sum((order_check.total or Decimal(0) for _, order_check, _ in priced), Decimal(0))
@@ -184,22 +184,29 @@ async def look(kk: KakaClo, found: OrderFile, journal: str | None, quiet_time: f
     )
     if found.dialect == OWN and found.problems:
         sys.stderr.write("submit places none of these orders before the problems of the file are put right\n")
-    counts = Counter(problem.order for problem in problems)
-    prices = [
-        (entry.line, entry.custom_order_id, *_prices(order_check), counts[entry.custom_order_id])
-        for entry, order_check, _ in priced
-    ]
-    columns = ("Line", "Custom id", "Items", "Freight", "Total", "Problems")
     summary = Table(("Orders", str(len(priced))), [("Total", total), ("Balance", balance)])
     return Result(
         data={**told.to_dict(), "total": total, "balance": balance},
-        tables=(*((Table(columns, prices),) if prices else ()), *told_tables(told), summary),
+        tables=(*((price_table(priced, problems),) if priced else ()), *told_tables(told), summary),
         errors=tuple(KakaCloError(str(entry)) for entry in (*held(found, known), *problems)),
     )
 
 
-def _prices(order_check: OrderCheck) -> tuple[Decimal | None, ...]:
-    return order_check.sub_total, order_check.freight, order_check.total
+def price_table(priced: Iterable[Priced], problems: Iterable[FileProblem]) -> Table:
+    """Return the table of what each order costs."""
+    counts = Counter(problem.order for problem in problems)
+    rows = [
+        (
+            entry.line,
+            entry.custom_order_id,
+            cost.sub_total,
+            cost.freight,
+            cost.total,
+            counts[entry.custom_order_id],
+        )
+        for entry, cost, _ in priced
+    ]
+    return Table(("Line", "Custom id", "Items", "Freight", "Total", "Problems"), rows)
 
 
 def held(found: OrderFile, known: Mapping[str, Placed]) -> list[LeftOut]:
@@ -249,10 +256,7 @@ def unplaced(found: OrderFile, known: Mapping[str, Placed]) -> News:
     return News(orders=tuple(orders), left_out=tuple(left_out), problems=tuple(problems), notes=tuple(notes))
 
 
-_Priced = tuple[FileOrder, OrderCheck, Mapping[str, StockLevel]]
-
-
-async def _price(kk: KakaClo, entries: Sequence[FileOrder]) -> tuple[list[_Priced], Decimal | None]:
+async def price(kk: KakaClo, entries: Sequence[FileOrder]) -> tuple[list[Priced], Decimal | None]:
     """Check all orders together, in as few requests as they allow; return the balance, too."""
     skus = list(dict.fromkeys(item.sku for entry in entries for item in entry.order.items))
     bulk = kk.bulk()
@@ -266,7 +270,7 @@ async def _price(kk: KakaClo, entries: Sequence[FileOrder]) -> tuple[list[_Price
     return judge_all(entries, products, stocks, quotes), balance
 
 
-def _troubles(priced: Iterable[_Priced], balance: Decimal | None) -> Iterator[FileProblem]:
+def troubles(priced: Iterable[Priced], balance: Decimal | None) -> Iterator[FileProblem]:
     """Yield what each order meets, and what those before it in the file leave it of stock and balance."""
     wanted = Counter[str]()
     spent = Decimal(0)

@@ -1,4 +1,4 @@
-"""The journal of a shop's orders: where it is, what it and KakaClo know of a file's orders; `orders pending`."""
+"""The journal of a shop's orders: where it is, what it and KakaClo know of a file's orders."""
 
 import json
 import re
@@ -12,7 +12,6 @@ import typer
 from platformdirs import user_data_path
 
 from kakaclo_async import ConfigurationError, Item, KakaClo, KakaCloError, NewOrder, Order, RefundState
-from kakaclo_async.cli.output import Result, Table
 from kakaclo_async.cli.shop.elsewhere import (
     LOOK_BACK_DAYS,
     look_back,
@@ -45,7 +44,7 @@ JournalUrl = Annotated[
 QuietTime = Annotated[
     float,
     typer.Option(
-        help="Seconds after which an order that does not show up was not placed.", metavar="SECONDS"
+        help="Seconds after which an order that does not show up was not placed.", metavar="SECONDS", min=0
     ),
 ]
 
@@ -150,41 +149,6 @@ async def open_journal(
             tell(f"new journal in {where.path() if where.is_sqlite else where}: {news}")
         return book, False
     return book, True
-
-
-async def pending(
-    kk: KakaClo,
-    *,
-    journal: JournalUrl = None,
-    settle: Annotated[
-        bool, typer.Option("--settle", help="First search KakaClo, and record what was placed.")
-    ] = False,
-    finish: Annotated[
-        bool, typer.Option("--finish", help="Settle, and then send again what KakaClo did not get.")
-    ] = False,
-    quiet_time: QuietTime = 600.0,
-) -> Result:
-    """List the writes of a journal that are not done: being sent, of unknown outcome, or not executed."""
-    book, _ = await open_journal(kk, journal, quiet_time, make=False, is_needed=True)
-    if finish:
-        entries = await book.finish(kk)
-    else:
-        entries = await (book.settle(kk) if settle else book.pending())
-    rows = [_facts(entry) for entry in entries]
-    columns = ("Kind", "Id", "Status", "Since", "Can be settled", "Attempts", "Why")
-    return Result(data=rows, tables=(Table(columns, [row.values() for row in rows]),))
-
-
-def _facts(entry: "Entry") -> dict[str, object]:
-    return {
-        "kind": entry.kind,
-        "id": entry.key,
-        "status": entry.status,
-        "since": entry.sent_from,
-        "settles_at": entry.settles_at,
-        "attempts": entry.attempts,
-        "why": entry.why,
-    }
 
 
 async def placed_orders(

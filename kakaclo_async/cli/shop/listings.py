@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from kakaclo_async.shop import ListingReport
 
 
-_SHOPS_FILES = {
+SHOPS_FILES = {
     "shopify": "shopify_products.csv",
     "shopify-inventory": "shopify_inventory.csv",
     "woocommerce": "woocommerce_products.csv",
@@ -31,14 +31,14 @@ def shops_file(target: str, out: Path | None, read: Iterable[Path | str | None],
     Raises:
         InvalidRequest: it is one that is read, or belongs to a database; or no such shop is known.
     """
-    if target not in _SHOPS_FILES:
-        raise InvalidRequest(f"--for must be one of {', '.join(_SHOPS_FILES)}, not {target!r}")
+    if target not in SHOPS_FILES:
+        raise InvalidRequest(f"--for must be one of {', '.join(SHOPS_FILES)}, not {target!r}")
     if out is not None and out == STDOUT:
         if as_json:
             raise InvalidRequest("--json tells about a file: give --out a file instead of -")
         return STDOUT
     try:
-        path = (out or Path()) / _SHOPS_FILES[target] if out is None or out.is_dir() else out
+        path = (out or Path()) / SHOPS_FILES[target] if out is None or out.is_dir() else out
         for other in read:
             if isinstance(other, Path) and path.exists() and other.exists() and path.samefile(other):
                 raise InvalidRequest(f"--out {path} is a file that is read for it: name another one")

@@ -14,7 +14,7 @@ from typing import Final, Self
 import attrs
 
 from kakaclo_async import InvalidRequest
-from kakaclo_async.cli.output import refuse_database
+from kakaclo_async.cli.output import in_plain_words, refuse_database
 
 PLACED: Final = "placed"
 UNKNOWN: Final = "unknown"
@@ -33,7 +33,7 @@ class ResultLine:
     custom_order_id: str
     result: str
     order_id: str | None = None
-    reason: str | None = None
+    reason: str | None = attrs.field(default=None, converter=attrs.converters.optional(in_plain_words))
     order_ids: tuple[str, ...] = ()
 
 

@@ -3,6 +3,7 @@
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Container, Iterable, Mapping, Sequence
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Final
@@ -18,6 +19,7 @@ from kakaclo_async import (
 )
 from kakaclo_async.cli.command import sentence
 from kakaclo_async.cli.output import Result, Table
+from kakaclo_async.cli.shop.asking import Yes, ask, costs, counted, for_sum, must_be_able_to_ask
 from kakaclo_async.cli.shop.check import (
     OWN,
     Channels,
@@ -29,8 +31,11 @@ from kakaclo_async.cli.shop.check import (
     SkuMapFile,
     held,
     look,
+    price,
+    price_table,
     read_file,
     told_tables,
+    troubles,
     unplaced,
 )
 from kakaclo_async.cli.shop.journal import (
@@ -80,8 +85,12 @@ async def submit(
         ),
     ] = None,
     quiet_time: QuietTime = 600.0,
+    yes: Yes = False,
 ) -> Result:
     """Place all orders of a file that are due, each exactly once: after a crash, run it again to place the rest.
+
+    They are paid from the balance at once, so it shows what each costs, and what the balance will be, and asks first.
+    With --yes it asks neither you nor KakaClo for prices.
 
     It reads exports of Shopify, Amazon, eBay, Etsy, TikTok Shop and WooCommerce as they are. What is not due, or has a
     problem, is listed and not sent.
@@ -97,6 +106,7 @@ async def submit(
     name = "orders" if file == Path("-") else file.stem
     target = results or file.with_name(f"{name}.results.csv")
     if not dry_run:
+        must_be_able_to_ask(sure=yes)
         refuse_other_files(target, file, None if journal is None else journal_url(journal))
     found = read_file(
         file, sku_map=sku_map, phone=phone, ioss=ioss, prefix=prefix, older_than=older_than, channel=channel
@@ -109,11 +119,11 @@ async def submit(
         return Result(
             data=data, tables=(), errors=tuple(InvalidRequest(str(entry)) for entry in found.problems)
         )
-    return await _submit_file(kk, found, target, journal, quiet_time)
+    return await _submit_file(kk, found, target, journal, quiet_time, sure=yes)
 
 
 async def _submit_file(
-    kk: KakaClo, found: OrderFile, target: Path, journal: str | None, quiet_time: float
+    kk: KakaClo, found: OrderFile, target: Path, journal: str | None, quiet_time: float, *, sure: bool
 ) -> Result:
     header = found.header or ("line",)
     rows = {row.line: row.cells if found.header else (str(row.line),) for row in found.rows}
@@ -122,6 +132,8 @@ async def _submit_file(
         known = await placed_orders(kk, found, book, is_there=is_there, write=True)
         news = unplaced(found, known)
         problems = [*found.problems, *await taken_back(kk, found, known)]
+        if news.orders and not sure:
+            await _ask_for(kk, news.orders)
         lines = {line.custom_order_id: line for line in _known_lines(found, known)}
         before = set(lines)
         for entry in found.orders:
@@ -133,6 +145,21 @@ async def _submit_file(
     in_order = [lines[entry.custom_order_id] for entry in found.orders]
     waiting = held(found, known)
     return _submitted(attrs.evolve(found, problems=tuple(problems)), in_order, trouble, file, before, waiting)
+
+
+async def _ask_for(kk: KakaClo, orders: Sequence[FileOrder]) -> None:
+    priced, balance = await price(kk, orders)
+    doubts = list(troubles(priced, balance))
+    totals = [cost.total for _, cost, _ in priced]
+    known = sum(filter(None, totals), Decimal(0))
+    notes = [f"{entry}" for entry in doubts]
+    if unknown := totals.count(None):
+        notes.insert(0, f"{unknown} of {len(totals)} orders have no price: they come on top of the total")
+    ask(
+        f"Place {counted(len(orders), 'order')} {for_sum(known)}",
+        (price_table(priced, doubts), costs({"Total": known}, balance)),
+        notes,
+    )
 
 
 def _known_lines(found: OrderFile, known: Mapping[str, Placed]) -> Iterable[ResultLine]:

@@ -8,11 +8,11 @@ import attrs
 import typer
 
 from kakaclo_async import InvalidRequest, KakaClo, KakaCloError
-from kakaclo_async.cli.command import read_time
 from kakaclo_async.cli.output import STDOUT, Result, Table, one_line, print_table
 from kakaclo_async.cli.progress import progress
 from kakaclo_async.cli.shop.check import Prefix, SkuMapFile
 from kakaclo_async.cli.shop.journal import JournalUrl, open_journal
+from kakaclo_async.cli.values import one_of, read_time
 
 if TYPE_CHECKING:
     from kakaclo_async.shop import TrackingReport
@@ -32,7 +32,15 @@ async def tracking(
     kk: KakaClo,
     context: typer.Context,
     *,
-    target: Annotated[str, typer.Option("--for", help=f"For whom: {', '.join(_FILES)}.", metavar="TARGET")],
+    target: Annotated[
+        str,
+        typer.Option(
+            "--for",
+            help=f"For whom: {', '.join(_FILES)}.",
+            metavar="TARGET",
+            autocompletion=one_of(_FILES),
+        ),
+    ],
     since: Annotated[
         str | None,
         typer.Option(

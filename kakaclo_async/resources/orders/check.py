@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING, cast
 import attrs
 
 from kakaclo_async.models.address_checks import address_problems
-from kakaclo_async.models.freight import ChannelType, OrderCheck, OrderProblem
+from kakaclo_async.models.freight import ChannelType, FreightQuote, FreightRequest, OrderCheck, OrderProblem
 from kakaclo_async.models.new_order import NewOrder
 from kakaclo_async.models.product import ON_SALE
+from kakaclo_async.resources.freight import Freight
+from kakaclo_async.resources.products import Products
 from kakaclo_async.travel import read
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from kakaclo_async.models.freight import FreightQuote
     from kakaclo_async.models.product import Product, Sku, StockLevel
+    from kakaclo_async.sending import Sender
 
 
 def read_order(document: Mapping[str, object]) -> tuple[NewOrder | None, tuple[OrderProblem, ...]]:
@@ -106,6 +108,31 @@ def price_order(order: NewOrder, products: Iterable[Product], quote: FreightQuot
         quote=quote,
         freight=None if option is None else option.estimated_freight,
     )
+
+
+async def cost_of(sender: Sender, orders: Sequence[NewOrder]) -> Decimal | None:
+    """Return what some orders will cost together, in US dollars; None when a part of it is not known.
+
+    `GET /v1/product/products` and `POST /v2/order/orders/channel/automationSplit`
+
+    Args:
+        sender: asks.
+        orders: as they are to be placed.
+
+    Raises:
+        KakaCloError: KakaClo could not be asked for the products.
+    """
+    skus = list(dict.fromkeys(item.sku for order in orders for item in order.items))
+    products = await Products(sender).get_many(skus=skus) if skus else ()
+    carts = [FreightRequest(order.items, order.address.country) for order in orders]
+    quotes = await Freight(sender).quote_many(carts, on_error="collect")
+    total = Decimal(0)
+    for order, quote in zip(orders, quotes, strict=True):
+        cost = price_order(order, products, quote if isinstance(quote, FreightQuote) else None).total
+        if cost is None:
+            return None
+        total += cost
+    return total
 
 
 def _sku_problems(

@@ -32,15 +32,16 @@ def read_order(document: Mapping[str, object]) -> tuple[NewOrder | None, tuple[O
     return order, tuple(OrderProblem(path, text) for path, text in problems)
 
 
-def undeliverable(document: Mapping[str, object], but: Iterable[OrderProblem]) -> Iterator[OrderProblem]:
+def undeliverable(document: object, but: Iterable[OrderProblem]) -> Iterator[OrderProblem]:
     """Yield why nobody can deliver to the address of plain data that breaks limits: where nothing else is said of it.
 
     Args:
-        document: by the names of `NewOrder`.
+        document: by the names of `NewOrder`; perhaps no mapping at all, when it came from outside.
         but: what was said.
     """
     named = {problem.field for problem in but}
-    address = document.get("address")
+    fields = cast("Mapping[str, object]", document) if isinstance(document, Mapping) else {}
+    address = fields.get("address")
     if isinstance(address, Mapping):
         for name, text in address_problems(cast("Mapping[str, object]", address)):
             if f"address.{name}" not in named:

@@ -21,6 +21,7 @@ from celery.signals import worker_process_init, worker_process_shutdown
 
 from kakaclo_sync import Journal, KakaClo, KakaCloError, OutcomeUnknown, RedisBucket
 
+PATIENCE = 5.0  # seconds that a process waits for an order in doubt, before it goes on with other tasks
 BROKER = os.environ.get("CELERY_BROKER_URL", "redis://127.0.0.1:6379/0")
 
 app = Celery("tasks", broker=BROKER, backend=os.environ.get("CELERY_RESULT_BACKEND", BROKER))
@@ -72,15 +73,15 @@ def quote(items: list[dict[str, object]], country: str) -> dict[str, object]:
     return client().freight.quote(items, country).to_dict()
 
 
-@app.task(base=Discreet, bind=True, max_retries=None)
+@app.task(base=Discreet, bind=True, max_retries=None, default_retry_delay=30)
 def place(self: Task, order: dict[str, object]) -> dict[str, object]:
     """Place an order; return it or the error as plain data, of which `KakaCloError.from_dict` makes an error again.
 
     The same order again, in any worker, is the same order: its `custom_order_id` tells.
     """
     try:
-        return client().orders.submit(order, journal=journal()).to_dict()
-    except OutcomeUnknown as unknown:  # the journal finds out
-        raise self.retry(exc=unknown, countdown=30) from unknown
+        return client().orders.submit(order, journal=journal(), timeout=PATIENCE).to_dict()
+    except OutcomeUnknown as unknown:  # the journal finds out, within the quiet time
+        raise self.retry(exc=unknown) from unknown
     except KakaCloError as error:  # with all its facts, of which Celery's JSON would keep the sentence only
         return error.to_dict()

@@ -32,6 +32,7 @@ def tell(**_):
 tasks.app.conf.broker_transport_options = dict.fromkeys(["data_folder_in", "data_folder_out"], "queue") | {
     "control_folder": "control", "polling_interval": 0.05,
 }
+tasks.PATIENCE = tasks.place.default_retry_delay = 0.5
 tasks.journal = lambda: Journal(os.environ["SHOP_JOURNAL"], lease=2)
 tasks.app.conf.worker_prefetch_multiplier = 4  # this broker is told of a finished task every other second only
 tasks.app.conf.worker_lost_wait = 0.2
@@ -149,6 +150,20 @@ def test_a_process_that_is_killed_while_it_sends_leaves_one_order_and_its_number
     assert created.id in sandbox.ledger.orders
     assert len(sandbox.journal) - before == 1
     assert "WorkerLostError" in tasks.worker.log.read_text()
+
+
+def test_an_order_in_doubt_is_tried_again_until_it_is_known_and_not_placed_again(tasks, sandbox, order):
+    before = len(sandbox.journal)
+    sandbox.index_lag = 3600  # no search finds it
+    sandbox.faults.add(Fault("reset_after", path=ORDERS, method="POST"))
+    result = tasks.place.delay(order | {"custom_order_id": "A-4"})
+    while (state := result.state) != "RETRY":
+        assert state == "PENDING"
+        time.sleep(0.01)
+    sandbox.index_lag = 0
+    created = CreatedOrder.from_dict(got(result))
+    assert created.id in sandbox.ledger.orders
+    assert len(sandbox.journal) - before == 1
 
 
 def test_no_log_shows_a_customer(tasks):

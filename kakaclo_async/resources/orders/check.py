@@ -13,7 +13,7 @@ from kakaclo_async.models.address_checks import address_problems
 from kakaclo_async.models.freight import ChannelType, OrderCheck, OrderProblem
 from kakaclo_async.models.new_order import NewOrder
 from kakaclo_async.models.product import ON_SALE
-from kakaclo_async.travel import read
+from kakaclo_async.travel import fields_of, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -40,8 +40,7 @@ def undeliverable(document: object, but: Iterable[OrderProblem]) -> Iterator[Ord
         but: what was said.
     """
     named = {problem.field for problem in but}
-    fields = cast("Mapping[str, object]", document) if isinstance(document, Mapping) else {}
-    address = fields.get("address")
+    address = (fields_of(document) or {}).get("address")
     if isinstance(address, Mapping):
         for name, text in address_problems(cast("Mapping[str, object]", address)):
             if f"address.{name}" not in named:

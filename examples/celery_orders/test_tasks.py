@@ -1,9 +1,12 @@
-"""Real workers against a local KakaClo, with a broker in a file: run `pytest` in this folder."""
+"""A real worker, a real Redis and a local KakaClo: run `pytest` in this folder, on a machine with `redis-server`."""
 
 from __future__ import annotations
 
+import gc
 import os
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -12,6 +15,9 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+import redis
+from redis.backoff import ConstantBackoff
+from redis.retry import Retry
 
 import kakaclo_sync
 from kakaclo_async import CreatedOrder, FreightQuote, KakaCloError, Rejected
@@ -19,7 +25,7 @@ from kakaclo_async.sandbox import Fault
 
 ORDERS = "/v2/order/orders"
 
-# The broker and the results are files. A worker that died holds its order for 2 seconds in place of 60.
+# What died holds its order for 2 seconds in place of 60, and what is in doubt is looked at twice a second.
 QUICK = """
 import os, pathlib, tasks
 from celery.signals import worker_process_init
@@ -29,12 +35,8 @@ from kakaclo_sync import Journal
 def tell(**_):
     pathlib.Path("process").write_text(str(os.getpid()))
 
-tasks.app.conf.broker_transport_options = dict.fromkeys(["data_folder_in", "data_folder_out"], "queue") | {
-    "control_folder": "control", "polling_interval": 0.05,
-}
 tasks.PATIENCE = tasks.place.default_retry_delay = 0.5
 tasks.journal = lambda: Journal(os.environ["SHOP_JOURNAL"], lease=2)
-tasks.app.conf.worker_prefetch_multiplier = 4  # this broker is told of a finished task every other second only
 tasks.app.conf.worker_lost_wait = 0.2
 app = tasks.app
 """
@@ -47,18 +49,31 @@ def sandbox():
 
 
 @pytest.fixture(scope="module")
-def tasks(sandbox, tmp_path_factory):
+def broker(tmp_path_factory):
+    program = shutil.which("redis-server") or pytest.skip("redis-server is not installed")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
+    server = subprocess.Popen(command, cwd=tmp_path_factory.mktemp("redis"), stdout=subprocess.DEVNULL)
+    url = f"redis://127.0.0.1:{port}/0"
+    with redis.Redis.from_url(url, retry=Retry(ConstantBackoff(0.1), 100)) as client:
+        client.ping()
+    yield url
+    server.terminate()
+    server.wait()
+
+
+@pytest.fixture(scope="module")
+def tasks(sandbox, broker, tmp_path_factory):
     """The module, in a shop that has a worker with one process."""
     folder = tmp_path_factory.mktemp("shop")
     (folder / "quick.py").write_text(QUICK)
-    for name in ("queue", "results"):
-        (folder / name).mkdir()
     settings = {
         "KAKACLO_BASE_URL": sandbox.url,
         "KAKACLO_TOKEN": sandbox.token,
         "SHOP_JOURNAL": f"sqlite:///{folder}/orders.db",
-        "CELERY_BROKER_URL": "filesystem://",
-        "CELERY_RESULT_BACKEND": f"file://{folder}/results",
+        "CELERY_BROKER_URL": broker,
     }
     with pytest.MonkeyPatch.context() as patch:
         for name, value in settings.items():
@@ -68,6 +83,7 @@ def tasks(sandbox, tmp_path_factory):
         tasks = import_module("quick").tasks
         with working(folder, str(Path(__file__).parent)) as tasks.worker:
             yield tasks
+        gc.collect()  # results take their leave of Redis, which must be there
 
 
 @contextmanager
@@ -99,7 +115,7 @@ def working(folder, source):
 
 
 def got(result):
-    return result.get(timeout=60, interval=0.05)
+    return result.get(timeout=60)
 
 
 @pytest.fixture
@@ -144,6 +160,7 @@ def test_a_process_that_is_killed_while_it_sends_leaves_one_order_and_its_number
     sandbox.faults.add(Fault("silence", path=ORDERS, method="POST"))
     result = tasks.place.delay(order | {"custom_order_id": "A-3"})
     while len(sandbox.journal) == before:  # placed, and the worker waits for the answer
+        assert tasks.worker.poll() is None
         time.sleep(0.01)
     os.kill(int(Path("process").read_text()), signal.SIGKILL)
     created = CreatedOrder.from_dict(got(result))
@@ -158,7 +175,7 @@ def test_an_order_in_doubt_is_tried_again_until_it_is_known_and_not_placed_again
     sandbox.faults.add(Fault("reset_after", path=ORDERS, method="POST"))
     result = tasks.place.delay(order | {"custom_order_id": "A-4"})
     while (state := result.state) != "RETRY":
-        assert state == "PENDING"
+        assert (state, tasks.worker.poll()) == ("PENDING", None)
         time.sleep(0.01)
     sandbox.index_lag = 0
     created = CreatedOrder.from_dict(got(result))

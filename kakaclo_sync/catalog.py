@@ -25,6 +25,7 @@ from kakaclo_sync._proxy import BlockingProxy, blocking, iterating, waiting
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator
+    from datetime import timedelta
     from types import TracebackType
 
     from kakaclo_sync.client import KakaClo
@@ -49,7 +50,9 @@ class Mirror(BlockingProxy[catalog.Mirror]):
         url: `sqlite:///catalog.db` or `postgresql://user:password@host/name`.
         progress: called with the report so far after each page, on the client's thread.
         concurrency: windows read at once, 1 to 16; None: by latency and rate.
-        now: tells the time, aware.
+        keep_changes: how long a change is kept in the table `change`; None: for ever.
+        most_gone: the share of all products that is believed to be gone at once; above it none is marked.
+        now: tells the time, aware, until an answer has shown KakaClo's own clock.
         sleep: waits some seconds, between the cycles of `follow`, on the client's thread: an async function.
 
     Raises:
@@ -63,11 +66,20 @@ class Mirror(BlockingProxy[catalog.Mirror]):
         *,
         progress: Callable[[MirrorReport], object] | None = None,
         concurrency: int | None = None,
+        keep_changes: timedelta | None = None,
+        most_gone: float = 0.05,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
         make = partial(
-            catalog.Mirror, url=url, progress=progress, concurrency=concurrency, now=now, sleep=sleep
+            catalog.Mirror,
+            url=url,
+            progress=progress,
+            concurrency=concurrency,
+            keep_changes=keep_changes,
+            most_gone=most_gone,
+            now=now,
+            sleep=sleep,
         )
         super().__init__(kk._bridge, kk._path_to(make))  # noqa: SLF001 - the package's own
         self._target()  # a URL that cannot work is refused here, not by the first call

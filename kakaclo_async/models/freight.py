@@ -271,7 +271,7 @@ class OrderProblem(Shown):
     """Something that keeps an order from being placed.
 
     Attributes:
-        field: where: "address.phone", "items[0].quantity", "channel_type", "balance".
+        field: where: "address.phone", "items[0].quantity", "channel_type", "balance"; empty: the order as a whole.
         text: what is wrong, and with which SKU; never an address.
     """
 
@@ -279,7 +279,7 @@ class OrderProblem(Shown):
     text: str
 
     def __str__(self) -> str:
-        return f"{self.field}: {self.text}"
+        return f"{self.field}: {self.text}" if self.field else self.text
 
 
 @attrs.frozen(kw_only=True)

@@ -115,7 +115,28 @@ async def test_a_refund_takes_lines_of_plain_data(kk, sandbox, order):
     assert (await kk.refunds.plan(created.id, [line.to_dict() for line in lines])).refund.order_items == lines
 
 
-async def test_what_is_neither_a_model_nor_plain_data_is_refused(kk, sandbox):
-    with pytest.raises(InvalidRequest, match="it must be the fields of NewOrder, not a value of type int"):
-        await kk.orders.create(5)
+NO_MODEL = ["x", 5, None, [["sku", "A"]], True]
+"""What the body of a web request may be in place of an object, or of a list of lines."""
+
+
+REFUNDS = ("request", "plan")  # without lines they are about the whole order
+
+
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [(name, given) for name in NAMES for given in NO_MODEL if given is not None or name not in REFUNDS],
+)
+async def test_what_is_neither_a_model_nor_plain_data_is_refused(kk, sandbox, tmp_path, name, given):
+    call, _ = calls(kk, Journal(f"sqlite:///{tmp_path}/orders.db"))[name]
+    before, after = (call.args[:1], call.args[2:]) if name in REFUNDS else ((), call.args[1:])
+    with pytest.raises(InvalidRequest):
+        await call.func(*before, given, *after, **call.keywords)
+    assert sandbox.requests.total() == 0
+
+
+@pytest.mark.parametrize("given", NO_MODEL, ids=repr)
+async def test_a_check_finds_that_it_was_given_no_order(kk, sandbox, given):
+    [problem] = (await kk.orders.check(given)).problems
+    assert problem.field == ""
+    assert str(problem).startswith("it must be the fields of NewOrder, not ")
     assert sandbox.requests.total() == 0

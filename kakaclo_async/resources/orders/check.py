@@ -15,7 +15,7 @@ from kakaclo_async.models.new_order import NewOrder
 from kakaclo_async.models.product import ON_SALE
 from kakaclo_async.resources.freight import Freight
 from kakaclo_async.resources.products import Products
-from kakaclo_async.travel import read
+from kakaclo_async.travel import fields_of, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -34,15 +34,15 @@ def read_order(document: Mapping[str, object]) -> tuple[NewOrder | None, tuple[O
     return order, tuple(OrderProblem(path, text) for path, text in problems)
 
 
-def undeliverable(document: Mapping[str, object], but: Iterable[OrderProblem]) -> Iterator[OrderProblem]:
+def undeliverable(document: object, but: Iterable[OrderProblem]) -> Iterator[OrderProblem]:
     """Yield why nobody can deliver to the address of plain data that breaks limits: where nothing else is said of it.
 
     Args:
-        document: by the names of `NewOrder`.
+        document: by the names of `NewOrder`; perhaps no mapping at all, when it came from outside.
         but: what was said.
     """
     named = {problem.field for problem in but}
-    address = document.get("address")
+    address = (fields_of(document) or {}).get("address")
     if isinstance(address, Mapping):
         for name, text in address_problems(cast("Mapping[str, object]", address)):
             if f"address.{name}" not in named:

@@ -1,0 +1,1 @@
+"""The shop: an app and its project in one."""

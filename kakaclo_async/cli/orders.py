@@ -28,6 +28,7 @@ from kakaclo_async.cli.shop.asking import (
     Yes,
     ask,
     balance_of,
+    can_ask,
     costs,
     counted,
     for_sum,
@@ -205,8 +206,9 @@ async def refund(
 ) -> Result:
     """Request the refund of an order or of a part of it, before it ships; it shows what should come back, and asks."""
     items = read_items(sku) if sku else None
-    must_be_able_to_ask(sure=yes)
-    if not yes:
+    if items is None:
+        must_be_able_to_ask(sure=yes)
+    if not yes and can_ask():
         await _ask_back(kk, await kk.refunds.plan(order_id, items, reason, remark))
     number = await kk.refunds.request(order_id, items, reason, remark)
     status, error = (None, None) if wait is None else await _settled(kk, order_id, number, wait)

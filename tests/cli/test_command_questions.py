@@ -1,4 +1,4 @@
-"""What spends money, or has it returned, shows the sum and the balance and asks; where nobody can answer it needs --yes."""
+"""What spends money, or has it returned, shows the sum and the balance and asks, where somebody can answer."""
 
 from __future__ import annotations
 
@@ -97,15 +97,32 @@ def test_every_command_that_asks_is_tried_here():
     assert set(asking()) == set(CALLS)
 
 
-@pytest.mark.parametrize("words", CALLS, ids=" ".join)
-def test_without_a_terminal_it_needs_a_yes_and_sends_nothing_without(kakaclo, sandbox, file, words):
-    file("A")
+@pytest.mark.parametrize("words", [("orders", "create"), ("orders", "refund")], ids=" ".join)
+def test_without_a_terminal_it_needs_a_yes_and_sends_nothing_without(kakaclo, sandbox, words):
     outcome = kakaclo(*words, *CALLS[words], sure=False)
     assert outcome.code == 2
     assert (
         outcome.err == "error: cannot ask for confirmation without a terminal: pass --yes; nothing was sent\n"
     )
     assert sandbox.requests.total() == 0
+
+
+def test_a_file_is_submitted_without_a_terminal_as_timetables_do(kakaclo, sandbox, file):
+    outcome = kakaclo("orders", "submit", file("A"), sure=False)
+    assert (outcome.code, "[y/N]" in outcome.err) == (0, False)
+    assert len(sandbox.journal) == 1
+
+
+def test_what_is_lost_is_sent_again_without_a_terminal(kakaclo, hosted, lost):
+    outcome = kakaclo(*lost, sure=False)
+    assert (outcome.code, "[y/N]" in outcome.err) == (0, False)
+    assert len(hosted.sandbox.journal) == 1
+
+
+def test_the_refund_of_a_part_needs_no_terminal(kakaclo, hosted, placed, two_countries):
+    outcome = kakaclo("orders", "refund", placed, "--sku", f"{two_countries[0]}:2", sure=False)
+    assert (outcome.code, "[y/N]" in outcome.err) == (0, False)
+    assert len(hosted.sandbox.ledger.refunds) == 1
 
 
 @pytest.mark.parametrize(("typed", "orders"), [("y\n", 1), ("YES\n", 1), ("n\n", 0), ("\n", 0), ("", 0)])

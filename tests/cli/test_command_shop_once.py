@@ -35,7 +35,7 @@ def together(shop, *commands):
 
 
 def submitting(file, *more, **options):
-    return ("orders", "submit", "--yes", file, "--quiet-time", "1", "--timeout", "5", *more), options
+    return ("orders", "submit", file, "--quiet-time", "1", "--timeout", "5", *more), options
 
 
 def test_an_export_from_two_folders_is_placed_once(shop):
@@ -121,14 +121,7 @@ def just_placed(shop):
 def start_waiting(shop, file, seconds):
     """Submit it with a new journal, against no sandbox, until it waits."""
     process = shop.start(
-        "orders",
-        "submit",
-        "--yes",
-        file,
-        "--quiet-time",
-        seconds,
-        user="two",
-        KAKACLO_TEST_ENVIRONMENT="test",
+        "orders", "submit", file, "--quiet-time", seconds, user="two", KAKACLO_TEST_ENVIRONMENT="test"
     )
     while "nothing is sent before" not in process.stderr.readline():
         assert process.poll() is None
@@ -182,7 +175,7 @@ def test_no_step_is_a_bad_one_to_be_killed_at(shop, step):
 def test_an_answer_that_nobody_waits_for_any_more_is_found(shop):
     shop.hosted.call(shop.sandbox.faults.add, Fault("silence", times=3, **POST))
     one = shop.export("one", *NAMES)
-    process = shop.start("orders", "submit", "--yes", one, folder="one")
+    process = shop.start("orders", "submit", one, folder="one")
     while len(shop.counts()) < 3:
         assert process.poll() is None
     process.kill()

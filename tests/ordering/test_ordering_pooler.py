@@ -75,7 +75,7 @@ async def test_three_commands_that_submit_one_file_at_once_place_each_order_once
     for number in range(3):
         file = tmp_path / f"orders{number}.csv"
         file.write_text("\n".join([header, *rows]))
-        command = [sys.executable, "-c", KAKACLO, "orders", "submit", str(file), "--yes", "--journal", pooled]
+        command = [sys.executable, "-c", KAKACLO, "orders", "submit", str(file), "--journal", pooled]
         commands.append(
             await asyncio.create_subprocess_exec(
                 *command, env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE

@@ -81,7 +81,7 @@ class Shop:
         return process.returncode, said
 
     def submit(self, file, *more, **options):
-        return self.run("orders", "submit", "--yes", file, *QUIET, *more, **options)
+        return self.run("orders", "submit", file, *QUIET, *more, **options)
 
     def submit_and_be_killed(self, file, chance, **options):
         """Submit, and be killed after the results were begun, some requests and a little more.
@@ -89,7 +89,7 @@ class Shop:
         Returns whether it was still running.
         """
         results = len(results_of(file))
-        process = self.start("orders", "submit", "--yes", file, *QUIET, **options)
+        process = self.start("orders", "submit", file, *QUIET, **options)
         while process.poll() is None and len(results_of(file)) == results:
             time.sleep(0.001)
         enough = self.sandbox.requests.total() + chance.randint(0, 6)

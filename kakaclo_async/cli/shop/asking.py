@@ -14,10 +14,15 @@ from kakaclo_async.cli.output import Table, one_line, print_table
 
 Yes = Annotated[
     bool,
-    typer.Option("--yes", "-y", help="Do it without asking; without a terminal it is needed."),
+    typer.Option("--yes", "-y", help="Do it without asking."),
 ]
 
 _MOST_NAMED = 20
+
+
+def can_ask() -> bool:
+    """Tell whether somebody can answer; a timetable that submits files has said yes by running the command."""
+    return sys.stdin.isatty()
 
 
 def must_be_able_to_ask(*, sure: bool) -> None:
@@ -26,7 +31,7 @@ def must_be_able_to_ask(*, sure: bool) -> None:
     Raises:
         InvalidRequest: it was not told `--yes`, and there is no terminal.
     """
-    if not sure and not sys.stdin.isatty():
+    if not sure and not can_ask():
         raise InvalidRequest("cannot ask for confirmation without a terminal: pass --yes; nothing was sent")
 
 

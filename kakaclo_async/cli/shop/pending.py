@@ -11,10 +11,10 @@ from kakaclo_async.cli.shop.asking import (
     Yes,
     ask,
     balance_of,
+    can_ask,
     costs,
     counted,
     for_sum,
-    must_be_able_to_ask,
     too_little,
 )
 from kakaclo_async.cli.shop.journal import JournalUrl, QuietTime, open_journal
@@ -40,13 +40,15 @@ async def pending(
 ) -> Result:
     """List the writes of a journal that are not done: being sent, of unknown outcome, or not executed.
 
-    --finish shows what it would send again, and what that costs, and asks first.
+    On a terminal, --finish shows what it would send again, and what that costs, and asks first.
     """
-    if finish:
-        must_be_able_to_ask(sure=yes)
     book, _ = await open_journal(kk, journal, quiet_time, make=False, is_needed=True)
     if finish:
-        entries = await book.finish(kk) if yes or await _ask_again(kk, book) else await book.pending()
+        entries = (
+            await book.finish(kk)
+            if yes or not can_ask() or await _ask_again(kk, book)
+            else await book.pending()
+        )
     else:
         entries = await (book.settle(kk) if settle else book.pending())
     rows = [_facts(entry) for entry in entries]

@@ -19,7 +19,7 @@ from kakaclo_async import (
 )
 from kakaclo_async.cli.command import sentence
 from kakaclo_async.cli.output import Result, Table
-from kakaclo_async.cli.shop.asking import Yes, ask, costs, counted, for_sum, must_be_able_to_ask
+from kakaclo_async.cli.shop.asking import Yes, ask, can_ask, costs, counted, for_sum
 from kakaclo_async.cli.shop.check import (
     OWN,
     Channels,
@@ -89,8 +89,8 @@ async def submit(
 ) -> Result:
     """Place all orders of a file that are due, each exactly once: after a crash, run it again to place the rest.
 
-    They are paid from the balance at once, so it shows what each costs, and what the balance will be, and asks first.
-    With --yes it asks neither you nor KakaClo for prices.
+    They are paid from the balance at once, so on a terminal it shows what each costs, and what the balance will be, and
+    asks first. With --yes, or without a terminal, it asks neither you nor KakaClo for prices.
 
     It reads exports of Shopify, Amazon, eBay, Etsy, TikTok Shop and WooCommerce as they are. What is not due, or has a
     problem, is listed and not sent.
@@ -106,7 +106,6 @@ async def submit(
     name = "orders" if file == Path("-") else file.stem
     target = results or file.with_name(f"{name}.results.csv")
     if not dry_run:
-        must_be_able_to_ask(sure=yes)
         refuse_other_files(target, file, None if journal is None else journal_url(journal))
     found = read_file(
         file, sku_map=sku_map, phone=phone, ioss=ioss, prefix=prefix, older_than=older_than, channel=channel
@@ -119,7 +118,7 @@ async def submit(
         return Result(
             data=data, tables=(), errors=tuple(InvalidRequest(str(entry)) for entry in found.problems)
         )
-    return await _submit_file(kk, found, target, journal, quiet_time, sure=yes)
+    return await _submit_file(kk, found, target, journal, quiet_time, sure=yes or not can_ask())
 
 
 async def _submit_file(

@@ -165,7 +165,7 @@ def put_products(
             for sku in product.sku_details
         }
         # One that lists no SKU keeps those that it has, and their sum.
-        shown = list(details.values()) or _left(skus_before.values(), product.spu)
+        shown = list(details.values()) or unlisted(skus_before.values(), {product.spu}, {})
         stock = sum(cast("int", row["stock"] or 0) for row in shown) if shown else product.stock
         row = product_row(product, stock=stock, seen_at=seen_at)
         old = before.get(product.spu)
@@ -301,11 +301,6 @@ def drop_changes(connection: Connection, until: datetime) -> None:
         connection.execute(delete(schema.change).where(_change.id <= last))
         dropped: Row = {"name": schema.DROPPED_UNTIL, "value": last}
         connection.execute(_upsert(schema.mirror_number, connection.dialect.name), [dropped])
-
-
-def _left(stored: Iterable[Row], spu: str) -> list[Row]:
-    """Return the stored SKUs of a product that are not gone."""
-    return [row for row in stored if row["spu"] == spu and row["gone_since"] is None]
 
 
 def _stock_held(connection: Connection, skus: Iterable[str]) -> dict[str, dict[str, int]]:

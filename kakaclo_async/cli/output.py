@@ -205,7 +205,7 @@ _TYPER: Final = {
 _ERRNO: Final = re.compile(r"\[Errno -?\d+\] ((?:[^:'\[\]]|'(?! )){1,200})(?:: '[^']*')?")
 _REFUSED: Final = re.compile(r"Connect call failed \('([^']+)', (\d+)[^)]*\)")
 _TYPE: Final = re.compile(rf"(must be |, not )(?:a |an )?({'|'.join(_PYTHON)})\b")
-_ERROR: Final = re.compile(r"\b(?:[A-Z]+[a-z0-9]*)+(?:Error|Exception|Interrupt)\b")
+_ERROR: Final = re.compile(r"\b[A-Z][A-Za-z0-9]*(?:Error|Exception|Interrupt)\b")
 
 
 def in_plain_words(text: str) -> str:

@@ -178,3 +178,11 @@ def test_every_model_that_checks_itself_loses_its_name():
 )
 def test_other_words(said, told):
     assert in_plain_words(said) == told
+
+
+@pytest.mark.parametrize(
+    "part", ["A", "Aa", "[Errno 2] ", "'", "Item.", "must be a ", "Connect call failed ('"]
+)
+def test_a_long_text_from_elsewhere_is_read_in_no_time(part):
+    """It may be KakaClo's, or a file's: one that is tried in every way would never end."""
+    assert len(in_plain_words(part * 5_000)) > 4_000

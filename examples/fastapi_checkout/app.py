@@ -17,7 +17,9 @@ from fastapi import Body, Depends, FastAPI, HTTPException, Request
 from fastapi.responses import JSONResponse
 
 from kakaclo_async import (
+    Conflict,
     CreatedOrder,
+    DeadlineExceeded,
     Family,
     FreightQuote,
     FreightRequest,
@@ -37,7 +39,9 @@ STATUSES: dict[type[KakaCloError], int] = {
     InvalidRequest: 422,  # the customer's mistake
     NotFound: 404,
     Rejected: 409,  # KakaClo says no: sold out, no balance
+    Conflict: 409,  # another order has this id
     RateLimited: 503,
+    DeadlineExceeded: 503,  # KakaClo is slow, or others use the permits: try again
     OutcomeUnknown: 202,  # send the same order again: the journal finds out
 }
 

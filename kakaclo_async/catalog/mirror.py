@@ -54,11 +54,21 @@ class _TrueClock:
         own, shown = self.own() - self._ahead, self._shown()
         return own if shown is None or shown - own < _CLOCKS_DIFFER else shown
 
+    @property
+    def is_known(self) -> bool:
+        """Whether an answer has shown KakaClo's clock."""
+        return self._shown() is not None
+
     def compare(self) -> None:
         """Note by how much the own clock is ahead, right after an answer."""
         if (shown := self._shown()) is not None:
             ahead = self.own() - shown
             self._ahead = ahead if abs(ahead) > _CLOCKS_DIFFER else timedelta(0)
+
+    def is_behind(self) -> bool:
+        """Whether the own clock is behind KakaClo's."""
+        shown = self._shown()
+        return shown is not None and shown - self.own() > _CLOCKS_DIFFER
 
     def _shown(self) -> datetime | None:
         seconds = self.server.now(loop_time=asyncio.get_running_loop().time(), wall_time=time.time())
@@ -263,6 +273,7 @@ class Mirror:
     async def _pull(
         self, run: Run, window: Window, since: datetime | None = None, until: datetime | None = None
     ) -> None:
+        is_guess = until is None and not self._clock.is_known
         try:
             await run.pull(window)
         except Rejected:
@@ -271,8 +282,13 @@ class Mirror:
             again = self._window(since, until)
             if again.end >= window.end - _CLOCKS_DIFFER:
                 raise
-            run.verifying = run.verifying and again.end
-            await run.pull(again)
+        else:
+            # A process's first answers tell the time; behind it, what is newest would not be met by any first run.
+            if not is_guess or not self._clock.is_behind():
+                return
+            again = self._window(since, until)
+        run.verifying = run.verifying and again.end
+        await run.pull(again)
 
     def _window(self, since: datetime | None, until: datetime | None) -> Window:
         now = self._clock()

@@ -17,6 +17,7 @@ from kakaclo_async.models.common import Page
 from kakaclo_async.models.custom import Design, DesignModel, DesignModelDetail, NewDesign
 from kakaclo_async.paging.listing import Listing, readable
 from kakaclo_async.protocol import Request, path, tolerant
+from kakaclo_async.resources._journal import checked
 from kakaclo_async.resources._lookup import check_number, look_up
 from kakaclo_async.resources.orders.requests import is_damaged, may_mean
 from kakaclo_async.resources.products import Products
@@ -170,7 +171,7 @@ class Custom:
         if journal is None:
             number = await send_design(self._sender, design, encode(design), patience=timeout)
         else:
-            number = await journal.once(self._sender, design, timeout=timeout)
+            number = await checked(journal).once(self._sender, design, timeout=timeout)
         try:
             added = await poll(
                 lambda: self._orderable(design.model_id, number),

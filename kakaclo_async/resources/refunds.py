@@ -27,7 +27,7 @@ from kakaclo_async.models.refund import (
 )
 from kakaclo_async.paging.listing import Listing, Unread
 from kakaclo_async.protocol import Request, path, tolerant
-from kakaclo_async.resources._journal import RefundRequest
+from kakaclo_async.resources._journal import RefundRequest, checked
 from kakaclo_async.resources._lookup import is_unlisted
 from kakaclo_async.resources.orders import Orders
 from kakaclo_async.resources.orders.placing import naming, without_remark
@@ -120,7 +120,7 @@ class Refunds:
         remark = sealed(remark)
         asked = _request(order_id, items, reason, remark, again)
         if journal is not None:
-            return await journal.once(self._sender, asked, timeout=timeout)
+            return await checked(journal).once(self._sender, asked, timeout=timeout)
         sender = self._sender.for_call()
         plan = await plan_refund(sender, asked)
         body = encode(plan.refund)

@@ -194,8 +194,7 @@ async def test_a_server_that_answers_for_the_future_does_not_make_it_read(shop, 
 async def test_a_clock_that_is_behind_is_put_right_by_the_first_answer(shop, mirror_of, db):
     sandbox, kk = shop
     slow = Mirror(kk, db.url, now=lambda: sandbox.now() - timedelta(hours=5))
-    await slow.run()
-    await slow.run()
+    await slow.run()  # the first of its process, as from a timetable
 
     assert sandbox.now() - (await slow.status()).products_until < timedelta(minutes=11)
 

@@ -140,3 +140,19 @@ async def test_a_check_finds_that_it_was_given_no_order(kk, sandbox, given):
     assert problem.field == ""
     assert str(problem).startswith("it must be the fields of NewOrder, not ")
     assert sandbox.requests.total() == 0
+
+
+async def test_the_address_of_a_journal_is_no_journal(kk, sandbox):
+    """Mirrors take an address, so people write one here as well; it may hold a password, and is not repeated."""
+    url = "postgresql://me:secret@host/orders"
+    order = NewOrder(address=ADDRESS, items=[Item("A", 1)], custom_order_id="shop-1")
+    calls = (
+        partial(kk.orders.submit, order, journal=url),
+        partial(kk.orders.family, "shop-1", journal=url),
+        partial(kk.refunds.request, "1000000371651", journal=url),
+    )
+    for call in calls:
+        with pytest.raises(InvalidRequest, match=r"journal must be a Journal, such as Journal\(") as caught:
+            await call()
+        assert "secret" not in str(caught.value)
+    assert sandbox.requests.total() == 0

@@ -7,6 +7,8 @@ from django.utils.deprecation import MiddlewareMixin
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from kakaclo_async import (
+    Conflict,
+    DeadlineExceeded,
     InvalidRequest,
     KakaCloError,
     NewOrder,
@@ -21,7 +23,9 @@ STATUSES: dict[type[KakaCloError], int] = {
     InvalidRequest: 422,  # the customer's mistake
     NotFound: 404,
     Rejected: 409,  # KakaClo says no: sold out, no balance
+    Conflict: 409,  # another order has this id
     RateLimited: 503,
+    DeadlineExceeded: 503,  # KakaClo is slow, or others use the permits: try again
     OutcomeUnknown: 202,  # send the same order again: the journal finds out
 }
 

@@ -12,6 +12,7 @@ from kakaclo_async.models.common import Number
 from kakaclo_async.models.family import Family
 from kakaclo_async.models.freight import Item, OrderCheck
 from kakaclo_async.models.new_order import CreatedOrder, NewOrder
+from kakaclo_async.resources._journal import checked
 from kakaclo_async.resources.freight import Freight
 from kakaclo_async.resources.orders.check import judge, read_order, undeliverable
 from kakaclo_async.resources.orders.placing import drop_quotes, place, with_custom_order_id
@@ -111,7 +112,7 @@ class Orders(OrderReads):
             raise given
         given, custom_order_id = with_custom_order_id(given)
         try:
-            number = await journal.once(self._sender, given, timeout=timeout)
+            number = await checked(journal).once(self._sender, given, timeout=timeout)
         finally:
             drop_quotes(self._sender, given.items)
         return CreatedOrder(str(number), custom_order_id, ids=Number.all_of(number))
@@ -178,7 +179,7 @@ class Orders(OrderReads):
         """
         check_code(custom_order_id, "custom_order_id")
         wanted = None if asked is None else as_list_of("Item", asked, Item)
-        known = None if journal is None else await journal.recall("order", custom_order_id)
+        known = None if journal is None else await checked(journal).recall("order", custom_order_id)
         if wanted is None and known is not None:
             wanted = known.items
         start = created_from or _no_later(custom_order_id, None if known is None else known.sent_from)

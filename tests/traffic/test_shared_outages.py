@@ -385,7 +385,7 @@ async def keep_calling(gates, shop, trouble, calls=300):
         await trouble()
         await asyncio.gather(*jobs)
     assert len(shop.arrivals) == len(gates) * calls + shop.refused
-    assert shop.refused <= len(gates) * calls * 0.1
+    assert shop.refused <= len(gates) * calls * 0.3  # without a common bucket two of three would be
     assert not any(map(is_alone, gates))
 
 

@@ -158,7 +158,13 @@ def test_a_journal_that_has_sent_an_order_waits_no_more(shop, just_placed):
     assert shop.counts() == dict.fromkeys(["#0", *NAMES, "#9", "#10"], 1)
 
 
-@pytest.mark.parametrize("step", STEPS)
+OFTEN = {"the intent is written", "the answer is there", "half a result is written"}
+"""The steps that each run of the tests tries; the others take minutes."""
+
+
+@pytest.mark.parametrize(
+    "step", [pytest.param(step, marks=() if step in OFTEN else pytest.mark.slow) for step in STEPS]
+)
 def test_no_step_is_a_bad_one_to_be_killed_at(shop, step):
     if step == "KakaClo's orders are recorded":
         shop.submit(shop.export("before", NAMES[0]), user="another")

@@ -6,8 +6,11 @@ import re
 from decimal import Decimal
 
 import pytest
+from support.shop import ADDRESS
 
+from kakaclo_async import NewOrder, OutcomeUnknown
 from kakaclo_async.ordering import Journal
+from kakaclo_async.sandbox import Fault
 
 pytestmark = pytest.mark.long
 
@@ -89,3 +92,19 @@ async def test_finish_settles_what_was_in_doubt_after_a_question(shown, writer):
     assert await Journal(shown.journal_url).pending() == ()
     placed = [entry.paid for entry in shown.sandbox.journal if entry.custom_order_id == "SHOP-3"]
     assert placed == [Decimal(cost)]
+
+
+async def test_what_came_into_doubt_after_the_question_is_not_sent_by_its_yes(shown, writer):
+    _, page = await writer.get("/doubts/finish")
+    shown.sandbox.faults.add(Fault("reset_before", path="*/orders", method="POST"))
+    late = NewOrder(address=ADDRESS, items=[{"sku": shown.sku, "quantity": 1}], custom_order_id="LATE-1")
+    with pytest.raises(OutcomeUnknown):
+        await shown.kk.orders.submit(late, journal=shown.journal, timeout=0)
+    # A quiet time of nothing: by now a look can tell that KakaClo did not get it.
+    [gone] = await Journal(shown.journal_url, quiet_time=0).settle(shown.kk)
+    assert (gone.key, gone.status) == ("LATE-1", "not executed")
+
+    status, page = await writer.post("/doubts/finish", form=form_of(page))
+
+    assert (status, "LATE-1" in page) == (200, True)
+    assert "LATE-1" not in {entry.custom_order_id for entry in shown.sandbox.journal}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from decimal import Decimal
 
@@ -59,6 +60,50 @@ async def test_pieces_are_refunded_as_many_as_were_named(shown, writer):
     await writer.post(path, form=form_of(page))
     refund = list(shown.sandbox.ledger.refunds.values())[-1]
     assert dict(refund.pieces) == {item.number: 1}
+
+
+async def test_a_refund_that_the_journal_knows_is_named_and_another_one_is_asked_for_as_such(shown, writer):
+    item = shown.sandbox.ledger.orders[shown.waiting_id].items[0]
+    path, one = f"/orders/{shown.waiting_id}/refund", {f"sku:{item.sku}": "1"}
+    _, page = await writer.get(path, params=one)
+    _, late = await writer.get(path, params=one)
+    _, page = await writer.post(path, form=form_of(page))
+    refund = list(shown.sandbox.ledger.refunds.values())[-1]
+    assert f"Refund {refund.number} was asked for." in page
+
+    status, page = await writer.get(path, params=one)
+    assert (status, 'name="form"' in page) == (200, False)
+    assert f"Refund {refund.number} was asked for before" in page
+    assert "Its status is pending review." in page
+    [link] = re.findall(r'href="([^"]+another=yes[^"]*)"', page)
+
+    _, page = await writer.post(path, form=form_of(late))
+    assert f"Refund {refund.number} was asked for before, so nothing was sent" in page
+    assert len(shown.sandbox.ledger.refunds) == 2
+
+    _, page = await writer.get(html.unescape(link))
+    assert "another one like it" in page
+    _, page = await writer.post(path, form=form_of(page))
+    newest = list(shown.sandbox.ledger.refunds.values())[-1]
+    assert newest.number != refund.number
+    assert f"Refund {newest.number} was asked for." in page
+    assert len(shown.sandbox.ledger.refunds) == 3
+
+
+async def test_no_refund_is_asked_for_beside_one_of_the_order_that_is_in_doubt(shown, writer):
+    path = f"/orders/{shown.waiting_id}/refund?whole=yes"
+    _, page = await writer.get(path)
+    shown.sandbox.faults.add(Fault("reset_before", path="*/refund", method="POST"))
+    with pytest.raises(OutcomeUnknown):
+        await shown.kk.refunds.request(shown.waiting_id, journal=shown.journal, timeout=0)
+
+    for status, told in (
+        await writer.get(path),
+        await writer.get(f"{path}&another=yes"),
+        await writer.post(path, form=form_of(page)),
+    ):
+        assert (status, 'name="form"' in told) == (200, False)
+        assert "may have been asked for before, so nothing was sent" in told
 
 
 @pytest.mark.parametrize("query", ["", "?sku:A=0", "?sku:A=-1", "?sku:A=x"])

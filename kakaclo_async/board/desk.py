@@ -117,6 +117,12 @@ def shown(value: object) -> str:
             return str(value)
 
 
+def whole_number(text: str, most: int) -> int | None:
+    """Read a whole number of ASCII digits; None for anything else, and for one above the most."""
+    is_one = text.isascii() and text.isdigit() and len(text) <= len(str(most))  # Python reads no 4,301 digits
+    return int(text) if is_one and int(text) <= most else None
+
+
 def count(value: float) -> str:
     """Return a number with its thousands apart."""
     return f"{value:,}" if isinstance(value, int) else f"{value:,.1f}"

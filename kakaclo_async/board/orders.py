@@ -10,6 +10,7 @@ from urllib.parse import quote, urlencode
 import attrs
 from aiohttp import web
 
+from kakaclo_async.board.desk import whole_number
 from kakaclo_async.board.guard import Refused
 from kakaclo_async.errors import InvalidRequest, KakaCloError
 from kakaclo_async.models.freight import Item
@@ -248,7 +249,7 @@ async def _balance(kk: KakaClo) -> Decimal | None:
 
 
 def _whole(given: Mapping[str, str], name: str, default: int, most: int) -> int:
-    text = given.get(name) or str(default)
-    if not (text.isascii() and text.isdigit() and int(text) <= most):
+    number = whole_number(given.get(name) or str(default), most)
+    if number is None:
         raise InvalidRequest(f"{name} must be a whole number of at most {most}")
-    return max(1, int(text)) if name in {"page", "days"} else int(text)
+    return max(1, number) if name in {"page", "days"} else number

@@ -106,7 +106,7 @@ async def test_no_refund_is_asked_for_beside_one_of_the_order_that_is_in_doubt(s
         assert "may have been asked for before, so nothing was sent" in told
 
 
-@pytest.mark.parametrize("query", ["", "?sku:A=0", "?sku:A=-1", "?sku:A=x"])
+@pytest.mark.parametrize("query", ["", "?sku:A=0", "?sku:A=-1", "?sku:A=x", f"?sku:A={'9' * 5000}"], ids=len)
 async def test_a_refund_of_nothing_is_not_asked_for(shown, writer, query):
     status, _ = await writer.get(f"/orders/{shown.waiting_id}/refund{query}")
     assert status == 400

@@ -5,12 +5,12 @@ from __future__ import annotations
 import secrets
 from datetime import timedelta
 from typing import TYPE_CHECKING
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 import attrs
 from aiohttp import web
 
-from kakaclo_async.board.desk import whole_number
+from kakaclo_async.board.desk import key_of, segment, whole_number
 from kakaclo_async.board.guard import Refused
 from kakaclo_async.errors import InvalidRequest, KakaCloError
 from kakaclo_async.models.freight import Item
@@ -94,7 +94,7 @@ class OrderPages:
 
     async def family(self, request: web.Request) -> web.Response:
         """Show all orders that KakaClo made of one."""
-        kk, key = self._client(), request.match_info["key"]
+        kk, key = self._client(), key_of(request)
         family = await kk.orders.family(key, journal=self.desk.journal)
         entry = None if self.desk.journal is None else await self.desk.journal.recall("order", key)
         return self.desk.page(request, "family.html", family=family, entry=entry)
@@ -177,7 +177,7 @@ class OrderPages:
             number=known.outcome,
             known=known,
             status=status,
-            another=more and f"/orders/{quote(order_id, safe='')}/refund?{urlencode(more)}",
+            another=more and f"/orders/{segment(order_id)}/refund?{urlencode(more)}",
         )
 
     async def ask_finish(self, request: web.Request) -> web.Response:

@@ -51,7 +51,7 @@ async def test_a_fault_is_switched_on_happens_and_is_switched_off(shown, visitor
 @pytest.mark.parametrize(
     "wrong",
     [{"kind": "nonsense"}, {"times": "0"}, {"times": "x"}, {"times": "9" * 5000}, {"method": "PUT"}],
-    ids=str,
+    ids=lambda wrong: str(wrong)[:20],
 )
 async def test_a_fault_that_cannot_be_is_refused(shown, visitor, wrong):
     _, page = await visitor.get("/faults")

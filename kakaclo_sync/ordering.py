@@ -11,7 +11,7 @@ from kakaclo_async.ordering.journal import wall_clock
 from kakaclo_sync._proxy import BlockingProxy, Bridge, blocking, nothing_to_close
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from datetime import datetime
 
     from kakaclo_async.models.custom import NewDesign
@@ -69,10 +69,14 @@ class Journal(BlockingProxy[ordering.Journal]):
         # On the client's loop: an async client knows no other, and a journal any.
         return kk._bridge.thread().run(lambda: self._target().settle(kk._target()))  # noqa: SLF001 - the package's own
 
-    def finish(self, kk: KakaClo) -> tuple[Entry, ...]:
+    def finish(self, kk: KakaClo, *, only: Iterable[Entry] | None = None) -> tuple[Entry, ...]:
         """Settle everything that can be by now, send again what is lost, and return what is pending still.
 
         For what was submitted by workers that will not come back: it is sent as the journal has it.
+
+        Args:
+            kk: a client of the shop.
+            only: what may be sent again, as `pending` or `settle` returned it, and somebody has agreed to; None: all.
 
         Raises:
             ConfigurationError: there is no journal.
@@ -80,7 +84,7 @@ class Journal(BlockingProxy[ordering.Journal]):
             OutcomeUnknown: it was interrupted; the error names what was carried out. Call it again to go on.
             KakaCloError: KakaClo could not be asked; what was not sent is lost until the next call.
         """
-        return kk._bridge.thread().run(lambda: self._target().finish(kk._target()))  # noqa: SLF001 - the package's own
+        return kk._bridge.thread().run(lambda: self._target().finish(kk._target(), only=only))  # noqa: SLF001 - the package's own
 
     async def once(
         self,

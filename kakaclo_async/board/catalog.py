@@ -10,7 +10,7 @@ import msgspec
 from aiohttp import web
 
 from kakaclo_async.board.charts import steps
-from kakaclo_async.board.desk import picture
+from kakaclo_async.board.desk import key_of, picture
 from kakaclo_async.board.queries import detail, products
 from kakaclo_async.board.search import SORTS, Search
 from kakaclo_async.errors import InvalidRequest
@@ -70,7 +70,7 @@ class CatalogPages:
         if db is None:
             return self.desk.page(request, "no_mirror.html")
         async with db.reading() as connection:
-            found = await detail(connection, request.match_info["spu"])
+            found = await detail(connection, key_of(request))
         if found is None:
             raise web.HTTPNotFound
         return self.desk.page(

@@ -8,6 +8,7 @@ from enum import Enum
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
 
 import attrs
 from aiohttp import web
@@ -92,7 +93,7 @@ def _templates() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    made.filters |= {"shown": shown, "count": count, "picture": picture}
+    made.filters |= {"shown": shown, "count": count, "picture": picture, "segment": segment, "at": at}
     return made
 
 
@@ -115,6 +116,27 @@ def shown(value: object) -> str:
             return count(value)
         case _:
             return str(value)
+
+
+def whole_number(text: str, most: int) -> int | None:
+    """Read a whole number of ASCII digits; None for anything else, and for one above the most."""
+    is_one = text.isascii() and text.isdigit() and len(text) <= len(str(most))  # Python reads no 4,301 digits
+    return int(text) if is_one and int(text) <= most else None
+
+
+def segment(key: object) -> str:
+    """Return a key as one segment of an address, which a slash would end."""
+    return quote(str(key), safe="")
+
+
+def at(key: object) -> str:
+    """Return how an address ends that leads to a key: browsers take a segment of dots for a step, however written."""
+    return f"?key={key}" if key in {".", ".."} else segment(key)
+
+
+def key_of(request: web.Request) -> str:
+    """Return the key that an address ends with."""
+    return request.match_info.get("key") or request.query.get("key", "")
 
 
 def count(value: float) -> str:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import secrets
 from datetime import timedelta
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
 import attrs
 from aiohttp import web
 
+from kakaclo_async.board.desk import key_of, segment, whole_number
 from kakaclo_async.board.guard import Refused
 from kakaclo_async.errors import InvalidRequest, KakaCloError
 from kakaclo_async.models.freight import Item
 from kakaclo_async.models.refund import RefundReason
 from kakaclo_async.ordering.orders import read_order
+from kakaclo_async.ordering.refunds import refund_key
+from kakaclo_async.resources._journal import RefundRequest
 from kakaclo_async.resources.orders.check import cost_of
 from kakaclo_async.sending import sender_of
 
@@ -30,7 +35,9 @@ _PER_PAGE = 50
 
 @attrs.frozen
 class _Finish:
-    """The form that finishes the journal."""
+    """The form that finishes the journal: what it showed, for what comes later was not agreed to."""
+
+    shown: tuple[Entry, ...]
 
 
 @attrs.frozen
@@ -40,6 +47,13 @@ class _Ask:
     order_id: str
     items: tuple[Item, ...] | None
     reason: str
+    again: str = ""
+
+    @property
+    def key(self) -> str:
+        """What a journal knows it by."""
+        asked = RefundRequest(order_id=self.order_id, items=self.items, reason=self.reason, again=self.again)
+        return refund_key(asked)
 
 
 @attrs.frozen(eq=False)
@@ -80,7 +94,7 @@ class OrderPages:
 
     async def family(self, request: web.Request) -> web.Response:
         """Show all orders that KakaClo made of one."""
-        kk, key = self._client(), request.match_info["key"]
+        kk, key = self._client(), key_of(request)
         family = await kk.orders.family(key, journal=self.desk.journal)
         entry = None if self.desk.journal is None else await self.desk.journal.recall("order", key)
         return self.desk.page(request, "family.html", family=family, entry=entry)
@@ -102,12 +116,27 @@ class OrderPages:
         if items == ():
             raise InvalidRequest("choose the pieces to refund, or the whole order")
         reason = given.get("reason") or RefundReason.OTHER.value
+        asked = _Ask(number, items, reason)
+        known, another = await self._known(asked), given.get("another") == "yes"
+        if (known or another) and (doubtful := await self._doubtful(number)):
+            return await self._say_known(request, doubtful)
+        if known and not another:
+            return await self._say_known(request, known)
+        if another:
+            asked = attrs.evolve(asked, again=secrets.token_hex(8))
         plan = await kk.refunds.plan(number, items, reason)
-        form = self.desk.forms.offer(_Ask(number, items, reason))
+        form = self.desk.forms.offer(asked)
         balance = await _balance(kk)
         then = None if balance is None or plan.amount is None else balance + plan.amount
         return self.desk.page(
-            request, "ask_refund.html", plan=plan, form=form, reason=reason, balance=balance, then=then
+            request,
+            "ask_refund.html",
+            plan=plan,
+            form=form,
+            reason=reason,
+            balance=balance,
+            then=then,
+            another=another,
         )
 
     async def refund(self, request: web.Request) -> web.Response:
@@ -115,9 +144,41 @@ class OrderPages:
         asked = await self._confirmed(request)
         if not isinstance(asked, _Ask) or asked.order_id != request.match_info["number"]:
             raise Refused("This form belongs to another page.")
-        kk = self._client()
-        await kk.refunds.request(asked.order_id, asked.items, asked.reason, journal=self.desk.journal)
-        raise web.HTTPSeeOther(f"/orders/{request.match_info['number']}")
+        if known := await self._known(asked):
+            return await self._say_known(request, known)
+        refunds = self._client().refunds
+        number = await refunds.request(
+            asked.order_id, asked.items, asked.reason, journal=self.desk.journal, again=asked.again
+        )
+        return self.desk.page(request, "refund.html", order_id=asked.order_id, number=number, known=None)
+
+    async def _known(self, asked: _Ask) -> Entry | None:
+        """Return the equal refund that the journal has, for which it would send nothing."""
+        return None if self.desk.journal is None else await self.desk.journal.recall("refund", asked.key)
+
+    async def _doubtful(self, order_id: str) -> Entry | None:
+        """Return a refund of an order that may have been asked for: another like it may be one too many."""
+        for entry in () if self.desk.journal is None else await self.desk.journal.pending():
+            is_of_it = entry.kind == "refund" and entry.key.startswith(f"{order_id}/")
+            if is_of_it and not entry.may_be_sent:
+                return entry
+        return None
+
+    async def _say_known(self, request: web.Request, known: Entry) -> web.Response:
+        """Tell that a refund was asked for before, and what became of it."""
+        order_id = request.match_info["number"]
+        refunds = await self._client().refunds.of(order_id) if known.outcome else ()
+        status = next((row.refund_status for row in refunds if row.refund_no in known.number.all), None)
+        more = None if request.method == "POST" else {**request.query, "another": "yes"}
+        return self.desk.page(
+            request,
+            "refund.html",
+            order_id=order_id,
+            number=known.outcome,
+            known=known,
+            status=status,
+            another=more and f"/orders/{segment(order_id)}/refund?{urlencode(more)}",
+        )
 
     async def ask_finish(self, request: web.Request) -> web.Response:
         """Show what finishing the journal may send, and ask."""
@@ -125,16 +186,17 @@ class OrderPages:
         self._book()
         kk, doubts = self._client(), await self._doubts()
         cost, balance = await _most(kk, doubts), await _balance(kk)
-        form = self.desk.forms.offer(_Finish())
+        form = self.desk.forms.offer(_Finish(() if isinstance(doubts, str) else doubts))
         return self.desk.page(
             request, "ask_finish.html", doubts=doubts, form=form, cost=cost, balance=balance
         )
 
     async def finish(self, request: web.Request) -> web.Response:
-        """Finish the journal."""
-        if not isinstance(await self._confirmed(request), _Finish):
+        """Finish what the form showed; what came later stays in doubt."""
+        asked = await self._confirmed(request)
+        if not isinstance(asked, _Finish):
             raise Refused("This form belongs to another page.")
-        await self._book().finish(self._client())
+        await self._book().finish(self._client(), only=asked.shown)
         raise web.HTTPSeeOther("/doubts")
 
     async def _doubts(self) -> tuple[Entry, ...] | str:
@@ -187,7 +249,7 @@ async def _balance(kk: KakaClo) -> Decimal | None:
 
 
 def _whole(given: Mapping[str, str], name: str, default: int, most: int) -> int:
-    text = given.get(name) or str(default)
-    if not (text.isascii() and text.isdigit() and int(text) <= most):
+    number = whole_number(given.get(name) or str(default), most)
+    if number is None:
         raise InvalidRequest(f"{name} must be a whole number of at most {most}")
-    return max(1, int(text)) if name in {"page", "days"} else int(text)
+    return max(1, number) if name in {"page", "days"} else number

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 from aiohttp import web
 
-from kakaclo_async.board.desk import Desk, static
+from kakaclo_async.board.desk import Desk, static, whole_number
 from kakaclo_async.board.guard import Guard, Refused
 from kakaclo_async.board.server import nothing
 from kakaclo_async.errors import InvalidRequest
@@ -107,7 +107,8 @@ class _SandboxPages:
         kind, times = given.get("kind", ""), given.get("times", "").strip()
         if kind not in set(FaultKind):
             raise InvalidRequest("choose what goes wrong")
-        if times and not (times.isascii() and times.isdigit() and 0 < int(times) < 10**9):
+        count = whole_number(times, 10**9 - 1)
+        if times and not count:
             raise InvalidRequest("times must be a number above 0; leave it empty for every request")
         method = given.get("method") or None
         if method not in {None, "GET", "POST"}:
@@ -116,7 +117,7 @@ class _SandboxPages:
             kind,
             path=given.get("path", "").strip() or "*",
             method=method,
-            times=int(times) if times else None,
+            times=count,
         )
         self.sandbox.faults.add(fault)
         raise web.HTTPSeeOther("/faults")
@@ -164,10 +165,10 @@ class _SandboxPages:
 
     async def push(self, request: web.Request) -> web.Response:
         """Let time pass at once."""
-        seconds = (await self._sent(request, "clock")).get("seconds", "")
-        if not (seconds.isascii() and seconds.isdigit() and int(seconds) <= _LONGEST_PUSH):
+        seconds = whole_number((await self._sent(request, "clock")).get("seconds", ""), _LONGEST_PUSH)
+        if seconds is None:
             raise InvalidRequest("the clock only runs forward, by ten years at once at most")
-        self.sandbox.skip(int(seconds))
+        self.sandbox.skip(seconds)
         raise web.HTTPSeeOther("/clock")
 
     async def _sent(self, request: web.Request, action: str) -> dict[str, str]:

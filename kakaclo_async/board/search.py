@@ -148,6 +148,6 @@ def read_cursor(after: str) -> tuple[float, str]:
         value, spu = cast("list[object]", json.loads(base64.urlsafe_b64decode(after.encode()).decode()))
         if isinstance(value, int | float) and isinstance(spu, str):
             return float(value), spu
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError, RecursionError):
         pass
     raise InvalidRequest("this page does not belong to the list: start at its first page")

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from kakaclo_async.client import KakaClo
 
 HOST: Final = "127.0.0.1"
+_KEYS: Final = ("{key}", "")  # the key as a segment, or in the query
 _LINKS: Final = {
     "/": "Catalog",
     "/freight": "Freight",
@@ -148,13 +149,13 @@ class Board:
         live = LivePages(self._desk, self._sampler)
         return (
             ("GET", "/", catalog.listing),
-            ("GET", "/products/{spu}", catalog.product),
+            *(("GET", f"/products/{key}", catalog.product) for key in _KEYS),
             ("GET", "/freight", FreightPages(self._desk).quotes),
             ("GET", "/orders", orders.listing),
             ("GET", "/orders/{number}", orders.order),
             ("GET", "/orders/{number}/refund", orders.ask_refund),
             ("POST", "/orders/{number}/refund", orders.refund),
-            ("GET", "/families/{key}", orders.family),
+            *(("GET", f"/families/{key}", orders.family) for key in _KEYS),
             ("GET", "/doubts", orders.doubts),
             ("GET", "/doubts/finish", orders.ask_finish),
             ("POST", "/doubts/finish", orders.finish),

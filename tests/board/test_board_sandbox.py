@@ -48,7 +48,11 @@ async def test_a_fault_is_switched_on_happens_and_is_switched_off(shown, visitor
     assert shown.sandbox.faults.active == ()
 
 
-@pytest.mark.parametrize("wrong", [{"kind": "nonsense"}, {"times": "0"}, {"times": "x"}, {"method": "PUT"}])
+@pytest.mark.parametrize(
+    "wrong",
+    [{"kind": "nonsense"}, {"times": "0"}, {"times": "x"}, {"times": "9" * 5000}, {"method": "PUT"}],
+    ids=lambda wrong: str(wrong)[:20],
+)
 async def test_a_fault_that_cannot_be_is_refused(shown, visitor, wrong):
     _, page = await visitor.get("/faults")
     given = {"kind": "delay", "path": "*", "times": "1"} | wrong
@@ -80,6 +84,8 @@ async def test_the_clock_is_pushed_forward_alone(shown, visitor):
     assert 86_400 <= (shown.sandbox.now() - before).total_seconds() < 87_000
     _, page = await visitor.get("/clock")
     assert (await visitor.post("/clock", form=form_of(page, "/clock"), seconds="-1"))[0] == 400
+    _, page = await visitor.get("/clock")
+    assert (await visitor.post("/clock", form=form_of(page, "/clock"), seconds="9" * 5000))[0] == 400
 
 
 async def test_the_form_of_one_switch_moves_no_other(shown, visitor):

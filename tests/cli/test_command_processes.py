@@ -58,12 +58,16 @@ def kakaclo(environment, tmp_path):
 
 @pytest.fixture
 def on_a_terminal(environment, tmp_path):
-    """Run a command on a pseudo-terminal; return its exit code and all that it showed."""
+    """Run a command on a pseudo-terminal; return its exit code and all that it showed.
 
-    def run(*arguments, typed="", **variables):
+    `early` is typed before it starts, `typed` at its question, where `end` may be a signal instead; `stdin` is a file.
+    """
+
+    def run(*arguments, typed="", early="", end=None, stdin=None, **variables):
         ours, theirs = pty.openpty()
         # Opened by the leader of a new session, it becomes the terminal whose Ctrl-C is a signal.
-        script = f'exec "$@" < {os.ttyname(theirs)} > {os.ttyname(theirs)} 2>&1'
+        script = f'exec "$@" < {stdin or os.ttyname(theirs)} 1<> {os.ttyname(theirs)} 2>&1'
+        os.write(ours, early.encode())
         process = subprocess.Popen(
             ["/bin/sh", "-c", script, "sh", KAKACLO, *arguments],
             env=environment | variables,
@@ -75,9 +79,11 @@ def on_a_terminal(environment, tmp_path):
         shown = b""
         while chunk := read(ours):
             shown += chunk
-            if typed and b"[y/N]" in shown:
+            if b"[y/N]" in shown and (typed or end):
                 os.write(ours, typed.encode())
-                typed = ""
+                if end:
+                    process.send_signal(end)
+                typed, end = "", None
         os.close(ours)
         return process.wait(), shown.decode()
 
@@ -226,6 +232,30 @@ def test_ctrl_c_at_the_terminal_places_nothing(on_a_terminal, sku):
     assert code == 130
     assert "[y/N]" in shown
     assert "Traceback" not in shown
+
+
+def test_sigterm_at_the_question_ends_the_command_and_places_nothing(on_a_terminal, sku):
+    address = ("--country", "US", "--recipient", "A", "--phone", "1", "--province", "CA")
+    code, shown = on_a_terminal("orders", "create", "--sku", f"{sku}:1", *address, end=signal.SIGTERM)
+    assert (code, shown.endswith("USD? [y/N] ")) == (143, True)
+
+
+def test_a_yes_that_was_typed_before_the_question_does_not_answer_it(on_a_terminal, sku):
+    order = ("orders", "create", "--sku", f"{sku}:1", "--country", "US", "--recipient", "A", "--phone", "1")
+    code, shown = on_a_terminal(*order, "--province", "CA", early="y\n", typed="n\n")
+    assert (code, shown.splitlines()[-1]) == (1, "nothing was sent")
+
+
+@pytest.mark.parametrize("typed", ["n\n", "y\n", "\x03"])
+def test_a_file_through_a_pipe_is_asked_about_at_the_terminal(on_a_terminal, sku, tmp_path, typed):
+    (tmp_path / "orders.csv").write_text(
+        "custom_order_id,sku,quantity,country,recipient,phone,province,city,street1,zip\n"
+        f"PIPED-{ord(typed[0])},{sku},1,US,A,555 0100,CA,Oakland,1 Main St,94607\n"
+    )
+    submit = ("orders", "submit", "-", "--journal", "j.db", "--quiet-time", "0")
+    code, shown = on_a_terminal(*submit, typed=typed, stdin="orders.csv")
+    assert code == {"n\n": 1, "y\n": 0, "\x03": 130}[typed]
+    assert "Place 1 order for " in shown
 
 
 def test_a_reader_that_goes_early_is_no_fault(environment):

@@ -247,6 +247,27 @@ def test_what_would_be_sent_again_is_priced_and_asked_about(kakaclo, hosted, los
     assert len(hosted.sandbox.journal) == orders
 
 
+def test_what_another_worker_lost_while_the_question_stood_is_not_sent_by_its_yes(
+    kakaclo, hosted, lost, tmp_path, settings
+):
+    def another_lost(terminal):
+        with closing(sqlite3.connect(tmp_path / "j.db")) as connection:
+            columns = [row[1] for row in connection.execute("PRAGMA table_info(kakaclo_write)")]
+            others = ", ".join(name for name in columns if name != "key")
+            connection.execute(
+                f"INSERT INTO kakaclo_write (key, {others}) SELECT 'B', {others} FROM kakaclo_write"  # noqa: S608 - its own columns
+            )
+            connection.commit()
+        return "y\n"
+
+    settings.setattr("support.terminal.Terminal.readline", another_lost)
+    outcome = kakaclo(*lost, typed="y\n")
+    assert outcome.code == 0
+    assert "Send 1 write again" in outcome.err
+    assert re.search(r"order +B +not executed", outcome.out)
+    assert len(hosted.sandbox.journal) == 1
+
+
 def test_where_nothing_is_to_be_sent_again_nobody_is_asked(kakaclo, file):
     kakaclo("orders", "submit", file("A"), "--journal", "j.db")
     outcome = kakaclo("orders", "pending", "--finish", "--journal", "j.db", typed="")

@@ -168,6 +168,12 @@ def test_a_terminal_that_tells_no_width_shows_everything(hosted):
     os.close(ours)
 
 
+def test_where_stdin_is_closed_nobody_can_be_asked(shell, hosted):
+    code, _, err = shell("kakaclo orders refund 1000000371652 <&-")
+    assert (code, "pass --yes; nothing was sent" in err) == (2, True)
+    assert hosted.sandbox.requests.total() == 0
+
+
 def test_a_home_that_cannot_be_written_is_refused_before_anything_is_sent(shell, orders, hosted):
     code, _, err = shell("kakaclo orders submit --yes orders.csv", HOME="/proc/nobody")
     assert (code, placed(hosted)) == (2, {})

@@ -395,6 +395,29 @@ async def test_a_lost_order_that_cannot_be_sent_is_kept_until_it_can(kk, sandbox
     assert len(sandbox.journal) == 1
 
 
+async def test_only_what_was_agreed_to_is_sent_again_and_the_rest_stays_pending(kk, sandbox, journal, order):
+    await lose(kk, sandbox, journal, order("SHOP-1"), order("SHOP-2"))
+    agreed = await journal.pending()
+    await kk.orders.submit(order("SHOP-2"), journal=journal)
+    await lose(kk, sandbox, journal, order("SHOP-3"))
+
+    [left] = await journal.finish(kk, only=agreed)
+
+    assert (left.key, left.status) == ("SHOP-3", WriteStatus.NOT_EXECUTED)
+    assert sorted(placed.custom_order_id for placed in sandbox.journal) == ["SHOP-1", "SHOP-2"]
+
+
+async def test_an_order_that_took_the_id_of_one_that_was_agreed_to_is_not_sent(kk, sandbox, journal, order):
+    await lose(kk, sandbox, journal, order())
+    agreed = await journal.pending()
+    await lose(kk, sandbox, journal, order(items=[Item("AMN00001", 9)]))
+
+    [left] = await journal.finish(kk, only=agreed)
+
+    assert left.items == (Item("AMN00001", 9),)
+    assert sandbox.journal == []
+
+
 async def test_lost_orders_that_are_declined_are_told_and_keep_no_other_from_being_placed(
     kk, sandbox, journal, order, tmp_path
 ):

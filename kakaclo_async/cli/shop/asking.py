@@ -1,10 +1,14 @@
 """What is asked before an order is paid for, or money comes back: what it is, the sum, and what the balance will be."""
 
+import asyncio
 import signal
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import contextmanager, suppress
 from decimal import Decimal
-from typing import Annotated
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, NoReturn, TextIO
 
 import typer
 
@@ -22,7 +26,25 @@ _MOST_NAMED = 20
 
 def can_ask() -> bool:
     """Tell whether somebody can answer; a timetable that submits files has said yes by running the command."""
-    return sys.stdin.isatty()
+    with _keyboard() as keyboard:
+        return keyboard is not None
+
+
+@contextmanager
+def _keyboard() -> Generator[TextIO | None]:
+    """Yield what somebody types: stdin, or where that is a file the terminal that shows stderr; None if nobody can."""
+    if sys.stdin is not None and sys.stdin.isatty():
+        yield sys.stdin
+        return
+    terminal: TextIO | None = None
+    if sys.stderr is not None and sys.stderr.isatty():
+        with suppress(OSError):  # a program without a terminal of its own: a timetable's, or no Unix
+            terminal = Path("/dev/tty").open(encoding="utf-8", errors="replace")  # noqa: SIM115 - closed below
+    try:
+        yield terminal
+    finally:
+        if terminal is not None:
+            terminal.close()
 
 
 def must_be_able_to_ask(*, sure: bool) -> None:
@@ -46,6 +68,7 @@ def ask(question: str, tables: Iterable[Table], notes: Iterable[str] = ()) -> No
     Raises:
         typer.Exit: the answer is no.
         KeyboardInterrupt: Ctrl-C at the question.
+        asyncio.CancelledError: SIGTERM at the question.
     """
     for table in tables:
         print_table(table, sys.stderr)
@@ -60,19 +83,45 @@ def ask(question: str, tables: Iterable[Table], notes: Iterable[str] = ()) -> No
 
 
 def _confirm(question: str) -> bool:
-    """Ask on stderr, read stdin; anything but "y" or "yes" means no.
+    """Ask on stderr, read the keyboard; anything but "y" or "yes" means no.
 
     It blocks the event loop, on purpose: nothing else may happen before the answer.
     """
-    # asyncio.run turns Ctrl-C into a cancellation, which a blocked loop would never see.
-    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
+    with _keyboard() as keyboard, _ended_by_signals():
+        if keyboard is None:
+            return False
+        _forget_typed(keyboard)
         sys.stderr.write(f"{question}? [y/N] ")
         sys.stderr.flush()
-        answer = sys.stdin.readline()
-    finally:
-        signal.signal(signal.SIGINT, previous)
+        answer = keyboard.readline()
     return answer.strip().lower() in {"y", "yes"}
+
+
+def _forget_typed(keyboard: TextIO) -> None:
+    """Throw away what was typed before the question was there: it answers another one."""
+    with suppress(ImportError, OSError):  # no Unix, or no terminal after all
+        import termios
+
+        with suppress(termios.error):
+            termios.tcflush(keyboard.fileno(), termios.TCIFLUSH)
+
+
+@contextmanager
+def _ended_by_signals() -> Generator[None]:
+    """Let Ctrl-C and SIGTERM end what blocks the event loop, which would make cancellations of them, too late."""
+    ends = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: _terminated}
+    loop = signal.set_wakeup_fd(-1)  # the loop would cancel the clean-up, besides
+    before = {number: signal.signal(number, end) for number, end in ends.items()}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        signal.set_wakeup_fd(loop)
+
+
+def _terminated(_number: int, _frame: FrameType | None) -> NoReturn:
+    raise asyncio.CancelledError
 
 
 def costs(parts: Mapping[str, Decimal | None], balance: Decimal | None) -> Table:

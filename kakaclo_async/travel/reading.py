@@ -22,6 +22,7 @@ from kakaclo_async.travel import (
     Unreadable,
     as_number,
     fields_of,
+    is_bounded,
     model,
     read_measure,
     read_plain,
@@ -212,10 +213,11 @@ def _is_number(value: object) -> bool:
 
 
 def _read_decimal(value: object) -> Decimal:
-    if isinstance(value, Decimal):
-        return value
-    if isinstance(value, int) and not isinstance(value, bool):
-        return Decimal(value)
+    if isinstance(value, Decimal) or (isinstance(value, int) and not isinstance(value, bool)):
+        number = Decimal(value)
+        if is_bounded(number):
+            return number
+        raise Unreadable(((), "it is a number out of all bounds"))
     if isinstance(value, float):
         raise Unreadable(((), "a float has not the digits that were meant: write the number as a text"))
     number = as_number(value) if isinstance(value, str) else None

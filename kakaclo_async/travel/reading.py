@@ -221,9 +221,11 @@ def _read_decimal(value: object) -> Decimal:
     if isinstance(value, float):
         raise Unreadable(((), "a float has not the digits that were meant: write the number as a text"))
     number = as_number(value) if isinstance(value, str) else None
-    if number is None:
-        raise Unreadable.expected("a number, written as a text", value)
-    return number
+    if number is not None:
+        return number
+    if isinstance(value, str):
+        raise Unreadable(((), "it must be a number, written as a text such as '6.16'"))
+    raise Unreadable.expected("a number, written as a text", value)
 
 
 def _read_time(value: object) -> datetime:

@@ -214,9 +214,8 @@ def _is_number(value: object) -> bool:
 
 def _read_decimal(value: object) -> Decimal:
     if isinstance(value, Decimal) or (isinstance(value, int) and not isinstance(value, bool)):
-        number = Decimal(value)
-        if is_bounded(number):
-            return number
+        if is_bounded(given := Decimal(value)):
+            return given
         raise Unreadable(((), "it is a number out of all bounds"))
     if isinstance(value, float):
         raise Unreadable(((), "a float has not the digits that were meant: write the number as a text"))

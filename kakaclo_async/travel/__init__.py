@@ -33,8 +33,7 @@ READ_AS: Final = "kakaclo.read_as"
 
 Path: TypeAlias = tuple[str | int, ...]
 
-# More than KakaClo's own numbers may have, which are read within narrower bounds.
-_NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,9})?")
 _LONGEST_NUMBER: Final = 1200
 _MOST_DIGITS: Final = 100
 _DECIMAL: Final = "$decimal"
@@ -220,7 +219,10 @@ def to_plain(value: object) -> object:
         case datetime():
             return write_time(value)
         case bytes():
-            return value.decode()
+            try:
+                return value.decode()
+            except UnicodeDecodeError:
+                raise TypeError("bytes that are no UTF-8 are not JSON serializable") from None
         case Mapping():
             items = cast("Mapping[object, object]", value).items()
             return {str(to_plain(key)): to_plain(held) for key, held in items}
@@ -302,10 +304,7 @@ def as_number(text: str) -> Decimal | None:
     written = text.strip()
     if len(written) > _LONGEST_NUMBER or not _NUMBER.fullmatch(written):
         return None
-    try:
-        number = Decimal(written)
-    except ArithmeticError:  # an exponent that decimal itself cannot hold
-        return None
+    number = Decimal(written)
     return number if is_bounded(number) else None
 
 

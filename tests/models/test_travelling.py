@@ -213,6 +213,10 @@ def test_json_takes_what_is_not_its_own_and_says_what_it_cannot():
     assert found["e"]["error"] == "Rejected"
     with pytest.raises(TypeError, match="Object of type object is not JSON serializable"):
         json.dumps(object(), default=to_json_value)
+    assert to_json_value({"a": "é".encode()}) == {"a": "é"}
+    for value in (b"\xff", {"a": [b"\xff"]}):
+        with pytest.raises(TypeError, match="^bytes that are no UTF-8 are not JSON serializable$"):
+            to_json_value(value)
 
 
 def test_a_request_with_others_fields_travels_as_its_own_class():

@@ -6,6 +6,7 @@ import asyncio
 import random
 import warnings
 from copy import copy
+from os import PathLike
 from typing import TYPE_CHECKING, Final, Literal, Self
 
 import attrs
@@ -101,6 +102,11 @@ def _check_kinds(**settings: tuple[object, type]) -> None:
             raise ConfigurationError(f"{name} must be a {kind.__name__}, not {type(value).__name__}")
 
 
+def _check_text_or(name: str, value: object, other: str, *, fits: bool) -> None:
+    if not (value is None or isinstance(value, str) or fits):
+        raise ConfigurationError(f"{name} must be a str or {other}, not {type(value).__name__}")
+
+
 def _source(bucket: Bucket | None, rate_limit: RateLimit | None) -> Bucket:
     _check_kinds(rate_limit=(rate_limit, RateLimit))
     if bucket is None:
@@ -176,6 +182,8 @@ class KakaClo:
     ) -> None:
         # First: an error's traceback may show the locals of this frame.
         token, proxy = sealed(token), sealed(proxy)
+        _check_text_or("token", token, "a function that returns one", fits=callable(token))
+        _check_text_or("record", record, "a Recording", fits=isinstance(record, (Recording, PathLike)))
         options = Options(
             timeout=timeout, max_wait=max_wait, max_attempts=max_attempts, attempt_timeout=attempt_timeout
         )
@@ -298,6 +306,8 @@ class KakaClo:
         Returns:
             A function that ends the subscription.
         """
+        if not callable(callback):
+            raise ConfigurationError(f"callback must be a function, not {type(callback).__name__}")
         return self._broadcast.subscribe(callback)
 
     async def aclose(self) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from math import inf
+from math import inf, isnan
 from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from kakaclo_async.errors import ConfigurationError
+from kakaclo_async.errors import ConfigurationError, InvalidRequest
 from kakaclo_async.events import CallEnded, CallStarted, Lane, Named
 from kakaclo_async.travel import Travels
 
@@ -35,7 +35,13 @@ _LEAST_TIME: Final = 2.0  # KakaClo answers in less than one
 
 
 def check_number(
-    name: str, value: object, *, least: float = 0, above: float | None = None, whole: bool = False
+    name: str,
+    value: object,
+    *,
+    least: float = 0,
+    above: float | None = None,
+    most: float = inf,
+    whole: bool = False,
 ) -> None:
     """Check a setting that is a number.
 
@@ -44,19 +50,34 @@ def check_number(
         value: what was given.
         least: the smallest number that works.
         above: the largest number that does not work, instead.
+        most: the largest number that works.
         whole: whether it must have no fraction.
 
     Raises:
         ConfigurationError: it is no such number.
     """
     bound = f"more than {above}" if above is not None else f"at least {least}"
+    bound += "" if most == inf else f" and at most {most:g}"
     # A bool is a number only by history; and a NaN is above nothing.
     if isinstance(value, int | float) and not isinstance(value, bool):
         is_far = value >= least if above is None else value > above
-        if is_far and not (whole and value % 1):
+        if is_far and value <= most and not (whole and value % 1):
             return
     kind = "a whole number" if whole else "a number"
     raise ConfigurationError(f"{name} must be {kind}, {bound}, not {value!r}")
+
+
+def check_timeout(timeout: object) -> None:
+    """Refuse a `timeout=` that is no number of seconds; one that is over already is fine, and means one look.
+
+    Raises:
+        InvalidRequest: it is a text, say, or NaN.
+    """
+    if timeout is None:
+        return
+    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or isnan(timeout):
+        told = "NaN" if isinstance(timeout, float) else type(timeout).__name__
+        raise InvalidRequest(f"timeout must be a number of seconds or None, not {told}")
 
 
 def _lane(lane: Lane | str) -> Lane:

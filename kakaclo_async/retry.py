@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import attrs
 
+from kakaclo_async.config import check_timeout
 from kakaclo_async.errors import (
     APIError,
     ClientClosed,
@@ -151,9 +152,11 @@ async def poll(
         too_late: words what the last look showed, None if none succeeded, for the error.
 
     Raises:
+        InvalidRequest: `timeout` is no number.
         DeadlineExceeded: it is not over after `timeout`.
         KakaCloError: a look failed for good.
     """
+    check_timeout(timeout)
     clock = asyncio.get_running_loop().time
     deadline = None if timeout is None else clock() + timeout
     seen: T | None = None

@@ -53,8 +53,8 @@ class _Listeners:
 
     def add(self, client: async_client.KakaClo, callback: Callable[[Event], object]) -> Callable[[], None]:
         key = object()
-        self._callbacks[key] = callback
         self._ends[key] = client.on_event(callback)
+        self._callbacks[key] = callback
         return partial(self._remove, key)
 
     def _remove(self, key: object) -> None:

@@ -15,6 +15,7 @@ from urllib.parse import quote
 import attrs
 
 from kakaclo_async.errors import InvalidRequest
+from kakaclo_async.models._checks import each_of
 from kakaclo_async.models.common import Number
 from kakaclo_async.models.shown import sized
 from kakaclo_async.travel import Travels, to_plain
@@ -70,9 +71,9 @@ def table(rows: Iterable[Travels]) -> list[dict[str, object]]:
         rows: models, of one kind as a rule: a page, a list, a quote's `options`.
 
     Raises:
-        InvalidRequest: something else than a model of fields.
+        InvalidRequest: something else than models of fields: one alone goes in a list.
     """
-    found = [_columns(type(row), row) for row in rows]
+    found = [_columns(type(row), row) for row in each_of("models", rows)]
     names = dict.fromkeys(name for row in found for name in row)
     return [{name: row.get(name) for name in names} for row in found]
 

@@ -58,24 +58,23 @@ def to_wire_time(moment: datetime) -> str:
         moment: an aware datetime of any zone; parts of a second are cut off.
 
     Raises:
-        InvalidRequest: a naive datetime.
+        InvalidRequest: a naive datetime, a date, or a text.
     """
     return _aware(moment).astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 
 
 def to_millis(moment: datetime) -> int:
-    """Write a moment as milliseconds since 1970, as the custom-product area does.
-
-    Args:
-        moment: an aware datetime of any zone; parts of a millisecond are cut off.
+    """Write a moment as milliseconds since 1970, as the custom-product area does; parts of one are cut off.
 
     Raises:
-        InvalidRequest: a naive datetime.
+        InvalidRequest: as `to_wire_time`.
     """
     return (_aware(moment) - _EPOCH) // timedelta(milliseconds=1)
 
 
 def _aware(moment: datetime) -> datetime:
+    if not isinstance(moment, datetime):  # pyright: ignore[reportUnnecessaryIsInstance] - callers err
+        raise InvalidRequest(f"a time must be an aware datetime, not {type(moment).__name__}")
     if moment.utcoffset() is None:
         raise InvalidRequest(
             "a datetime without a time zone does not say which moment it means: "

@@ -129,6 +129,8 @@ class DatabaseUrl:
         Raises:
             ConfigurationError: another kind of database, SQLite in memory, or settings that are not known.
         """
+        if not isinstance(url, str):  # pyright: ignore[reportUnnecessaryIsInstance] - callers err
+            raise ConfigurationError(f"the {holds}'s database URL must be a str, not {type(url).__name__}")
         scheme, colon, rest = url.strip().partition("://")
         if not colon or not re.fullmatch(r"[\w+.-]+", scheme):
             raise ConfigurationError(

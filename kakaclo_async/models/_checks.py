@@ -28,6 +28,7 @@ T = TypeVar("T")
 M = TypeVar("M", bound=Travels)
 
 _COUNTRY: Final = re.compile(r"[A-Z]{2}(?:_[A-Z0-9]{1,9})?")
+_COUNTRY_LENGTH = 12
 _CODE_LENGTH = 64
 WAREHOUSE_LENGTH: Final = 32
 _QUANTITY_DIGITS: Final = 16  # "int[16]" in the documents
@@ -265,10 +266,10 @@ def as_country(code: str) -> str:
 def country(instance: object, field: Field, value: object) -> None:
     """Validate a country code: two letters, perhaps with a part of the country as in "CN_S": 12 characters."""
     if not isinstance(value, str) or _COUNTRY.fullmatch(value) is None:
-        raise InvalidRequest(
-            f"{_name(instance, field)} must be a two-letter code such as 'US'{_what_to_write(value)}; it takes at most"
-            " 12 characters"
-        )
+        hint = _what_to_write(value)
+        if not hint and isinstance(value, str) and len(value) > _COUNTRY_LENGTH:
+            hint = f"; it takes at most {_COUNTRY_LENGTH} characters"
+        raise InvalidRequest(f"{_name(instance, field)} must be a two-letter code such as 'US'{hint}")
 
 
 def check_country(code: object) -> str:

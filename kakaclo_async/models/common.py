@@ -218,9 +218,12 @@ class Page(Tabled, Record, Generic[T_co]):
         """Make one of what `to_plain` gave, with rows of the kind that was asked for, or that it names."""
         if (given := fields_of(value)) is not None:
             value = {name: held for name, held in given.items() if name != "of"}
-            if kind is cls and given.get("of") is not None:
-                kind = Page[model(given["of"])]  # type: ignore[misc] # made at run time
-        return super().from_plain(value, kind)
+            if kind is cls and (of := given.get("of")) is not None:
+                kind = Page[model(read_plain(str, of))]  # type: ignore[misc] # made at run time
+        page = cast("Page[object]", super().from_plain(value, kind))
+        if kind is cls and page is not value and dict in map(type, page.list):
+            raise Unreadable((("of",), "it is missing: it names what the rows are, such as 'Product'"))
+        return page
 
 
 @attrs.frozen

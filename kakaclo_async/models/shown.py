@@ -90,7 +90,7 @@ def cut(text: str, most: int) -> str:
 
 def count(many: int, kind: str) -> str:
     """Return "1 sku", "30 skus", "2 categories" of the name of a class."""
-    words = "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in kind)[1:]
+    words = "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in kind).lstrip()
     if many == 1:
         return f"1 {words}"
     return f"{many:,} {words[:-1]}ies" if words.endswith("y") else f"{many:,} {words}s"

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, assert_never
 
 from kakaclo_async.codec import encode
+from kakaclo_async.config import check_number, check_timeout
 from kakaclo_async.errors import ClientClosed, ConfigurationError, OutcomeUnknown, Rejected, Unauthorized
 from kakaclo_async.models._checks import check_code
 from kakaclo_async.models.custom import NewDesign
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 
 _PAUSES: Final = Pauses(first=0.1, growth=1.5, longest=2.0)  # between two looks at what another worker sends
+_YEAR: Final = 31_536_000.0  # more makes times that no calendar knows
 _MOST_ATTEMPTS: Final = 5
 """Requests that one call may cost when each ends unknown, and is found not to have arrived."""
 
@@ -73,10 +75,8 @@ class Journal:
         lease: float = 60.0,
         now: Callable[[], datetime] = wall_clock,
     ) -> None:
-        if not quiet_time >= 0 or not lease > 0:
-            raise ConfigurationError(
-                f"quiet_time must be 0 seconds or more and lease above 0, not {quiet_time!r} and {lease!r}"
-            )
+        check_number("quiet_time", quiet_time, most=_YEAR)
+        check_number("lease", lease, above=0, most=_YEAR)
         self._database = Database(url)
         store = self._store = Store(
             self._database, quiet_time=quiet_time, now=now, has_witnesses=now is wall_clock
@@ -200,6 +200,7 @@ class Journal:
             OutcomeUnknown: it is still unknown.
             KakaCloError: it was surely not carried out.
         """
+        check_timeout(timeout)
         writes: Writes
         match write:
             case NewOrder():

@@ -14,7 +14,6 @@ from kakaclo_async.models.pull import Window
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection
-    from datetime import datetime
 
     from kakaclo_async.models.common import Page
 
@@ -38,6 +37,8 @@ def checked_window(start: datetime, end: datetime) -> Window:
         InvalidRequest: a naive time, or a range that ends before it starts.
     """
     for name, moment in (("start", start), ("end", end)):
+        if not isinstance(moment, datetime):  # pyright: ignore[reportUnnecessaryIsInstance] - callers err
+            raise InvalidRequest(f"{name} must be an aware datetime, not {type(moment).__name__}")
         if moment.tzinfo is None or moment.utcoffset() is None:
             raise InvalidRequest(
                 f"{name} {moment.isoformat()} has no time zone: pass an aware datetime,"

@@ -11,6 +11,7 @@ import attrs
 
 from kakaclo_async.codec import Undecodable, encode, to_millis, to_wire_time
 from kakaclo_async.codec.scalars import InvalidValue, read_integer
+from kakaclo_async.config import check_timeout
 from kakaclo_async.errors import DeadlineExceeded, DecodeError, KakaCloError, OutcomeUnknown
 from kakaclo_async.models._checks import check_codes
 from kakaclo_async.models.common import Page
@@ -156,8 +157,7 @@ class Custom:
         Args:
             design: the model, and what is printed on it.
             journal: a `Journal`.
-            timeout: seconds to wait until the design shows up, and again until it can be ordered; None for as long
-                as it takes.
+            timeout: seconds to wait until the design shows up, and again until it can be ordered; None: no end.
 
         Returns:
             The design; its SKUs are those of `products.get(design.spu)`.
@@ -168,6 +168,7 @@ class Custom:
             DeadlineExceeded: it was added, and cannot be ordered yet.
             DecodeError: it was added, and cannot be read.
         """
+        check_timeout(timeout)
         if journal is None:
             number = await send_design(self._sender, design, encode(design), patience=timeout)
         else:
@@ -192,9 +193,8 @@ class Custom:
         sender = self._sender.for_call()
         designs = [row for row in await _designs_of(sender, model_id) if str(_number(row)) == number]
         if designs and isinstance(designs[0], Undecodable):
-            raise DecodeError(
-                f"was added, and cannot be read ({designs[0].problem})", where=f"design {number}"
-            )
+            why = f"was added, and cannot be read ({designs[0].problem})"
+            raise DecodeError(why, where=f"design {number}")
         design = next((row for row in designs if isinstance(row, Design)), None)
         if design is None or design.spu is None:
             return None
@@ -233,8 +233,7 @@ async def send_design(
         seen = await alike(sender.for_call().bulk(urgent=True), design)
         return [number for number in seen.numbers if number not in before]
 
-    call = sender.for_call()
-    there = await alike(call, design)
+    there = await alike(call := sender.for_call(), design)
     before = [*there.numbers, *filter(None, there.doubtful)]
     if note is not None:
         await note(json.dumps({"before": before}))

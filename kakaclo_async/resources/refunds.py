@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from kakaclo_async.codec import RefundNumber, Undecodable, encode
 from kakaclo_async.codec.outgoing import sealed
 from kakaclo_async.errors import InvalidRequest, NotFound, OutcomeUnknown
-from kakaclo_async.models._checks import as_list_of, check_code
+from kakaclo_async.models._checks import as_list_of
 from kakaclo_async.models.common import Page
 from kakaclo_async.models.freight import Item
 from kakaclo_async.models.refund import (
@@ -31,6 +31,7 @@ from kakaclo_async.resources._journal import RefundRequest, checked
 from kakaclo_async.resources._lookup import is_unlisted
 from kakaclo_async.resources.orders import Orders
 from kakaclo_async.resources.orders.placing import naming, without_remark
+from kakaclo_async.resources.orders.requests import check_order_id
 from kakaclo_async.retry import poll
 from kakaclo_async.travel import read
 
@@ -201,12 +202,14 @@ def _request(
     remark: str | None,
     again: str = "",
 ) -> RefundRequest:
-    listed = (
-        None if items is None else _lines(as_list_of("Item or RefundItem", items, Item, RefundItem, Mapping))
-    )
+    listed = None if items is None else _lines(items)
     if listed == ():
         raise InvalidRequest("pass items=None to refund the whole order, or at least one item")
-    return RefundRequest(order_id=str(order_id), items=listed, reason=str(reason), remark=remark, again=again)
+    if not isinstance(cast("object", reason), str):
+        raise InvalidRequest(f"reason must be a str, not {type(reason).__name__}")
+    return RefundRequest(
+        order_id=check_order_id(order_id), items=listed, reason=str(reason), remark=remark, again=again
+    )
 
 
 def _lines(
@@ -215,7 +218,7 @@ def _lines(
     """Make lines of plain data: with an `item_id` they are the order's own, else a SKU and a number of pieces."""
     lines: list[Item | RefundItem] = []
     problems: list[str] = []
-    for place, item in enumerate(items):
+    for place, item in enumerate(as_list_of("Item or RefundItem", items, Item, RefundItem, Mapping)):
         own = isinstance(item, RefundItem) or (isinstance(item, Mapping) and "item_id" in item)
         found, wrong = read(RefundItem, item) if own else read(Item, item)
         if found is not None:
@@ -230,7 +233,7 @@ def refund_request(template: str, order_id: str, body: bytes) -> Request[RefundN
     """Build the request for a refund, in either version of the API."""
     return Request(
         method="POST",
-        path=path(template, check_code(str(order_id), "order id")),
+        path=path(template, check_order_id(order_id)),
         route=template,
         body=body,
         result=RefundNumber,
@@ -301,7 +304,7 @@ async def refund_rows(sender: Sender, template: str, order_id: str) -> Sequence[
 
     The documents name no page number, and every list of the API takes one: only what page 1 lacks is asked for by it.
     """
-    sender, where = sender.for_call(), path(template, check_code(str(order_id), "order id"))
+    sender, where = sender.for_call(), path(template, check_order_id(order_id))
     shown: dict[int, tuple[Refund | Undecodable, ...]] = {}
 
     async def read(number: int) -> Page[Refund | Undecodable]:

@@ -64,8 +64,9 @@ class OrdersV1:
         Raises:
             NotFound: no such order; a new one may take some minutes to show up.
         """
-        for order in await self.page(ids=[order_id]):
-            if order.id == str(order_id):
+        wanted = check_order_id(order_id)
+        for order in await self.page(ids=[wanted]):
+            if order.id == wanted:
                 return order
         raise NotFound(f"no order has the number {order_id}", status=200, path=_PATH)
 
@@ -105,7 +106,7 @@ class OrdersV1:
             page_size=page_size,
         )
         if statuses is not None:
-            names = map(str, as_list_of("statuses", statuses))
+            names = map(str, as_list_of("statuses", statuses, str))
             query += (("status", ",".join(check_codes(names, "status"))),)
         return await self._sender.send(Request(method="GET", path=_PATH, query=query, result=Page[OrderV1]))
 

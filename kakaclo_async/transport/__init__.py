@@ -105,6 +105,10 @@ class Transport:
         max_body: int = MAX_BODY,
     ) -> None:
         if session is not None:
+            if not isinstance(session, aiohttp.ClientSession):  # pyright: ignore[reportUnnecessaryIsInstance] - callers err
+                raise ConfigurationError(
+                    f"session must be an aiohttp.ClientSession, not {type(session).__name__}"
+                )
             check_verifies("session's connector", getattr(session.connector, "_ssl", True))
         self._context = trusted(trust)
         self._base_url = base_url

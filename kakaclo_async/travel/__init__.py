@@ -9,6 +9,7 @@ the others, because errors travel, too. What reads is loaded when it is first us
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Hashable, Mapping, Set as AbstractSet
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -32,6 +33,9 @@ READ_AS: Final = "kakaclo.read_as"
 
 Path: TypeAlias = tuple[str | int, ...]
 
+_NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,9})?")
+_LONGEST_NUMBER: Final = 1200
+_MOST_DIGITS: Final = 100
 _DECIMAL: Final = "$decimal"
 _OBJECT: Final = "$object"
 _TEXT: Final = "$text"
@@ -215,7 +219,10 @@ def to_plain(value: object) -> object:
         case datetime():
             return write_time(value)
         case bytes():
-            return value.decode()
+            try:
+                return value.decode()
+            except UnicodeDecodeError:
+                raise TypeError("bytes that are no UTF-8 are not JSON serializable") from None
         case Mapping():
             items = cast("Mapping[object, object]", value).items()
             return {str(to_plain(key)): to_plain(held) for key, held in items}
@@ -264,7 +271,9 @@ def read_untyped(value: object) -> object:
             if len(held) == 1:
                 [(name, part)] = held.items()
                 if name == _DECIMAL:
-                    return Decimal(str(part))
+                    if (number := as_number(str(part))) is None:
+                        raise Unreadable(((_DECIMAL,), "it must be a number, written as a text"))
+                    return number
                 if name == _OBJECT and isinstance(part, Mapping):
                     inner = cast("Mapping[str, object]", part)
                     return {name: read_untyped(one) for name, one in inner.items()}
@@ -291,11 +300,17 @@ def read_measure(value: object) -> object:
 
 
 def as_number(text: str) -> Decimal | None:
-    """Return the number that a text is, or None."""
-    try:
-        return Decimal(text)
-    except ArithmeticError:
+    """Return the number that a text is, or None; one out of all bounds is none: to write it out takes a gigabyte."""
+    written = text.strip()
+    if len(written) > _LONGEST_NUMBER or not _NUMBER.fullmatch(written):
         return None
+    number = Decimal(written)
+    return number if is_bounded(number) else None
+
+
+def is_bounded(number: Decimal) -> bool:
+    """Tell whether a number is finite, and has no more digits than money or a measure may have."""
+    return number.is_finite() and abs(number.adjusted()) <= _MOST_DIGITS
 
 
 @cache

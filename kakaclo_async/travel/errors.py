@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Hashable, Mapping
 from datetime import datetime
 from functools import cache
-from typing import Any, TypeVar, cast, get_type_hints
+from typing import Any, Final, TypeVar, cast, get_type_hints
 
 from kakaclo_async.travel import Path, Travels, Unreadable, model, read_plain, to_plain
 
@@ -55,10 +55,10 @@ def read_error(base: type[TravellingError], value: object) -> TravellingError:
     kind = _error_class(base, given.get("error"))
     known, facts = _facts(cast("Hashable", kind)), dict[str, Any]()
     problems: list[tuple[Path, str]] = []
-    for name in {**known, **given}:
+    for name in {**known, **{name: None for name in given if name in known or _may_be_fact(kind, name)}}:
         parameter = known.get(name)
         if name in given:
-            wanted: object = object if parameter is None else parameter.annotation
+            wanted = _WORDS.get(name) or (_type_of(kind, name) if parameter is None else parameter.annotation)
             try:
                 facts[name] = read_plain(wanted, given[name])
             except Unreadable as error:
@@ -71,6 +71,20 @@ def read_error(base: type[TravellingError], value: object) -> TravellingError:
         raise Unreadable(*problems)
     _, text, notes = (facts.pop(name, None) for name in ("error", "text", "notes"))
     return rebuild(kind, (text,) if text else (), facts | ({"__notes__": list(notes)} if notes else {}))
+
+
+_WORDS: Final[dict[str, object]] = {"text": str | None, "notes": tuple[str, ...] | None}
+
+
+def _may_be_fact(kind: type[TravellingError], name: object) -> bool:
+    """Tell what would hide a method, or what Python keeps of an error, from a fact that is set later or unknown."""
+    if not isinstance(name, str) or name.startswith("__"):
+        return False
+    return not hasattr(kind, name) or isinstance(getattr(kind, name), bool)
+
+
+def _type_of(kind: type[TravellingError], name: str) -> object:
+    return bool if hasattr(kind, name) else object
 
 
 def _error_class(base: type[TravellingError], name: object) -> type[TravellingError]:

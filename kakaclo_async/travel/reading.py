@@ -22,6 +22,7 @@ from kakaclo_async.travel import (
     Unreadable,
     as_number,
     fields_of,
+    is_bounded,
     model,
     read_measure,
     read_plain,
@@ -212,16 +213,18 @@ def _is_number(value: object) -> bool:
 
 
 def _read_decimal(value: object) -> Decimal:
-    if isinstance(value, Decimal):
-        return value
-    if isinstance(value, int) and not isinstance(value, bool):
-        return Decimal(value)
+    if isinstance(value, Decimal) or (isinstance(value, int) and not isinstance(value, bool)):
+        if is_bounded(given := Decimal(value)):
+            return given
+        raise Unreadable(((), "it is a number out of all bounds"))
     if isinstance(value, float):
         raise Unreadable(((), "a float has not the digits that were meant: write the number as a text"))
     number = as_number(value) if isinstance(value, str) else None
-    if number is None:
-        raise Unreadable.expected("a number, written as a text", value)
-    return number
+    if number is not None:
+        return number
+    if isinstance(value, str):
+        raise Unreadable(((), "it must be a number, written as a text such as '6.16'"))
+    raise Unreadable.expected("a number, written as a text", value)
 
 
 def _read_time(value: object) -> datetime:

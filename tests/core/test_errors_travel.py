@@ -111,6 +111,12 @@ def test_errors_come_out_of_a_process_pool():
             {"error": "IncompletePull", "certificate": {"windows": "x"}},
             "certificate.windows: it must be a whole",
         ),
+        ({"error": "OutcomeUnknown", "notes": 5}, "notes: it must be a list"),
+        ({"error": "OutcomeUnknown", "notes": [1]}, "notes[0]: it must be a text"),
+        ({"error": "OutcomeUnknown", "text": {}}, "text: it must be a text"),
+        ({"error": "Rejected", "declined": "yes"}, "declined: it must be true or false"),
+        ({"error": "Rejected", "fact": {"$decimal": "x"}}, "fact.$decimal: it must be a number"),
+        ({"error": ["Rejected"]}, "error: there is no such kind"),
         ({}, "error: there is no such kind"),
         ([], "it must be the fields of an error"),
     ],
@@ -124,3 +130,12 @@ def test_what_is_no_error_is_refused_in_a_sentence(document, told):
 def test_an_error_of_another_kind_is_not_taken():
     with pytest.raises(InvalidRequest, match="there is no such kind of OutcomeUnknown"):
         OutcomeUnknown.from_dict(Rejected("no", status=400).to_dict())
+
+
+@pytest.mark.parametrize("kind", ERRORS, ids=lambda kind: kind.__name__)
+def test_no_fact_hides_what_an_error_can_do(kind):
+    document = made(kind).to_dict()
+    methods = {name: "x" for name in dir(kind) if name not in document and name != "declined"}
+    again = KakaCloError.from_dict({**document, **methods, "__notes__": 5, "news": "of a later version"})
+    assert again.to_dict() == {**document, "news": "of a later version"}
+    assert facts(pickle.loads(pickle.dumps(again))) == facts(again)  # noqa: S301 - our own bytes

@@ -41,6 +41,8 @@ DESIGN = {"model_id": 73, "en_name": "Shirt", "image_url": "https://example.com/
             "ChannelsRequest.warehouse_code takes at most 32 characters, not 33",
         ),
         (lambda: FreightRequest([Item("A", 1)], "C" * 13), "FreightRequest.country .* at most 12 characters"),
+        (lambda: FreightRequest([Item("A", 1)], "USA"), "as 'US': write 'US'$"),
+        (lambda: FreightRequest([Item("A", 1)], "Atlantis"), "FreightRequest.country must be a .* as 'US'$"),
         (lambda: Item("", 1), "Item.sku must not be empty"),
         (lambda: Item("  ", 1), "Item.sku must not be empty"),
         (lambda: Item(None, 1), "Item.sku must not be empty"),

@@ -78,3 +78,9 @@ def test_a_table_of_something_else_is_refused():
     assert table([]) == []
     assert kakaclo_sync.table is table
     assert table([Item("A", 1)]) == [attrs.asdict(Item("A", 1))]
+
+
+@pytest.mark.parametrize("one", [Item("A", 1), "A", 5, None], ids=repr)
+def test_one_model_alone_is_no_table(one):
+    with pytest.raises(InvalidRequest, match=f"^pass a list of models, not one {type(one).__name__}$"):
+        table(one)

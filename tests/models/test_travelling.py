@@ -213,6 +213,10 @@ def test_json_takes_what_is_not_its_own_and_says_what_it_cannot():
     assert found["e"]["error"] == "Rejected"
     with pytest.raises(TypeError, match="Object of type object is not JSON serializable"):
         json.dumps(object(), default=to_json_value)
+    assert to_json_value({"a": "é".encode()}) == {"a": "é"}
+    for value in (b"\xff", {"a": [b"\xff"]}):
+        with pytest.raises(TypeError, match="^bytes that are no UTF-8 are not JSON serializable$"):
+            to_json_value(value)
 
 
 def test_a_request_with_others_fields_travels_as_its_own_class():
@@ -224,3 +228,56 @@ def test_a_request_with_others_fields_travels_as_its_own_class():
 def test_importing_the_package_reads_no_plain_data():
     code = "import sys, kakaclo_async, kakaclo_sync; sys.exit('kakaclo_async.travel.reading' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+OUT_OF_BOUNDS = [
+    "NaN",
+    "sNaN",
+    "Infinity",
+    "1E+1999999999",
+    "1e-500",
+    "1_0",
+    "٣",
+    "9" * 1300,
+    "1e" + "9" * 40,
+]
+
+
+@pytest.mark.parametrize("text", OUT_OF_BOUNDS)
+def test_an_amount_that_no_money_has_is_refused(text):
+    document = {"sku": "A", "price": text}
+    with pytest.raises(InvalidRequest, match=r"^this is no Sku: price: it must be a number"):
+        Sku.from_dict(document)
+    with pytest.raises(InvalidRequest, match=r"^this is no Sku: extra\.\$decimal: it must be a number"):
+        Sku.from_dict({"sku": "A", "extra": {"fees": [{"$decimal": text}]}})
+    with pytest.raises(InvalidRequest, match=r"^this is no Balance: raw\.\$decimal: it must be a number"):
+        Balance.from_dict({"amount": "1", "raw": {"$decimal": text}})
+
+
+@pytest.mark.parametrize(
+    "number", [Decimal("NaN"), Decimal("-Infinity"), Decimal("1E+1999999999"), 10**5000], ids=type
+)
+def test_nor_is_a_number_of_python_that_no_money_has(number):
+    with pytest.raises(InvalidRequest, match=r"^this is no Sku: price: it is a number out of all bounds"):
+        Sku.from_dict({"sku": "A", "price": number})
+
+
+@pytest.mark.parametrize("text", ["12", "+1.50", "-.5", "1.", " 7 ", "6.1600", "1E+2", "1e-40", "0.000"])
+def test_an_amount_as_people_and_programs_write_it_is_taken(text):
+    assert Sku.from_dict({"sku": "A", "price": text}).price == Decimal(text)
+
+
+@pytest.mark.parametrize("of", [5, [1], {"a": 1}, True])
+def test_a_page_names_its_rows_by_a_text(of):
+    with pytest.raises(InvalidRequest, match="^this is no Page: "):
+        Page.from_dict({"list": [{}], "of": of})
+
+
+def test_a_page_of_objects_names_what_they_are():
+    rows = [{"sku": "A", "quantity": 1}]
+    with pytest.raises(
+        InvalidRequest, match="^this is no Page: of: it is missing: it names what the rows are"
+    ):
+        Page.from_dict({"list": rows})
+    assert Page.from_dict({"list": rows, "of": "Item"}).list == (Item("A", 1),)
+    assert repr(Page(list=({},))) == "Page(1 dicts)"

@@ -67,7 +67,7 @@ class OrderReads:
         Raises:
             DecodeError: one of them cannot be read; it names the number, without which the others can.
         """
-        numbers = await check_many(map(str, each_of("order numbers", ids)), "order id")
+        numbers = await check_many(map(check_order_id, each_of("order numbers", ids)), "order id")
         return tuple((await self._by_id.get_many(numbers)).values())
 
     async def page(
@@ -130,7 +130,7 @@ class OrderReads:
             IncompletePull: after the last order, when the list moved too much to be sure of all.
             DecodeError: after the last order, when some cannot be read; it names them.
         """
-        wanted = None if statuses is None else set(map(str, as_list_of("statuses", statuses)))
+        wanted = None if statuses is None else set(map(str, as_list_of("statuses", statuses, str)))
         listed = list_orders(
             self._sender,
             created_from=created_from,

@@ -97,8 +97,14 @@ def page_request(query: tuple[tuple[str, str], ...]) -> Request[Page[Order]]:
 
 
 def check_order_id(order_id: str | int) -> str:
-    """Return an order number as a text that can stand in a comma-separated list, or refuse it."""
-    return check_code(str(order_id), "order id")
+    """Return an order number as a text that can stand in a comma-separated list, or refuse it.
+
+    "None" and "True" would be numbers of orders that nobody meant.
+    """
+    given = cast("object", order_id)
+    if isinstance(given, bool) or not isinstance(given, (str, int)):
+        raise InvalidRequest(f"order id must be a str or an int, not {type(given).__name__}")
+    return check_code(str(given), "order id")
 
 
 _FIELDS: Final = {"customOrderId": "custom_order_id", "status": "status", "id": "id"}

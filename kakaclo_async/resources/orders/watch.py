@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import attrs
 
+from kakaclo_async.config import check_timeout
 from kakaclo_async.errors import DeadlineExceeded, KakaCloError, copy_error
 from kakaclo_async.models.order import FinancialStatus, FulfillmentStatus, OrderStatus
 from kakaclo_async.resources._lookup import is_unlisted
@@ -72,6 +73,7 @@ class OrderWatch:
         Raises:
             DeadlineExceeded: not within `timeout` seconds.
         """
+        check_timeout(timeout)
         loop = asyncio.get_running_loop()
         waiter = _Waiter(order_id, stage, loop.create_future(), loop.time())
         self._waiters.add(waiter)

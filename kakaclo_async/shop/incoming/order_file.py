@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
+from kakaclo_async.codec.scalars import write_json
+
 if TYPE_CHECKING:
     from kakaclo_async.models.new_order import NewOrder
 
@@ -171,6 +173,10 @@ class OrderFile:
             "problems": [attrs.asdict(entry) for entry in self.problems],
             "notes": [attrs.asdict(entry) for entry in self.notes],
         }
+
+    def to_json(self) -> str:
+        """Return `to_dict` as JSON text."""
+        return write_json(self.to_dict()).decode()
 
 
 def _plain(entry: FileOrder) -> dict[str, object]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
+from collections.abc import Mapping
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
@@ -23,9 +24,10 @@ from kakaclo_async.shop.outgoing.listings_text import read_codes
 from kakaclo_async.shop.outgoing.prices import PriceRule
 from kakaclo_async.shop.outgoing.targets import TARGETS
 from kakaclo_async.shop.outgoing.targets_columns import PLACEHOLDERS, Settings
+from kakaclo_async.travel import Travels
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from kakaclo_async.database.engines import Reader
@@ -45,7 +47,7 @@ _OF_SKU: Final = ("sku", "main_img", "price", "package_weight", "sku_status", "g
 
 
 @attrs.frozen(kw_only=True)
-class ListingReport:
+class ListingReport(Travels):
     """What a file of products holds.
 
     Attributes:

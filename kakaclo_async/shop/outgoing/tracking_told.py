@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final, TextIO
 
 import attrs
 
+from kakaclo_async.codec.scalars import write_json
 from kakaclo_async.database import in_thread, run_to_completion
 from kakaclo_async.errors import ConfigurationError, InvalidRequest, KakaCloError
 from kakaclo_async.models.family import pieces
@@ -30,6 +31,7 @@ from kakaclo_async.shop.outgoing.tracking import (
 )
 from kakaclo_async.shop.outgoing.tracking_lines import shipped
 from kakaclo_async.shop.outgoing.tracking_map import shop_lines
+from kakaclo_async.travel import write_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
@@ -62,6 +64,20 @@ class TrackingReport:
     since: datetime
     problems: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, object]:
+        """Return it as plain data for JSON."""
+        return {
+            "file": None if self.file is None else str(self.file),
+            "rows": [dict(row) for row in self.rows],
+            "since": write_time(self.since),
+            "problems": [*self.problems],
+            "notes": [*self.notes],
+        }
+
+    def to_json(self) -> str:
+        """Return `to_dict` as JSON text."""
+        return write_json(self.to_dict()).decode()
 
 
 @attrs.frozen

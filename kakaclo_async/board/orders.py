@@ -30,7 +30,9 @@ _PER_PAGE = 50
 
 @attrs.frozen
 class _Finish:
-    """The form that finishes the journal."""
+    """The form that finishes the journal: what it showed, for what comes later was not agreed to."""
+
+    shown: tuple[Entry, ...]
 
 
 @attrs.frozen
@@ -125,16 +127,17 @@ class OrderPages:
         self._book()
         kk, doubts = self._client(), await self._doubts()
         cost, balance = await _most(kk, doubts), await _balance(kk)
-        form = self.desk.forms.offer(_Finish())
+        form = self.desk.forms.offer(_Finish(() if isinstance(doubts, str) else doubts))
         return self.desk.page(
             request, "ask_finish.html", doubts=doubts, form=form, cost=cost, balance=balance
         )
 
     async def finish(self, request: web.Request) -> web.Response:
-        """Finish the journal."""
-        if not isinstance(await self._confirmed(request), _Finish):
+        """Finish what the form showed; what came later stays in doubt."""
+        asked = await self._confirmed(request)
+        if not isinstance(asked, _Finish):
             raise Refused("This form belongs to another page.")
-        await self._book().finish(self._client())
+        await self._book().finish(self._client(), only=asked.shown)
         raise web.HTTPSeeOther("/doubts")
 
     async def _doubts(self) -> tuple[Entry, ...] | str:

@@ -16,7 +16,7 @@ import typer
 from kakaclo_async import Event, KakaClo, RateLimit, Recording, Sent, token_from as find_token
 from kakaclo_async.cli.output import Result, drop_stdout, in_plain_words, one_line, show, words_of
 from kakaclo_async.codec.outgoing import sealed
-from kakaclo_async.config import MissingToken
+from kakaclo_async.config import UnusableToken
 from kakaclo_async.errors import (
     ConfigurationError,
     Conflict,
@@ -56,7 +56,7 @@ EXIT_CODES: Final = {
 """Every exit code and its meaning, as `kakaclo --help` shows them."""
 
 _CODES: Final[tuple[tuple[type[Exception] | tuple[type[Exception], ...], int], ...]] = (
-    (MissingToken, 4),
+    (UnusableToken, 4),
     ((ConfigurationError, Conflict, InvalidRequest), USAGE),
     (NotFound, 3),
     (Unauthorized, 4),

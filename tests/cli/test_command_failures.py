@@ -25,6 +25,7 @@ from kakaclo_async import (
 )
 from kakaclo_async.cli.command import EXIT_CODES, exit_code, sentence
 from kakaclo_async.cli.sandbox import _greeting
+from kakaclo_async.config import MissingToken, UnusableToken
 from kakaclo_async.sandbox import Fault, Sandbox
 
 
@@ -32,6 +33,8 @@ from kakaclo_async.sandbox import Fault, Sandbox
     ("error", "code"),
     [
         (ConfigurationError("x"), 2),
+        (UnusableToken("x"), 4),
+        (MissingToken("x"), 4),
         (InvalidRequest("x"), 2),
         (NotFound("x", status=200), 3),
         (Unauthorized("x", status=401), 4),

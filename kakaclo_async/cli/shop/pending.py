@@ -44,11 +44,8 @@ async def pending(
     """
     book, _ = await open_journal(kk, journal, quiet_time, make=False, is_needed=True)
     if finish:
-        entries = (
-            await book.finish(kk)
-            if yes or not can_ask() or await _ask_again(kk, book)
-            else await book.pending()
-        )
+        agreed = None if yes or not can_ask() else await _ask_again(kk, book)
+        entries = await (book.pending() if agreed == [] else book.finish(kk, only=agreed))
     else:
         entries = await (book.settle(kk) if settle else book.pending())
     rows = [_facts(entry) for entry in entries]
@@ -56,8 +53,8 @@ async def pending(
     return Result(data=rows, tables=(Table(columns, [row.values() for row in rows]),))
 
 
-async def _ask_again(kk: KakaClo, book: "Journal") -> bool:
-    """Search KakaClo, ask whether to send again what it did not get, and tell whether there is any."""
+async def _ask_again(kk: KakaClo, book: "Journal") -> list["Entry"]:
+    """Search KakaClo, ask whether to send again what it did not get, and return it."""
     from kakaclo_async.ordering.orders import read_order
     from kakaclo_async.ordering.writes import WriteStatus
 
@@ -78,7 +75,7 @@ async def _ask_again(kk: KakaClo, book: "Journal") -> bool:
             (Table(("Kind", "Id", "Items"), rows), costs({"Orders cost": total}, balance)),
             too_little(total, balance),
         )
-    return bool(entries)
+    return entries
 
 
 def _facts(entry: "Entry") -> dict[str, object]:

@@ -13,6 +13,7 @@ from kakaclo_async import (
     ClientClosed,
     ConfigurationError,
     ConnectionFailed,
+    DatabaseAway,
     DeadlineExceeded,
     DecodeError,
     InvalidRequest,
@@ -33,6 +34,7 @@ from kakaclo_async.sandbox import Fault, Sandbox
     ("error", "code"),
     [
         (ConfigurationError("x"), 2),
+        (DatabaseAway("x"), 6),
         (UnusableToken("x"), 4),
         (MissingToken("x"), 4),
         (InvalidRequest("x"), 2),

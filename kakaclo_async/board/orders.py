@@ -30,9 +30,7 @@ _PER_PAGE = 50
 
 @attrs.frozen
 class _Finish:
-    """The form that finishes the journal: what it showed, for what comes later was not agreed to."""
-
-    shown: tuple[Entry, ...]
+    """The form that finishes the journal."""
 
 
 @attrs.frozen
@@ -127,17 +125,16 @@ class OrderPages:
         self._book()
         kk, doubts = self._client(), await self._doubts()
         cost, balance = await _most(kk, doubts), await _balance(kk)
-        form = self.desk.forms.offer(_Finish(() if isinstance(doubts, str) else doubts))
+        form = self.desk.forms.offer(_Finish())
         return self.desk.page(
             request, "ask_finish.html", doubts=doubts, form=form, cost=cost, balance=balance
         )
 
     async def finish(self, request: web.Request) -> web.Response:
-        """Finish what the form showed; what came later stays in doubt."""
-        asked = await self._confirmed(request)
-        if not isinstance(asked, _Finish):
+        """Finish the journal."""
+        if not isinstance(await self._confirmed(request), _Finish):
             raise Refused("This form belongs to another page.")
-        await self._book().finish(self._client(), only=asked.shown)
+        await self._book().finish(self._client())
         raise web.HTTPSeeOther("/doubts")
 
     async def _doubts(self) -> tuple[Entry, ...] | str:

@@ -26,7 +26,7 @@ from kakaclo_async.sending import sender_of
 from kakaclo_async.state import call_writes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from kakaclo_async.client import KakaClo
     from kakaclo_async.errors import KakaCloError
@@ -140,17 +140,13 @@ class Journal:
                 failures.append(error)
         return failures
 
-    async def finish(self, kk: KakaClo, *, only: Iterable[Entry] | None = None) -> tuple[Entry, ...]:
+    async def finish(self, kk: KakaClo) -> tuple[Entry, ...]:
         """Settle everything that can be by now, send again what was not executed, and return what is pending still.
 
         Recovers writes whose workers died, re-sending the journal's copy.
 
         What fails keeps no other write from being sent, unless it would meet them all: a bad token, a closed client,
         a database that is away. The error that is raised in the end carries the others as its notes.
-
-        Args:
-            kk: a client of the shop.
-            only: what may be sent again, as `pending` or `settle` returned it, and somebody has agreed to; None: all.
 
         Raises:
             ConfigurationError: the URL leads to no journal.
@@ -159,12 +155,9 @@ class Journal:
                 failed connection; it waits for the next call.
         """
         by_kind = {writes.kind: writes for writes in _all_writes(kk)}
-        agreed = None if only is None else {_identity(entry) for entry in only}
         failures = await self._settle_all(kk)
         for entry in await self.pending():
             if entry.status is not WriteStatus.NOT_EXECUTED:
-                continue
-            if agreed is not None and _identity(entry) not in agreed:
                 continue
             try:
                 await self._submit(by_kind[entry.kind], entry.key, entry.payload, timeout=0.0, orphan=True)
@@ -277,10 +270,6 @@ class Journal:
                 with still_in(doubt):
                     failure = await reconciler.next_look(writes, ripe_in=ripe_in, timeout=left)
                 looked = entry.may_be_settled
-
-
-def _identity(entry: Entry) -> tuple[str, str, str]:
-    return entry.kind, entry.key, entry.digest
 
 
 def _unknown(writes: Writes, entry: Entry, failure: KakaCloError | None) -> OutcomeUnknown:

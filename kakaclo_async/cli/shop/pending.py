@@ -44,8 +44,11 @@ async def pending(
     """
     book, _ = await open_journal(kk, journal, quiet_time, make=False, is_needed=True)
     if finish:
-        agreed = None if yes or not can_ask() else await _ask_again(kk, book)
-        entries = await (book.pending() if agreed == [] else book.finish(kk, only=agreed))
+        entries = (
+            await book.finish(kk)
+            if yes or not can_ask() or await _ask_again(kk, book)
+            else await book.pending()
+        )
     else:
         entries = await (book.settle(kk) if settle else book.pending())
     rows = [_facts(entry) for entry in entries]
@@ -53,8 +56,8 @@ async def pending(
     return Result(data=rows, tables=(Table(columns, [row.values() for row in rows]),))
 
 
-async def _ask_again(kk: KakaClo, book: "Journal") -> list["Entry"]:
-    """Search KakaClo, ask whether to send again what it did not get, and return it."""
+async def _ask_again(kk: KakaClo, book: "Journal") -> bool:
+    """Search KakaClo, ask whether to send again what it did not get, and tell whether there is any."""
     from kakaclo_async.ordering.orders import read_order
     from kakaclo_async.ordering.writes import WriteStatus
 
@@ -75,7 +78,7 @@ async def _ask_again(kk: KakaClo, book: "Journal") -> list["Entry"]:
             (Table(("Kind", "Id", "Items"), rows), costs({"Orders cost": total}, balance)),
             too_little(total, balance),
         )
-    return entries
+    return bool(entries)
 
 
 def _facts(entry: "Entry") -> dict[str, object]:

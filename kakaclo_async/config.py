@@ -38,6 +38,12 @@ class MissingToken(UnusableToken):
 _LEAST_TIME: Final = 2.0  # KakaClo answers in less than one
 
 
+def no_client(given: object, face: str) -> ConfigurationError:
+    """Return the error for what is no client of a face, such as one of the other face."""
+    kind = type(given)
+    return ConfigurationError(f"kk must be a {face}.KakaClo, not {kind.__module__}.{kind.__name__}")
+
+
 def check_number(
     name: str, value: object, *, least: float = 0, above: float | None = None, whole: bool = False
 ) -> None:

@@ -300,6 +300,18 @@ def _note(writes: Writes, entry: Entry, failure: KakaCloError | None) -> None:
         notes.unknown = error
 
 
+def own_journal(journal: Journal) -> Journal:
+    """Return a journal of this face: a blocking one has one, which works on any event loop.
+
+    Raises:
+        ConfigurationError: it is none.
+    """
+    own: object = getattr(journal, "_target", lambda: journal)()
+    if isinstance(own, Journal):
+        return own
+    raise ConfigurationError(f"journal must be a Journal, not {type(journal).__name__}")
+
+
 def _first(failures: Sequence[Exception]) -> Exception:
     """Return the error to raise, with the others as its notes: a write that was declined is not pending any more."""
     first = next((error for error in failures if isinstance(error, Rejected)), failures[0])

@@ -37,7 +37,7 @@ def instrument(
         A function that ends it; calls under way are told to their end.
 
     Raises:
-        ConfigurationError: the client is instrumented already, or is an async one.
+        ConfigurationError: the client is instrumented already, or an argument will not do.
     """
     kk = own_client(kk)
     bridge, client = kk._bridge, kk._target()  # noqa: SLF001 - packages share privates

@@ -5,6 +5,7 @@ A module of its own, because pytest loads it in every run: the packages are load
 
 from __future__ import annotations
 
+import inspect
 from contextlib import suppress
 from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar, cast, get_args
 
@@ -119,7 +120,16 @@ def _make_sandbox(kind: type[S], request: pytest.FixtureRequest) -> S:
     """Make the sandbox that a test's marker asks for."""
     node: pytest.Item = request.node
     marker = node.get_closest_marker("kakaclo_sandbox")
-    return kind(**(marker.kwargs if marker else {}))
+    if marker is None:
+        return kind()
+    if marker.args:
+        raise pytest.UsageError("the marker kakaclo_sandbox takes settings by name, such as products=30")
+    known = inspect.signature(kind).parameters
+    if unknown := [name for name in marker.kwargs if name not in known]:
+        raise pytest.UsageError(
+            f"the marker kakaclo_sandbox: there is no setting {unknown[0]!r} of a sandbox"
+        )
+    return kind(**marker.kwargs)
 
 
 def _rate_of(sandbox: Settings) -> kakaclo_async.RateLimit:

@@ -27,11 +27,21 @@ PAYMENT_URL: Final = "https://www.kakaclo.com/personal-center/payment-manage"
 """The page where people top up the balance that orders are paid from."""
 
 
-class MissingToken(ConfigurationError):
-    """Nobody says what the access token is."""
+class UnusableToken(ConfigurationError):
+    """The place that holds the access token gives none, or what it gives can be no token."""
+
+
+class MissingToken(UnusableToken):
+    """Nobody says what the access token is, or where."""
 
 
 _LEAST_TIME: Final = 2.0  # KakaClo answers in less than one
+
+
+def no_client(given: object, face: str) -> ConfigurationError:
+    """Return the error for what is no client of a face, such as one of the other face."""
+    kind = type(given)
+    return ConfigurationError(f"kk must be a {face}.KakaClo, not {kind.__module__}.{kind.__name__}")
 
 
 def check_number(

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from math import inf
-from typing import TYPE_CHECKING, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import attrs
 
-from kakaclo_async.config import Budget
+from kakaclo_async.config import Budget, no_client
 from kakaclo_async.errors import ClientClosed, DeadlineExceeded, KakaCloError, RateLimited, scrub_error
 from kakaclo_async.events import Job, Lane, Sent, Throttled
 from kakaclo_async.protocol import SUCCESS, Answer, Request, in_doubt, read_answer
@@ -321,10 +321,9 @@ class Sender:
         return self.bulk() if is_bulk else self.for_streams()
 
 
-class _Client(Protocol):
-    _sender: Sender
-
-
-def sender_of(kk: _Client) -> Sender:
+def sender_of(kk: object) -> Sender:
     """Return what a client sends with, and so its state: the way in for the rest of this package."""
-    return kk._sender  # noqa: SLF001 - this function is the one internal way in
+    sender: Sender | None = getattr(kk, "_sender", None)
+    if sender is None:
+        raise no_client(kk, "kakaclo_async")
+    return sender

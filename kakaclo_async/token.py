@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
 from kakaclo_async.codec.outgoing import Secret, sealed, spellings
-from kakaclo_async.config import API_SETTINGS_URL, MissingToken
+from kakaclo_async.config import API_SETTINGS_URL, MissingToken, UnusableToken
 from kakaclo_async.database import THREADS
 from kakaclo_async.errors import ConfigurationError, KakaCloError, MissingExtra
 from kakaclo_async.sharing.single_flight import Cache
@@ -102,7 +102,7 @@ def token_from(source: str) -> Callable[[], Awaitable[str]]:
 def _read_variable(name: str) -> str:
     token = os.environ.get(name)
     if not token:
-        raise ConfigurationError(f"the environment variable {name} should hold the token, and is not set")
+        raise UnusableToken(f"the environment variable {name} should hold the token, and is not set")
     return token
 
 
@@ -120,7 +120,7 @@ class _File:
                 text = file.read(_LONGEST).decode("utf-8-sig", "replace")
         except OSError as error:
             why = error.strerror or type(error).__name__
-            raise ConfigurationError(f"the token file {self._path} cannot be read: {why}") from None
+            raise UnusableToken(f"the token file {self._path} cannot be read: {why}") from None
         if not self._warned and mode & (stat.S_IRGRP | stat.S_IROTH):
             self._warned = True
             _log.warning("others can read the token file %s: change its permissions to 600", self._path)
@@ -150,7 +150,7 @@ class _Command:
             )
         except OSError as error:
             why = error.strerror or type(error).__name__
-            raise ConfigurationError(f"the token command {self._name} cannot be run: {why}") from None
+            raise UnusableToken(f"the token command {self._name} cannot be run: {why}") from None
         with process:
             try:
                 out = Secret(process.communicate(timeout=_COMMAND_TIME)[0].decode("utf-8", "replace"))
@@ -158,9 +158,9 @@ class _Command:
                 _kill(process)
                 out = None
         if out is None:
-            raise ConfigurationError(f"the token command {self._name} did not end in {_COMMAND_TIME:g} s")
+            raise UnusableToken(f"the token command {self._name} did not end in {_COMMAND_TIME:g} s")
         if process.returncode:
-            raise ConfigurationError(f"the token command {self._name} failed: exit code {process.returncode}")
+            raise UnusableToken(f"the token command {self._name} failed: exit code {process.returncode}")
         return out.rstrip("\r\n")
 
 
@@ -196,7 +196,7 @@ class _Keyring:
             why = "there is none"
             if password is not None:
                 return password
-        raise ConfigurationError(f"the keyring gave no password for {where}: {why}")
+        raise UnusableToken(f"the keyring gave no password for {where}: {why}")
 
 
 class Token:
@@ -277,9 +277,9 @@ class Token:
         except KakaCloError:
             raise
         except Exception as error:
-            raise ConfigurationError(f"the token function failed with {type(error).__name__}") from error
+            raise UnusableToken(f"the token function failed with {type(error).__name__}") from error
         if not isinstance(found, Secret):
-            raise ConfigurationError(f"the token function must return a str, not {type(found).__name__}")
+            raise UnusableToken(f"the token function must return a str, not {type(found).__name__}")
         token = _checked(found)
         if isinstance(self._source, TokenSource):
             self._kept = (asyncio.get_running_loop().time() + self._source.kept, token)
@@ -323,5 +323,5 @@ def _from_environment() -> str | Callable[[], Awaitable[str]]:
 def _checked(token: Secret) -> Secret:
     # A line break would start a header of its own; a token has no use for blanks or other alphabets.
     if not token or not token.isascii() or any(c.isspace() or not c.isprintable() for c in token):
-        raise ConfigurationError("the access token is empty or holds characters that no token has")
+        raise UnusableToken("the access token is empty or holds characters that no token has")
     return token

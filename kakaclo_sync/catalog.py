@@ -22,6 +22,7 @@ from kakaclo_async.catalog import (
 from kakaclo_async.errors import ClientClosed
 from kakaclo_sync._loop import inbox
 from kakaclo_sync._proxy import BlockingProxy, blocking, iterating, waiting
+from kakaclo_sync.client import own_client
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator
@@ -81,6 +82,7 @@ class Mirror(BlockingProxy[catalog.Mirror]):
             now=now,
             sleep=sleep,
         )
+        kk = own_client(kk)
         super().__init__(kk._bridge, kk._path_to(make))  # noqa: SLF001 - the package's own
         self._target()  # a URL that cannot work is refused here, not by the first call
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, Self, ca
 
 from kakaclo_async import client as async_client
 from kakaclo_async.codec.outgoing import sealed
-from kakaclo_async.config import Caching
+from kakaclo_async.config import Caching, no_client
 from kakaclo_async.guards import Guards
 from kakaclo_sync._proxy import BlockingProxy, Bridge, Method, fork_lock, immediate
 
@@ -221,3 +221,14 @@ class KakaClo(BlockingProxy[async_client.KakaClo]):
 
     def __repr__(self) -> str:
         return repr(self._target())
+
+
+def own_client(kk: KakaClo) -> KakaClo:
+    """Return a client of this face.
+
+    Raises:
+        ConfigurationError: it is none.
+    """
+    if isinstance(kk, KakaClo):  # pyright: ignore[reportUnnecessaryIsInstance] - callers err
+        return kk
+    raise no_client(kk, "kakaclo_sync")

@@ -9,6 +9,7 @@ from kakaclo_async import ordering
 from kakaclo_async.ordering import Entry, WriteStatus
 from kakaclo_async.ordering.journal import wall_clock
 from kakaclo_sync._proxy import BlockingProxy, Bridge, blocking, nothing_to_close
+from kakaclo_sync.client import own_client
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -67,6 +68,7 @@ class Journal(BlockingProxy[ordering.Journal]):
             KakaCloError: KakaClo could not be asked.
         """
         # On the client's loop: an async client knows no other, and a journal any.
+        kk = own_client(kk)
         return kk._bridge.thread().run(lambda: self._target().settle(kk._target()))  # noqa: SLF001 - the package's own
 
     def finish(self, kk: KakaClo, *, only: Iterable[Entry] | None = None) -> tuple[Entry, ...]:
@@ -84,6 +86,7 @@ class Journal(BlockingProxy[ordering.Journal]):
             OutcomeUnknown: it was interrupted; the error names what was carried out. Call it again to go on.
             KakaCloError: KakaClo could not be asked; what was not sent is lost until the next call.
         """
+        kk = own_client(kk)
         return kk._bridge.thread().run(lambda: self._target().finish(kk._target(), only=only))  # noqa: SLF001 - the package's own
 
     async def once(

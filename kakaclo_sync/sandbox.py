@@ -100,7 +100,8 @@ class Sandbox(Settings):
             self._core = AsyncSandbox(**settings)
 
     def __repr__(self) -> str:
-        return repr(self._core)
+        core = getattr(self, "_core", None)  # none while a traceback shows one whose settings were refused
+        return "<Sandbox>" if core is None else repr(core)
 
     def __enter__(self) -> Self:
         self.start()

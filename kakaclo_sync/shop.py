@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from inspect import iscoroutinefunction
+from functools import wraps
+from inspect import iscoroutinefunction, signature
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from kakaclo_async import shop
 from kakaclo_sync._proxy import fork_lock, waiting
+from kakaclo_sync.client import own_client
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -41,6 +43,16 @@ T = TypeVar("T")
 __all__ = shop.__all__  # pyright: ignore[reportUnsupportedDunderAll] - the one list
 
 
+def _with_client(function: Callable[..., object]) -> Callable[..., object]:
+    """Let a function take a client of this face alone, before anything is done."""
+
+    @wraps(function)
+    def call(kk: KakaClo, *args: object, **options: object) -> object:
+        return function(own_client(kk), *args, **options)
+
+    return call
+
+
 if TYPE_CHECKING:  # the types of what `__getattr__` derives
 
     def _alone(function: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]: ...
@@ -65,7 +77,9 @@ else:  # type checkers would let every name pass
         with fork_lock:
             found = getattr(shop, name)
             if iscoroutinefunction(found):
-                found = waiting(found)
+                found = (
+                    _with_client(waiting(found)) if "kk" in signature(found).parameters else waiting(found)
+                )
         return globals().setdefault(name, found)  # found without this function from now on
 
     def __dir__() -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kakaclo_async.telemetry import watch
+from kakaclo_sync.client import own_client
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -36,8 +37,9 @@ def instrument(
         A function that ends it; calls under way are told to their end.
 
     Raises:
-        ConfigurationError: the client is instrumented already.
+        ConfigurationError: the client is instrumented already, or an argument will not do.
     """
+    kk = own_client(kk)
     bridge, client = kk._bridge, kk._target()  # noqa: SLF001 - packages share privates
     base_url = client._base_url  # noqa: SLF001 - see above
     return watch.watch(bridge, kk.on_event, kk.stats, base_url, tracer_provider, meter_provider, attributes)

@@ -19,7 +19,30 @@ from celery import Celery, Task
 from celery.result import AsyncResult
 from celery.signals import worker_process_init, worker_process_shutdown
 
-from kakaclo_sync import Journal, KakaClo, KakaCloError, OutcomeUnknown, RedisBucket
+from kakaclo_sync import (
+    ConnectionFailed,
+    DatabaseAway,
+    DeadlineExceeded,
+    Journal,
+    KakaClo,
+    KakaCloError,
+    LeaseLost,
+    OutcomeUnknown,
+    RateLimited,
+    RedisBucket,
+    ServerError,
+)
+
+PASSING = (
+    ConnectionFailed,
+    DatabaseAway,
+    DeadlineExceeded,
+    LeaseLost,
+    OutcomeUnknown,
+    RateLimited,
+    ServerError,
+)
+"""What ends by itself: a busy or absent KakaClo or database, and an order in doubt, which the journal finds."""
 
 PATIENCE = 5.0  # seconds that a process waits for an order in doubt, before it goes on with other tasks
 BROKER = os.environ.get("CELERY_BROKER_URL", "redis://127.0.0.1:6379/0")
@@ -77,11 +100,13 @@ def quote(items: list[dict[str, object]], country: str) -> dict[str, object]:
 def place(self: Task, order: dict[str, object]) -> dict[str, object]:
     """Place an order; return it or the error as plain data, of which `KakaCloError.from_dict` makes an error again.
 
-    The same order again, in any worker, is the same order: its `custom_order_id` tells.
+    The same order again, in any worker, is the same order: its `custom_order_id` tells. One without it is known by its
+    task, however often that runs.
     """
+    known = order | {"custom_order_id": order.get("custom_order_id") or self.request.id}
     try:
-        return client().orders.submit(order, journal=journal(), timeout=PATIENCE).to_dict()
-    except OutcomeUnknown as unknown:  # the journal finds out, within the quiet time
-        raise self.retry(exc=unknown) from unknown
+        return client().orders.submit(known, journal=journal(), timeout=PATIENCE).to_dict()
+    except PASSING as trouble:  # try again later; the journal keeps that from being a second order
+        raise self.retry(exc=trouble) from trouble
     except KakaCloError as error:  # with all its facts, of which Celery's JSON would keep the sentence only
         return error.to_dict()

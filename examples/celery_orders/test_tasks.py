@@ -19,8 +19,9 @@ import redis
 from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 
+import kakaclo_async
 import kakaclo_sync
-from kakaclo_async import CreatedOrder, FreightQuote, KakaCloError, Rejected
+from kakaclo_async import CreatedOrder, FreightQuote, KakaCloError, OutcomeUnknown, Rejected
 from kakaclo_async.sandbox import Fault
 
 ORDERS = "/v2/order/orders"
@@ -181,6 +182,54 @@ def test_an_order_in_doubt_is_tried_again_until_it_is_known_and_not_placed_again
     created = CreatedOrder.from_dict(got(result))
     assert created.id in sandbox.ledger.orders
     assert len(sandbox.journal) - before == 1
+
+
+ERRORS = {
+    error
+    for name in kakaclo_async.__all__
+    if isinstance(error := getattr(kakaclo_async, name), type) and issubclass(error, KakaCloError)
+}
+LASTING = {
+    *{"KakaCloError", "ConfigurationError", "MissingExtra", "InvalidRequest", "Conflict", "ClientClosed"},
+    *{"IncompletePull", "DecodeError", "APIError", "Unauthorized", "NotFound", "Rejected", "NoFreight"},
+}
+
+
+@pytest.mark.parametrize("error", sorted(ERRORS, key=lambda error: error.__name__))
+def test_an_order_is_tried_again_after_what_passes_and_comes_back_with_what_stays(tasks, monkeypatch, error):
+    told = [error("a sentence")]
+
+    class Client:
+        orders = property(lambda self: self)
+
+        def submit(self, order, **_):
+            if told:
+                raise told.pop()
+            return CreatedOrder("17", order["custom_order_id"])
+
+    monkeypatch.setattr(tasks, "client", Client)
+    result = tasks.place.apply(args=[{"custom_order_id": "A-5"}])
+    if error.__name__ in LASTING:
+        assert type(KakaCloError.from_dict(result.get())) is error
+    else:
+        assert CreatedOrder.from_dict(result.get()).id == "17"
+
+
+def test_an_order_without_an_id_of_its_own_is_the_same_order_each_time_its_task_runs(tasks, monkeypatch):
+    seen, told = [], [OutcomeUnknown("in doubt")]
+
+    class Client:
+        orders = property(lambda self: self)
+
+        def submit(self, order, **_):
+            seen.append(order["custom_order_id"])
+            if told:
+                raise told.pop()
+            return CreatedOrder("17")
+
+    monkeypatch.setattr(tasks, "client", Client)
+    result = tasks.place.apply(args=[{"custom_order_id": None}])
+    assert seen == [result.id, result.id]
 
 
 def test_no_log_shows_a_customer(tasks):

@@ -4,14 +4,14 @@ async with serve(kk=kk, db="sqlite:///catalog.db", journal="sqlite:///orders.db"
 print(board.url)
 """
 
-from kakaclo_async.errors import ConfigurationError
+from kakaclo_async.errors import MissingExtra
 
 try:
     from kakaclo_async.board.sandbox import show_sandbox
     from kakaclo_async.board.server import Board, serve
 except ModuleNotFoundError as error:
-    if error.name not in {"jinja2", "sqlalchemy"}:
+    if error.name not in {"jinja2", "markupsafe", "sqlalchemy"}:
         raise
-    raise ConfigurationError(f"the board needs {error.name}: pip install 'kakaclo[board]'") from None
+    raise MissingExtra(f"the board needs {error.name}: pip install 'kakaclo[board]'") from None
 
 __all__ = ["Board", "serve", "show_sandbox"]

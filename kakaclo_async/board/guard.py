@@ -37,6 +37,9 @@ HEADERS: Final = {
 }
 """What every answer carries. Pictures come from KakaClo's servers, by https; nothing else comes from elsewhere."""
 
+HOSTS: Final = ("127.0.0.1", "localhost", "::1")
+"""The names of loopback that pages answer to."""
+
 _LARGEST_FORM: Final = 65_536
 _MOST_FORMS: Final = 1_000
 _log = logging.getLogger("kakaclo")
@@ -107,7 +110,7 @@ class Guard:
 
     def _let_in(self, request: web.Request) -> web.Response | None:
         """Return what to answer instead of the page; None for whoever may see it."""
-        hosts = {f"127.0.0.1:{self.port()}", f"localhost:{self.port()}"}
+        hosts = {f"{f'[{host}]' if ':' in host else host}:{self.port()}" for host in HOSTS}
         if request.headers.get("Host", "").lower() not in hosts:
             return _plain("The board answers only to the address that it has printed.", 421)
         if not _is_same_site(request.headers):

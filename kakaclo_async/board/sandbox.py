@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 import attrs
 from aiohttp import web
@@ -48,7 +49,7 @@ def show_sandbox(sandbox: Sandbox) -> Callable[[], str]:
         ("*", "/{path:.*}", nothing),
     )
     sandbox._pages[:] = [web.route(method, path, guard.wrap(handler)) for method, path, handler in routes]  # noqa: SLF001 - packages share privates
-    return lambda: f"http://127.0.0.1:{sandbox.port}/?token={guard.token}"
+    return lambda: f"http://{urlsplit(sandbox.url).netloc}/?token={guard.token}"
 
 
 @attrs.frozen

@@ -17,6 +17,8 @@ from kakaclo_async.board.shelf import Shelf
 from kakaclo_async.catalog.database import MirrorDatabase
 from kakaclo_async.errors import ConfigurationError
 from kakaclo_async.ordering import Journal
+from kakaclo_async.ordering.journal import own_journal
+from kakaclo_async.sending import sender_of
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -50,7 +52,7 @@ class Board:
         write: whether refunds may be asked for, and the journal finished.
 
     Raises:
-        ConfigurationError: a URL that is neither.
+        ConfigurationError: a URL that is neither; or a blocking client.
     """
 
     def __init__(
@@ -66,7 +68,7 @@ class Board:
             title="KakaClo",
             links=_LINKS,
             db=None if db is None else MirrorDatabase(db),
-            journal=Journal(journal) if isinstance(journal, str) else journal,
+            journal=None if journal is None else _journal(journal),
             write=write,
         )
         self._port = port
@@ -81,7 +83,12 @@ class Board:
         return f"<Board {f'http://{HOST}:{self._port}/' if self._runner else 'stopped'}>"
 
     def attach(self, kk: KakaClo) -> None:
-        """Show this client from now on, in place of the one before."""
+        """Show this client from now on, in place of the one before.
+
+        Raises:
+            ConfigurationError: it is no client, or a blocking one.
+        """
+        sender_of(kk)
         self._desk.kk = kk
         self._sampler.attach(kk)
 
@@ -168,6 +175,10 @@ class Board:
         )
 
 
+def _journal(given: str | Journal) -> Journal:
+    return Journal(given) if isinstance(given, str) else own_journal(given)
+
+
 async def nothing(_: web.Request) -> web.Response:
     """Answer what is no page."""
     raise web.HTTPNotFound
@@ -191,6 +202,6 @@ def serve(
         write: whether refunds may be asked for, and the journal finished.
 
     Raises:
-        ConfigurationError: a URL that is neither.
+        ConfigurationError: a URL that is neither; or a blocking client.
     """
     return Board(kk=kk, db=db, journal=journal, port=port, write=write)

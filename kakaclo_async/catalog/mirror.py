@@ -108,13 +108,13 @@ class Mirror:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
+        self._clock = _TrueClock(now, sender_of(kk).state.server_clock)
         self._kk = kk.bulk()
         self._database = MirrorDatabase(url)
         self._progress = progress
         self._concurrency = concurrency
         self._keep_changes = keep_changes
         self._most_gone = most_gone
-        self._clock = _TrueClock(now, sender_of(kk).state.server_clock)
         self._turn = asyncio.Lock()
         self._sleep = sleep
         self._follower: Follower | None = None

@@ -16,11 +16,12 @@ import typer
 from kakaclo_async import Event, KakaClo, RateLimit, Recording, Sent, token_from as find_token
 from kakaclo_async.cli.output import Result, drop_stdout, in_plain_words, one_line, show, words_of
 from kakaclo_async.codec.outgoing import sealed
-from kakaclo_async.config import MissingToken
+from kakaclo_async.config import UnusableToken
 from kakaclo_async.errors import (
     ConfigurationError,
     Conflict,
     ConnectionFailed,
+    DatabaseAway,
     DeadlineExceeded,
     InvalidRequest,
     KakaCloError,
@@ -48,16 +49,20 @@ EXIT_CODES: Final = {
     3: "not found: KakaClo has no such code or number",
     4: "the token is missing, wrong or expired",
     5: "KakaClo rejected the request",
-    6: "no answer in time, or too many requests: try again later",
+    6: "no answer in time, too many requests, database away: try again later",
     7: "the outcome of a write is unknown: look it up before sending it again",
     INTERRUPTED: "stopped by Ctrl-C",
     TERMINATED: "stopped by SIGTERM",
 }
 """Every exit code and its meaning, as `kakaclo --help` shows them."""
 
+_BEFORE_WRITES: Final = (ConfigurationError, Conflict, InvalidRequest)
+"""Errors that say: nothing was sent. After another write of the same command that is not the whole truth."""
+
 _CODES: Final[tuple[tuple[type[Exception] | tuple[type[Exception], ...], int], ...]] = (
-    (MissingToken, 4),
-    ((ConfigurationError, Conflict, InvalidRequest), USAGE),
+    (UnusableToken, 4),
+    (DatabaseAway, 6),
+    (_BEFORE_WRITES, USAGE),
     (NotFound, 3),
     (Unauthorized, 4),
     (Rejected, 5),
@@ -248,7 +253,7 @@ def as_command(function: Command) -> Callable[..., None]:
                 try:
                     return await function(kk, **arguments)
                 except KakaCloError as error:
-                    if exit_code(error) != USAGE or not sent.any:
+                    if not sent.any or not isinstance(error, _BEFORE_WRITES):
                         raise
                     raise KakaCloError(f"{sentence(error)}; other writes were sent before that") from error
 

@@ -183,7 +183,7 @@ _SAID: Final = {
     "call wait again": "look again later",
     "within max_wait=": "within ",
     "raise max_wait, send fewer requests, or use kk.bulk()": "send fewer requests, or try again later",
-    "; for SOCKS give a session with a connector for it": "",
+    "; for SOCKS give a session with a connector for it": "; SOCKS is not spoken: --proxy '' goes without one",
     "base_url must": "--base-url must",
     "per_second must": "--rate must",
     "timeout must": "--timeout must",

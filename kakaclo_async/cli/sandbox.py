@@ -9,6 +9,7 @@ from contextlib import aclosing, closing, suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import urlsplit
 
 import typer
 
@@ -134,14 +135,14 @@ async def _serve(sandbox: "Sandbox") -> None:
 
 def _greeting(sandbox: "Sandbox", pages: str) -> str:
     """Return what people are told, with the address of its pages, if they answer where it listens."""
-    speed = f"{sandbox.products:,} products at {sandbox.speed:g} times real speed"
-    lines = [f"local KakaClo with {speed}; stop it with Ctrl-C"]
-    if "://127.0.0.1:" in sandbox.url:
+    from kakaclo_async.board.guard import HOSTS
+
+    goods = f"{sandbox.products:,} products at {sandbox.speed:g} times real speed"
+    lines = [f"local KakaClo with {goods}; stop it with Ctrl-C"]
+    if urlsplit(sandbox.url).hostname in HOSTS:
         lines.append(f"look at it in a browser: {pages}")
     if not is_loopback(sandbox.host):
-        lines.append(
-            "other machines reach it: clients there need its token, and allow_http=True (--allow-http)"
-        )
+        lines.append("other machines reach it: they need its token, and allow_http=True (--allow-http)")
     return "".join(f"{line}\n" for line in lines)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, assert_never
 
 from kakaclo_async.codec import encode
 from kakaclo_async.config import check_number, check_timeout
-from kakaclo_async.errors import ClientClosed, ConfigurationError, OutcomeUnknown, Rejected, Unauthorized
+from kakaclo_async.errors import ClientClosed, ConfigurationError, OutcomeUnknown, Unauthorized
 from kakaclo_async.models._checks import check_code
 from kakaclo_async.models.custom import NewDesign
 from kakaclo_async.models.new_order import NewOrder
@@ -19,7 +19,7 @@ from kakaclo_async.ordering.orders import OrderWrites
 from kakaclo_async.ordering.reconcile import Reconciler, reconcile
 from kakaclo_async.ordering.refunds import DesignWrites, RefundWrites, prepare_refund
 from kakaclo_async.ordering.store import Store
-from kakaclo_async.ordering.writes import WriteStatus, digest_of, is_same
+from kakaclo_async.ordering.writes import WriteStatus, digest_of, first_failure, is_same
 from kakaclo_async.resources._journal import RefundRequest
 from kakaclo_async.resources.custom import design_key
 from kakaclo_async.retry import Pauses
@@ -27,7 +27,7 @@ from kakaclo_async.sending import sender_of
 from kakaclo_async.state import call_writes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
 
     from kakaclo_async.client import KakaClo
     from kakaclo_async.errors import KakaCloError
@@ -127,7 +127,7 @@ class Journal:
         """
         failures = await self._settle_all(kk)
         if failures:
-            raise _first(failures)
+            raise first_failure(failures)
         return await self.pending()
 
     async def _settle_all(self, kk: KakaClo) -> list[Exception]:
@@ -162,9 +162,8 @@ class Journal:
         agreed = None if only is None else {_identity(entry) for entry in only}
         failures = await self._settle_all(kk)
         for entry in await self.pending():
-            if entry.status is not WriteStatus.NOT_EXECUTED:
-                continue
-            if agreed is not None and _identity(entry) not in agreed:
+            is_agreed = agreed is None or _identity(entry) in agreed
+            if entry.status is not WriteStatus.NOT_EXECUTED or not is_agreed:
                 continue
             try:
                 await self._submit(by_kind[entry.kind], entry.key, entry.payload, timeout=0.0, orphan=True)
@@ -178,7 +177,7 @@ class Journal:
             except Exception as error:  # noqa: BLE001 - it is raised once the others were sent
                 failures.append(error)
         if failures:
-            raise _first(failures)
+            raise first_failure(failures)
         return await self.pending()
 
     async def once(
@@ -312,13 +311,16 @@ def _note(writes: Writes, entry: Entry, failure: KakaCloError | None) -> None:
         notes.unknown = error
 
 
-def _first(failures: Sequence[Exception]) -> Exception:
-    """Return the error to raise, with the others as its notes: a write that was declined is not pending any more."""
-    first = next((error for error in failures if isinstance(error, Rejected)), failures[0])
-    for error in failures:
-        if error is not first:
-            first.add_note(str(error) or type(error).__name__)
-    return first
+def own_journal(journal: Journal) -> Journal:
+    """Return a journal of this face: a blocking one has one, which works on any event loop.
+
+    Raises:
+        ConfigurationError: it is none.
+    """
+    own: object = getattr(journal, "_target", lambda: journal)()
+    if isinstance(own, Journal):
+        return own
+    raise ConfigurationError(f"journal must be a Journal, not {type(journal).__name__}")
 
 
 def _all_writes(kk: KakaClo) -> tuple[Writes, ...]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import attrs
 
-from kakaclo_async.errors import LeaseLost
+from kakaclo_async.errors import LeaseLost, Rejected
 from kakaclo_async.models._checks import as_country
 from kakaclo_async.models.common import Number
 from kakaclo_async.models.freight import Item, as_channel_type
@@ -296,3 +296,12 @@ def _unordered(value: object) -> object:
 
 def _text(value: object) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def first_failure(failures: Sequence[Exception]) -> Exception:
+    """Return the error to raise, with the others as its notes: a write that was declined is not pending any more."""
+    first = next((error for error in failures if isinstance(error, Rejected)), failures[0])
+    for error in failures:
+        if error is not first:
+            first.add_note(str(error) or type(error).__name__)
+    return first

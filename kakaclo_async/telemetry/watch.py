@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from typing import TYPE_CHECKING, Final
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final, cast
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary, WeakSet
 
@@ -33,7 +34,7 @@ from kakaclo_async.sending import sender_of
 from kakaclo_async.telemetry.instruments import Instruments
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from contextvars import Token
 
     from opentelemetry.context import Context
@@ -68,7 +69,7 @@ def instrument(
         A function that ends it; calls under way are told to their end.
 
     Raises:
-        ConfigurationError: the client is instrumented already.
+        ConfigurationError: the client is instrumented already, or an argument will not do.
     """
     return watch(
         sender_of(kk).state,
@@ -101,6 +102,7 @@ def watch(
         meter_provider: see `instrument`.
         attributes: see `instrument`.
     """
+    own = _checked(tracer_provider, meter_provider, attributes)
     if client in _watched:
         raise ConfigurationError("this client is instrumented already: call the function that ended it first")
     # The global provider may be set later than a client is instrumented, and is then another object.
@@ -110,7 +112,7 @@ def watch(
         meter = metrics.get_meter(_SCOPE, __version__, None if is_global else meter_provider)
         instruments = _instruments[provider] = Instruments(meter)
     tracer = trace.get_tracer(_SCOPE, __version__, tracer_provider)
-    made = _Watch(tracer, instruments, stats, _server(base_url), dict(attributes or {}))
+    made = _Watch(tracer, instruments, stats, _server(base_url), own)
     made.unsubscribe = on_event(made)
     instruments.clients.add(made)
     _watched.add(client)
@@ -121,6 +123,27 @@ def watch(
             made.end()
 
     return end
+
+
+def _checked(tracer_provider: object, meter_provider: object, attributes: object) -> dict[str, str]:
+    """Return the attributes, if all of it will do; what will not would only show when a span is made.
+
+    Raises:
+        ConfigurationError: something is not what it must be.
+    """
+    for name, given, kind, method in (
+        ("tracer_provider", tracer_provider, "TracerProvider", "get_tracer"),
+        ("meter_provider", meter_provider, "MeterProvider", "get_meter"),
+    ):
+        if given is not None and not hasattr(given, method):
+            raise ConfigurationError(f"{name} must be a {kind}, not {type(given).__name__}")
+    if attributes is None:
+        return {}
+    if isinstance(attributes, Mapping):
+        own = cast("Mapping[object, object]", attributes)
+        if all(isinstance(part, str) for pair in own.items() for part in pair):
+            return dict(cast("Mapping[str, str]", own))
+    raise ConfigurationError("attributes must be texts by their names, such as {'shop': 'north'}")
 
 
 def _server(base_url: str) -> dict[str, str | int]:

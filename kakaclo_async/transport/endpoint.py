@@ -15,6 +15,7 @@ ENVIRONMENTS: Final = {
     "production": "https://developer.kakaclo.com/openapi",
     "test": "https://test-developer.kakaclo.com/openapi",
 }
+_PORTS: Final = {"http": 80, "https": 443}
 
 
 def choose_base_url(environment: str | None, base_url: str | None, *, allow_http: bool = False) -> str:
@@ -61,8 +62,7 @@ def choose_base_url(environment: str | None, base_url: str | None, *, allow_http
                 f"base_url must be HTTPS: over plain HTTP {host} would see the token, and all on the way there;"
                 " if it is a sandbox, say allow_http=True (--allow-http)"
             )
-    default_port = {"http": ":80", "https": ":443"}[parts.scheme]
-    return parts._replace(netloc=parts.netloc.lower().removesuffix(default_port)).geturl()
+    return parts._replace(netloc=parts.netloc.lower().removesuffix(f":{_PORTS[parts.scheme]}")).geturl()
 
 
 def choose_proxy(base_url: str, proxy: str | None) -> str | None:
@@ -79,10 +79,11 @@ def choose_proxy(base_url: str, proxy: str | None) -> str | None:
     parts = urlsplit(base_url)
     host, source = parts.hostname or "", "proxy"
     if proxy is None:
-        if is_loopback(host) or proxy_bypass(host):
+        with_port = f"{f'[{host}]' if ':' in host else host}:{parts.port or _PORTS[parts.scheme]}"
+        if is_loopback(host) or proxy_bypass(host) or proxy_bypass(with_port):
             return None
         proxies = getproxies()
-        proxy, source = proxies.get(parts.scheme) or proxies.get("all"), "the environment's proxy"
+        proxy, source = proxies.get(parts.scheme) or proxies.get("all"), "the proxy of the environment"
         if proxy and "://" not in proxy:
             proxy = f"http://{proxy}"
     if not proxy:

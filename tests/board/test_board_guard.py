@@ -230,5 +230,5 @@ def test_a_missing_extra_is_named_with_the_command_that_installs_it(missing):
     script = f"import sys; sys.modules[{missing!r}] = None; import kakaclo_async.board"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     last = done.stderr.splitlines()[-1]
-    assert "ConfigurationError" in last
+    assert "MissingExtra" in last
     assert "pip install 'kakaclo[" in last

@@ -9,7 +9,8 @@ import pytest
 from support.board import Visitor
 from yarl import URL
 
-from kakaclo_async.sandbox import FaultKind
+from kakaclo_async.board import show_sandbox
+from kakaclo_async.sandbox import FaultKind, Sandbox
 
 pytestmark = pytest.mark.long
 
@@ -112,3 +113,16 @@ async def test_looking_counts_neither_in_the_log_nor_in_the_bucket(shown, visito
     before = (shown.sandbox.requests.total(), len(shown.sandbox.log))
     await visitor.get("/requests/now")
     assert (shown.sandbox.requests.total(), len(shown.sandbox.log)) == before
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "0.0.0.0"])  # noqa: S104 - for a moment
+async def test_the_address_of_the_pages_leads_to_where_the_sandbox_listens(host):
+    sandbox = Sandbox(host=host, products=10)
+    pages = show_sandbox(sandbox)
+    async with sandbox, Visitor(pages()) as visitor:
+        status, page = await visitor.get("/faults")
+        assert status == 200
+        status, _ = await visitor.post(
+            "/faults", form=form_of(page, "/faults"), kind="delay", path="*", times="1"
+        )
+        assert status == 200

@@ -13,6 +13,7 @@ from kakaclo_async import (
     ClientClosed,
     ConfigurationError,
     ConnectionFailed,
+    DatabaseAway,
     DeadlineExceeded,
     DecodeError,
     InvalidRequest,
@@ -25,6 +26,7 @@ from kakaclo_async import (
 )
 from kakaclo_async.cli.command import EXIT_CODES, exit_code, sentence
 from kakaclo_async.cli.sandbox import _greeting
+from kakaclo_async.config import MissingToken, UnusableToken
 from kakaclo_async.sandbox import Fault, Sandbox
 
 
@@ -32,6 +34,9 @@ from kakaclo_async.sandbox import Fault, Sandbox
     ("error", "code"),
     [
         (ConfigurationError("x"), 2),
+        (DatabaseAway("x"), 6),
+        (UnusableToken("x"), 4),
+        (MissingToken("x"), 4),
         (InvalidRequest("x"), 2),
         (NotFound("x", status=200), 3),
         (Unauthorized("x", status=401), 4),
@@ -161,11 +166,29 @@ def test_plain_http_to_another_machine_needs_the_option(kakaclo, sandbox):
 
 @pytest.mark.parametrize(
     ("host", "pages", "others"),
-    [("127.0.0.1", True, False), ("0.0.0.0", True, True), ("10.0.0.7", False, True), ("::1", False, False)],  # noqa: S104 - nobody listens
+    [
+        ("127.0.0.1", True, False),
+        ("0.0.0.0", True, True),  # noqa: S104 - nobody listens
+        ("10.0.0.7", False, True),
+        ("::1", True, False),
+        ("localhost", True, False),
+        ("::", True, True),
+    ],
 )
 def test_a_sandbox_says_where_its_pages_answer_and_what_other_machines_need(host, pages, others):
     told = _greeting(Sandbox(host=host, port=8700), "http://127.0.0.1:8700/?token=x")
     assert ("?token=x" in told, "--allow-http" in told) == (pages, others)
+
+
+def test_a_proxy_of_the_environment_that_cannot_be_used_is_named_as_what_it_is(kakaclo, settings):
+    for name in ("HTTPS_PROXY", "https_proxy"):
+        settings.setenv(name, "socks5h://u:s3cret@127.0.0.1:1")
+    outcome = kakaclo("balance", "--base-url", "https://kakaclo.example/openapi")
+    assert outcome.code == 2
+    assert outcome.err == (
+        "error: the proxy of the environment must look like http://user:password@host:port; SOCKS is not"
+        " spoken: --proxy '' goes without one\n"
+    )
 
 
 def test_without_arguments_there_is_help(kakaclo):

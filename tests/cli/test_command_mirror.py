@@ -62,7 +62,6 @@ def test_since_leaves_out_what_is_older(kakaclo, hosted):
         ("--db", "mysql://user:secret-word@host/name"),
         ("--db", "no url at all"),
         ("--db", "sqlite:////no/such/folder/x.db"),
-        ("--db", "postgresql://user:secret-word@127.0.0.1:1/name"),
     ],
     ids=" ".join,
 )
@@ -71,6 +70,19 @@ def test_bad_input_is_one_line_before_any_request(kakaclo, sandbox, arguments):
     assert outcome.code == 2
     assert outcome.err.count("\n") == 1
     assert "secret-word" not in outcome.err
+    assert sandbox.requests.total() == 0
+
+
+def test_a_database_that_is_away_is_no_wrong_usage_for_a_retry_may_work(kakaclo, sandbox):
+    away = "postgresql://user:secret-word@127.0.0.1:1/name"
+    outcomes = [
+        kakaclo(*command, option, away)
+        for command, option in (
+            (("mirror",), "--db"), (("export",), "--db"), (("changes",), "--db"), (("orders", "pending"), "--journal"),
+        )
+    ]  # fmt: skip
+    assert [(outcome.code, outcome.err.count("\n")) for outcome in outcomes] == [(6, 1)] * 4
+    assert "secret-word" not in "".join(outcome.err for outcome in outcomes)
     assert sandbox.requests.total() == 0
 
 

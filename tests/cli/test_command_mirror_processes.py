@@ -97,7 +97,7 @@ def test_a_second_mirror_beside_one_that_follows_is_refused_in_one_line(start, t
     second = start("mirror", "--rate", "1000")
     _, complaint = second.communicate()
 
-    assert second.returncode == 2
+    assert second.returncode == 6
     assert complaint == "error: another mirror is writing to sqlite:///catalog.db\n"
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from support.terminal import TOKEN
 
-from kakaclo_async.errors import ConfigurationError
+from kakaclo_async.errors import ConfigurationError, DatabaseAway
 from kakaclo_async.ordering.store import Store
 from kakaclo_async.sandbox import Fault
 from kakaclo_async.sending import Sender
@@ -62,7 +62,7 @@ def results(path):
         return {row["custom_order_id"]: row for row in csv.DictReader(lines)}
 
 
-def failing(monkeypatch, method, after):
+def failing(monkeypatch, method, after, kind=ConfigurationError):
     """Let a journal's disk be full after some calls, until the function that is returned is called."""
     plain = getattr(Store, method)
     calls = []
@@ -70,7 +70,7 @@ def failing(monkeypatch, method, after):
     async def call(self, *arguments, **options):
         calls.append(None)
         if len(calls) > after:
-            raise ConfigurationError(FULL)
+            raise kind(FULL)
         return await plain(self, *arguments, **options)
 
     monkeypatch.setattr(Store, method, call)
@@ -178,8 +178,9 @@ def test_what_is_unknown_decides_the_exit_code(kakaclo, hosted, file):
     assert {row["result"] for row in results(path).values()} == {"rejected", "unknown", "placed"}
 
 
+@pytest.mark.parametrize("kind", [ConfigurationError, DatabaseAway])
 def test_finish_that_fails_after_it_sent_something_does_not_say_that_nothing_was_sent(
-    kakaclo, hosted, file, monkeypatch, journal_file
+    kakaclo, hosted, file, monkeypatch, journal_file, kind
 ):
     hosted.call(
         hosted.sandbox.faults.add, Fault("reset_before", path="/v2/order/orders", method="POST", times=None)
@@ -189,7 +190,7 @@ def test_finish_that_fails_after_it_sent_something_does_not_say_that_nothing_was
     with closing(sqlite3.connect(journal_file())) as connection:
         connection.execute("UPDATE kakaclo_write SET state = 'lost'")
         connection.commit()
-    failing(monkeypatch, "enter", 1)
+    failing(monkeypatch, "enter", 1, kind)
 
     outcome = kakaclo("orders", "pending", "--finish", "--quiet-time", "0")
 

@@ -41,11 +41,25 @@ def test_a_place_that_is_named_wins_over_the_variable(kakaclo, settings, place):
 
 
 @pytest.mark.process
-@pytest.mark.parametrize("given", ["file:/no/such", "cmd:false", "a-token-by-mistake"])
-def test_a_place_that_gives_no_token_is_wrong_usage(kakaclo, given):
-    outcome = kakaclo("balance", "--token-from", given)
+@pytest.mark.parametrize("command", [("balance",), ("orders", "pending")], ids=" ".join)
+@pytest.mark.parametrize(
+    "given", ["env:NO_SUCH", "file:/no/such", "cmd:/no/such", "cmd:false", "cmd:true", "cmd:echo two words"]
+)
+def test_a_place_that_gives_no_token_is_a_missing_token(kakaclo, given, command):
+    outcome = kakaclo(*command, "--token-from", given)
+    assert (outcome.code, outcome.err.count("\n")) == (4, 1)
+
+
+def test_what_names_no_place_is_wrong_usage_and_not_shown(kakaclo):
+    outcome = kakaclo("balance", "--token-from", "a-token-by-mistake")
     assert (outcome.code, outcome.err.count("\n")) == (2, 1)
     assert "mistake" not in outcome.err
+
+
+def test_a_board_whose_token_cannot_be_read_says_so_and_does_not_go_on_without_one(kakaclo):
+    outcome = kakaclo("board", "--token-from", "env:NO_SUCH", "--port", "0")
+    assert outcome.code == 4
+    assert "NO_SUCH should hold the token, and is not set" in outcome.err
 
 
 def test_a_token_on_the_command_line_is_warned_of_and_no_help_names_the_option(kakaclo):

@@ -34,6 +34,38 @@ def pytester_run(tmp_path):
     return run
 
 
+@pytest.mark.process
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ('"x"', "takes settings by name, such as products=30"),
+        ("7, products=7", "takes settings by name, such as products=30"),
+        ("nope=1", "there is no setting 'nope' of a sandbox"),
+    ],
+)
+def test_a_marker_that_names_no_setting_says_so_for_either_face(tmp_path, given, why):
+    (tmp_path / "test_shop.py").write_text(
+        f"import pytest\npytestmark = pytest.mark.kakaclo_sandbox({given})\n"
+        "async def test_a(kakaclo_sandbox): pass\n"
+        "def test_b(kakaclo_sync_sandbox): pass\n"
+    )
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", "asyncio_mode=auto"]
+    done = subprocess.run(
+        [*command, "--rootdir", tmp_path, tmp_path / "test_shop.py"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+    )
+    assert done.returncode == 1
+    assert "2 errors" in done.stdout
+    assert done.stdout.count(f"UsageError: the marker kakaclo_sandbox{':' * (given == 'nope=1')} {why}") >= 2
+
+
+def test_a_sandbox_whose_settings_were_refused_has_a_repr_for_the_traceback():
+    assert repr(kakaclo_sync.Sandbox.__new__(kakaclo_sync.Sandbox)) == "<Sandbox>"
+
+
 @pytest.mark.kakaclo_sandbox(products=7, index_lag=0, speed=10)
 async def test_the_fixtures_are_a_local_kakaclo_and_a_client_of_it(kakaclo_sandbox, kakaclo_client):
     assert len(list(kakaclo_sandbox.catalog.spus())) == 7

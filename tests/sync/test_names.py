@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import pkgutil
 import pydoc
 import re
 from importlib import import_module
@@ -113,18 +114,33 @@ def test_without_any_extra_everything_can_be_asked_for(script, package):
     """) == ["True", "True", "True"]
 
 
-@pytest.mark.parametrize("face", ["kakaclo_async", "kakaclo_sync"])
-@pytest.mark.parametrize("module", ["catalog", "ordering"])
-def test_a_module_whose_extra_is_missing_is_an_import_error_that_says_what_to_install(script, face, module):
-    assert script(f"""
+EXTRAS = (
+    *("sqlalchemy", "aiosqlite", "filelock", "asyncpg", "redis", "keyring", "babel", "jinja2", "markupsafe"),
+    *("typer", "rich", "platformdirs", "yaml", "pyarrow", "opentelemetry", "uvloop"),
+)
+
+
+@pytest.mark.parametrize("missing", [EXTRAS, ("markupsafe",)], ids=["all", "markupsafe"])
+@pytest.mark.parametrize("face", [kakaclo_async, kakaclo_sync], ids=lambda face: face.__name__)
+def test_a_module_whose_extra_is_missing_is_an_import_error_that_says_what_to_install(script, face, missing):
+    names = [f"{face.__name__}.{found.name}" for found in pkgutil.iter_modules(face.__path__)]
+    found = script(f"""
         import sys
-        sys.modules["sqlalchemy"] = None
-        import kakaclo_sync
-        try:
-            import {face}.{module}
-        except ImportError as error:
-            print("pip install 'kakaclo[catalog]'" in str(error), isinstance(error, kakaclo_sync.ConfigurationError))
-    """) == ["True", "True"]
+        for extra in {missing}:
+            sys.modules[extra] = None
+        from importlib import import_module
+        from kakaclo_async import MissingExtra
+        for name in {names}:
+            try:
+                import_module(name)
+            except MissingExtra as error:
+                print(name.rpartition(".")[2] + str("pip install 'kakaclo[" in str(error)))
+            except Exception as error:
+                print(name, type(error).__name__)
+    """)
+    lacking = {"board", "catalog", "ordering", "telemetry"} if missing == EXTRAS else {"board"}
+    lacking &= {name.rpartition(".")[2] for name in names}
+    assert set(filter(None, found)) == {f"{name}True" for name in lacking}
 
 
 @pytest.mark.parametrize("module", ["catalog", "ordering", "sandbox", "shop"])

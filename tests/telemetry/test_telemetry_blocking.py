@@ -56,6 +56,27 @@ def test_it_is_instrumented_once_at_a_time_and_its_views_with_it(kakaclo_sync_cl
     assert len(telemetry.spans) == 2
 
 
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        ({"attributes": 5}, "attributes must be texts by their names"),
+        ({"attributes": {"shop": object()}}, "attributes must be texts by their names"),
+        ({"attributes": {5: "north"}}, "attributes must be texts by their names"),
+        ({"tracer_provider": 5}, "tracer_provider must be a TracerProvider, not int"),
+        ({"meter_provider": []}, "meter_provider must be a MeterProvider, not list"),
+    ],
+)
+def test_an_argument_that_will_not_do_is_refused_and_leaves_the_client_as_it_was(
+    kakaclo_sync_client, telemetry, wrong, why
+):
+    with pytest.raises(ConfigurationError, match=why):
+        instrument(kakaclo_sync_client, **telemetry.providers | wrong)
+    end = instrument(kakaclo_sync_client, **telemetry.providers)
+    kakaclo_sync_client.payment.balance()
+    assert telemetry.spans
+    end()
+
+
 @pytest.mark.parametrize("face", ["kakaclo_async", "kakaclo_sync"])
 def test_without_the_extra_the_error_says_what_to_install(face, monkeypatch):
     for name in [

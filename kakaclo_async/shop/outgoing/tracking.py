@@ -14,6 +14,7 @@ from kakaclo_async.catalog.export import into_file, not_run
 from kakaclo_async.database import in_thread
 from kakaclo_async.errors import DecodeError, InvalidRequest
 from kakaclo_async.models._checks import as_list_of
+from kakaclo_async.sending import sender_of
 from kakaclo_async.shop.outgoing.tracking_lines import under_way
 from kakaclo_async.shop.outgoing.tracking_targets import TRACKING_TARGETS, TrackingTarget
 
@@ -199,6 +200,7 @@ async def tracking(kk: KakaClo, *, since: datetime, custom_order_ids: Iterable[s
         InvalidRequest: a naive time.
         IncompletePull: the list moved too much to be sure of all.
     """
+    sender_of(kk)
     wanted = None if custom_order_ids is None else set(as_list_of("custom order ids", custom_order_ids))
     found: dict[str, Order] = {}
     problems: list[str] = []

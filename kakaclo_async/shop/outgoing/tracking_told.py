@@ -16,7 +16,8 @@ from kakaclo_async.database import in_thread, run_to_completion
 from kakaclo_async.errors import ConfigurationError, InvalidRequest, KakaCloError
 from kakaclo_async.models.family import pieces
 from kakaclo_async.models.freight import Item
-from kakaclo_async.ordering.journal import wall_clock
+from kakaclo_async.ordering.journal import own_journal, wall_clock
+from kakaclo_async.sending import sender_of
 from kakaclo_async.shop.incoming.order_file import OrderFile
 from kakaclo_async.shop.incoming.orders import read_orders
 from kakaclo_async.shop.incoming.skus import SkuMap, read_map
@@ -132,6 +133,8 @@ async def tell_tracking(
         ClaimLost: it lasted so long that another run took over.
         IncompletePull: KakaClo's list moved too much to be sure of all.
     """
+    sender_of(kk)
+    journal = own_journal(journal)
     if isinstance(out, (str, Path)):
         check_name(out, target)
         out = await in_thread(Path(out).absolute)

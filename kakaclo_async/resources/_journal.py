@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING, Protocol
 
 import attrs
 
-from kakaclo_async.errors import InvalidRequest
-
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -35,19 +33,6 @@ class RefundRequest:
     reason: str
     remark: str | None = attrs.field(default=None, repr=False)
     again: str = ""
-
-
-def checked(journal: WriteJournal) -> WriteJournal:
-    """Return a journal.
-
-    Raises:
-        InvalidRequest: it is none; its address alone makes none.
-    """
-    if not hasattr(journal, "once"):
-        raise InvalidRequest(
-            "journal must be a Journal, such as Journal('sqlite:///orders.db'); nothing was sent"
-        )
-    return journal
 
 
 class KnownOrder(Protocol):

@@ -17,9 +17,8 @@ from kakaclo_async.models.common import Page
 from kakaclo_async.models.custom import Design, DesignModel, DesignModelDetail, NewDesign
 from kakaclo_async.paging.listing import Listing, readable
 from kakaclo_async.protocol import Request, path, tolerant
-from kakaclo_async.resources._journal import checked
 from kakaclo_async.resources._lookup import check_number, look_up
-from kakaclo_async.resources.orders.requests import is_damaged, may_mean
+from kakaclo_async.resources.orders.requests import checked, is_damaged, may_mean
 from kakaclo_async.resources.products import Products
 from kakaclo_async.retry import poll
 from kakaclo_async.state import call_writes

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping
+from math import isnan
 from pathlib import Path
 from typing import Annotated, cast
 
@@ -205,6 +206,8 @@ async def refund(
     yes: Yes = False,
 ) -> Result:
     """Request the refund of an order or of a part of it, before it ships; it shows what should come back, and asks."""
+    if wait is not None and isnan(wait):
+        raise InvalidRequest("--wait must be a number of seconds, not nan; nothing was sent")
     items = read_items(sku) if sku else None
     if items is None:
         must_be_able_to_ask(sure=yes)

@@ -19,7 +19,8 @@ from kakaclo_async.models.custom import Design, DesignModel, DesignModelDetail, 
 from kakaclo_async.paging.listing import Listing, readable
 from kakaclo_async.protocol import Request, path, tolerant
 from kakaclo_async.resources._lookup import check_number, look_up
-from kakaclo_async.resources.orders.requests import checked, is_damaged, may_mean
+from kakaclo_async.resources.orders.placing import checked
+from kakaclo_async.resources.orders.requests import is_damaged, may_mean
 from kakaclo_async.resources.products import Products
 from kakaclo_async.retry import poll
 from kakaclo_async.state import call_writes
@@ -156,7 +157,7 @@ class Custom:
         Args:
             design: the model, and what is printed on it.
             journal: a `Journal`.
-            timeout: seconds to wait until the design shows up, and again until it can be ordered; None: no end.
+            timeout: seconds to wait until the design shows up, and again until it can be ordered; None: without end.
 
         Returns:
             The design; its SKUs are those of `products.get(design.spu)`.

@@ -30,8 +30,8 @@ from kakaclo_async.protocol import Request, path, tolerant
 from kakaclo_async.resources._journal import RefundRequest
 from kakaclo_async.resources._lookup import is_unlisted
 from kakaclo_async.resources.orders import Orders
-from kakaclo_async.resources.orders.placing import naming, without_remark
-from kakaclo_async.resources.orders.requests import check_order_id, checked
+from kakaclo_async.resources.orders.placing import checked, naming, without_remark
+from kakaclo_async.resources.orders.requests import check_order_id
 from kakaclo_async.retry import poll
 from kakaclo_async.travel import read
 

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from kakaclo_async.models.common import Number
     from kakaclo_async.models.freight import Item
     from kakaclo_async.models.new_order import NewOrder
+    from kakaclo_async.resources._journal import WriteJournal
     from kakaclo_async.sending import Sender
 
 
@@ -256,3 +257,16 @@ def drop_quotes(sender: Sender, items: Iterable[Item]) -> None:
     """Drop the freight quotes of carts with these SKUs: their stock, and so the warehouses, changed."""
     changed = {item.sku for item in items}
     sender.state.freight.drop(lambda cart: any(item.sku in changed for item in cart.items))
+
+
+def checked(journal: WriteJournal) -> WriteJournal:
+    """Return a journal.
+
+    Raises:
+        InvalidRequest: it is none; its address alone makes none.
+    """
+    if not hasattr(journal, "once"):
+        raise InvalidRequest(
+            "journal must be a Journal, such as Journal('sqlite:///orders.db'); nothing was sent"
+        )
+    return journal

@@ -58,8 +58,9 @@ class _Payload(TypeDecorator[bytes]):
 
 metadata = MetaData()
 
-IN_LINE: Final = text("state IN ('lost', 'waiting')")
-"""What waits to be sent: as text, for SQLite uses the index only where a query has its very words."""
+IN_LINE: Final = text("(state || '') IN ('lost', 'waiting')")
+"""What waits to be sent: in the very words of its index, or SQLite would not use it, and not in those of the index of
+states, or SQLite would use that one, and sort all that waits."""
 
 # Times are seconds since 1970, for leases are compared and prolonged in SQL.
 write = Table(

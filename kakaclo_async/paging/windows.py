@@ -56,14 +56,15 @@ class Windows(Generic[T]):
     Attributes:
         source: the endpoint.
         checkpoints: the range, or what an interrupted pull left of it.
-        concurrency: windows read at once; None: as the first answer's latency and `rate` call for.
-        rate: requests per second that the API grants.
+        concurrency: windows read at once, for each shop; None: as the first answer's latency and `rate` call for.
+        rate: requests per second that the API grants a shop.
         coarse: the server filters by whole days.
         sleep: waits some seconds.
         clock: tells seconds, to measure latency.
         known: what was learned about the server; pulls of one endpoint may share it.
         certificate: what can be said about completeness so far.
         given: keys of the rows that were given out.
+        shops: tells how many shops' permits the source spends now.
     """
 
     source: Source[T]
@@ -76,6 +77,7 @@ class Windows(Generic[T]):
     known: Knowledge = attrs.field(factory=Knowledge)
     certificate: Certificate = Certificate()  # noqa: RUF009 - frozen
     given: set[str] = attrs.field(factory=set[str])
+    shops: Callable[[], int] = lambda: 1
     _total: int | None = None
     _page_size: int = 0
     _left: int = 0
@@ -106,7 +108,7 @@ class Windows(Generic[T]):
         took = 0.0
         try:
             while self._ready or running:
-                while self._ready and len(running) < (self.concurrency or 1):
+                while self._ready and len(running) < (self.concurrency or 1) * self.shops():
                     job = self._ready.pop()
                     running[asyncio.create_task(self._advance(job))] = job
                 if not arrived:
@@ -292,8 +294,7 @@ class Windows(Generic[T]):
 
     @property
     def _spent(self) -> bool:
-        """Whether what fails from now on is left to the next pull."""
-        return self._excess > 1
+        return self._excess > 1  # what fails from now on is left to the next pull
 
     @property
     def _excess(self) -> float:
@@ -324,6 +325,6 @@ class Windows(Generic[T]):
     def _limit(self) -> int:
         """The rows above which a window is cut: small enough to keep the concurrency up."""
         total = self._total or 0
-        share = total // (2 * (self.concurrency or _MIN_CONCURRENCY))
-        share = _LARGEST_WINDOW if total >= EXACT_TOTALS else share
+        at_once = (self.concurrency or _MIN_CONCURRENCY) * self.shops()
+        share = _LARGEST_WINDOW if total >= EXACT_TOTALS else total // (2 * at_once)
         return min(self.known.depth, _LARGEST_WINDOW, max(_SMALLEST_WINDOW * self._page_size, share))

@@ -38,7 +38,7 @@ MAX_CONCURRENCY = 16
 _LARGEST_WINDOW = 9_000
 """Rows above which a window is cut: 300 pages of 30, and short of what an index may refuse to page."""
 
-_SMALLEST_WINDOW = 40  # pages below which a window is not cut for the sake of more concurrency
+_SMALLEST_WINDOW = 40  # pages below which a window is not cut for the sake of more concurrency; of a team, 10
 _LONGEST_GATHERING = 0.1  # seconds that a page waits at most for others to come
 _BETWEEN_PAGES = 1.0  # seconds between two pages of one window: they meet replicas in one state
 
@@ -260,8 +260,7 @@ class Windows(Generic[T]):
         if isinstance(failed, HandOut):
             self._give_up(window, failed.reason)
             return ()
-        halves = None if self._spent else self._halves(window)
-        if halves is not None:
+        if not self._spent and (halves := self._halves(window)) is not None:
             return tuple(failed.part(half, None) for half in reversed(halves))
         if not self._spent and (again := failed.again()) is not None:
             return (again,)
@@ -325,6 +324,7 @@ class Windows(Generic[T]):
     def _limit(self) -> int:
         """The rows above which a window is cut: small enough to keep the concurrency up."""
         total = self._total or 0
-        at_once = (self.concurrency or _MIN_CONCURRENCY) * self.shops()
-        share = _LARGEST_WINDOW if total >= EXACT_TOTALS else total // (2 * at_once)
-        return min(self.known.depth, _LARGEST_WINDOW, max(_SMALLEST_WINDOW * self._page_size, share))
+        share = total // (2 * (self.concurrency or _MIN_CONCURRENCY))
+        share = _LARGEST_WINDOW if total >= EXACT_TOTALS else share
+        smallest = _SMALLEST_WINDOW // min(4, self.shops()) * self._page_size
+        return min(self.known.depth, _LARGEST_WINDOW, max(smallest, 2 * share // (1 + self.shops())))

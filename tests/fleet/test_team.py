@@ -11,6 +11,7 @@ from kakaclo_async import ConfigurationError, InvalidRequest, KakaClo
 from kakaclo_async.catalog import Mirror
 from kakaclo_async.fleet.team import Team
 from kakaclo_async.protocol import Request
+from kakaclo_async.sandbox import Fault
 from kakaclo_async.sending import sender_of
 
 pytestmark = pytest.mark.stepped
@@ -18,10 +19,13 @@ pytestmark = pytest.mark.stepped
 
 @pytest.mark.long
 async def test_ten_shops_read_a_catalog_more_than_eight_times_as_fast_as_one_and_read_nothing_twice():
-    async with opened_shops(10, products=1000) as shops:
+    network = Fault("delay", seconds=0.3, times=None)
+    async with opened_shops(10, products=2000) as shops:
+        shops.sandbox.faults.add(network)
         alone, seconds_alone = await shops.timed(shops.clients["shop-0"])
         requests_alone = shops.sandbox.requests.total()
-    async with opened_shops(10, products=1000) as shops, Team(shops.clients) as team:
+    async with opened_shops(10, products=2000) as shops, Team(shops.clients) as team:
+        shops.sandbox.faults.add(network)
         together, seconds_together = await shops.timed(team)
 
         assert seconds_alone >= 8 * seconds_together
@@ -36,7 +40,7 @@ async def test_ten_shops_read_a_catalog_more_than_eight_times_as_fast_as_one_and
 @pytest.mark.long
 @pytest.mark.parametrize("replica_lag", [0.0, 0.6])
 async def test_no_row_is_missed_while_rows_move(replica_lag):
-    settings = {"products": 600, "update_rate": 1.0, "stock_update_rate": 10.0, "replica_lag": replica_lag}
+    settings = {"products": 400, "update_rate": 1.0, "stock_update_rate": 10.0, "replica_lag": replica_lag}
     async with opened_shops(4, **settings) as shops, Team(shops.clients) as team:
         found = await shops.pull(team)
 

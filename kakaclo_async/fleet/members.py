@@ -194,6 +194,7 @@ class Members:
                 member, permit = waiting.turn.result()
                 member.under_way -= 1
                 permit.give_back()
+                self._ask()
             raise
 
     def _ask(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 from support.team import Watch, busy_with, opened_shops
@@ -63,6 +64,16 @@ async def test_a_mirror_of_a_team_holds_what_the_catalog_holds(tmp_path):
     assert (report.products, report.gaps) == (100, ())
     assert news.products == 7
     assert all(requests > 0 for requests in shops.requests().values())
+
+
+async def test_a_mirror_of_a_team_goes_by_kakaclos_clock(tmp_path):
+    async with opened_shops(2, products=60) as shops, Team(shops.clients) as team:
+
+        def ahead():
+            return shops.sandbox.now() + timedelta(hours=5)
+
+        report = await Mirror(team, f"sqlite:///{tmp_path}/catalog.db", now=ahead).run()
+        assert (report.products, report.gaps) == (60, ())
 
 
 async def test_calls_of_each_shop_wait_no_longer_than_if_it_were_alone():

@@ -75,10 +75,10 @@ def test_only_the_command_line_imports_the_board() -> None:
     assert users == {"board", "cli"}
 
 
-def test_nothing_but_the_command_line_imports_the_fleet() -> None:
+def test_only_the_command_line_and_the_blocking_face_import_the_fleet() -> None:
     """A shop works the same whether it is alone or one of many."""
     users = {layer(module) for module in modules() for name in imports(module) if layer(name) == "fleet"}
-    assert users - {"fleet", "cli"} == set()
+    assert users - {"fleet", "cli", "kakaclo_sync"} == set()
 
 
 def test_only_its_blocking_face_imports_telemetry() -> None:

@@ -244,7 +244,9 @@ class Run:
         limit = complete_until(self.clock())
         plan = [Checkpoint(window=window)] if self.verifying else state.plan(window, limit)
         known = client.learned.setdefault(source.name, Knowledge())
-        pull = Windows(source, plan, concurrency=self.concurrency, rate=client.rate, known=known)
+        pull = Windows(
+            source, plan, concurrency=self.concurrency, rate=client.rate, known=known, shops=client.shops
+        )
         self._certificates[source.name] = lambda: pull.certificate
 
         def store_pages(

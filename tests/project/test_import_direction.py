@@ -14,7 +14,7 @@ LAYERS: list[set[str]] = [
     {"kakaclo_sync", "cli"},
     {"kakaclo_async"},  # the public names
     {"testing"},
-    {"board", "shop", "telemetry"},
+    {"board", "fleet", "shop", "telemetry"},
     {"catalog", "ordering"},
     {"client"},
     {"resources"},
@@ -73,6 +73,12 @@ def test_only_the_command_line_imports_the_board() -> None:
     """What people look at depends on everything, and nothing on it."""
     users = {layer(module) for module in modules() for name in imports(module) if layer(name) == "board"}
     assert users == {"board", "cli"}
+
+
+def test_only_the_command_line_and_the_blocking_face_import_the_fleet() -> None:
+    """A shop works the same whether it is alone or one of many."""
+    users = {layer(module) for module in modules() for name in imports(module) if layer(name) == "fleet"}
+    assert users - {"fleet", "cli", "kakaclo_sync"} == set()
 
 
 def test_only_its_blocking_face_imports_telemetry() -> None:

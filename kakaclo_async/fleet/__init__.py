@@ -1,0 +1,1 @@
+"""Many shops at once."""

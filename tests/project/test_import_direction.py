@@ -14,6 +14,7 @@ LAYERS: list[set[str]] = [
     {"kakaclo_sync", "cli"},
     {"kakaclo_async"},  # the public names
     {"testing"},
+    {"fleet"},
     {"board", "shop", "telemetry"},
     {"catalog", "ordering"},
     {"client"},
@@ -79,6 +80,12 @@ def test_only_its_blocking_face_imports_telemetry() -> None:
     """The core tells its events, and does not know who listens."""
     users = {module for module in modules() for name in imports(module) if layer(name) == "telemetry"}
     assert {module for module in users if layer(module) != "telemetry"} == {"kakaclo_sync.telemetry"}
+
+
+def test_only_the_command_line_and_the_blocking_face_import_the_fleet() -> None:
+    """One shop needs nothing of what many need."""
+    users = {module for module in modules() for name in imports(module) if layer(name) == "fleet"}
+    assert {module for module in users if layer(module) not in {"fleet", "cli"}} <= {"kakaclo_sync.fleet"}
 
 
 def test_no_modules_import_each_other_not_even_for_type_checkers() -> None:

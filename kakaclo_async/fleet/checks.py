@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from decimal import Decimal
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
 
@@ -77,6 +78,11 @@ def number(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
         raise ValueError("must be a number above 0")
     return float(value)
+
+
+def amount(value: object) -> Decimal:
+    """Read dollars, with cents."""
+    return Decimal(str(number(value)))
 
 
 def whole(least: int) -> Callable[[object], int]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import TYPE_CHECKING, Final, Protocol
 
 import attrs
 
+from kakaclo_async.errors import ConfigurationError
+
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Awaitable, Callable, Iterable, Mapping
 
     from kakaclo_async.fleet.table import Table
@@ -104,3 +106,15 @@ class Engine(Protocol):
     async def aclose(self) -> None:
         """Disconnect."""
         ...
+
+
+async def ticking(every: float, tick: Callable[[], Awaitable[None]]) -> None:
+    """Tick for ever, whatever fails: a worker without ticks would be deaf, and nobody would know."""
+    while True:
+        try:
+            await tick()
+        except ConfigurationError as error:
+            log.warning("the fleet's tick failed, and is tried again: %s", error)
+        except Exception:
+            log.exception("the fleet's tick failed, and is tried again")
+        await asyncio.sleep(every)

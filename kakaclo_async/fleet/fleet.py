@@ -16,7 +16,7 @@ from kakaclo_async.fleet.engine import Pace, log
 from kakaclo_async.fleet.files import SettingsFiles, add_shop, remove_shop
 from kakaclo_async.fleet.local import LocalEngine
 from kakaclo_async.fleet.pool import Pool
-from kakaclo_async.fleet.turns import Hooks, Turns
+from kakaclo_async.fleet.turns import Hooks, Turn
 from kakaclo_async.fleet.values import CATALOG, KINDS, as_kind
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from kakaclo_async.catalog import Change
+    from kakaclo_async.feed import FeedEvent
     from kakaclo_async.fleet.engine import Engine
     from kakaclo_async.fleet.settings import FleetSettings
     from kakaclo_async.fleet.values import FleetStatus, Kind
@@ -57,6 +58,7 @@ class Fleet:
         self._hooks = Hooks()
         self._told: tuple[str, ...] = ()
         self._is_kept = False
+        self._stop: asyncio.Event | None = None
 
     @classmethod
     def open(cls, path: str | os.PathLike[str] = "fleet.toml") -> Self:
@@ -128,19 +130,25 @@ class Fleet:
         self,
         *,
         on_change: Callable[[str, Change], object] | None = None,
+        on_order: Callable[[FeedEvent], object] | None = None,
+        on_refund: Callable[[FeedEvent], object] | None = None,
         stop_on_signals: bool = True,
     ) -> None:
-        """Be a worker: answer bells until SIGTERM, SIGINT or a cancellation; what is under way ends first.
+        """Be a worker: answer bells until SIGTERM, SIGINT or `stop`; what is under way ends first.
+
+        Each change and each event is told at least once: give all workers the same functions.
 
         Args:
-            on_change: called with a shop, or "catalog", and each change of its catalog, at least once; may be async.
+            on_change: called with a shop, or "catalog", and each change of its catalog; may be async.
+            on_order: called with each event of an order, and of a balance; may be async.
+            on_refund: called with each refund that is settled; may be async.
             stop_on_signals: SIGTERM and SIGINT end it; only in the main thread.
 
         Raises:
             ConfigurationError: another process serves, and the engine takes only one.
         """
-        self._hooks = Hooks(on_change=on_change)
-        stop = asyncio.Event()
+        self._hooks = Hooks(on_change=on_change, on_order=on_order, on_refund=on_refund)
+        stop = self._stop = asyncio.Event()
         loop, handled = asyncio.get_running_loop(), list[signal.Signals]()
         if stop_on_signals:
             for number in (signal.SIGTERM, signal.SIGINT):
@@ -154,6 +162,11 @@ class Fleet:
         finally:
             for number in handled:
                 loop.remove_signal_handler(number)
+
+    def stop(self) -> None:
+        """Let `serve` return, once what is under way has ended."""
+        if self._stop is not None:
+            self._stop.set()
 
     async def turn(self, kind: Kind, shop: str) -> float:
         """Carry out one turn, for those who have an engine of their own.
@@ -173,7 +186,7 @@ class Fleet:
         began = await self._engine.table.begin(kind, shop)
         if began is None:
             return self._settings.tick  # it is paused
-        ended = await Turns(self._pool, self._settings, self._hooks).run(kind, shop, began)
+        ended = await Turn(self._pool, self._settings, self._hooks, began).run(kind, shop)
         is_rung = await self._engine.table.end(kind, shop, began, ended)
         return 0.0 if is_rung else ended.after
 
@@ -271,7 +284,7 @@ class Fleet:
         try:
             began = await table.begin(kind, shop)
             if began is not None:
-                ended = await Turns(self._pool, self._settings, self._hooks).run(kind, shop, began)
+                ended = await Turn(self._pool, self._settings, self._hooks, began).run(kind, shop)
                 if await table.end(kind, shop, began, ended):
                     await self._engine.again(kind, shop)
         except ConfigurationError as error:  # it is due still, and rung for again

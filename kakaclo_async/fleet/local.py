@@ -14,7 +14,7 @@ from kakaclo_async.database import in_thread
 from kakaclo_async.database.engines import Transactions, load_driver, sqlite_engine
 from kakaclo_async.database.url import DatabaseUrl
 from kakaclo_async.errors import ConfigurationError
-from kakaclo_async.fleet.engine import PRIORITY, log
+from kakaclo_async.fleet.engine import PRIORITY, ticking
 from kakaclo_async.fleet.table import SQLITE, TABLES, VERSION, Table
 
 if TYPE_CHECKING:
@@ -145,32 +145,24 @@ class LocalEngine:
             ) from None
         self._serving = True
         try:
-            ticking = asyncio.create_task(self._tick(pace, each_tick), name="kakaclo fleet tick")
+
+            async def tick() -> None:
+                await each_tick()
+                await self.table.beat()
+                await self._put_due()
+
+            ticks = asyncio.create_task(ticking(pace.tick, tick), name="kakaclo fleet tick")
             try:
                 await self._answer_all(answer, pace, stop)
             finally:
-                ticking.cancel()
-                await asyncio.wait((ticking,))
+                ticks.cancel()
+                await asyncio.wait((ticks,))
                 await self._end()
                 with suppress(ConfigurationError):
                     await self.table.leave()
         finally:
             self._serving = False
             await in_thread(held.release)
-
-    async def _tick(self, pace: Pace, each_tick: Callable[[], Awaitable[None]]) -> None:
-        clock = asyncio.get_running_loop().time
-        beaten = -pace.beat
-        while True:
-            try:
-                await each_tick()
-                if clock() - beaten >= pace.beat:
-                    beaten = clock()
-                    await self.table.beat()
-                await self._put_due()
-            except ConfigurationError as error:
-                log.warning("the fleet's tick failed, and is tried again: %s", error)
-            await asyncio.sleep(pace.tick)
 
     async def _answer_all(
         self, answer: Callable[[Kind, str], Awaitable[None]], pace: Pace, stop: asyncio.Event

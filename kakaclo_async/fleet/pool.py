@@ -12,8 +12,10 @@ import attrs
 
 from kakaclo_async.client import KakaClo
 from kakaclo_async.errors import InvalidRequest
+from kakaclo_async.feed import Webhook
 from kakaclo_async.fleet.values import CATALOG
 from kakaclo_async.ordering import Journal
+from kakaclo_async.ratelimit import RedisServer
 from kakaclo_async.ratelimit.bucket import RateLimit
 from kakaclo_async.ratelimit.redis import RedisBucket
 from kakaclo_async.token import token_from
@@ -84,6 +86,7 @@ class Pool:
         self._settings = settings
         self._shops: OrderedDict[str, OpenShop] = OrderedDict()
         self._old: list[OpenShop] = []
+        self._redis = None if settings.bucket is None else RedisServer(settings.bucket)
         self._turns = cycle(sorted(settings.shops))
 
     async def change(self, settings: FleetSettings) -> None:
@@ -96,6 +99,7 @@ class Pool:
         if before.bucket != settings.bucket:
             self._old += self._shops.values()
             self._shops.clear()
+            self._redis = None if settings.bucket is None else RedisServer(settings.bucket)
         await self._tidy()
 
     @asynccontextmanager
@@ -151,6 +155,13 @@ class Pool:
         url = _prepared(home_of(self._settings, shop, "journal"))
         return Journal(url, quiet_time=settings.quiet_time, lease=settings.lease)
 
+    async def webhook(self) -> Webhook | None:
+        """Return where events are posted to; its secret is read anew."""
+        url, source = self._settings.webhook, self._settings.webhook_secret
+        if url is None or source is None:
+            return None
+        return Webhook(url, await token_from(source)())
+
     def _open(self, settings: ShopSettings) -> OpenShop:
         return OpenShop(
             settings,
@@ -169,10 +180,10 @@ class Pool:
 
     def _bucket(self, settings: ShopSettings) -> Bucket | None:
         """Return the shop's bucket in Redis; None: each process counts for itself."""
-        if self._settings.bucket is None:
+        if self._redis is None:
             return None
         limit = RateLimit(settings.burst, settings.rate)
-        return RedisBucket(self._settings.bucket, key=f"kakaclo:{settings.name}", rate_limit=limit)
+        return RedisBucket(self._redis, key=f"kakaclo:{settings.name}", rate_limit=limit)
 
     async def _tidy(self) -> None:
         """Close what nobody uses: shops of other settings, and those that were used longest ago."""

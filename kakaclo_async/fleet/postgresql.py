@@ -13,7 +13,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from kakaclo_async.errors import ConfigurationError, DatabaseAway, MissingExtra
-from kakaclo_async.fleet.engine import log
+from kakaclo_async.fleet.engine import log, ticking
 from kakaclo_async.fleet.table import POSTGRESQL, TABLES, VERSION, Table
 from kakaclo_async.fleet.values import as_kind
 
@@ -200,7 +200,16 @@ class PostgresqlEngine:
     ) -> None:
         """Answer the bells until `stop` is set; a connection that is lost is made anew."""
         self._answer = answer
-        ticking = asyncio.create_task(self._tick(pace, each_tick), name="kakaclo fleet tick")
+
+        async def tick() -> None:
+            await each_tick()
+            await self._sql(
+                "SELECT fleet_tick(:worker, CAST(:dead AS double precision))",
+                worker=self._worker,
+                dead=pace.dead,
+            )
+
+        ticks = asyncio.create_task(ticking(pace.tick, tick), name="kakaclo fleet tick")
         stopping = asyncio.create_task(stop.wait())
         try:
             while not stop.is_set():
@@ -220,8 +229,8 @@ class PostgresqlEngine:
                         await asyncio.wait_for(stop.wait(), _PAUSE)
         finally:
             stopping.cancel()
-            ticking.cancel()
-            await asyncio.wait((ticking, stopping))
+            ticks.cancel()
+            await asyncio.wait((ticks, stopping))
             self._answer = None
             with suppress(ConfigurationError):
                 await self.table.leave()
@@ -238,19 +247,6 @@ class PostgresqlEngine:
             update_heartbeat_interval=pace.beat,
             stalled_worker_timeout=4 * pace.dead,
         )
-
-    async def _tick(self, pace: Pace, each_tick: Callable[[], Awaitable[None]]) -> None:
-        while True:
-            try:
-                await each_tick()
-                await self._sql(
-                    "SELECT fleet_tick(:worker, CAST(:dead AS double precision))",
-                    worker=self._worker,
-                    dead=pace.dead,
-                )
-            except ConfigurationError as error:
-                log.warning("the fleet's tick failed, and is tried again: %s", error)
-            await asyncio.sleep(pace.tick)
 
     async def aclose(self) -> None:
         """Disconnect."""

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, cast
 import attrs
 
 from kakaclo_async.errors import ConfigurationError
-from kakaclo_async.fleet.checks import Problem, duration, number, switch, table, text, whole, word
+from kakaclo_async.fleet.checks import Problem, amount, duration, number, switch, table, text, whole, word
 from kakaclo_async.fleet.values import CATALOG
 from kakaclo_async.token import token_from
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from decimal import Decimal
 
 
 T = TypeVar("T")
@@ -56,7 +57,7 @@ class ShopSettings:
     quiet_time: float = 600.0
     lease: float = 60.0
     at_once: int = 4
-    balance_below: float | None = None
+    balance_below: Decimal | None = None
     paused: bool = False
 
 
@@ -79,6 +80,8 @@ class FleetSettings:
         tick: seconds between two looks at the table of shops and at these files.
         beat: seconds between two signs of life of a worker.
         dead: seconds without one after which a worker is taken for dead.
+        webhook: a URL that each event of the feeds is posted to; None: none.
+        webhook_secret: where the secret is that signs these posts; not the secret.
         shops: by name.
     """
 
@@ -96,6 +99,8 @@ class FleetSettings:
     tick: float = 2.0
     beat: float = 5.0
     dead: float = 15.0
+    webhook: str | None = attrs.field(default=None, repr=False)
+    webhook_secret: str | None = attrs.field(default=None, repr=False)
     shops: Mapping[str, ShopSettings] = attrs.field(factory=dict[str, ShopSettings])
 
     @property
@@ -118,6 +123,8 @@ _FLEET: Final[_Readers] = {
     "tick": duration,
     "beat": duration,
     "dead": duration,
+    "webhook": text,
+    "webhook_secret": text,
 }
 _SHOP: Final[_Readers] = {
     "token": text,
@@ -130,7 +137,7 @@ _SHOP: Final[_Readers] = {
     "quiet_time": duration,
     "lease": duration,
     "at_once": whole(1),
-    "balance_below": number,
+    "balance_below": amount,
     "paused": switch,
 }
 
@@ -160,6 +167,8 @@ def read_settings(
             shop = _shop(name, values, place, problems)
             if shop is not None:
                 shops[name], places[name] = shop, place.name
+    if "webhook_secret" in fleet:
+        fleet["webhook_secret"] = _beside(path, str(fleet["webhook_secret"]))
     _check_fleet(fleet, path.name, problems)
     if problems:
         return None
@@ -191,18 +200,29 @@ def _shop(name: str, values: object, place: Path, problems: list[Problem]) -> Sh
         if len(problems) == before:
             problems.append(Problem(place.name, f"{key}.token", "is missing: say where it is, as env:NAME"))
         return None
-    kind, _, where = str(token).partition(":")
-    if kind not in _PLACES or not where.strip():
-        why = "must be a place, env:NAME, file:/path, keyring:service/name or cmd:program, and not the token"
+    found["token"] = _beside(place, str(token))
+    if why := _place_problem(str(found["token"])):
         problems.append(Problem(place.name, f"{key}.token", why))
-        return None
-    if kind == "file":
-        found["token"] = f"file:{place.parent / Path(where).expanduser()}"
-    try:
-        token_from(str(found["token"]))
-    except ConfigurationError as error:
-        problems.append(Problem(place.name, f"{key}.token", str(error)))
     return ShopSettings(name=name, **cast("Any", found)) if len(problems) == before else None
+
+
+def _beside(file: Path, source: str) -> str:
+    """Return where a secret is: a file's path is relative to the file that names it."""
+    kind, _, where = source.partition(":")
+    return f"file:{file.parent / Path(where).expanduser()}" if kind == "file" and where else source
+
+
+def _place_problem(source: str) -> str | None:
+    kind, _, where = source.partition(":")
+    if kind not in _PLACES or not where.strip():
+        return (
+            "must be a place, env:NAME, file:/path, keyring:service/name or cmd:program, and no secret itself"
+        )
+    try:
+        token_from(source)
+    except ConfigurationError as error:
+        return str(error)
+    return None
 
 
 def _read(
@@ -248,6 +268,12 @@ def _check_fleet(fleet: Mapping[str, object], place: str, problems: list[Problem
             )
     elif not home.startswith(("postgresql://", "postgres://")):
         tell("home", "must be sqlite:///folder/{shop}, or postgresql://...")
+    if ("webhook" in fleet) != ("webhook_secret" in fleet):
+        tell(
+            "webhook", "and webhook_secret belong together: the second says where the secret is, as env:NAME"
+        )
+    if "webhook_secret" in fleet and (why := _place_problem(str(fleet["webhook_secret"]))):
+        tell("webhook_secret", why)
     dead, beat = float(cast("float", fleet.get("dead", 15.0))), float(cast("float", fleet.get("beat", 5.0)))
     if dead < 2 * beat:
         tell("dead", "must be twice `beat` at least")

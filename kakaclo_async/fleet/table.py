@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import attrs
 
 from kakaclo_async.errors import ConfigurationError, DatabaseAway
-from kakaclo_async.fleet.values import FleetStatus, ShopStatus, TurnStatus, WorkerStatus, as_kind
+from kakaclo_async.fleet.values import SLICE, FleetStatus, ShopStatus, TurnStatus, WorkerStatus, as_kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -268,7 +268,7 @@ class Table:
 
 def _shop_status(shop: str, rows: Sequence[Mapping[str, Any]], at: float) -> ShopStatus:
     paused = rows[0]["paused"] > 0
-    late = [at - row["due"] for row in rows if row["due"] is not None]
+    late = [_late(row, at) for row in rows]
     return ShopStatus(
         shop=shop,
         paused=paused,
@@ -287,6 +287,13 @@ def _shop_status(shop: str, rows: Sequence[Mapping[str, Any]], at: float) -> Sho
         pending=max(row["pending"] for row in rows),
         doubts=max(row["doubts"] for row in rows),
     )
+
+
+def _late(row: Mapping[str, Any], at: float) -> float:
+    """Return how late a turn is; one that is under way is when it takes far longer than it may."""
+    if row["started"] is not None and row["started"] > (row["ended"] or 0.0):
+        return at - row["started"] - 2 * SLICE
+    return 0.0 if row["due"] is None else at - row["due"]
 
 
 def _known(seconds: float | None) -> datetime | None:

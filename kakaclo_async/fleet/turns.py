@@ -14,7 +14,17 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import attrs
 
 from kakaclo_async.catalog import Mirror
-from kakaclo_async.errors import ConfigurationError, DatabaseAway, KakaCloError
+from kakaclo_async.errors import (
+    ConfigurationError,
+    ConnectionFailed,
+    DatabaseAway,
+    DeadlineExceeded,
+    KakaCloError,
+    RateLimited,
+    ServerError,
+)
+from kakaclo_async.feed import RefundSettled
+from kakaclo_async.feed.feed import Feed
 from kakaclo_async.fleet.engine import log
 from kakaclo_async.fleet.values import CATALOG, SLICE, Ended
 from kakaclo_async.ordering import WriteStatus
@@ -23,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kakaclo_async.catalog import Change
+    from kakaclo_async.feed import FeedEvent
     from kakaclo_async.fleet.pool import OpenShop, Pool
     from kakaclo_async.fleet.settings import FleetSettings
     from kakaclo_async.fleet.table import Began
@@ -31,8 +42,17 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_LONGEST_PAUSE: Final = 300.0
 _FIRST_PAUSE: Final = 5.0
+_LONGEST_PAUSE: Final = 20.0
+"""Seconds until a turn is tried again that failed for what passes: a network, a server, a Redis that is away."""
+
+_LONGEST_STOP: Final = 300.0
+"""The same for what somebody must mend: a token, a setting, a function of the owner's."""
+
+_PASSING: Final = (ConnectionFailed, DeadlineExceeded, RateLimited, ServerError)
+_CONSUMER: Final = "fleet"
+"""Whose cursor the hooks of a fleet have in each feed."""
+
 _CLAIMED: Final = 2.0
 """Seconds until a turn is tried again whose database another worker uses."""
 
@@ -43,11 +63,18 @@ class Hooks:
 
     Attributes:
         on_change: called with the shop, or `CATALOG`, and each change of the catalog; may be async.
-        on_order: called with the shop and each event of an order; may be async.
-        on_refund: called with the shop and each event of a refund; may be async.
+        on_order: called with each event of the feed but those of refunds; may be async.
+        on_refund: called with each event of a refund; may be async.
     """
 
     on_change: Callable[[str, Change], object] | None = None
+    on_order: Callable[[FeedEvent], object] | None = None
+    on_refund: Callable[[FeedEvent], object] | None = None
+
+    @property
+    def wants_events(self) -> bool:
+        """Whether anybody listens to the feed."""
+        return self.on_order is not None or self.on_refund is not None
 
 
 async def told(call: object) -> None:
@@ -56,26 +83,29 @@ async def told(call: object) -> None:
         await call
 
 
-@attrs.frozen
-class Turns:
-    """Carries out turns.
+@attrs.define
+class Turn:
+    """Carries out one turn.
 
     Attributes:
         pool: of the shops that are open.
         settings: of the fleet.
         hooks: what its owner wants to hear.
+        began: how it began.
     """
 
     pool: Pool
     settings: FleetSettings
     hooks: Hooks
+    began: Began
+    _told: int | None = attrs.field(init=False, default=None)
 
-    async def run(self, kind: Kind, shop: str, began: Began) -> Ended:
-        """Carry out one turn; it raises only a cancellation."""
+    async def run(self, kind: Kind, shop: str) -> Ended:
+        """Do it; it raises only a cancellation."""
         try:
             match kind:
                 case "mirror":
-                    return await self._mirror(shop, began)
+                    return await self._mirror(shop)
                 case "orders":
                     return await self._orders(shop)
                 case "watch":
@@ -83,42 +113,46 @@ class Turns:
         except DatabaseAway as error:
             return Ended(after=_CLAIMED, error=str(error))
         except KakaCloError as error:
-            return Ended(after=_pause(began), error=str(error) or type(error).__name__)
+            return Ended(after=self._pause(error), error=_why(error), told=self._told)
         except Exception as error:  # noqa: BLE001 - a worker goes on, and its log and status say so
             log.exception("the turn %s of %s failed", kind, shop)
-            return Ended(after=_pause(began), error=f"{type(error).__name__}; the log has more")
+            return Ended(after=self._pause(error), error=_why(error), told=self._told)
 
-    async def _mirror(self, shop: str, began: Began) -> Ended:
+    def _pause(self, error: Exception) -> float:
+        """Return the seconds until a turn that failed is tried again."""
+        longest = _LONGEST_PAUSE if isinstance(error, _PASSING) else _LONGEST_STOP
+        return min(longest, _FIRST_PAUSE * 2 ** min(self.began.failures, 10))
+
+    async def _mirror(self, shop: str) -> Ended:
         clock = asyncio.get_running_loop().time
         start = clock()
         opened = self.pool.reader() if shop == CATALOG else self.pool.client(shop)
         async with opened as kk, Mirror(kk, self.pool.mirror_url(shop)) as mirror:
-            told = began.told
-            if self.hooks.on_change is not None and told is None:
-                told = (await mirror.status()).last_change
-            is_whole = True
+            self._told = self.began.told
+            if self.hooks.on_change is not None and self._told is None:
+                self._told = (await mirror.status()).last_change
+            has_more = False
             try:
                 async with asyncio.timeout(SLICE):
                     await mirror.run()
             except TimeoutError:
-                is_whole = False
+                has_more = True  # what it has stored by now is stored
             if self.hooks.on_change is not None:
-                told, has_more = await self._tell_changes(shop, mirror, told or 0, start + 2 * SLICE)
-                is_whole = is_whole and not has_more
+                has_more = await self._tell_changes(shop, mirror, start + 2 * SLICE) or has_more
         every = self.settings.mirror_every
-        return Ended(after=max(0.0, every - (clock() - start)) if is_whole else 0.0, told=told)
+        return Ended(after=0.0 if has_more else max(0.0, every - (clock() - start)), told=self._told)
 
-    async def _tell_changes(self, shop: str, mirror: Mirror, last: int, until: float) -> tuple[int, bool]:
-        """Tell of changes; return the last one that was handled, and whether there are more."""
+    async def _tell_changes(self, shop: str, mirror: Mirror, until: float) -> bool:
+        """Tell of changes; return whether there are more."""
         clock = asyncio.get_running_loop().time
-        async with aclosing(mirror.changes(last)) as changes:
+        async with aclosing(mirror.changes(self._told or 0)) as changes:
             async for change in changes:
                 if self.hooks.on_change is not None:
                     await told(self.hooks.on_change(shop, change))
-                last = change.id
+                self._told = change.id
                 if clock() > until:
-                    return last, True
-        return last, False
+                    return True
+        return False
 
     async def _orders(self, name: str) -> Ended:
         async with self.pool.shop(name) as shop:
@@ -137,13 +171,42 @@ class Turns:
         if done.failure is not None:
             if not isinstance(done.failure, KakaCloError):
                 log.error("shop %s: its orders failed", name, exc_info=done.failure)
-            why = str(done.failure) if isinstance(done.failure, KakaCloError) else type(done.failure).__name__
-            return Ended(after=min(after, _FIRST_PAUSE), error=why, pending=done.left, doubts=doubts)
+            after = min(after, self._pause(done.failure))
+            return Ended(after=after, error=_why(done.failure), pending=done.left, doubts=doubts)
         return Ended(after=0.0 if done.left else after, pending=done.left, doubts=doubts)
 
     async def _watch(self, name: str) -> Ended:
-        async with self.pool.shop(name):
-            return Ended(after=self.settings.watch_every)
+        clock = asyncio.get_running_loop().time
+        start = clock()
+        async with self.pool.shop(name) as shop:
+            feed = Feed(shop.journal, shop=name, balance_below=shop.settings.balance_below)
+            turn = await feed.turn(shop.kk, seconds=SLICE)
+            has_more = self.hooks.wants_events and await self._tell_events(feed, start + 2 * SLICE)
+            why: str | None = "; ".join(turn.problems) or None
+            if (webhook := await self.pool.webhook()) is not None:
+                delivery = await feed.deliver(webhook, seconds=SLICE)
+                why = why or (f"the webhook does not take all: {delivery.why}" if delivery.failed else None)
+        is_late = turn.due_at is not None and turn.due_at <= datetime.now(UTC)
+        every = self.settings.watch_every
+        return Ended(after=0.0 if has_more or is_late else max(0.0, every - (clock() - start)), error=why)
+
+    async def _tell_events(self, feed: Feed, until: float) -> bool:
+        """Tell of what happened to orders; return whether there is more to tell."""
+        clock = asyncio.get_running_loop().time
+        while events := await feed.read(_CONSUMER):
+            last = 0
+            try:
+                for event in events:
+                    hook = self.hooks.on_refund if isinstance(event, RefundSettled) else self.hooks.on_order
+                    if hook is not None:
+                        await told(hook(event))
+                    last = event.seq
+            finally:
+                if last:
+                    await feed.acknowledge(_CONSUMER, last)
+            if clock() > until:
+                return True
+        return False
 
 
 async def _doubts(shop: OpenShop) -> int:
@@ -151,5 +214,8 @@ async def _doubts(shop: OpenShop) -> int:
     return sum(entry.status in unknown for entry in await shop.journal.pending())
 
 
-def _pause(began: Began) -> float:
-    return min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(began.failures, 10))
+def _why(error: Exception) -> str:
+    """Return what a status may show: of foreign errors only the kind, for their texts may hold anything."""
+    if isinstance(error, KakaCloError):
+        return str(error) or type(error).__name__
+    return f"{type(error).__name__}: see the worker's log"

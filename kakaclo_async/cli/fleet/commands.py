@@ -24,8 +24,10 @@ from kakaclo_async.cli.shop.check import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
+    from kakaclo_async.catalog import Change
+    from kakaclo_async.feed import FeedEvent
     from kakaclo_async.fleet import Fleet
     from kakaclo_async.shop import OrderFile
 
@@ -90,22 +92,35 @@ def migrate(fleet: FleetFile = DEFAULT_FILE) -> None:
 def serve(
     fleet: FleetFile = DEFAULT_FILE,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print each change of a catalog, one JSON document per line.")
+        bool,
+        typer.Option(
+            "--json", help="Print each change of a catalog and each event, one JSON document per line."
+        ),
     ] = False,
 ) -> None:
     """Be a worker, until SIGTERM or Ctrl-C, which let what is under way end; several need a PostgreSQL engine."""
 
-    def tell(shop: str, change: object) -> None:
-        from kakaclo_async.codec import to_json
-
-        sys.stdout.write(json.dumps({"shop": shop, "change": to_json(change)}, ensure_ascii=False) + "\n")
-        sys.stdout.flush()
-
     async def work(opened: "Fleet") -> None:
         sys.stderr.write(f"serving {opened!r}; stop it with SIGTERM or Ctrl-C\n")
-        await opened.serve(on_change=tell if as_json else None)
+        if as_json:
+            await opened.serve(on_change=_print_change, on_order=_print_event, on_refund=_print_event)
+        else:
+            await opened.serve()
 
     with_fleet(fleet, work)
+
+
+def _print_change(shop: str, change: "Change") -> None:
+    _print({"shop": shop, "type": "Change", **change.to_dict()})
+
+
+def _print_event(event: "FeedEvent") -> None:
+    _print(event.document)
+
+
+def _print(document: "Mapping[str, object]") -> None:
+    sys.stdout.write(json.dumps(document, ensure_ascii=False) + "\n")
+    sys.stdout.flush()  # the reader may act on this one now
 
 
 def ring(

@@ -26,7 +26,10 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    and_,
+    text,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 
 from kakaclo_async.codec.outgoing import SecretBytes
 from kakaclo_async.database import SameFile, errors_of, in_thread, run_to_completion
@@ -38,6 +41,7 @@ from kakaclo_async.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sqlalchemy import ColumnElement
     from sqlalchemy.engine import Connection
 
 T = TypeVar("T")
@@ -54,6 +58,10 @@ class _Payload(TypeDecorator[bytes]):
 
 metadata = MetaData()
 
+IN_LINE: Final = text("(state || '') IN ('lost', 'waiting')")
+"""What waits to be sent: in the very words of its index, or SQLite would not use it, and not in those of the index of
+states, or SQLite would use that one, and sort all that waits."""
+
 # Times are seconds since 1970, for leases are compared and prolonged in SQL.
 write = Table(
     "kakaclo_write",
@@ -63,7 +71,7 @@ write = Table(
     Column("digest", String(64), nullable=False),
     Column("payload", _Payload, nullable=False, comment="the JSON body, without its address once it is done"),
     Column("notes", Text, comment="what the endpoint noted on the way"),
-    Column("state", String, nullable=False, comment="ready, lost, sent or done"),
+    Column("state", String, nullable=False, comment="ready, waiting, lost, sent, declined or done"),
     Column("outcome", String, comment="the number that KakaClo gave"),
     Column("why", Text, comment="what the last attempt or look ended with"),
     Column("attempts", Integer, nullable=False),
@@ -75,8 +83,21 @@ write = Table(
     Column("marks", Text, comment="a byte of a hash for each field of the payload"),
     Column("created_at", Double, nullable=False),
     Column("done_at", Double),
+    Column("queued_at", Double, comment="its place in the line of what waits: first that of its intent"),
     Index("kakaclo_write_state", "state"),
+    Index("kakaclo_write_line", "queued_at", sqlite_where=IN_LINE, postgresql_where=IN_LINE),
 )
+
+
+def same(kind: str, key: str) -> ColumnElement[bool]:
+    """Return the condition that an entry is this one."""
+    return and_(write.c.kind == kind, write.c.key == key)
+
+
+def insert_into(connection: Connection) -> postgresql.Insert | sqlite.Insert:
+    """Begin an INSERT of entries that may be there already."""
+    return sqlite.insert(write) if connection.dialect.name == "sqlite" else postgresql.insert(write)
+
 
 told = Table(
     "kakaclo_told",
@@ -113,12 +134,22 @@ def _to_3(connection: Connection) -> None:
     connection.exec_driver_sql("CREATE INDEX kakaclo_told_holder ON kakaclo_told (holder)")
 
 
+def _to_4(connection: Connection) -> None:
+    """Let intents wait in a line."""
+    for statement in (
+        "ALTER TABLE kakaclo_write ADD COLUMN queued_at DOUBLE PRECISION",
+        "UPDATE kakaclo_write SET queued_at = created_at WHERE state <> 'done'",
+        f"CREATE INDEX kakaclo_write_line ON kakaclo_write (queued_at) WHERE {IN_LINE}",
+    ):
+        connection.exec_driver_sql(statement)
+
+
 MIGRATIONS = Migrations(
     holds="journal",
     hint="submit an order first",
     metadata=metadata,
     version=version,
-    steps=[_to_2, _to_3],
+    steps=[_to_2, _to_3, _to_4],
     alone=False,
 )
 
@@ -149,7 +180,7 @@ MAX_CONNECTIONS: Final = 10
 """PostgreSQL connections of one process, for each event loop and database; its own limit is 100 by default."""
 
 _turns_of: Final[dict[str, PerLoop[asyncio.Semaphore]]] = {}
-"""By URL: all journals of a process share them."""
+"""By server and database: all journals of a process share them, whatever their schemas."""
 
 _files: Final[dict[Path, SameFile]] = {}
 """The SQLite files that journals of this process have used: none of them is made anew."""
@@ -187,7 +218,7 @@ class Database:
         self._turn: PerLoop[asyncio.Lock] | PerLoop[asyncio.Semaphore] = PerLoop(asyncio.Lock)
         if self._url.server is not None:
             turns = PerLoop(lambda: asyncio.Semaphore(MAX_CONNECTIONS))
-            self._turn = _turns_of.setdefault(self.place, turns)
+            self._turn = _turns_of.setdefault(str(self._url), turns)
 
     def __repr__(self) -> str:
         return f"<Database {self}>"

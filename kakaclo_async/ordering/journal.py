@@ -8,25 +8,25 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, assert_never
 
 from kakaclo_async.codec import encode
-from kakaclo_async.errors import ClientClosed, ConfigurationError, OutcomeUnknown, Rejected, Unauthorized
+from kakaclo_async.errors import ClientClosed, ConfigurationError, OutcomeUnknown, Unauthorized
 from kakaclo_async.models._checks import check_code
 from kakaclo_async.models.custom import NewDesign
 from kakaclo_async.models.new_order import NewOrder
 from kakaclo_async.ordering.database import Database, PerLoop
+from kakaclo_async.ordering.drain import Drained, Draining, all_writes, first_of, settle_all
+from kakaclo_async.ordering.intents import Intents, order_conflict, too_late
 from kakaclo_async.ordering.leases import Attempt, Leases, still_in
 from kakaclo_async.ordering.orders import OrderWrites
-from kakaclo_async.ordering.reconcile import Reconciler, reconcile
-from kakaclo_async.ordering.refunds import DesignWrites, RefundWrites, prepare_refund
-from kakaclo_async.ordering.store import Store
+from kakaclo_async.ordering.reconcile import Reconciler, note_for_caller, unknown_error
+from kakaclo_async.ordering.refunds import DesignWrites, prepare_refund
 from kakaclo_async.ordering.writes import WriteStatus, digest_of, is_same
 from kakaclo_async.resources._journal import RefundRequest
 from kakaclo_async.resources.custom import design_key
 from kakaclo_async.retry import Pauses
-from kakaclo_async.sending import sender_of
 from kakaclo_async.state import call_writes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from kakaclo_async.client import KakaClo
     from kakaclo_async.errors import KakaCloError
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 
 _PAUSES: Final = Pauses(first=0.1, growth=1.5, longest=2.0)  # between two looks at what another worker sends
+_WITH_THE_SUBMITTER: Final = {WriteStatus.NOT_SENT, WriteStatus.NOT_EXECUTED}
 _MOST_ATTEMPTS: Final = 5
 """Requests that one call may cost when each ends unknown, and is found not to have arrived."""
 
@@ -78,7 +79,7 @@ class Journal:
                 f"quiet_time must be 0 seconds or more and lease above 0, not {quiet_time!r} and {lease!r}"
             )
         self._database = Database(url)
-        store = self._store = Store(
+        store = self._store = Intents(
             self._database, quiet_time=quiet_time, now=now, has_witnesses=now is wall_clock
         )
         self._leases = PerLoop(lambda: Leases(store, lease, now))
@@ -91,7 +92,7 @@ class Journal:
         return f"<Journal {self._database}>"
 
     async def pending(self) -> tuple[Entry, ...]:
-        """Return what is being sent, unknown or not executed, oldest first, with the reasons.
+        """Return what waits, is being sent, unknown or not executed, oldest first, with the reasons.
 
         Raises:
             ConfigurationError: the URL leads to no journal.
@@ -99,12 +100,73 @@ class Journal:
         return await self._store.open()
 
     async def find(self, custom_order_id: str) -> Entry | None:
-        """Return what became of an order; None when none was placed, nor may have been, under this id.
+        """Return what became of an order; None when none waits or was placed, nor may have been, under this id.
+
+        An order that was added and that KakaClo declined is there, with the reason.
 
         Raises:
             InvalidRequest: no order can have this id.
         """
-        return await self.recall(OrderWrites.kind, check_code(custom_order_id, "custom_order_id"))
+        key = check_code(custom_order_id, "custom_order_id")
+        entry = await self._store.find(OrderWrites.kind, key)
+        return None if entry is None or entry.status in _WITH_THE_SUBMITTER else entry
+
+    async def add(self, order: NewOrder) -> Entry:
+        """Write an order down that shall be placed; nothing is sent until `drain`, `finish` or a submit takes it.
+
+        Adding it again is no second one, whatever became of it meanwhile; only what KakaClo declined waits once more.
+
+        Returns:
+            The entry; its status says whether it waits, or is placed already.
+
+        Raises:
+            Conflict: the journal knows another order under its custom order id that waits, or may have been sent.
+            InvalidRequest: it has no custom order id.
+            ConfigurationError: the journal cannot be written.
+        """
+        key, payload = check_code(order.custom_order_id, "custom_order_id"), encode(order)
+        entry = await self._store.add(OrderWrites.kind, key, payload, digest_of(payload))
+        if not is_same(entry, payload):
+            raise order_conflict(key, entry, payload)
+        return entry
+
+    async def withdraw(self, custom_order_id: str) -> Entry | None:
+        """Take an order back that waits, or that KakaClo surely did not get; its address is wiped.
+
+        Returns:
+            The entry as it was; None when no order waits under this id.
+
+        Raises:
+            Conflict: it is placed, or may have been sent.
+            ConfigurationError: the journal cannot be written.
+        """
+        key = check_code(custom_order_id, "custom_order_id")
+        entry = await self._store.withdraw(OrderWrites.kind, key)
+        if entry is None or entry.status in {WriteStatus.NOT_SENT, WriteStatus.DECLINED}:
+            return None
+        if not entry.may_be_sent:
+            raise too_late(key, entry)
+        return entry
+
+    async def drain(self, kk: KakaClo, *, at_once: int = 4, seconds: float = 5.0) -> Drained:
+        """Settle what can be, and carry out what waits or was not executed, oldest first.
+
+        Drains of one journal, in several tasks, processes and machines, share the work. What is in doubt keeps nobody:
+        it is left for a later drain. With nothing to do it costs one transaction of two statements. A journal that is
+        not there is made.
+
+        Args:
+            kk: sends, and looks.
+            at_once: how many are sent at the same time, at most.
+            seconds: after which no more is begun.
+
+        Returns:
+            What was done, what is left, and the error that stopped it, if any: it is not raised.
+
+        Raises:
+            ConfigurationError: the journal cannot be used, or `at_once` or `seconds` cannot be.
+        """
+        return await Draining(kk, self._store, self._leases.get(), all_writes(kk), at_once, seconds).run()
 
     async def recall(self, kind: str, key: str) -> Entry | None:
         """Return what was carried out, or may have been; None when nothing was.
@@ -125,23 +187,13 @@ class Journal:
             ConfigurationError: the URL leads to no journal.
             KakaCloError: KakaClo could not be asked.
         """
-        failures = await self._settle_all(kk)
+        failures = await settle_all(self._store, all_writes(kk))
         if failures:
-            raise _first(failures)
+            raise first_of(failures)
         return await self.pending()
 
-    async def _settle_all(self, kk: KakaClo) -> list[Exception]:
-        """Look once for the unknown writes of each kind; return what kept that of a kind from being settled."""
-        failures: list[Exception] = []
-        for writes in _all_writes(kk):
-            try:
-                await reconcile(self._store, writes, for_all=False)
-            except Exception as error:  # noqa: BLE001 - it is raised once the other kinds were looked for
-                failures.append(error)
-        return failures
-
     async def finish(self, kk: KakaClo) -> tuple[Entry, ...]:
-        """Settle everything that can be by now, send again what was not executed, and return what is pending still.
+        """Settle everything that can be by now, send what waits or was not executed, and return what is pending still.
 
         Recovers writes whose workers died, re-sending the journal's copy.
 
@@ -154,13 +206,15 @@ class Journal:
             Exception: what else kept a write from being sent, or an unknown one from being looked for: a guard, a
                 failed connection; it waits for the next call.
         """
-        by_kind = {writes.kind: writes for writes in _all_writes(kk)}
-        failures = await self._settle_all(kk)
+        by_kind = {writes.kind: writes for writes in all_writes(kk)}
+        failures = await settle_all(self._store, by_kind.values())
         for entry in await self.pending():
-            if entry.status is not WriteStatus.NOT_EXECUTED:
+            if not entry.may_be_sent:
                 continue
             try:
-                await self._submit(by_kind[entry.kind], entry.key, entry.payload, timeout=0.0, orphan=True)
+                await self._submit(
+                    by_kind[entry.kind], entry.key, entry.payload, timeout=0.0, orphan=entry.status
+                )
             except OutcomeUnknown:
                 if (task := asyncio.current_task()) is not None and task.cancelling():
                     raise  # the transport turned the cancellation into this error: send no more
@@ -171,7 +225,7 @@ class Journal:
             except Exception as error:  # noqa: BLE001 - it is raised once the others were sent
                 failures.append(error)
         if failures:
-            raise _first(failures)
+            raise first_of(failures)
         return await self.pending()
 
     async def once(
@@ -214,7 +268,7 @@ class Journal:
         payload: bytes,
         *,
         timeout: float | None,  # noqa: ASYNC109 - see `once`
-        orphan: bool = False,
+        orphan: WriteStatus | None = None,
     ) -> str:
         """Lease it and send it, or wait for the worker that does, or reconcile it; until one of them settles it.
 
@@ -223,7 +277,7 @@ class Journal:
             key: which one.
             payload: the JSON body.
             timeout: seconds to go on while the outcome is unknown.
-            orphan: whether the journal alone has the payload, and keeps it unless KakaClo declines it.
+            orphan: see `Attempt`.
         """
         digest = digest_of(payload)
         leases = self._leases.get()
@@ -246,7 +300,7 @@ class Journal:
                 continue
             if not is_same(entry, payload):
                 raise writes.conflict(key, entry, payload)
-            _note(writes, entry, failure)
+            note_for_caller(writes, entry, failure)
             if entry.status is WriteStatus.DONE:
                 return entry.number
             left: float | None = None
@@ -257,7 +311,7 @@ class Journal:
             # A look that began when it could tell, and did not: no other will, unless KakaClo recovers. Nor will one
             # through a closed client; its clock may also have said that it was too early.
             is_over = (looked and entry.may_be_settled) or isinstance(failure, ClientClosed)
-            doubt = _unknown(writes, entry, failure)
+            doubt = unknown_error(writes, entry, failure)
             if is_over or attempts == _MOST_ATTEMPTS or (left is not None and left <= 0):
                 raise doubt
             if entry.status is WriteStatus.SENDING:
@@ -270,45 +324,3 @@ class Journal:
                 with still_in(doubt):
                     failure = await reconciler.next_look(writes, ripe_in=ripe_in, timeout=left)
                 looked = entry.may_be_settled
-
-
-def _unknown(writes: Writes, entry: Entry, failure: KakaCloError | None) -> OutcomeUnknown:
-    if entry.status is WriteStatus.SENDING:
-        why = "another worker is sending it"
-    else:
-        why = entry.why or "the worker that sent it died"
-    if isinstance(failure, ConfigurationError):
-        why += f"; the search for it failed ({failure})"
-    elif failure is not None:
-        why += f"; KakaClo could not be asked ({failure})"
-    error = writes.unknown(entry.key, why, entry.settles_at or entry.seen_at)
-    error.__cause__ = failure
-    return error
-
-
-def _note(writes: Writes, entry: Entry, failure: KakaCloError | None) -> None:
-    """Tell a blocking caller, should it be interrupted now, what the journal knows."""
-    notes = call_writes.get()
-    if notes is None:
-        return
-    error = _unknown(writes, entry, failure)
-    if entry.status is WriteStatus.DONE:
-        ids = {"custom_order_id": error.custom_order_id, "order_id": error.order_id}
-        notes.done(entry.number, **ids)
-    else:
-        notes.not_executed()
-        notes.unknown = error
-
-
-def _first(failures: Sequence[Exception]) -> Exception:
-    """Return the error to raise, with the others as its notes: a write that was declined is not pending any more."""
-    first = next((error for error in failures if isinstance(error, Rejected)), failures[0])
-    for error in failures:
-        if error is not first:
-            first.add_note(str(error) or type(error).__name__)
-    return first
-
-
-def _all_writes(kk: KakaClo) -> tuple[Writes, ...]:
-    sender = sender_of(kk)
-    return OrderWrites(sender), RefundWrites(sender), DesignWrites(sender)

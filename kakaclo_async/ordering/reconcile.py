@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from kakaclo_async.errors import ClientClosed, ConfigurationError, KakaCloError, Unauthorized
+from kakaclo_async.errors import ClientClosed, ConfigurationError, KakaCloError, OutcomeUnknown, Unauthorized
 from kakaclo_async.ordering.writes import TheirClock, WriteStatus
 from kakaclo_async.retry import Pauses
 from kakaclo_async.sharing import Pace
+from kakaclo_async.state import call_writes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -35,7 +36,7 @@ _TIMES_AS_LONG: Final = (
 )
 
 
-async def reconcile(store: Store, writes: Writes, *, for_all: bool = True) -> None:
+async def reconcile(store: Store, writes: Writes, *, for_all: bool = True) -> Mapping[str, str]:
     """Look once for all unknown writes of a kind, with time of its own, and record what is certain.
 
     Args:
@@ -43,12 +44,15 @@ async def reconcile(store: Store, writes: Writes, *, for_all: bool = True) -> No
         writes: how to look.
         for_all: see `Writes.at_leisure`.
 
+    Returns:
+        The numbers of what was carried out, by key.
+
     Raises:
         KakaCloError: KakaClo could not be asked, or the journal could not record what was found.
     """
     unknown = [entry for entry in await store.open(writes.kind) if entry.status is WriteStatus.UNKNOWN]
     if not unknown:
-        return
+        return {}
     writes = writes.at_leisure(for_all=for_all)
     # Before the look: what it does not show was absent then, and could not arrive any more.
     ripe = [entry for entry in unknown if entry.may_be_settled]
@@ -83,6 +87,7 @@ async def reconcile(store: Store, writes: Writes, *, for_all: bool = True) -> No
             "of %d writes in doubt (%s) %d were found at KakaClo, and %d were surely not carried out",
             *(len(unknown), writes.kind, len(seen.found), len(absent)),
         )
+    return seen.found
 
 
 async def _unclear(
@@ -259,3 +264,32 @@ class Reconciler:
             last_chance = max(began, waiter.leaves_at - max(_FIRST_PAUSE, self._took))
             due = min(due, last_chance, max(waiter.ripe_at, began + _FIRST_PAUSE))
         return max(due, self._ended + max(_FIRST_PAUSE, self._took * _TIMES_AS_LONG))
+
+
+def unknown_error(writes: Writes, entry: Entry, failure: KakaCloError | None) -> OutcomeUnknown:
+    """Make the error for a write in doubt; a look for it may have failed."""
+    if entry.status is WriteStatus.SENDING:
+        why = "another worker is sending it"
+    else:
+        why = entry.why or "the worker that sent it died"
+    if isinstance(failure, ConfigurationError):
+        why += f"; the search for it failed ({failure})"
+    elif failure is not None:
+        why += f"; KakaClo could not be asked ({failure})"
+    error = writes.unknown(entry.key, why, entry.settles_at or entry.seen_at)
+    error.__cause__ = failure
+    return error
+
+
+def note_for_caller(writes: Writes, entry: Entry, failure: KakaCloError | None) -> None:
+    """Tell a blocking caller, should it be interrupted now, what the journal knows."""
+    notes = call_writes.get()
+    if notes is None:
+        return
+    error = unknown_error(writes, entry, failure)
+    if entry.status is WriteStatus.DONE:
+        ids = {"custom_order_id": error.custom_order_id, "order_id": error.order_id}
+        notes.done(entry.number, **ids)
+    else:
+        notes.not_executed()
+        notes.unknown = error

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from aiohttp import web
 
 from kakaclo_async.feed import SIGNATURE_HEADER, Webhook, read_event, verify_signature
@@ -18,11 +20,18 @@ class Receiver:
         fails: returns the status to answer in place of 200, or None; it is given the event. 0 hangs up.
     """
 
-    def __init__(self, now):
-        self.now = now
+    def __init__(self, now, *, tolerance=300.0):
+        self.now, self.tolerance = now, tolerance
         self.events, self.posts = [], []
         self.fails = lambda _event: None
         self.forged = 0
+        self._news = asyncio.Event()
+
+    async def took(self, count):
+        """Wait until it has taken so many events."""
+        while len(self.events) < count:
+            self._news.clear()
+            await self._news.wait()
 
     async def __aenter__(self):
         app = web.Application()
@@ -42,7 +51,7 @@ class Receiver:
     async def _take(self, request):
         body = await request.read()
         header = request.headers.get(SIGNATURE_HEADER, "")
-        if not verify_signature(body, header, SECRET, now=self.now().timestamp()):
+        if not verify_signature(body, header, SECRET, self.tolerance, now=self.now().timestamp()):
             self.forged += 1
             return web.Response(status=401)
         event = read_event(body)
@@ -54,4 +63,5 @@ class Receiver:
             return web.Response(status=status or 500, headers={"Location": "/hook"})
         if event.id not in {known.id for known in self.events}:
             self.events.append(event)
+        self._news.set()
         return web.Response()

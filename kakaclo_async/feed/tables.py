@@ -129,7 +129,8 @@ def acknowledge(connection: Connection, name: str, seq: int, now: float) -> int:
     Raises:
         InvalidRequest: there is no such event yet: those before it would never be read.
     """
-    if not 0 <= seq <= (last := lock(connection)):
+    last = lock(connection)
+    if not 0 <= seq <= last:
         raise InvalidRequest(f"the feed has the events 1 to {last}: {name} cannot have had event {seq}")
     known = connection.scalar(select(consumer.c.seq).where(consumer.c.name == name))
     if known is None:

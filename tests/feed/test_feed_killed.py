@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -30,17 +31,11 @@ class Workers:
 
     async def start(self, fatal=0):
         self._sandbox.skip(120)
-        ahead = (self._sandbox.now() - self._now()).total_seconds()
+        ahead = (self._sandbox.now() - datetime.now(UTC)).total_seconds()
         self.process = await asyncio.create_subprocess_exec(
             sys.executable, str(WORKER), *self._arguments, str(ahead), str(fatal),
             env={**os.environ, "PYTHONPATH": f"{WORKER.parents[2]}:{WORKER.parents[1]}"},
         )  # fmt: skip
-
-    @staticmethod
-    def _now():
-        from datetime import UTC, datetime
-
-        return datetime.now(UTC)
 
     def kill(self):
         self.process.kill()

@@ -34,7 +34,7 @@ from kakaclo_async.cli.fleet import commands as fleet, shown
 from kakaclo_async.cli.mirror import changes, mirror, status
 from kakaclo_async.cli.output import Result, Table, drop_stdout, one_line, show
 from kakaclo_async.cli.sandbox import demo, sandbox
-from kakaclo_async.cli.shop import check, journal, sku_map, submit, tracking
+from kakaclo_async.cli.shop import check, feed, journal, sku_map, submit, tracking
 from kakaclo_async.resources import V1
 from kakaclo_async.sending import sender_of
 
@@ -227,6 +227,7 @@ for placing in (
     journal.pending,
 ):
     group.command()(as_command(placing))
+group.command()(with_common_options(feed.feed, feed.feed, 2))
 group.command("map")(sku_map.map_skus)
 group.command("list")(as_command(orders_shown.list_orders))
 for of_many in (

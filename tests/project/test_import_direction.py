@@ -15,7 +15,7 @@ LAYERS: list[set[str]] = [
     {"kakaclo_async"},  # the public names
     {"testing"},
     {"fleet"},
-    {"board", "shop", "telemetry"},
+    {"board", "feed", "shop", "telemetry"},
     {"catalog", "ordering"},
     {"client"},
     {"resources"},
@@ -74,6 +74,15 @@ def test_only_the_command_line_imports_the_board() -> None:
     """What people look at depends on everything, and nothing on it."""
     users = {layer(module) for module in modules() for name in imports(module) if layer(name) == "board"}
     assert users == {"board", "cli"}
+
+
+def test_only_the_command_line_the_fleet_and_the_blocking_faces_import_the_feed() -> None:
+    """It watches what was placed; nothing that places orders knows of it."""
+    users = {module for module in modules() for name in imports(module) if layer(name) == "feed"}
+    assert {module for module in users if layer(module) not in {"feed", "fleet", "cli"}} == {
+        "kakaclo_sync.feed",
+        "kakaclo_sync.fleet",
+    }
 
 
 def test_only_its_blocking_face_imports_telemetry() -> None:

@@ -40,3 +40,10 @@ def shared(server, port):
         "home": f"{url}_homes",
         "bucket": f"redis://127.0.0.1:{port}/{next(_numbers) % 16}",
     }
+
+
+@pytest.fixture(autouse=True)
+def quick_disk(monkeypatch):
+    """No test waits for the disk: they kill processes, not machines."""
+    pragmas = ("synchronous = OFF", "secure_delete = ON")
+    monkeypatch.setattr("kakaclo_async.ordering.database._PRAGMAS", pragmas)

@@ -148,6 +148,7 @@ async def test_a_shop_beside_others_in_a_file_is_not_removed_with_them(tmp_path)
             await fleet.remove("a")
 
 
+@pytest.mark.process  # a driver of PostgreSQL looks for its library
 def test_no_repr_shows_a_place_of_tokens_or_a_password(tmp_path):
     settings = {"engine": f"postgresql://u:{SECRET}@h/f", "bucket": f"redis://:{SECRET}@h"}
     path = written(tmp_path, [("a", "t", {})], **settings, home=f"postgresql://u:{SECRET}@h/s")

@@ -43,7 +43,13 @@ def _lines(values):
 @asynccontextmanager
 async def sandboxes(*names, **settings):
     """A sandbox for each shop; yield them by name."""
-    settings = {"products": 30, "index_lag": 0, "capacity": 1e9, "per_second": 1e9} | settings
+    settings = {
+        "products": 30,
+        "index_lag": 0,
+        "balance": "1e9",
+        "capacity": 1e9,
+        "per_second": 1e9,
+    } | settings
     opened = {name: Sandbox(**settings) for name in names}
     try:
         for sandbox in opened.values():

@@ -12,7 +12,9 @@ from support.ordering import POST
 
 
 async def main(names, late):
-    opened = {name: Sandbox(products=30, index_lag=0, capacity=1e9, per_second=1e9) for name in names}
+    opened = {
+        name: Sandbox(products=30, index_lag=0, balance="1e9", capacity=1e9, per_second=1e9) for name in names
+    }
     for sandbox in opened.values():
         await sandbox.__aenter__()
         stock_up(sandbox)

@@ -21,8 +21,9 @@ async def turn_of(fleet, shop, kind):
 
 async def test_what_is_submitted_to_each_shop_is_placed_there_once(tmp_path):
     async with sandboxes("a", "b") as opened, serving(written(tmp_path, entries(opened))) as fleet:
-        for name, sandbox in opened.items():
-            for order in orders(sandbox, 8, prefix=name):
+        submitted = {name: orders(sandbox, 8, prefix=name) for name, sandbox in opened.items()}
+        for name, some in submitted.items():
+            for order in some:
                 await fleet.submit(name, order)
                 await fleet.submit(name, order)
         await until(lambda: all(len(sandbox.journal) == 8 for sandbox in opened.values()))
@@ -30,8 +31,7 @@ async def test_what_is_submitted_to_each_shop_is_placed_there_once(tmp_path):
         for name, sandbox in opened.items():
             assert placed(sandbox) == sorted(f"{name}-{n}" for n in range(8))
         assert await fleet.pending() == {}
-        again = orders(opened["a"], 1, prefix="a")[0]
-        assert (await fleet.submit("a", again)).outcome
+        assert (await fleet.submit("a", submitted["a"][0])).outcome
 
 
 async def _idle(fleet):

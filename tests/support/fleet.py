@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from kakaclo_async import Item, NewOrder
 from kakaclo_async.fleet import Fleet
 from kakaclo_async.sandbox import Sandbox
+from support.ordering import RICH
 from support.shop import ADDRESS
 
 QUICK = {"tick": 0.05, "beat": 0.1, "dead": 0.5, "mirror_every": 3600, "watch_every": 3600}
@@ -43,13 +44,7 @@ def _lines(values):
 @asynccontextmanager
 async def sandboxes(*names, **settings):
     """A sandbox for each shop; yield them by name."""
-    settings = {
-        "products": 30,
-        "index_lag": 0,
-        "balance": "1e9",
-        "capacity": 1e9,
-        "per_second": 1e9,
-    } | settings
+    settings = RICH | {"products": 30, "index_lag": 0} | settings
     opened = {name: Sandbox(**settings) for name in names}
     try:
         for sandbox in opened.values():

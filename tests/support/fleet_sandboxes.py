@@ -8,13 +8,11 @@ import sys
 
 from kakaclo_async.sandbox import Fault, Sandbox
 from support.campaign import stock_up
-from support.ordering import POST
+from support.ordering import POST, RICH
 
 
 async def main(names, late):
-    opened = {
-        name: Sandbox(products=30, index_lag=0, balance="1e9", capacity=1e9, per_second=1e9) for name in names
-    }
+    opened = {name: Sandbox(**RICH | {"products": 30, "index_lag": 0}) for name in names}
     for sandbox in opened.values():
         await sandbox.__aenter__()
         stock_up(sandbox)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 
 import pytest
 from support.fleet import entries, orders, placed, sandboxes, until, written
 from support.fleet_campaign import SERVE, Process
 from support.ordering import POST
+from support.terminal import Hosted
 
 from kakaclo_async.fleet import Fleet
 from kakaclo_async.sandbox import Fault
@@ -96,46 +97,46 @@ def kakaclo(tmp_path, monkeypatch, capsys):
     """Run a command in the folder of a fleet; return its exit code and what it prints."""
     monkeypatch.chdir(tmp_path)
 
-    async def call(*words):
+    def call(*words):
         from kakaclo_async.cli.app import run
 
-        code = await asyncio.to_thread(run, ["fleet", *words])
-        return code, capsys.readouterr()
+        return run(["fleet", *words]), capsys.readouterr()
 
     return call
 
 
-async def test_each_command_does_what_it_says(tmp_path, kakaclo, monkeypatch):
+def test_each_command_does_what_it_says(tmp_path, kakaclo, monkeypatch):
     written(tmp_path)
-    async with sandboxes("a") as opened:
-        sandbox = opened["a"]
+    with closing(Hosted(products=30, index_lag=0)) as hosted:
+        sandbox = hosted.sandbox
         monkeypatch.setenv("A_TOKEN", sandbox.token)
-        assert (await kakaclo("add", "a", "--token-from", "env:A_TOKEN", "--base-url", sandbox.url))[0] == 0
-        assert (await kakaclo("add", "a", "--token-from", "env:A_TOKEN"))[0] == 2
-        code, shown = await kakaclo("check")
+        assert (kakaclo("add", "a", "--token-from", "env:A_TOKEN", "--base-url", sandbox.url))[0] == 0
+        assert (kakaclo("add", "a", "--token-from", "env:A_TOKEN"))[0] == 2
+        code, shown = kakaclo("check")
         assert (code, shown.err) == (0, "")
         monkeypatch.delenv("A_TOKEN")
-        code, shown = await kakaclo("check", "--json")
+        code, shown = kakaclo("check", "--json")
         assert code == 2
         assert json.loads(shown.out)["problems"][0]["key"] == "shop.a.token"
         monkeypatch.setenv("A_TOKEN", sandbox.token)
-        assert (await kakaclo("migrate"))[0] == 0
+        assert (kakaclo("migrate"))[0] == 0
         sku, *_ = sandbox.catalog.selling(pieces=5)
         (tmp_path / "orders.csv").write_text(
-            "custom_order_id,sku,quantity,country,recipient,phone,province\n"
-            f"X-1,{sku},1,US,Grace Hopper,5550100,NY\nX-2,{sku},1,US,Grace Hopper,5550100,NY\n"
+            "custom_order_id,sku,quantity,country,recipient,phone,province,city,street1,zip\n"
+            f"X-1,{sku},1,US,Grace Hopper,5550100,NY,New York,1 Main St,10001\n"
+            f"X-2,{sku},1,US,Grace Hopper,5550100,NY,New York,1 Main St,10001\n"
         )
-        code, shown = await kakaclo("submit", "a", "orders.csv", "--json")
+        code, shown = kakaclo("submit", "a", "orders.csv", "--json")
         assert code == 0, shown.err
         assert [entry["status"] for entry in json.loads(shown.out)] == ["waiting", "waiting"]
-        code, shown = await kakaclo("pending")
+        code, shown = kakaclo("pending")
         assert "X-2" in shown.out
         assert "Hopper" not in shown.out
         for words in (("pause", "a"), ("ring", "a", "orders"), ("ring", "catalog"), ("resume", "a")):
-            assert (await kakaclo(*words))[0] == 0
-        code, shown = await kakaclo("status", "--json")
+            assert (kakaclo(*words))[0] == 0
+        code, shown = kakaclo("status", "--json")
         assert {shop["shop"] for shop in json.loads(shown.out)["shops"]} == {"a", "catalog"}
-        code, shown = await kakaclo("status")
+        code, shown = kakaclo("status")
         assert "catalog" in shown.out
         for words in (
             ("ring", "a", "dance"),
@@ -143,8 +144,8 @@ async def test_each_command_does_what_it_says(tmp_path, kakaclo, monkeypatch):
             ("pause", "nobody"),
             ("submit", "b", "orders.csv"),
         ):
-            code, shown = await kakaclo(*words)
+            code, shown = kakaclo(*words)
             assert code == 2, words
             assert len(shown.err.splitlines()) == 1
-        assert (await kakaclo("remove", "a"))[0] == 0
+        assert (kakaclo("remove", "a"))[0] == 0
         assert not (tmp_path / "shops.d" / "a.toml").exists()

@@ -329,7 +329,9 @@ class Fleet:
 
 def _turns(settings: FleetSettings) -> Iterator[tuple[str, Kind]]:
     for shop in settings.shops:
-        yield from ((shop, kind) for kind in KINDS if kind != "mirror" or settings.catalog == "own")
+        for kind in KINDS:
+            if kind != "mirror" or settings.catalog == "own":
+                yield shop, kind
     if settings.shops and settings.catalog == "shared":
         yield CATALOG, "mirror"
 

@@ -10,7 +10,7 @@ import asyncio
 import re
 from contextlib import asynccontextmanager, suppress
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 from kakaclo_async.errors import ConfigurationError, DatabaseAway, MissingExtra
 from kakaclo_async.fleet.engine import log, ticking
@@ -19,7 +19,6 @@ from kakaclo_async.fleet.values import as_kind
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable, Mapping, Sequence
-    from typing import LiteralString
 
     import psycopg
 
@@ -39,7 +38,7 @@ _PARAMETER: Final = re.compile(r"(?<!:):(\w+)")
 
 _MIGRATING: Final = "SELECT pg_advisory_xact_lock(hashtextextended('kakaclo fleet migrate', 0))"
 
-_KEPT_ALIVE: Final = {
+_KEPT_ALIVE: Final[dict[str, Any]] = {
     "connect_timeout": 10,
     "keepalives": 1,
     "keepalives_idle": 10,
@@ -49,6 +48,11 @@ _KEPT_ALIVE: Final = {
     "application_name": "kakaclo fleet",
 }
 """So that a network that loses packets is noticed: a connection that nobody ends would be waited for."""
+
+
+def _literal(statement: str) -> Any:
+    """Return a statement as the driver wants it: written here, or by procrastinate, and made of no values."""
+    return statement
 
 
 async def _set_up(connection: psycopg.AsyncConnection[Any]) -> None:
@@ -62,10 +66,11 @@ class _Postgresql:
         try:
             import procrastinate  # noqa: PLC0415 - an extra
             import psycopg  # noqa: PLC0415 - an extra
+            from procrastinate.exceptions import ConnectorException  # noqa: PLC0415 - an extra
         except ImportError as error:
             raise MissingExtra(f"this fleet needs {error.name}: pip install 'kakaclo[fleet]'") from None
         self._url = url
-        self._trouble = (procrastinate.exceptions.ConnectorException, psycopg.Error, OSError, TimeoutError)
+        self._trouble = (ConnectorException, psycopg.Error, OSError, TimeoutError)
         self._passing = (psycopg.OperationalError, OSError, TimeoutError)
         self._connect = psycopg.AsyncConnection.connect
         self.connector = procrastinate.PsycopgConnector(
@@ -80,10 +85,11 @@ class _Postgresql:
         self.app = procrastinate.App(connector=self.connector)
 
     async def __call__(self, statement: str, /, **values: object) -> Sequence[Mapping[str, Any]]:
-        query = cast("LiteralString", _PARAMETER.sub(r"%(\1)s", POSTGRESQL.words(statement)))
+        query = _literal(_PARAMETER.sub(r"%(\1)s", POSTGRESQL.words(statement)))
         async with self.errors():
             if " RETURNING " in statement or statement.startswith("SELECT"):
-                return await self.connector.execute_query_all_async(query, **values)
+                rows: list[dict[str, Any]] = await self.connector.execute_query_all_async(query, **values)
+                return rows
             await self.connector.execute_query_async(query, **values)
         return []
 
@@ -150,11 +156,11 @@ class PostgresqlEngine:
             if found is not None and found[0] > VERSION:
                 raise ConfigurationError(f"the fleet's tables are of version {found[0]}: update kakaclo")
             for script in _scripts(None if found is None else str(found[1])):
-                await connection.execute(cast("LiteralString", script))
+                await connection.execute(_literal(script))
             for statement in TABLES[1:]:
-                await connection.execute(cast("LiteralString", statement))
+                await connection.execute(_literal(statement))
             bells = files("kakaclo_async.fleet").joinpath("bells.sql").read_text(encoding="utf-8")
-            await connection.execute(cast("LiteralString", bells))
+            await connection.execute(_literal(bells))
             await connection.execute("DELETE FROM fleet_version")
             await connection.execute("INSERT INTO fleet_version VALUES (%s, %s)", (VERSION, newest))
 

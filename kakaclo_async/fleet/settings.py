@@ -272,8 +272,8 @@ def _check_fleet(fleet: Mapping[str, object], place: str, problems: list[Problem
         tell(
             "webhook", "and webhook_secret belong together: the second says where the secret is, as env:NAME"
         )
-    if "webhook_secret" in fleet and (why := _place_problem(str(fleet["webhook_secret"]))):
-        tell("webhook_secret", why)
+    if "webhook_secret" in fleet and (problem := _place_problem(str(fleet["webhook_secret"]))):
+        tell("webhook_secret", problem)
     dead, beat = float(cast("float", fleet.get("dead", 15.0))), float(cast("float", fleet.get("beat", 5.0)))
     if dead < 2 * beat:
         tell("dead", "must be twice `beat` at least")

@@ -292,8 +292,8 @@ def _shop_status(shop: str, rows: Sequence[Mapping[str, Any]], at: float) -> Sho
 def _late(row: Mapping[str, Any], at: float) -> float:
     """Return how late a turn is; one that is under way is when it takes far longer than it may."""
     if row["started"] is not None and row["started"] > (row["ended"] or 0.0):
-        return at - row["started"] - 2 * SLICE
-    return 0.0 if row["due"] is None else at - row["due"]
+        return at - float(row["started"]) - 2 * SLICE
+    return 0.0 if row["due"] is None else at - float(row["due"])
 
 
 def _known(seconds: float | None) -> datetime | None:

@@ -121,7 +121,7 @@ class Turn:
     def _pause(self, error: Exception) -> float:
         """Return the seconds until a turn that failed is tried again."""
         longest = _LONGEST_PAUSE if isinstance(error, _PASSING) else _LONGEST_STOP
-        return min(longest, _FIRST_PAUSE * 2 ** min(self.began.failures, 10))
+        return min(longest, _FIRST_PAUSE * 2.0 ** min(self.began.failures, 10))
 
     async def _mirror(self, shop: str) -> Ended:
         clock = asyncio.get_running_loop().time
@@ -162,8 +162,8 @@ class Turn:
                 if not str(error).startswith("there is no journal"):
                     raise
                 return Ended(after=self.settings.orders_every, pending=0, doubts=0)
-            for key, error in done.declined:
-                log.warning("shop %s: order %s was declined: %s", name, key, error)
+            for key, refusal in done.declined:
+                log.warning("shop %s: order %s was declined: %s", name, key, refusal)
             doubts = 0 if done.due is None else await _doubts(shop)
         after = self.settings.orders_every
         if done.due is not None:

@@ -17,9 +17,10 @@ BEGIN
     WHERE (p_shop IS NULL OR (t.shop = p_shop AND t.kind = p_kind))
         AND t.due <= extract(epoch FROM clock_timestamp())
         AND coalesce(s.paused + s.filed, 0) = 0
-        AND NOT EXISTS (
-            SELECT 1 FROM procrastinate_jobs j
-            WHERE j.queueing_lock = t.kind || ':' || t.shop
+        -- Read once and hashed, whatever the planner believes of a table that was empty a moment ago.
+        AND t.kind || ':' || t.shop NOT IN (
+            SELECT j.queueing_lock FROM procrastinate_jobs j
+            WHERE j.queueing_lock IS NOT NULL AND (p_shop IS NULL OR j.queueing_lock = p_kind || ':' || p_shop)
                 AND (j.status = 'todo' OR (j.status = 'doing' AND NOT p_again)));
     RETURN rung;
 END;

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import os
 import re
+import time
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from kakaclo_async.errors import ConfigurationError, InvalidRequest
 from kakaclo_async.fleet.checks import Problem
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from kakaclo_async.fleet.settings import FleetSettings
+
+
+_GRAIN: Final = 2_000_000_000
+"""Nanoseconds that the times of a file system may be coarse by."""
 
 
 class SettingsFiles:
@@ -29,6 +34,7 @@ class SettingsFiles:
     def __init__(self, path: Path) -> None:
         self.path = path.expanduser().absolute()
         self._seen: dict[Path, tuple[tuple[int, int, int], dict[str, Any] | None, list[Problem]]] = {}
+        self._listings: dict[str, tuple[int, tuple[Path, ...]]] = {}
         self._stamp: object = None
         self.problems: tuple[Problem, ...] = ()
 
@@ -76,12 +82,24 @@ class SettingsFiles:
         root = self._document(self.path, problems)
         documents = [(self.path, root or {})]
         for pattern in _patterns(self.path, root or {}, problems):
-            documents += [
-                (path, self._document(path, problems) or {})
-                for path in sorted(self.path.parent.glob(pattern))
-                if path != self.path and path.suffix == ".toml"
-            ]
+            documents += [(path, self._document(path, problems) or {}) for path in self._listed(pattern)]
         return documents, problems
+
+    def _listed(self, pattern: str) -> tuple[Path, ...]:
+        """Return the files of a pattern; its folder is read again only if it has changed."""
+        folder = self.path.parent / Path(pattern).parent
+        try:
+            changed = folder.stat().st_mtime_ns
+        except OSError:
+            changed = 0
+        if (known := self._listings.get(pattern)) is not None and known[0] == changed:
+            return known[1]
+        found = self.path.parent.glob(pattern)
+        listed = tuple(sorted(path for path in found if path != self.path and path.suffix == ".toml"))
+        # A folder that changes now may change once more within the grain of its clock.
+        if "*" not in str(Path(pattern).parent) and time.time_ns() - changed > _GRAIN:
+            self._listings[pattern] = (changed, listed)
+        return listed
 
     def _document(self, path: Path, problems: list[Problem]) -> dict[str, Any] | None:
         """Return what a file holds, read again only if it has changed."""

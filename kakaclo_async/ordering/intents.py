@@ -15,7 +15,7 @@ from sqlalchemy import func, select, tuple_, update
 from kakaclo_async.errors import Conflict
 from kakaclo_async.ordering.database import IN_LINE, insert_into, same, write
 from kakaclo_async.ordering.store import DECLINED, LOST, READY, SENT, WAITING, Store, leased_by
-from kakaclo_async.ordering.writes import Moment, WriteStatus, field_marks, flat_fields
+from kakaclo_async.ordering.writes import Moment, WriteStatus, field_marks, flat_fields, is_same
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from kakaclo_async.ordering.writes import Entry, Lease
 
 
+_ORDER: Final = "order"
 _WITHDRAWN: Final = {"state": READY, "payload": b"", "marks": None, "why": "it was withdrawn"}
 
 
@@ -66,37 +67,53 @@ class Standing:
 class Intents(Store):
     """The entries of a journal, and the line of those that wait."""
 
-    async def add(self, kind: str, key: str, payload: bytes, digest: str) -> Entry:
-        """Let a write wait, unless it waits already, or may have been sent; return its entry."""
+    async def add(self, key: str, payload: bytes, digest: str) -> Entry:
+        """Let an order wait, unless it waits already, or may have been sent; return its entry.
+
+        Raises:
+            Conflict: the entry is of another order.
+        """
         moment = Moment()
 
         def work(connection: Connection) -> Entry:
             now = self._seconds()
             marks = json.dumps(field_marks(key, payload))
             values = {"digest": digest, "payload": payload, "marks": marks}
-            row = self._locked(connection, kind, key, now, values)
+            row = self._locked(connection, _ORDER, key, now, values)
             if row.state in {READY, DECLINED}:
                 waiting = {**values, "state": WAITING, "notes": None, "why": None, "queued_at": now}
-                connection.execute(update(write).where(same(kind, key)).values(waiting))
-                row = connection.execute(select(write).where(same(kind, key))).one()
+                connection.execute(update(write).where(same(_ORDER, key)).values(waiting))
+                row = connection.execute(select(write).where(same(_ORDER, key))).one()
             return self._entry(row, now, moment)
 
-        return await self._database.run(work)
+        entry = await self._database.run(work)
+        if not is_same(entry, payload):
+            raise order_conflict(key, entry, payload)
+        return entry
 
-    async def withdraw(self, kind: str, key: str) -> Entry | None:
-        """Take back what waits to be sent; return the entry as it was."""
+    async def withdraw(self, key: str) -> Entry | None:
+        """Take an order back that waits to be sent; return the entry as it was, None when there is nothing to take.
+
+        Raises:
+            Conflict: it may have been sent.
+        """
         moment = Moment()
 
         def work(connection: Connection) -> Entry | None:
-            found = select(write).where(same(kind, key)).with_for_update()
+            found = select(write).where(same(_ORDER, key)).with_for_update()
             row = connection.execute(found).one_or_none()
             if row is None:
                 return None
             if row.state in {WAITING, LOST}:
-                connection.execute(update(write).where(same(kind, key)).values(_WITHDRAWN))
+                connection.execute(update(write).where(same(_ORDER, key)).values(_WITHDRAWN))
             return self._entry(row, self._seconds(), moment)
 
-        return await self._database.run(work)
+        entry = await self._database.run(work)
+        if entry is None or entry.status in {WriteStatus.NOT_SENT, WriteStatus.DECLINED}:
+            return None
+        if not entry.may_be_sent:
+            raise too_late(key, entry)
+        return entry
 
     async def claim(self, lease: Lease, server_now: float | None) -> Entry | None:
         """Lease what has waited longest, and return it; None when nothing waits that no other worker takes now.

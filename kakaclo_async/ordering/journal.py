@@ -8,13 +8,19 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, assert_never
 
 from kakaclo_async.codec import encode
-from kakaclo_async.errors import ClientClosed, ConfigurationError, OutcomeUnknown, Unauthorized
-from kakaclo_async.models._checks import check_code
+from kakaclo_async.errors import (
+    ClientClosed,
+    ConfigurationError,
+    InvalidRequest,
+    OutcomeUnknown,
+    Unauthorized,
+)
+from kakaclo_async.models._checks import as_model, check_code
 from kakaclo_async.models.custom import NewDesign
 from kakaclo_async.models.new_order import NewOrder
 from kakaclo_async.ordering.database import Database, PerLoop
 from kakaclo_async.ordering.drain import Drained, Draining, all_writes, first_of, settle_all
-from kakaclo_async.ordering.intents import Intents, order_conflict, too_late
+from kakaclo_async.ordering.intents import Intents
 from kakaclo_async.ordering.leases import Attempt, Leases, still_in
 from kakaclo_async.ordering.orders import OrderWrites
 from kakaclo_async.ordering.reconcile import Reconciler, note_for_caller, unknown_error
@@ -26,7 +32,7 @@ from kakaclo_async.retry import Pauses
 from kakaclo_async.state import call_writes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from kakaclo_async.client import KakaClo
     from kakaclo_async.errors import KakaCloError
@@ -111,24 +117,27 @@ class Journal:
         entry = await self._store.find(OrderWrites.kind, key)
         return None if entry is None or entry.status in _WITH_THE_SUBMITTER else entry
 
-    async def add(self, order: NewOrder) -> Entry:
+    async def add(self, order: NewOrder | Mapping[str, object]) -> Entry:
         """Write an order down that shall be placed; nothing is sent until `drain`, `finish` or a submit takes it.
 
         Adding it again is no second one, whatever became of it meanwhile; only what KakaClo declined waits once more.
+
+        Args:
+            order: what, where to and how, as for `kk.orders.submit`, with a `custom_order_id`.
 
         Returns:
             The entry; its status says whether it waits, or is placed already.
 
         Raises:
             Conflict: the journal knows another order under its custom order id that waits, or may have been sent.
-            InvalidRequest: it has no custom order id.
+            InvalidRequest: it breaks a documented limit, or has no custom order id.
             ConfigurationError: the journal cannot be written.
         """
-        key, payload = check_code(order.custom_order_id, "custom_order_id"), encode(order)
-        entry = await self._store.add(OrderWrites.kind, key, payload, digest_of(payload))
-        if not is_same(entry, payload):
-            raise order_conflict(key, entry, payload)
-        return entry
+        given = as_model(NewOrder, order)
+        if isinstance(given, InvalidRequest):
+            raise given
+        key, payload = check_code(given.custom_order_id, "custom_order_id"), encode(given)
+        return await self._store.add(key, payload, digest_of(payload))
 
     async def withdraw(self, custom_order_id: str) -> Entry | None:
         """Take an order back that waits, or that KakaClo surely did not get; its address is wiped.
@@ -140,13 +149,7 @@ class Journal:
             Conflict: it is placed, or may have been sent.
             ConfigurationError: the journal cannot be written.
         """
-        key = check_code(custom_order_id, "custom_order_id")
-        entry = await self._store.withdraw(OrderWrites.kind, key)
-        if entry is None or entry.status in {WriteStatus.NOT_SENT, WriteStatus.DECLINED}:
-            return None
-        if not entry.may_be_sent:
-            raise too_late(key, entry)
-        return entry
+        return await self._store.withdraw(check_code(custom_order_id, "custom_order_id"))
 
     async def drain(self, kk: KakaClo, *, at_once: int = 4, seconds: float = 5.0) -> Drained:
         """Settle what can be, and carry out what waits or was not executed, oldest first.

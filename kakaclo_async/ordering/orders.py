@@ -23,7 +23,7 @@ from kakaclo_async.ordering.writes import (
     Reconciliation,
     Resembling,
 )
-from kakaclo_async.resources.orders.placing import place
+from kakaclo_async.resources.orders.placing import drop_quotes, place
 from kakaclo_async.resources.orders.reads import by_number, list_orders
 from kakaclo_async.sharing import Pace
 
@@ -63,7 +63,10 @@ class OrderWrites(Writes):
     async def send(self, attempt: Attempt) -> str:
         """Place the order and return its number."""
         order = self._order or read_order(attempt.payload)  # an earlier version may have written "us"
-        return await place(self.sender, order, encode(order), check_lease=attempt.check)
+        try:
+            return await place(self.sender, order, encode(order), check_lease=attempt.check)
+        finally:
+            drop_quotes(self.sender, order.items)
 
     async def reconcile(self, unknown: Sequence[Entry], *, thorough: bool) -> Reconciliation:
         """Read the orders made since the oldest unknown one, and match custom order ids, items, address and age.

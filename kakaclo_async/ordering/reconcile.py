@@ -148,7 +148,7 @@ class _Waiter:
     """Somebody who waits for a look, on the event loop's clock.
 
     Attributes:
-        ripe_at: from when on a look is sure to tell.
+        ripe_at: from when on a look is sure to tell; it may be past.
         leaves_at: when the wait ends.
     """
 
@@ -176,7 +176,7 @@ class Reconciler:
         self._owed: list[Writes] = []  # to one whose wait was cancelled before a look began
         self._task: asyncio.Task[None] | None = None
         self._newcomer = asyncio.Event()
-        self._ended, self._took = -inf, 0.0  # of the last look
+        self._began, self._ended, self._took = -inf, -inf, 0.0  # of the last look
 
     async def next_look(
         self,
@@ -197,7 +197,7 @@ class Reconciler:
         """
         loop = asyncio.get_running_loop()
         now, limit = loop.time(), inf if timeout is None else timeout
-        waiter = _Waiter(writes, loop.create_future(), now + max(0.0, ripe_in), now + limit)
+        waiter = _Waiter(writes, loop.create_future(), now + ripe_in, now + limit)
         self._waiting[waiter] = None
         self._newcomer.set()
         if self._task is None or self._task.done():
@@ -224,7 +224,7 @@ class Reconciler:
             if not asked:
                 return
             self._waiting.clear()
-            self._owed = []
+            self._owed, self._began = [], began
             failure = await self._look(asked)
             self._ended = clock()
             self._took = self._ended - began
@@ -259,11 +259,15 @@ class Reconciler:
 
     def _due(self, began: float, pause: float) -> float:
         """Return when the next look begins: sooner when it can tell, and before somebody leaves who waits for one."""
-        due = began + pause
+        paced = self._ended + max(_FIRST_PAUSE, self._took * _TIMES_AS_LONG)
+        first = max(began + pause, paced)
         for waiter in self._waiting:
             last_chance = max(began, waiter.leaves_at - max(_FIRST_PAUSE, self._took))
-            due = min(due, last_chance, max(waiter.ripe_at, began + _FIRST_PAUSE))
-        return max(due, self._ended + max(_FIRST_PAUSE, self._took * _TIMES_AS_LONG))
+            due = min(began + pause, last_chance, max(waiter.ripe_at, began + _FIRST_PAUSE))
+            # The pace is for those who come again and again. One whom no look could tell yet has his, however short.
+            is_owed = self._began < waiter.ripe_at <= waiter.leaves_at < paced
+            first = min(first, max(due, waiter.ripe_at if is_owed else paced))
+        return first
 
 
 def unknown_error(writes: Writes, entry: Entry, failure: KakaCloError | None) -> OutcomeUnknown:

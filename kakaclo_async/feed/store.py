@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, cast
 
 import attrs
-from sqlalchemy import and_, exists, func, insert, select, update
+from sqlalchemy import and_, bindparam, exists, func, insert, select, update
 
 from kakaclo_async.database.migrations import among
 from kakaclo_async.errors import KakaCloError
@@ -145,15 +145,16 @@ def record(
             over = is_over(answer)
         changes.append(
             {
-                "order_id": row.order_id,
-                "state": state,
-                "changed_at": changed_at,
-                "due_at": None if over else now + pause(now - changed_at),
+                "number": row.order_id,
+                "new_state": state,
+                "new_changed_at": changed_at,
+                "new_due_at": None if over else now + pause(now - changed_at),
             }
         )
-    for change in changes:
-        number = change.pop("order_id")
-        connection.execute(update(order).where(order.c.order_id == number).values(change))
+    if changes:
+        names = ("state", "changed_at", "due_at")
+        change = update(order).where(order.c.order_id == bindparam("number"))
+        connection.execute(change.values({name: bindparam(f"new_{name}") for name in names}), changes)
     _judge(connection, {row.custom_order_id for row in rows}, now)
     return telling.end()
 
@@ -176,7 +177,8 @@ def _judge(connection: Connection, names: Iterable[str], now: float) -> None:
             (part or Counter[str]() for part in parts), Counter[str]()
         )
         if not missing:
-            _change_family(connection, name, asked=None, look_at=None)
+            if row.looks or row.look_at is not None:
+                _change_family(connection, name, looks=0, look_at=None)
         elif row.look_at is None:
             _change_family(connection, name, look_at=now)
 

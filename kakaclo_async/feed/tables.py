@@ -38,8 +38,8 @@ family = Table(
     metadata,
     Column("custom_order_id", String, primary_key=True),
     Column("placed_at", Double, nullable=False),
-    Column("asked", Text, comment="pieces by SKU, while orders that KakaClo made of it may be unknown"),
-    Column("looks", Integer, nullable=False, comment="for such orders"),
+    Column("asked", Text, comment="pieces by SKU; empty: orders that KakaClo made of it are not looked for"),
+    Column("looks", Integer, nullable=False, comment="in vain, for orders that KakaClo made of it"),
     Column("look_at", Double, comment="when to look for them next; empty: not"),
     Index("kakaclo_feed_family_look", "look_at"),
 )

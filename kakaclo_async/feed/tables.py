@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, cast
 
 from sqlalchemy import (
+    DDL,
     BigInteger,
     Column,
     Double,
@@ -21,6 +22,7 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.event import listen
 
 from kakaclo_async.database.migrations import Migrations
 from kakaclo_async.errors import InvalidRequest
@@ -96,6 +98,9 @@ head = Table(
     Column("balance_at", Double, nullable=False, server_default="0", comment="when to ask for it next"),
     Column("balance_low", Integer, nullable=False, server_default="0"),
 )
+
+# A turn asks the journal what was placed of late, and a journal may hold the orders of years.
+listen(head, "after_create", DDL("CREATE INDEX kakaclo_feed_placed ON kakaclo_write (state, done_at)"))
 
 MIGRATIONS: Final = Migrations(
     holds="feed",

@@ -33,6 +33,8 @@ T = TypeVar("T")
 _log = logging.getLogger("kakaclo.feed")
 _MOST_READ: Final = 10_000
 _PRUNE_EVERY: Final = 3600.0
+_LATE: Final = 86_400.0  # seconds: more than the clocks of those who place orders differ
+_SWEEP_EVERY: Final = 3600.0  # seconds, for what was placed by a clock that differed more
 _LARGEST: Final = 2**63 - 1
 
 
@@ -91,6 +93,7 @@ class Feed:
         self._below = None if balance_below is None else Decimal(balance_below)
         self._now = now
         self._follower: Follower | None = None
+        self._swept_at = self._entered_until = 0.0
 
     def __repr__(self) -> str:
         return f"<Feed of {self._journal!r}>"
@@ -117,7 +120,7 @@ class Feed:
         clock = asyncio.get_running_loop().time
         end = clock() + seconds
         work = Work()
-        await self._enter()
+        work.events += await self._enter()
         while numbers := await self._place.run(partial(store.claim, now=self._seconds())):
             found = await work.ask(kk, numbers)
             record = partial(store.record, found=found, now=self._seconds(), shop=self._shop)
@@ -130,11 +133,20 @@ class Feed:
         due = await self._place.run(store.next_look)
         return work.turn(None if due is None else datetime.fromtimestamp(due, UTC))
 
-    async def _enter(self) -> None:
-        while await self._place.run(
-            lambda on: store.enter(on, self._seconds(), self._since, self._shop) == store.MOST_NEW
-        ):
-            pass
+    async def _enter(self) -> int:
+        """Begin to watch what the journal has placed; return the number of events."""
+        now, since = self._seconds(), self._since
+        if is_sweep := not self._swept_at <= now < self._swept_at + _SWEEP_EVERY:
+            self._swept_at = now
+        else:
+            since = max(since, self._entered_until - _LATE)
+        events, is_all = 0, False
+        while not is_all:
+            entered = await self._place.run(partial(store.enter, now=now, since=since, shop=self._shop))
+            since = since if entered.until is None else entered.until
+            events, is_all = events + entered.events, entered.is_all
+        self._entered_until = now if is_sweep else max(self._entered_until, since)
+        return events
 
     async def _look_for_parts(self, kk: KakaClo, work: Work) -> None:
         wanted = await self._place.run(partial(store.missing_parts, now=self._seconds()))

@@ -14,14 +14,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, cast
 
 import attrs
-from sqlalchemy import and_, exists, func, insert, select, update
+from sqlalchemy import and_, bindparam, exists, func, insert, select, update
 
 from kakaclo_async.database.migrations import among
 from kakaclo_async.errors import KakaCloError
 from kakaclo_async.feed.events import BalanceLow, OrderSplit
 from kakaclo_async.feed.tables import event, family, head, lock, order
 from kakaclo_async.feed.transitions import Fact, Seen, is_over, look, pause
-from kakaclo_async.models.common import Number
 from kakaclo_async.models.family import match_family, pieces
 from kakaclo_async.ordering.database import write
 from kakaclo_async.retry import Pauses
@@ -38,9 +37,7 @@ if TYPE_CHECKING:
 MOST_ORDERS: Final = 250
 """Orders that one request asks for."""
 
-MOST_NEW: Final = 1000
-"""Orders that one transaction begins to watch."""
-
+_MOST_NEW: Final = 1000  # of one transaction
 _SOON: Final = 10.0  # seconds: what is due so soon goes along
 _CLAIM: Final = 60.0  # seconds after which another look is taken at what a process that died was looking at
 _DAY: Final = 86_400.0
@@ -66,26 +63,45 @@ class Wanted:
     end: float
 
 
-def enter(connection: Connection, now: float, since: float, shop: str | None) -> int:
-    """Begin to watch what the journal has placed since; return how many orders of yours are new."""
+@attrs.frozen
+class Entered:
+    """What a transaction began to watch.
+
+    Attributes:
+        until: when the last of it was placed, in seconds since 1970; None when it was nothing.
+        is_all: whether nothing is left.
+        events: how many were appended.
+    """
+
+    until: float | None = None
+    is_all: bool = True
+    events: int = 0
+
+
+def enter(connection: Connection, now: float, since: float, shop: str | None) -> Entered:
+    """Begin to watch what the journal has placed since."""
     known = exists().where(family.c.custom_order_id == write.c.key)
     placed = select(write.c.key, write.c.outcome, write.c.notes, write.c.payload, write.c.done_at)
     placed = placed.where(write.c.kind == "order", write.c.state == "done", write.c.done_at >= since, ~known)
     if not connection.execute(placed.limit(1)).first():
-        return 0
+        return Entered()
     telling = _Telling(connection, now, shop)  # it locks: another feed may have entered them meanwhile
-    rows = connection.execute(placed.order_by(write.c.done_at, write.c.key).limit(MOST_NEW)).all()
+    rows = connection.execute(placed.order_by(write.c.done_at).limit(_MOST_NEW)).all()
+    if not rows:
+        return Entered()
+    watched: list[_Watched] = []
+    families: list[dict[str, object]] = []
     for row in rows:
         notes = cast("dict[str, list[str]]", json.loads(row.notes or "{}"))
-        numbers = Number.all_of(Number(*notes.get("numbers", [row.outcome or ""])))
-        asked = _asked(row.payload)
-        values = {"custom_order_id": row.key, "placed_at": row.done_at, "looks": 0}
-        connection.execute(insert(family).values(**values, asked=asked, look_at=None))
-        _watch(connection, row.key, numbers, row.done_at, now)
+        numbers = notes.get("numbers", [row.outcome or ""])
+        values = {"custom_order_id": row.key, "placed_at": row.done_at, "looks": 0, "look_at": None}
+        families.append({**values, "asked": _asked(row.payload)})
+        watched += [_Watched(number, row.key, row.done_at) for number in numbers]
         if len(numbers) > 1:
             telling.split(row.key, numbers)
-    telling.end()
-    return len(rows)
+    connection.execute(insert(family), families)
+    _watch(connection, watched, now)
+    return Entered(rows[-1].done_at, len(rows) < _MOST_NEW, telling.end())
 
 
 def _asked(payload: bytes | None) -> str | None:
@@ -96,21 +112,29 @@ def _asked(payload: bytes | None) -> str | None:
     return json.dumps(asked) if asked else None
 
 
-def _watch(connection: Connection, name: str, numbers: Iterable[str], placed_at: float, now: float) -> None:
-    given = [
-        number for number in dict.fromkeys(numbers) if _CODE.fullmatch(number)
-    ]  # others cannot be asked for
-    there = set(connection.scalars(select(order.c.order_id).where(among(order.c.order_id, given))))
+@attrs.frozen
+class _Watched:
+    order_id: str
+    custom_order_id: str
+    placed_at: float
+
+
+def _watch(connection: Connection, watched: Iterable[_Watched], now: float) -> None:
+    given = {
+        one.order_id: one for one in watched if _CODE.fullmatch(one.order_id)
+    }  # no other can be asked for
+    there = select(order.c.order_id).where(among(order.c.order_id, list(given)))
+    for number in connection.scalars(there):
+        del given[number]
+    fresh = {"state": Seen().to_text(), "due_at": now}
     rows = [
         {
-            "order_id": number,
-            "custom_order_id": name,
-            "state": Seen().to_text(),
-            "changed_at": placed_at,
-            "due_at": now,
+            **fresh,
+            "order_id": one.order_id,
+            "custom_order_id": one.custom_order_id,
+            "changed_at": one.placed_at,
         }
-        for number in given
-        if number not in there
+        for one in given.values()
     ]
     if rows:
         connection.execute(insert(order), rows)
@@ -145,15 +169,16 @@ def record(
             over = is_over(answer)
         changes.append(
             {
-                "order_id": row.order_id,
-                "state": state,
-                "changed_at": changed_at,
-                "due_at": None if over else now + pause(now - changed_at),
+                "number": row.order_id,
+                "new_state": state,
+                "new_changed_at": changed_at,
+                "new_due_at": None if over else now + pause(now - changed_at),
             }
         )
-    for change in changes:
-        number = change.pop("order_id")
-        connection.execute(update(order).where(order.c.order_id == number).values(change))
+    if changes:
+        names = ("state", "changed_at", "due_at")
+        change = update(order).where(order.c.order_id == bindparam("number"))
+        connection.execute(change.values({name: bindparam(f"new_{name}") for name in names}), changes)
     _judge(connection, {row.custom_order_id for row in rows}, now)
     return telling.end()
 
@@ -176,7 +201,8 @@ def _judge(connection: Connection, names: Iterable[str], now: float) -> None:
             (part or Counter[str]() for part in parts), Counter[str]()
         )
         if not missing:
-            _change_family(connection, name, asked=None, look_at=None)
+            if row.looks or row.look_at is not None:
+                _change_family(connection, name, looks=0, look_at=None)
         elif row.look_at is None:
             _change_family(connection, name, look_at=now)
 
@@ -228,7 +254,7 @@ def adopt(
             found = _fitting(missing, others)
         if found:
             numbers = sorted([*known, *(one.id for one in found)], key=lambda number: (len(number), number))
-            _watch(connection, name, numbers, row.placed_at, now)
+            _watch(connection, [_Watched(number, name, row.placed_at) for number in numbers], now)
             telling.split(name, numbers)
     return telling.end()
 

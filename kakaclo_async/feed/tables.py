@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, cast
 
 from sqlalchemy import (
+    DDL,
     BigInteger,
     Column,
     Double,
@@ -21,6 +22,7 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.event import listen
 
 from kakaclo_async.database.migrations import Migrations
 from kakaclo_async.errors import InvalidRequest
@@ -38,8 +40,8 @@ family = Table(
     metadata,
     Column("custom_order_id", String, primary_key=True),
     Column("placed_at", Double, nullable=False),
-    Column("asked", Text, comment="pieces by SKU, while orders that KakaClo made of it may be unknown"),
-    Column("looks", Integer, nullable=False, comment="for such orders"),
+    Column("asked", Text, comment="pieces by SKU; empty: orders that KakaClo made of it are not looked for"),
+    Column("looks", Integer, nullable=False, comment="in vain, for orders that KakaClo made of it"),
     Column("look_at", Double, comment="when to look for them next; empty: not"),
     Index("kakaclo_feed_family_look", "look_at"),
 )
@@ -96,6 +98,9 @@ head = Table(
     Column("balance_at", Double, nullable=False, server_default="0", comment="when to ask for it next"),
     Column("balance_low", Integer, nullable=False, server_default="0"),
 )
+
+# A turn asks the journal what was placed of late, and a journal may hold the orders of years.
+listen(head, "after_create", DDL("CREATE INDEX kakaclo_feed_placed ON kakaclo_write (state, done_at)"))
 
 MIGRATIONS: Final = Migrations(
     holds="feed",

@@ -63,7 +63,7 @@ class Seen:
         told: keys of what was told.
         refunded: US dollars that were told to have come back.
         refunding: whether a refund was under way.
-        updated: the latest update of the order that was seen; answers of an older one are left alone.
+        updated: the latest update of the order that was seen: by an older answer no refund is called declined.
         pieces: of each SKU; None before the first look.
         made_at: when KakaClo made it, in seconds since 1970.
     """
@@ -103,17 +103,17 @@ def look(order: Order, seen: Seen) -> tuple[list[Fact], Seen]:
     What was told stays told, whatever a stale answer shows; an unknown status tells nothing.
     """
     updated = None if order.update_date is None else write_time(order.update_date)
-    if updated is not None and seen.updated is not None and updated < seen.updated:
-        return [], seen
-    refund, refunded = _refund(order, seen)
+    # It may be of a replica that is behind, or its time was set back: what is new in it is new all the same.
+    is_older = updated is not None and seen.updated is not None and updated < seen.updated
+    refund, refunded = _refund(order, seen, is_older=is_older)
     facts = [*_paid(order), *_shipped(order), *refund, *_end(order)]
     new = [fact for fact in facts if fact.key not in seen.told]
     made = order.create_date or order.purchase_date
     return new, Seen(
         told=(*seen.told, *(fact.key for fact in new)),
         refunded=refunded,
-        refunding=order.refund_status is RefundState.REFUNDING,
-        updated=updated or seen.updated,
+        refunding=seen.refunding if is_older else order.refund_status is RefundState.REFUNDING,
+        updated=seen.updated if is_older else updated or seen.updated,
         pieces=pieces([order]),
         made_at=seen.made_at if made is None else made.timestamp(),
     )
@@ -121,17 +121,15 @@ def look(order: Order, seen: Seen) -> tuple[list[Fact], Seen]:
 
 def is_over(order: Order) -> bool:
     """Tell whether nothing more will happen to an order."""
-    if order.refund_status is RefundState.REFUNDING:
-        return False
+    if order.refund_status is RefundState.REFUNDING or (_is_refunded(order) and order.refunded_amount == 0):
+        return False  # what came back is still to be told
     if _is_completed(order):
         return True
     if not _is_cancelled(order):
         return False
     if order.refunded_amount is None or order.final_amount == 0 or not _is_paid(order):
         return True
-    return order.refunded_amount >= order.final_amount or bool(
-        order.refund_status and order.refund_status.is_refunded
-    )
+    return order.refunded_amount >= order.final_amount or _is_refunded(order)
 
 
 def pause(age: float) -> float:
@@ -141,6 +139,10 @@ def pause(age: float) -> float:
 
 def _is_paid(order: Order) -> bool:
     return order.financial_status is FinancialStatus.PAID or order.pay_date is not None
+
+
+def _is_refunded(order: Order) -> bool:
+    return order.refund_status is not None and order.refund_status.is_refunded
 
 
 def _is_completed(order: Order) -> bool:
@@ -205,17 +207,17 @@ def _items(package: Fulfillment) -> tuple[Item, ...]:
     return tuple(Item(sku, quantity) for sku, quantity in counted.items())
 
 
-def _refund(order: Order, seen: Seen) -> tuple[list[Fact], Decimal]:
+def _refund(order: Order, seen: Seen, *, is_older: bool) -> tuple[list[Fact], Decimal]:
     total = order.refunded_amount
     if total is not None and total > seen.refunded:
         fields: dict[str, object] = {"amount": total - seen.refunded, "total": total}
         return [Fact(f"refund:{total.normalize():f}", RefundSettled, fields, order.refund_date)], total
-    is_refunded = order.refund_status is not None and order.refund_status.is_refunded
-    if total is None and is_refunded:
+    if total is None and _is_refunded(order):
         return [
             Fact("refund:", RefundSettled, {"amount": None, "total": None}, order.refund_date)
         ], seen.refunded
-    if seen.refunding and order.refund_status is not RefundState.REFUNDING and total is not None:
+    is_back = order.refund_status is None or (order.refund_status is RefundState.PARTIAL_REFUND and total)
+    if seen.refunding and is_back and total is not None and not is_older:
         before = sum(key.startswith("declined:") for key in seen.told)
         fields = {"amount": Decimal(0), "total": total}
         return [Fact(f"declined:{before + 1}", RefundSettled, fields)], seen.refunded

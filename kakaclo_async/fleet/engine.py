@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, Protocol
 
 import attrs
@@ -11,7 +13,7 @@ import attrs
 from kakaclo_async.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping
 
     from kakaclo_async.fleet.table import Table
     from kakaclo_async.fleet.values import Kind
@@ -118,3 +120,24 @@ async def ticking(every: float, tick: Callable[[], Awaitable[None]]) -> None:
         except Exception:
             log.exception("the fleet's tick failed, and is tried again")
         await asyncio.sleep(every)
+
+
+@contextmanager
+def set_by_signals(stop: asyncio.Event) -> Generator[None, None, None]:
+    """Let SIGTERM and SIGINT set an event, where this thread may say so."""
+    loop, handled = asyncio.get_running_loop(), list[signal.Signals]()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        try:
+            loop.add_signal_handler(number, stop.set)
+        except (
+            NotImplementedError,
+            RuntimeError,
+            ValueError,
+        ):  # Windows, or another thread than the main one
+            continue
+        handled.append(number)
+    try:
+        yield
+    finally:
+        for number in handled:
+            loop.remove_signal_handler(number)

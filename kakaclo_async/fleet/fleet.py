@@ -5,22 +5,22 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
-import signal
 import socket
-from contextlib import suppress
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
 from kakaclo_async.errors import ConfigurationError, InvalidRequest
-from kakaclo_async.fleet.engine import Pace, log
+from kakaclo_async.fleet.engine import Pace, log, set_by_signals
 from kakaclo_async.fleet.files import SettingsFiles, add_shop, remove_shop
 from kakaclo_async.fleet.local import LocalEngine
 from kakaclo_async.fleet.pool import Pool
+from kakaclo_async.fleet.settings import turns_of
 from kakaclo_async.fleet.turns import Hooks, Turn
-from kakaclo_async.fleet.values import CATALOG, KINDS, as_kind
+from kakaclo_async.fleet.values import CATALOG, as_kind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
     from types import TracebackType
 
     from kakaclo_async.catalog import Change
@@ -149,19 +149,10 @@ class Fleet:
         """
         self._hooks = Hooks(on_change=on_change, on_order=on_order, on_refund=on_refund)
         stop = self._stop = asyncio.Event()
-        loop, handled = asyncio.get_running_loop(), list[signal.Signals]()
-        if stop_on_signals:
-            for number in (signal.SIGTERM, signal.SIGINT):
-                with suppress(NotImplementedError, RuntimeError, ValueError):
-                    loop.add_signal_handler(number, stop.set)
-                    handled.append(number)
         settings = self._settings
         pace = Pace(at_once=settings.at_once, tick=settings.tick, beat=settings.beat, dead=settings.dead)
-        try:
+        with set_by_signals(stop) if stop_on_signals else nullcontext():
             await self._engine.serve(self._answer, pace=pace, each_tick=self._tick, stop=stop)
-        finally:
-            for number in handled:
-                loop.remove_signal_handler(number)
 
     def stop(self) -> None:
         """Let `serve` return, once what is under way has ended."""
@@ -183,12 +174,8 @@ class Fleet:
         """
         if (shop, as_kind(kind)) not in self._turns():
             raise InvalidRequest(f"the fleet has no turn {kind} of {shop}")
-        began = await self._engine.table.begin(kind, shop)
-        if began is None:
-            return self._settings.tick  # it is paused
-        ended = await Turn(self._pool, self._settings, self._hooks, began).run(kind, shop)
-        is_rung = await self._engine.table.end(kind, shop, began, ended)
-        return 0.0 if is_rung else ended.after
+        after = await self._take(kind, shop)
+        return self._settings.tick if after is None else after
 
     async def status(self) -> FleetStatus:
         """Return how each shop stands, and which workers there are."""
@@ -280,15 +267,19 @@ class Fleet:
         """Carry out a turn that was rung for, unless there is no such turn any more."""
         if (shop, kind) not in self._turns():
             return
-        table, began = self._engine.table, None
         try:
-            began = await table.begin(kind, shop)
-            if began is not None:
-                ended = await Turn(self._pool, self._settings, self._hooks, began).run(kind, shop)
-                if await table.end(kind, shop, began, ended):
-                    await self._engine.again(kind, shop)
+            if await self._take(kind, shop) == 0:
+                await self._engine.again(kind, shop)
         except ConfigurationError as error:  # it is due still, and rung for again
             log.warning("the turn %s of %s could not be recorded: %s", kind, shop, error)
+
+    async def _take(self, kind: Kind, shop: str) -> float | None:
+        """Carry out a turn; return the seconds until the next one, None if that is not for this worker to say."""
+        began = await self._engine.table.begin(kind, shop)
+        if began is None:
+            return None
+        ended = await Turn(self._pool, self._settings, self._hooks, began).run(kind, shop)
+        return await self._engine.table.end(kind, shop, began, ended)
 
     async def _tick(self) -> None:
         if not self._is_kept:
@@ -319,21 +310,12 @@ class Fleet:
         await self._engine.table.keep(self._turns(), {CATALOG: False, **paused}, drop=drop)
 
     def _turns(self) -> set[tuple[str, Kind]]:
-        return set(_turns(self._settings))
+        return set(turns_of(self._settings))
 
     def _known(self, shop: str) -> str:
         if shop not in self._settings.shops and shop != CATALOG:
             raise InvalidRequest(f"the fleet has no shop {shop}")
         return shop
-
-
-def _turns(settings: FleetSettings) -> Iterator[tuple[str, Kind]]:
-    for shop in settings.shops:
-        for kind in KINDS:
-            if kind != "mirror" or settings.catalog == "own":
-                yield shop, kind
-    if settings.shops and settings.catalog == "shared":
-        yield CATALOG, "mirror"
 
 
 def _engine(settings: FleetSettings, worker: str) -> Engine:

@@ -11,12 +11,14 @@ import attrs
 
 from kakaclo_async.errors import ConfigurationError
 from kakaclo_async.fleet.checks import Problem, amount, duration, number, switch, table, text, whole, word
-from kakaclo_async.fleet.values import CATALOG
+from kakaclo_async.fleet.values import CATALOG, KINDS
 from kakaclo_async.token import token_from
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from decimal import Decimal
+
+    from kakaclo_async.fleet.values import Kind
 
 
 T = TypeVar("T")
@@ -107,6 +109,16 @@ class FleetSettings:
     def is_local(self) -> bool:
         """Whether one process serves the fleet, without an engine."""
         return self.engine == "local"
+
+
+def turns_of(settings: FleetSettings) -> Iterator[tuple[str, Kind]]:
+    """Yield the turns of a fleet: each shop with each kind that it has."""
+    for shop in settings.shops:
+        for kind in KINDS:
+            if kind != "mirror" or settings.catalog == "own":
+                yield shop, kind
+    if settings.shops and settings.catalog == "shared":
+        yield CATALOG, "mirror"
 
 
 _FLEET: Final[_Readers] = {

@@ -201,10 +201,10 @@ class Table:
         )
         return Began(rows[0]["rung"], rows[0]["failures"], rows[0]["told"]) if rows else None
 
-    async def end(self, kind: Kind, shop: str, began: Began, ended: Ended) -> bool:
-        """Note how a turn ended; return whether there is more to do at once.
+    async def end(self, kind: Kind, shop: str, began: Began, ended: Ended) -> float | None:
+        """Note how a turn ended; return the seconds until the next one, 0 if somebody rang meanwhile.
 
-        Whoever rang meanwhile is heard. A worker that was taken for dead, and replaced, has no say any more.
+        A worker that was taken for dead, and replaced, has no say any more: None.
         """
         rows = await self.sql(
             "UPDATE fleet_turn SET ended = @now,"
@@ -224,7 +224,9 @@ class Table:
             told=ended.told,
             failures=began.failures + 1 if ended.error else 0,
         )
-        return bool(rows) and bool(rows[0]["again"])
+        if not rows:
+            return None
+        return 0.0 if rows[0]["again"] else ended.after
 
     async def beat(self) -> None:
         """Give a sign of life, and forget the workers that gave none for long."""

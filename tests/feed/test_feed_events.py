@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from decimal import Decimal
 
+import attrs
 import pytest
 
 from kakaclo_async import Item
@@ -126,6 +127,26 @@ async def test_a_part_that_shows_late_is_found_in_the_end(kk, sandbox, feed, pla
     hidden[second] = late
     for _ in range(3):
         sandbox.skip(HOUR)
+        await feed.turn(kk)
+    assert [(event.type, event.order_id) for event in await told(feed)] == [
+        ("OrderPaid", first),
+        ("OrderSplit", first),
+        ("OrderPaid", second),
+    ]
+
+
+async def test_what_is_split_off_later_is_found_as_well(kk, sandbox, feed, place, two_countries):
+    sandbox.split_orders = True
+    await place("SHOP-1", *two_countries)
+    first, second = sandbox.journal[-1].orders
+    orders = sandbox.ledger._searched
+    sandbox.ledger.searched()
+    apart = orders[first], orders.pop(second)
+    orders[first] = attrs.evolve(apart[0], items=(*apart[0].items, *apart[1].items))
+    await feed.turn(kk)
+    orders[first], orders[second] = apart
+    for _ in range(3):
+        sandbox.skip(60)
         await feed.turn(kk)
     assert [(event.type, event.order_id) for event in await told(feed)] == [
         ("OrderPaid", first),

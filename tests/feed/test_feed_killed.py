@@ -41,12 +41,13 @@ class Workers:
         self.process.kill()
 
     async def death(self):
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             assert await self.process.wait() == -signal.SIGKILL
         self.deaths += 1
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.process
 async def test_killed_in_its_transactions_and_in_its_posts_it_loses_no_event(sandbox, url, kk, place):
     numbers = [f"SHOP-{number}" for number in range(6)]
@@ -71,7 +72,7 @@ async def test_killed_in_its_transactions_and_in_its_posts_it_loses_no_event(san
                 await workers.start()
                 took = asyncio.create_task(receiver.took(stage * len(numbers)))
                 died = asyncio.create_task(workers.process.wait())
-                async with asyncio.timeout(60):
+                async with asyncio.timeout(120):
                     await asyncio.wait({took, died}, return_when=asyncio.FIRST_COMPLETED)
                 workers.deaths += died.done()
                 for task in (took, died):

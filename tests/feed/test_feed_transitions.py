@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import attrs
+import pytest
 from hypothesis import given, strategies as st
 
 from kakaclo_async.feed.transitions import Seen, is_over, look, pause
@@ -109,7 +110,7 @@ def test_each_transition_is_told_once_and_in_order_however_often_and_late_it_is_
         facts, seen = look(known[index][0], Seen.from_text(seen.to_text()))
         keys = [fact.key for fact in facts]
         if index < at:
-            assert keys == []
+            assert keys == []  # a stale answer
         at = max(at, index)
         told += keys
     expected = [key for _, keys in known for key in keys]
@@ -160,7 +161,7 @@ def test_an_order_is_over_when_it_has_arrived_or_its_money_is_back():
     assert not is_over(cancelled)
     assert is_over(attrs.evolve(NEW, status=OrderStatus.CANCEL))  # nothing was paid
     assert is_over(attrs.evolve(cancelled, refunded_amount=Decimal(30)))
-    assert is_over(attrs.evolve(cancelled, refund_status=RefundState.REFUNDED))
+    assert is_over(attrs.evolve(cancelled, refund_status=RefundState.REFUNDED, refunded_amount=Decimal(25)))
     assert is_over(attrs.evolve(paid, status=OrderStatus.COMPLETED))
     refunding = attrs.evolve(paid, status=OrderStatus.COMPLETED, refund_status=RefundState.REFUNDING)
     assert not is_over(refunding)
@@ -169,3 +170,42 @@ def test_an_order_is_over_when_it_has_arrived_or_its_money_is_back():
 
 def test_pauses_grow_with_the_time_since_something_changed():
     assert [pause(age) for age in (-5, 0, 1800, 6000, 86_400, 10**9)] == [30, 30, 30, 100, 1440, 86_400]
+
+
+def test_an_order_whose_time_is_set_back_is_told_all_the_same():
+    paid, _ = pay(NEW, 0)
+    _, seen = look(attrs.evolve(paid, update_date=START + timedelta(days=1)), Seen())
+    facts, _ = look(attrs.evolve(complete(paid, 0)[0], update_date=START), seen)
+    assert [fact.key for fact in facts] == ["completed"]
+
+
+@pytest.mark.parametrize(
+    ("status", "declined"),
+    [
+        (None, True),
+        (RefundState.REFUNDING, False),
+        (RefundState.REFUND, False),
+        (RefundState("thinking"), False),
+    ],
+)
+def test_only_a_refund_that_is_surely_over_without_money_is_called_declined(status, declined):
+    asked = attrs.evolve(pay(NEW, 0)[0], refund_status=RefundState.REFUNDING)
+    _, seen = look(asked, Seen())
+    facts, _ = look(attrs.evolve(asked, refund_status=status), seen)
+    assert [fact.fields["amount"] for fact in facts] == ([0] if declined else [])
+    stale = attrs.evolve(asked, refund_status=None, update_date=START - timedelta(minutes=1))
+    assert look(stale, seen)[0] == []
+
+
+def test_an_order_is_not_over_before_what_came_back_was_told():
+    cancelled = attrs.evolve(pay(NEW, 0)[0], status=OrderStatus.CANCEL, refund_status=RefundState.REFUND)
+    assert not is_over(cancelled)
+    assert not is_over(attrs.evolve(cancelled, status=OrderStatus.COMPLETED))
+    assert is_over(attrs.evolve(cancelled, refunded_amount=Decimal(30)))
+
+
+def test_a_refund_of_which_kakaclo_says_no_amount_is_told_once():
+    order = attrs.evolve(pay(NEW, 0)[0], refunded_amount=None, refund_status=RefundState.REFUNDED)
+    facts, seen = look(order, Seen())
+    assert [(fact.key, fact.fields.get("amount")) for fact in facts][1:] == [("refund:", None)]
+    assert look(order, seen)[0] == []

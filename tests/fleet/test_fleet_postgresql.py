@@ -134,9 +134,9 @@ async def test_whoever_rings_during_a_turn_is_heard_when_it_ends(tmp_path, share
         table = fleet._engine.table
         began = await table.begin("orders", "a")
         await fleet.ring("a", "orders")
-        assert await table.end("orders", "a", began, Ended(after=3600.0))
+        assert await table.end("orders", "a", began, Ended(after=3600.0)) == 0
         began = await table.begin("orders", "a")
-        assert not await table.end("orders", "a", began, Ended(after=3600.0))
+        assert await table.end("orders", "a", began, Ended(after=3600.0)) == 3600
 
 
 async def test_a_worker_that_was_replaced_has_no_say_any_more(tmp_path, shared):
@@ -146,7 +146,7 @@ async def test_a_worker_that_was_replaced_has_no_say_any_more(tmp_path, shared):
     async with Fleet.open(path) as frozen, Fleet.open(path) as other:
         began = await frozen._engine.table.begin("orders", "a")
         await other._engine.table.begin("orders", "a")
-        assert not await frozen._engine.table.end("orders", "a", began, Ended(after=0.0))
+        assert await frozen._engine.table.end("orders", "a", began, Ended(after=0.0)) is None
         turn = next(
             turn for shop in (await other.status()).shops for turn in shop.turns if turn.kind == "orders"
         )

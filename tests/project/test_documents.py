@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import kakaclo_sync
-from kakaclo_async import catalog, errors, ordering, public, shop
+from kakaclo_async import catalog, errors, feed, ordering, public, shop
 from kakaclo_async.sandbox import Sandbox
 
 ROOT = Path(__file__).parents[2]
@@ -83,7 +83,7 @@ def defined_in(module, value):
 def test_the_reference_describes_every_public_name():
     described = set(described_names())
     assert set(public.NAMES) - described == {"__version__"}
-    packages = (kakaclo_sync, catalog, ordering, shop)
+    packages = (kakaclo_sync, catalog, feed, ordering, shop)
     assert {name for package in packages for name in package.__all__} - described == {"__version__"}
 
 

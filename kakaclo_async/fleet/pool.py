@@ -86,17 +86,19 @@ class Pool:
         self._settings = settings
         self._shops: OrderedDict[str, OpenShop] = OrderedDict()
         self._old: list[OpenShop] = []
+        self._journals: dict[str, Journal] = {}  # with nothing open, but what they have learned of the tables
         self._redis = None if settings.bucket is None else RedisServer(settings.bucket)
         self._turns = cycle(sorted(settings.shops))
 
     async def change(self, settings: FleetSettings) -> None:
         """Go on with other settings: shops that are gone or changed are closed once nobody uses them."""
         before, self._settings = self._settings, settings
+        self._journals.clear()
         self._turns = cycle(sorted(settings.shops))
         for name, shop in list(self._shops.items()):
             if settings.shops.get(name) != shop.settings:
                 self._old.append(self._shops.pop(name))
-        if before.bucket != settings.bucket:
+        if (before.bucket, before.home) != (settings.bucket, settings.home):
             self._old += self._shops.values()
             self._shops.clear()
             self._redis = None if settings.bucket is None else RedisServer(settings.bucket)
@@ -152,8 +154,10 @@ class Pool:
         settings = self._settings.shops.get(shop)
         if settings is None:
             raise InvalidRequest(f"the fleet has no shop {shop}")
-        url = _prepared(home_of(self._settings, shop, "journal"))
-        return Journal(url, quiet_time=settings.quiet_time, lease=settings.lease)
+        if shop not in self._journals:
+            url = _prepared(home_of(self._settings, shop, "journal"))
+            self._journals[shop] = Journal(url, quiet_time=settings.quiet_time, lease=settings.lease)
+        return self._journals[shop]
 
     async def webhook(self) -> Webhook | None:
         """Return where events are posted to; its secret is read anew."""

@@ -22,6 +22,8 @@ from support.fleet import written
 from support.shop import ADDRESS
 
 TESTS = Path(__file__).parent.parent
+PACE = {"tick": 3.0, "beat": 2.0, "dead": 6.0, "orders_every": 10, "watch_every": 10, "mirror_every": 10}
+QUICK_PACE = {"tick": 0.5, "beat": 0.4, "dead": 1.2, "orders_every": 2, "watch_every": 3, "mirror_every": 3}
 SERVE = "from kakaclo_async.cli import main; main()"
 
 
@@ -36,6 +38,9 @@ class Campaign:
         every: seconds between two kills.
         orders: of each shop.
         late: seconds that answers to orders come late.
+        stays_dead: whether no worker takes the place of one that was killed.
+        frozen: seconds that workers are stopped, instead of killed.
+        pace: settings of the fleet.
     """
 
     shops: int
@@ -45,6 +50,8 @@ class Campaign:
     orders: int
     late: float = 0.25
     stays_dead: bool = False
+    frozen: float | None = None
+    pace: dict[str, float] = attrs.field(factory=lambda: dict(PACE))
 
 
 @attrs.define
@@ -105,7 +112,7 @@ class Stage:
             for n, part in enumerate(parts)
         ]
         self.shops = {name: values for process in self.sandboxes for name, values in process.ask().items()}
-        settings = {"quiet_time": 6.0, "lease": 4.0, "timeout": 5.0}
+        settings = {"quiet_time": 2.0, "lease": 3.0, "timeout": 2.0}
         shops = [(name, it["token"], {"base_url": it["url"], **settings}) for name, it in self.shops.items()]
         pace = {
             "tick": 3.0,
@@ -149,11 +156,14 @@ async def kill_again_and_again(stage, fleet, books):
         victim = next(
             (it for pid, it in alive.items() if busiest and pid in busiest), next(iter(alive.values()))
         )
-        victim.popen.send_signal(signal.SIGKILL)
+        victim.popen.send_signal(signal.SIGKILL if stage.campaign.frozen is None else signal.SIGSTOP)
         killed = time.monotonic()
         lost = {turn: started for turn, (worker, started, _) in running.items() if worker == busiest}
         resuming.append(asyncio.create_task(resumed(fleet, lost, killed, books)))
-        if not stage.campaign.stays_dead:
+        if stage.campaign.frozen is not None:
+            await asyncio.sleep(stage.campaign.frozen)
+            victim.popen.send_signal(signal.SIGCONT)
+        elif not stage.campaign.stays_dead:
             await asyncio.sleep(1)
             stage.start_worker()
     await asyncio.gather(*resuming)

@@ -33,7 +33,7 @@ async def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "fleet.toml"
         path.write_text('include = "shops.d/*.toml"\n[fleet]\nwatch_every = 1\ntick = 0.2\n')
-        async with Sandbox(products=50) as acme, Sandbox(products=50) as bolt:
+        async with Sandbox(products=50, index_lag=0) as acme, Sandbox(products=50, index_lag=0) as bolt:
             await serve(path, {"acme": acme, "bolt": bolt})
 
 

@@ -13,6 +13,7 @@ import attrs
 from kakaclo_async.client import KakaClo
 from kakaclo_async.errors import InvalidRequest
 from kakaclo_async.feed import Webhook
+from kakaclo_async.feed.feed import Feed
 from kakaclo_async.fleet.values import CATALOG
 from kakaclo_async.ordering import Journal
 from kakaclo_async.ratelimit import RedisServer
@@ -62,12 +63,14 @@ class OpenShop:
         settings: as it was opened.
         kk: its client.
         journal: of its orders.
+        feed: of what becomes of them.
         users: how many use it now.
     """
 
     settings: ShopSettings
     kk: KakaClo
     journal: Journal
+    feed: Feed
     users: int = 0
 
     async def aclose(self) -> None:
@@ -167,6 +170,7 @@ class Pool:
         return Webhook(url, await token_from(source)())
 
     def _open(self, settings: ShopSettings) -> OpenShop:
+        journal = self.journal(settings.name)
         return OpenShop(
             settings,
             KakaClo(
@@ -179,7 +183,8 @@ class Pool:
                 bucket=self._bucket(settings),
                 rate_limit=RateLimit(settings.burst, settings.rate),
             ),
-            self.journal(settings.name),
+            journal,
+            Feed(journal, shop=settings.name, balance_below=settings.balance_below),
         )
 
     def _bucket(self, settings: ShopSettings) -> Bucket | None:

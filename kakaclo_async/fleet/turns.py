@@ -24,7 +24,6 @@ from kakaclo_async.errors import (
     ServerError,
 )
 from kakaclo_async.feed import RefundSettled
-from kakaclo_async.feed.feed import Feed
 from kakaclo_async.fleet.engine import log
 from kakaclo_async.fleet.values import CATALOG, SLICE, Ended
 from kakaclo_async.ordering import WriteStatus
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
 
     from kakaclo_async.catalog import Change
     from kakaclo_async.feed import FeedEvent
+    from kakaclo_async.feed.feed import Feed
     from kakaclo_async.fleet.pool import OpenShop, Pool
     from kakaclo_async.fleet.settings import FleetSettings
     from kakaclo_async.fleet.table import Began
@@ -179,7 +179,7 @@ class Turn:
         clock = asyncio.get_running_loop().time
         start = clock()
         async with self.pool.shop(name) as shop:
-            feed = Feed(shop.journal, shop=name, balance_below=shop.settings.balance_below)
+            feed = shop.feed
             turn = await feed.turn(shop.kk, seconds=SLICE)
             has_more = self.hooks.wants_events and await self._tell_events(feed, start + 2 * SLICE)
             why: str | None = "; ".join(turn.problems) or None

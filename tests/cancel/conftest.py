@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
+from decimal import Decimal
 
 import pytest
 from support.cancelling import cancelled_everywhere
@@ -18,7 +19,7 @@ SANDBOX = {
     "refund_settle": 2.0,
     "ship_after": 1.0,
     "complete_after": 1.0,
-    "balance": 10**9,
+    "balance": Decimal(10**9),
 }
 
 

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from decimal import Decimal
 from itertools import count
 
 import pytest
@@ -20,7 +21,7 @@ from kakaclo_async.events import Lane
 from kakaclo_sync import ClientClosed, Item, Journal, KakaClo, Mirror, NewOrder, OutcomeUnknown, RateLimit
 
 EVERY = int(os.environ.get("KAKACLO_EVERY_INSTRUCTION", "1"))
-FAST = {"products": 12, "index_lag": 0, "capacity": 100_000, "per_second": 10_000, "balance": 10**9}
+FAST = {"products": 12, "index_lag": 0, "capacity": 100_000, "per_second": 10_000, "balance": Decimal(10**9)}
 
 # They inject interrupts by tracing, which coverage does too: an interrupt that meets its tracer ends the whole run.
 traced = pytest.mark.slow

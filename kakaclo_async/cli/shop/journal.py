@@ -160,11 +160,11 @@ async def pending(
         bool, typer.Option("--settle", help="First search KakaClo, and record what was placed.")
     ] = False,
     finish: Annotated[
-        bool, typer.Option("--finish", help="Settle, and then send again what KakaClo did not get.")
+        bool, typer.Option("--finish", help="Settle, and then send what waits or KakaClo did not get.")
     ] = False,
     quiet_time: QuietTime = 600.0,
 ) -> Result:
-    """List the writes of a journal that are not done: being sent, of unknown outcome, or not executed."""
+    """List the writes of a journal that are not done: waiting, being sent, of unknown outcome, or not executed."""
     book, _ = await open_journal(kk, journal, quiet_time, make=False, is_needed=True)
     if finish:
         entries = await book.finish(kk)

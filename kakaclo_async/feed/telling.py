@@ -33,9 +33,10 @@ class Telling:
         """Append an event."""
         self._seq += 1
         name = "\0".join([self._shop or "", order_id or str(self._seq), fact.key])
+        digest = hashlib.sha256(name.encode(errors="backslashreplace")).hexdigest()
         told = fact.kind(
             seq=self._seq,
-            id=f"evt_{hashlib.sha256(name.encode()).hexdigest()[:32]}",
+            id=f"evt_{digest[:32]}",
             at=datetime.fromtimestamp(self._now, UTC),
             happened_at=fact.happened_at,
             shop=self._shop,
@@ -43,7 +44,7 @@ class Telling:
             custom_order_id=custom_order_id,
             **fact.fields,
         )
-        document = json.dumps(told.document, ensure_ascii=False, separators=(",", ":"))
+        document = json.dumps(told.document, separators=(",", ":"))  # ASCII: PostgreSQL takes no NUL
         lane = custom_order_id or order_id or ""
         self._rows.append({"seq": self._seq, "lane": lane, "at": self._now, "document": document})
 

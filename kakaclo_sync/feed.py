@@ -90,7 +90,7 @@ class Feed(BlockingProxy[AsyncFeed]):
 
         Args:
             kk: a client of the journal's shop.
-            seconds: after these no further request is begun; what is left is due still.
+            seconds: after these no further orders are asked for; what is left is due still.
 
         Returns:
             What it did. It may be called again at once: while nothing is due it sends nothing.

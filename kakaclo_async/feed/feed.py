@@ -109,7 +109,7 @@ class Feed:
 
         Args:
             kk: a client of the journal's shop.
-            seconds: after these no further request is begun; what is left is due still.
+            seconds: after these no further orders are asked for; what is left is due still.
 
         Returns:
             What it did. It may be called again at once: while nothing is due it sends nothing.
@@ -127,9 +127,8 @@ class Feed:
             work.events += await self._place.run(record)
             if clock() >= end:
                 break
-        if clock() < end:
-            await self._look_for_parts(kk, work)
-            await self._look_at_balance(kk, work)
+        await self._look_for_parts(kk, work)
+        await self._look_at_balance(kk, work)
         due = await self._place.run(store.next_look)
         return work.turn(None if due is None else datetime.fromtimestamp(due, UTC))
 

@@ -6,11 +6,9 @@ told of a state that was not kept.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections import Counter
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, cast
 
 import attrs
@@ -18,8 +16,9 @@ from sqlalchemy import and_, bindparam, exists, func, insert, select, update
 
 from kakaclo_async.database.migrations import among
 from kakaclo_async.errors import KakaCloError
-from kakaclo_async.feed.events import BalanceLow, OrderSplit
-from kakaclo_async.feed.tables import event, family, head, lock, order
+from kakaclo_async.feed.events import BalanceLow
+from kakaclo_async.feed.tables import family, head, lock, order
+from kakaclo_async.feed.telling import Telling
 from kakaclo_async.feed.transitions import Fact, Seen, is_over, look, pause
 from kakaclo_async.models.family import match_family, pieces
 from kakaclo_async.ordering.database import write
@@ -85,7 +84,7 @@ def enter(connection: Connection, now: float, since: float, shop: str | None) ->
     placed = placed.where(write.c.kind == "order", write.c.state == "done", write.c.done_at >= since, ~known)
     if not connection.execute(placed.limit(1)).first():
         return Entered()
-    telling = _Telling(connection, now, shop)  # it locks: another feed may have entered them meanwhile
+    telling = Telling(connection, now, shop)  # it locks: another feed may have entered them meanwhile
     rows = connection.execute(placed.order_by(write.c.done_at).limit(_MOST_NEW)).all()
     if not rows:
         return Entered()
@@ -155,8 +154,9 @@ def record(
     connection: Connection, found: Mapping[str, Order | KakaCloError], now: float, shop: str | None
 ) -> int:
     """Keep what orders look like now, and append what happened to them; return the number of events."""
-    telling = _Telling(connection, now, shop)
-    rows = connection.execute(select(order).where(among(order.c.order_id, list(found)))).all()
+    telling = Telling(connection, now, shop)
+    known = select(order).where(among(order.c.order_id, list(found)))
+    rows = connection.execute(known.order_by(order.c.changed_at, order.c.order_id)).all()
     changes: list[dict[str, object]] = []
     for row in rows:
         answer, changed_at, over = found[row.order_id], row.changed_at, row.due_at is None
@@ -236,7 +236,7 @@ def adopt(
     connection: Connection, wanted: Wanted, listed: Sequence[Order], now: float, shop: str | None
 ) -> int:
     """Watch the orders that complete what was asked for, and tell of the split; return the number of events."""
-    telling = _Telling(connection, now, shop)
+    telling = Telling(connection, now, shop)
     for name in wanted.ids:
         row = connection.execute(select(family).where(family.c.custom_order_id == name)).one()
         states = connection.execute(
@@ -282,54 +282,13 @@ def record_balance(
     connection: Connection, amount: Decimal, below: Decimal, now: float, shop: str | None
 ) -> int:
     """Tell that the balance fell below a limit, unless that was told; return the number of events."""
-    telling = _Telling(connection, now, shop)
+    telling = Telling(connection, now, shop)
     is_low, was_low = amount < below, bool(connection.scalar(select(head.c.balance_low)))
     if is_low and not was_low:
         telling.tell(Fact(f"balance:{now}", BalanceLow, {"amount": amount, "below": below}), None, None)
     if is_low != was_low:
         connection.execute(update(head).values(balance_low=int(is_low)))
     return telling.end()
-
-
-class _Telling:
-    """Appends events: it locks the one row that all writers of events lock, and counts on from its number."""
-
-    def __init__(self, connection: Connection, now: float, shop: str | None) -> None:
-        self._connection = connection
-        self._now = now
-        self._shop = shop
-        self._first = self._seq = lock(connection)
-        self._rows: list[dict[str, object]] = []
-
-    def tell(self, fact: Fact, order_id: str | None, custom_order_id: str | None) -> None:
-        """Append an event."""
-        self._seq += 1
-        name = "\0".join([self._shop or "", order_id or str(self._seq), fact.key])
-        told = fact.kind(
-            seq=self._seq,
-            id=f"evt_{hashlib.sha256(name.encode()).hexdigest()[:32]}",
-            at=datetime.fromtimestamp(self._now, UTC),
-            happened_at=fact.happened_at,
-            shop=self._shop,
-            order_id=order_id,
-            custom_order_id=custom_order_id,
-            **fact.fields,
-        )
-        document = json.dumps(told.document, ensure_ascii=False, separators=(",", ":"))
-        lane = custom_order_id or order_id or ""
-        self._rows.append({"seq": self._seq, "lane": lane, "at": self._now, "document": document})
-
-    def split(self, name: str, numbers: Sequence[str]) -> None:
-        """Tell that KakaClo made several orders of one."""
-        fact = Fact(f"split:{','.join(numbers)}", OrderSplit, {"numbers": tuple(numbers)})
-        self.tell(fact, numbers[0], name)
-
-    def end(self) -> int:
-        """Write them down, and return how many there are."""
-        if self._rows:
-            self._connection.execute(insert(event), self._rows)
-            self._connection.execute(update(head).values(last_seq=self._seq))
-        return self._seq - self._first
 
 
 def next_look(connection: Connection) -> float | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, cast
 
 from sqlalchemy import (
-    DDL,
     BigInteger,
     Column,
     Double,
@@ -99,8 +98,13 @@ head = Table(
     Column("balance_low", Integer, nullable=False, server_default="0"),
 )
 
-# A turn asks the journal what was placed of late, and a journal may hold the orders of years.
-listen(head, "after_create", DDL("CREATE INDEX kakaclo_feed_placed ON kakaclo_write (state, done_at)"))
+
+def _index_journal(_: Table, connection: Connection, **__: object) -> None:
+    """Let a turn find what was placed of late: a journal may hold the orders of years."""
+    connection.exec_driver_sql("CREATE INDEX kakaclo_feed_placed ON kakaclo_write (state, done_at)")
+
+
+listen(head, "after_create", _index_journal)
 
 MIGRATIONS: Final = Migrations(
     holds="feed",

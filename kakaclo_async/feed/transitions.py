@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 import attrs
 
+from kakaclo_async.errors import InvalidRequest
 from kakaclo_async.feed.events import (
     FeedEvent,
     OrderCancelled,
@@ -204,7 +206,11 @@ def _items(package: Fulfillment) -> tuple[Item, ...]:
     for line in package.items:
         if line.sku_code and line.product_num > 0:
             counted[line.sku_code] += line.product_num
-    return tuple(Item(sku, quantity) for sku, quantity in counted.items())
+    found: list[Item] = []
+    for sku, quantity in counted.items():
+        with suppress(InvalidRequest):  # no order can name it, and the package is told all the same
+            found.append(Item(sku, quantity))
+    return tuple(found)
 
 
 def _refund(order: Order, seen: Seen, *, is_older: bool) -> tuple[list[Fact], Decimal]:

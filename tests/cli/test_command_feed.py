@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 
 import pytest
@@ -52,7 +51,7 @@ def test_each_event_is_printed_once_and_all_again_after_0(kakaclo, place, hosted
     assert [line.split()[3] for line in first.out.splitlines()] == ["OrderPaid"] * 2
     assert "SHOP-1 (" in first.out
     assert again.out == ""
-    assert [read_event(line).custom_order_id for line in everything.out.splitlines()] == ["SHOP-1", "SHOP-2"]
+    assert {read_event(line).custom_order_id for line in everything.out.splitlines()} == {"SHOP-1", "SHOP-2"}
     assert other.out == first.out
     assert "Secret" not in first.out + everything.out
 
@@ -69,7 +68,7 @@ def test_events_are_posted_to_webhooks_and_what_waits_is_an_error(kakaclo, place
     assert "1 events wait for 127.0.0.1:" in failed.err
     assert "HTTP 503" in failed.err
     assert "hidden-in-the-url" not in failed.err + failed.out
-    assert json.loads(json.dumps(receiver.posts[0][0].document))["type"] == "OrderPaid"
+    assert [event.type for event, _ in receiver.posts] == ["OrderPaid"]
 
 
 def test_a_webhook_needs_its_secret(kakaclo, place, settings):

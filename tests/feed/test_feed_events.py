@@ -243,6 +243,14 @@ async def test_a_low_balance_is_told_once_until_it_was_enough_again(kk, sandbox,
     assert len({event.id for event in low}) == 2
 
 
+async def test_a_turn_that_had_no_time_for_all_orders_asks_for_the_balance_all_the_same(kk, sandbox, journal):
+    await many(sandbox, journal, 510)
+    feed = Feed(journal, balance_below=10**10, now=sandbox.now)
+    turn = await feed.turn(kk, seconds=0)
+    assert (turn.orders, turn.requests) == (250, 2)
+    assert BalanceLow in {type(event) for event in await feed.read(limit=1000)}
+
+
 async def test_orders_that_were_placed_before_are_left_alone(kk, sandbox, journal, place):
     await place("SHOP-1")
     sandbox.skip(DAY)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from itertools import count
 
 import asyncpg
@@ -64,6 +65,18 @@ async def test_feeds_and_deliverers_at_once_tell_and_post_each_event_in_order(
         assert len(events) == 3 * len(names)
         for name in names:
             assert [event.type for event in events if event.custom_order_id == name] == WHOLE
+
+
+async def test_texts_that_postgresql_does_not_take_are_told_all_the_same(kk, sandbox, url, place, damage):
+    await place()
+    sandbox.skip(7 * HOUR)
+    odd = b'"carrier":"Yun\\u0000\\ud83dExpress \xc3\xbc"'
+    damage(lambda body: re.sub(rb'"carrier":"\w+"', lambda _: odd, body))
+    feed = Feed(Journal(url, now=sandbox.now), now=sandbox.now)
+    await feed.turn(kk)
+    _, shipped = await feed.read()
+    assert shipped.carrier.startswith("Yun")
+    assert shipped.carrier.endswith("Express ü")
 
 
 async def test_cursors_prune_and_a_split_work_there_too(kk, sandbox, url, place, two_countries):

@@ -153,6 +153,14 @@ def test_a_package_without_a_number_is_told_once_it_has_arrived():
     assert [fact.key for fact in facts] == ["paid", "shipped:P1:"]
 
 
+def test_what_nobody_can_order_keeps_no_package_from_being_told():
+    order, _ = ship(pay(NEW, 0)[0], 1)
+    odd = OrderItem(sku_code="A,B", product_num=1, amount=Decimal(5), total=Decimal(5))
+    package = attrs.evolve(order.fulfillments[0], items=(odd, *ITEMS))
+    facts, _ = look(attrs.evolve(order, fulfillments=(package,)), Seen())
+    assert [[item.sku for item in fact.fields["items"]] for fact in facts[1:]] == [["A"]]
+
+
 def test_an_order_is_over_when_it_has_arrived_or_its_money_is_back():
     paid, _ = pay(NEW, 0)
     cancelled = attrs.evolve(paid, status=OrderStatus.CANCEL)

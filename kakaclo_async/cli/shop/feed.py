@@ -6,7 +6,7 @@ import os
 import sys
 from contextlib import suppress
 from decimal import Decimal, InvalidOperation
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final, cast
 
 import attrs
 import typer
@@ -148,7 +148,7 @@ def _line(event: "FeedEvent") -> str:
 
 def _told(value: object) -> str:
     if isinstance(value, tuple):
-        return ",".join(_told(part) for part in value)
+        return ",".join(map(_told, cast("tuple[object, ...]", value)))
     return f"{value.sku}:{value.quantity}" if isinstance(value, Item) else cell(value)
 
 

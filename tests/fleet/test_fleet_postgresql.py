@@ -6,9 +6,12 @@ import asyncio
 from contextlib import AsyncExitStack
 
 import pytest
+import redis
 from support.fleet import entries, orders, placed, sandboxes, serving, until, written
 from support.ordering import POST
+from support.ports import free_port
 from support.postgresql import needs_postgresql
+from support.redis_server import running
 from support.shop import ADDRESS
 
 from kakaclo_async.errors import ConfigurationError
@@ -178,6 +181,40 @@ async def test_a_worker_outlives_a_restart_of_postgresql(tmp_path, shared, serve
             await asyncio.to_thread(server.restart)
             await until(lambda: _submitted(fleet, second), 30)
             await until(lambda: placed(opened["a"]) == ["A-0", "A-1"], 30)
+
+
+async def test_a_worker_outlives_a_restart_of_redis(tmp_path, shared):
+    port = free_port()
+    async with sandboxes("a") as opened:
+        shared |= {"bucket": f"redis://127.0.0.1:{port}"}
+        path = await migrated(written(tmp_path, entries(opened), **shared))
+        async with serving(path) as fleet:
+            first, second = orders(opened["a"], 2)
+            with running(port):
+                await fleet.submit("a", first)
+                await until(lambda: placed(opened["a"]) == ["A-0"])
+            await fleet.submit("a", second)
+            await until(lambda: _has_failed(fleet), 30)
+            assert placed(opened["a"]) == ["A-0"]
+            with running(port):
+                await until(lambda: placed(opened["a"]) == ["A-0", "A-1"], 30)
+
+
+async def _has_failed(fleet):
+    return any(shop.error for shop in (await fleet.status()).shops if shop.shop == "a")
+
+
+async def test_the_buckets_of_all_shops_share_a_few_connections(tmp_path, shared, port):
+    names = [f"s{n}" for n in range(15)]
+    async with sandboxes("a") as opened:
+        [(_, token, values)] = entries(opened)
+        path = await migrated(written(tmp_path, [(name, token, values) for name in names], **shared))
+        async with serving(path) as fleet:
+            for number, order in enumerate(orders(opened["a"], 15)):
+                await fleet.submit(names[number], order)
+            await until(lambda: len(opened["a"].journal) == 15, 30)
+            with redis.Redis(port=port) as client:
+                assert len(client.client_list()) - 1 <= 10
 
 
 async def _submitted(fleet, order):

@@ -31,7 +31,7 @@ from kakaclo_async.ordering import WriteStatus
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kakaclo_async.catalog import Change
+    from kakaclo_async.catalog import Change, MirrorReport
     from kakaclo_async.feed import FeedEvent
     from kakaclo_async.feed.feed import Feed
     from kakaclo_async.fleet.pool import OpenShop, Pool
@@ -50,6 +50,12 @@ _LONGEST_STOP: Final = 300.0
 """The same for what somebody must mend: a token, a setting, a function of the owner's."""
 
 _PASSING: Final = (ConnectionFailed, DeadlineExceeded, RateLimited, ServerError)
+_PATIENCE: Final = 4 * SLICE
+"""Seconds that a mirror's turn may take while permits are rare, or when it is nearly done."""
+
+_LEAST_REQUESTS: Final = 24
+"""Requests of a mirror's turn before it goes to the back of the line."""
+
 _CONSUMER: Final = "fleet"
 """Whose cursor the hooks of a fleet have in each feed."""
 
@@ -126,14 +132,22 @@ class Turn:
     async def _mirror(self, shop: str) -> Ended:
         clock = asyncio.get_running_loop().time
         start = clock()
+        # A pull that goes on begins with some requests that bring nothing new: cut off there, it would never end.
+        limit = asyncio.timeout(_PATIENCE)
+
+        def stored(report: MirrorReport) -> None:
+            if not limit.expired():
+                may_end = report.rows_left and report.requests >= _LEAST_REQUESTS
+                limit.reschedule(max(clock(), start + (SLICE if may_end else _PATIENCE)))
+
         opened = self.pool.reader() if shop == CATALOG else self.pool.client(shop)
-        async with opened as kk, Mirror(kk, self.pool.mirror_url(shop)) as mirror:
+        async with opened as kk, Mirror(kk, self.pool.mirror_url(shop), progress=stored) as mirror:
             self._told = self.began.told
             if self.hooks.on_change is not None and self._told is None:
                 self._told = (await mirror.status()).last_change
             has_more = False
             try:
-                async with asyncio.timeout(SLICE):
+                async with limit:
                     await mirror.run()
             except TimeoutError:
                 has_more = True  # what it has stored by now is stored

@@ -9,6 +9,7 @@ from support.fleet import entries, orders, placed, sandboxes, serving, until, wr
 from support.ordering import POST
 
 from kakaclo_async import Conflict
+from kakaclo_async.catalog import Mirror
 from kakaclo_async.errors import ConfigurationError, InvalidRequest
 from kakaclo_async.fleet import Fleet
 from kakaclo_async.sandbox import Fault
@@ -181,6 +182,23 @@ async def test_shops_whose_catalogs_differ_have_a_mirror_each(tmp_path):
     ):
         await until(lambda: all((tmp_path / "shops" / name / "catalog.db").exists() for name in opened))
         assert {shop.shop for shop in (await fleet.status()).shops} == {"a", "b"}
+
+
+async def test_a_mirror_is_whole_after_many_short_turns_and_each_of_them_stores_something(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr("kakaclo_async.fleet.turns.SLICE", 0.05)
+    async with sandboxes("a", products=300) as opened:
+        opened["a"].faults.add(Fault("delay", seconds=0.04, times=None))
+        async with Fleet.open(written(tmp_path, entries(opened))) as fleet:
+            turns = 1
+            while not await fleet.turn("mirror", "catalog"):
+                turns += 1
+                assert turns < 60
+            assert turns > 2
+            async with fleet._pool.client("a") as kk:
+                status = await Mirror(kk, fleet._pool.mirror_url("catalog")).status()
+    assert (status.products, status.gaps) == (300, ())
 
 
 async def test_each_change_of_the_catalog_is_told_in_order_and_again_only_if_it_was_not_handled(tmp_path):

@@ -15,7 +15,8 @@ BEGIN
     INTO rung
     FROM fleet_turn t LEFT JOIN fleet_shop s ON s.shop = t.shop
     WHERE (p_shop IS NULL OR (t.shop = p_shop AND t.kind = p_kind))
-        AND t.due <= extract(epoch FROM clock_timestamp())
+        -- What ended in the future did so before the clock was set back: it would wait for that long.
+        AND (t.due <= extract(epoch FROM clock_timestamp()) OR t.ended > extract(epoch FROM clock_timestamp()) + 60)
         AND coalesce(s.paused + s.filed, 0) = 0
         -- Read once and hashed, whatever the planner believes of a table that was empty a moment ago.
         AND t.kind || ':' || t.shop NOT IN (

@@ -182,10 +182,10 @@ class Table:
         )
 
     async def due(self) -> list[tuple[Kind, str]]:
-        """Return the turns that are due, the latest first."""
+        """Return the turns that are due, the latest first; those that ended in the future are, for a clock was set."""
         rows = await self.sql(
             "SELECT t.kind, t.shop FROM fleet_turn t LEFT JOIN fleet_shop s ON s.shop = t.shop"
-            " WHERE t.due <= @now AND coalesce(s.paused + s.filed, 0) = 0 ORDER BY t.due"
+            " WHERE (t.due <= @now OR t.ended > @now + 60) AND coalesce(s.paused + s.filed, 0) = 0 ORDER BY t.due"
         )
         return [(as_kind(row["kind"]), row["shop"]) for row in rows]
 

@@ -255,6 +255,15 @@ async def test_whoever_has_an_engine_takes_turns_one_by_one(tmp_path):
                 await fleet.turn(kind, shop)
 
 
+async def test_a_clock_that_is_set_back_keeps_no_shop_waiting(tmp_path):
+    async with Fleet.open(written(tmp_path, [("a", "t", {})])) as fleet:
+        table = fleet._engine.table
+        await table.sql("UPDATE fleet_turn SET started = @now, ended = @now, due = @now + 60")
+        assert await table.due() == []
+        await table.sql("UPDATE fleet_turn SET ended = @now + 3600, due = @now + 3660")
+        assert len(await table.due()) == 3
+
+
 async def test_the_few_shops_that_stay_open_are_the_busiest(tmp_path):
     async with (
         sandboxes("a", "b", "c") as opened,

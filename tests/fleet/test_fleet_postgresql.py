@@ -129,6 +129,17 @@ async def test_a_bell_that_is_being_answered_is_not_rung_and_a_paused_shop_has_n
         assert await fleet._engine.queued() == 5
 
 
+async def test_a_clock_that_is_set_back_keeps_no_shop_waiting(tmp_path, shared):
+    path = await migrated(written(tmp_path, [("a", "t", {})], **shared))
+    async with Fleet.open(path) as fleet:
+        await rows(
+            fleet, "UPDATE fleet_turn SET started = @now, ended = @now, due = @now + 60 RETURNING shop"
+        )
+        assert await tick(fleet) == 0
+        await rows(fleet, "UPDATE fleet_turn SET ended = @now + 3600, due = @now + 3660 RETURNING shop")
+        assert await tick(fleet) == 3
+
+
 async def test_whoever_rings_during_a_turn_is_heard_when_it_ends(tmp_path, shared):
     path = await migrated(written(tmp_path, [("a", "t", {})], **shared))
     async with Fleet.open(path) as fleet:

@@ -99,7 +99,8 @@ def test_an_unknown_name_is_an_attribute_error(package):
 
 
 @pytest.mark.parametrize(
-    "package", ["kakaclo_async", "kakaclo_sync", "kakaclo_async.feed", "kakaclo_async.shop", "kakaclo_sync.shop"]
+    "package",
+    ["kakaclo_async", "kakaclo_sync", "kakaclo_async.feed", "kakaclo_async.shop", "kakaclo_sync.shop"],
 )
 def test_without_any_extra_everything_can_be_asked_for(script, package):
     assert script(f"""

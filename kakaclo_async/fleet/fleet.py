@@ -117,7 +117,7 @@ class Fleet:
             InvalidRequest: there is no such shop, or the order has no custom order id.
             ConfigurationError: the journal cannot be written.
         """
-        entry = await self._pool.journal(shop).add(order)
+        entry = await self._pool.journal(await self._known(shop)).add(order)
         if entry.may_be_sent:
             try:
                 await self._engine.ring([(shop, "orders")])
@@ -172,7 +172,7 @@ class Fleet:
         Raises:
             InvalidRequest: there is no such turn.
         """
-        if (shop, as_kind(kind)) not in self._turns():
+        if (await self._known(shop), as_kind(kind)) not in self._turns():
             raise InvalidRequest(f"the fleet has no turn {kind} of {shop}")
         after = await self._take(kind, shop)
         return self._settings.tick if after is None else after
@@ -191,6 +191,7 @@ class Fleet:
         Raises:
             InvalidRequest: there is no such turn.
         """
+        await self._known(shop)
         wanted = [turn for turn in self._turns() if turn[0] == shop and kind in {None, turn[1]}]
         if not wanted:
             raise InvalidRequest(f"the fleet has no turn {kind or ''} of {shop}".replace("  ", " "))
@@ -202,7 +203,7 @@ class Fleet:
         Raises:
             InvalidRequest: there is no such shop.
         """
-        await self._engine.table.pause(self._known(shop), paused=True)
+        await self._engine.table.pause(await self._known(shop), paused=True)
 
     async def resume(self, shop: str) -> None:
         """Let a shop have turns again, at once.
@@ -210,7 +211,7 @@ class Fleet:
         Raises:
             InvalidRequest: there is no such shop.
         """
-        await self._engine.table.pause(self._known(shop), paused=False)
+        await self._engine.table.pause(await self._known(shop), paused=False)
         await self._engine.ring([turn for turn in self._turns() if turn[0] == shop])
 
     async def add(self, shop: str, token: str, *, settings: Mapping[str, object] | None = None) -> Path:
@@ -239,7 +240,7 @@ class Fleet:
             ConfigurationError: it has no file of its own.
             InvalidRequest: there is no such shop.
         """
-        remove_shop(self._files, self._known(shop))
+        remove_shop(self._files, await self._known(shop))
         await self._reread()
 
     async def pending(self) -> dict[str, tuple[Entry, ...]]:
@@ -312,7 +313,10 @@ class Fleet:
     def _turns(self) -> set[tuple[str, Kind]]:
         return set(turns_of(self._settings))
 
-    def _known(self, shop: str) -> str:
+    async def _known(self, shop: str) -> str:
+        """Return the name of a shop; one that was added meanwhile is found in the files."""
+        if shop not in self._settings.shops and shop != CATALOG:
+            await self._reread()
         if shop not in self._settings.shops and shop != CATALOG:
             raise InvalidRequest(f"the fleet has no shop {shop}")
         return shop

@@ -47,6 +47,16 @@ async def test_an_order_that_was_written_down_in_another_process_is_heard_of_wit
             await until(lambda: placed(opened["a"]) == ["A-0"])
 
 
+async def test_whoever_submits_finds_a_shop_that_was_added_meanwhile(tmp_path):
+    async with sandboxes("a") as opened, Fleet.open(written(tmp_path)) as fleet:
+        [order] = orders(opened["a"], 1)
+        with pytest.raises(InvalidRequest, match="no shop a"):
+            await fleet.submit("a", order)
+        write_shop(tmp_path, "a", opened["a"].token, base_url=opened["a"].url)
+        await fleet.submit("a", order)
+        assert [shop.shop for shop in (await fleet.status()).shops] == ["a", "catalog"]
+
+
 async def test_what_is_submitted_while_nobody_serves_is_placed_by_the_next_worker(tmp_path):
     async with sandboxes("a") as opened:
         path = written(tmp_path, entries(opened))

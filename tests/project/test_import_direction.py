@@ -76,12 +76,6 @@ def test_only_the_command_line_imports_the_board() -> None:
     assert users == {"board", "cli"}
 
 
-def test_only_the_command_line_and_the_blocking_face_import_the_fleet() -> None:
-    """A shop works the same whether it is alone or one of many."""
-    users = {layer(module) for module in modules() for name in imports(module) if layer(name) == "fleet"}
-    assert users - {"fleet", "cli", "kakaclo_sync"} == set()
-
-
 def test_only_the_command_line_the_fleet_and_the_blocking_faces_import_the_feed() -> None:
     """It watches what was placed; nothing that places orders knows of it."""
     users = {module for module in modules() for name in imports(module) if layer(name) == "feed"}

@@ -273,7 +273,9 @@ class Run:
                 event = PageDone(what=source.name, rows=len(rows), rows_done=done, rows_total=done + left)
                 client.emit(event)
                 self._show()
-        return _Pulled(pull.certificate, pull.given.union(map(without_nul, pull.given)))
+        met = pull.given  # not copied: there may be a million
+        met.update([without_nul(code) for code in met if "\0" in code])
+        return _Pulled(pull.certificate, met)
 
     def _load(self, endpoint: str, connection: Connection) -> PullState:
         self._set_aside[endpoint] = SetAside.load(connection, endpoint)

@@ -23,10 +23,10 @@ from kakaclo_async.database.url import passing
 from kakaclo_async.errors import ConfigurationError, DatabaseAway, MissingExtra
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Mapping
+    from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
     from pathlib import Path
 
-    from sqlalchemy import Executable
+    from sqlalchemy import Executable, Row
     from sqlalchemy.engine import Connection, Result
     from sqlalchemy.engine.interfaces import DBAPIConnection
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -297,7 +297,7 @@ class Reader:
         """Read one value."""
         return await run_to_completion(self._connection.scalar(statement))
 
-    async def batches(self, statement: Executable, size: int) -> AsyncGenerator[list[dict[str, Any]], None]:
+    async def batches(self, statement: Executable, size: int) -> AsyncGenerator[Sequence[Row[Any]], None]:
         """Read rows as they are asked for, so many at a time."""
         opening = asyncio.ensure_future(self._connection.stream(statement))
         try:
@@ -307,9 +307,9 @@ class Reader:
                 await run_to_completion(opening.result().close())
             raise
         try:
-            partitions = found.mappings().partitions(size)
+            partitions = found.partitions(size)
             with suppress(StopAsyncIteration):
                 while True:
-                    yield [dict(row) for row in await run_to_completion(anext(partitions))]
+                    yield await run_to_completion(anext(partitions))
         finally:
             await run_to_completion(found.close())  # an open cursor keeps the database's lock

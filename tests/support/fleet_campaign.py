@@ -114,15 +114,7 @@ class Stage:
         self.shops = {name: values for process in self.sandboxes for name, values in process.ask().items()}
         settings = {"quiet_time": 2.0, "lease": 3.0, "timeout": 2.0}
         shops = [(name, it["token"], {"base_url": it["url"], **settings}) for name, it in self.shops.items()]
-        pace = {
-            "tick": 3.0,
-            "beat": 2.0,
-            "dead": 6.0,
-            "orders_every": 10,
-            "watch_every": 10,
-            "mirror_every": 10,
-        }
-        self.path = written(folder, shops, **shared | pace)
+        self.path = written(folder, shops, **shared | campaign.pace)
         self.workers = []
 
     def start_worker(self):
@@ -147,6 +139,7 @@ async def kill_again_and_again(stage, fleet, books):
     resuming = []
     for _ in range(stage.campaign.kills):
         await asyncio.sleep(stage.campaign.every)
+        await all_are_up(stage, fleet)  # or there would be nobody to take over
         running = await under_way(fleet)
         victims = Counter(worker for worker, _, _ in running.values())
         alive = {
@@ -167,6 +160,15 @@ async def kill_again_and_again(stage, fleet, books):
             await asyncio.sleep(1)
             stage.start_worker()
     await asyncio.gather(*resuming)
+
+
+async def all_are_up(stage, fleet):
+    while True:
+        known = [worker.worker for worker in (await fleet.status()).workers]
+        pids = [process.popen.pid for process in stage.workers if process.popen.poll() is None]
+        if all(any(f"-{pid}-" in name for name in known) for pid in pids):
+            return
+        await asyncio.sleep(0.1)
 
 
 async def under_way(fleet):

@@ -80,6 +80,14 @@ def number(value: object) -> float:
     return float(value)
 
 
+def part(value: object) -> float:
+    """Read a number above 0, up to 1."""
+    found = number(value)
+    if found > 1:
+        raise ValueError("must be at most 1")
+    return found
+
+
 def amount(value: object) -> Decimal:
     """Read dollars, with cents."""
     return Decimal(str(number(value)))

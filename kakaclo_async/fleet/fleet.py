@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from kakaclo_async.models.new_order import NewOrder
     from kakaclo_async.ordering import Entry
 
-
 _AT_ONCE: Final = 16
 """Journals that are read at the same time."""
 
@@ -54,7 +53,7 @@ class Fleet:
         self._settings = self._files.demand()
         self._worker = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
         self._engine = _engine(self._settings, self._worker)
-        self._pool = Pool(self._settings)
+        self._pool = Pool(self._settings, self._engine.table.paused)
         self._hooks = Hooks()
         self._told: tuple[str, ...] = ()
         self._is_kept = False
@@ -287,6 +286,7 @@ class Fleet:
             await self._keep(drop=True)
             self._is_kept = True
         await self._reread()
+        await self._pool.look()
 
     async def _reread(self) -> None:
         """Take up what has changed in the files; with problems in them, all stays as it was."""

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from contextlib import asynccontextmanager
-from itertools import cycle
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -14,6 +13,7 @@ from kakaclo_async.client import KakaClo
 from kakaclo_async.errors import InvalidRequest
 from kakaclo_async.feed import Webhook
 from kakaclo_async.feed.feed import Feed
+from kakaclo_async.fleet.team import Team
 from kakaclo_async.fleet.values import CATALOG
 from kakaclo_async.ordering import Journal
 from kakaclo_async.ratelimit import RedisServer
@@ -22,7 +22,7 @@ from kakaclo_async.ratelimit.redis import RedisBucket
 from kakaclo_async.token import token_from
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
 
     from kakaclo_async.fleet.settings import FleetSettings, ShopSettings
     from kakaclo_async.ratelimit.bucket import Bucket
@@ -78,26 +78,45 @@ class OpenShop:
         await self.kk.aclose()
 
 
+@attrs.define(eq=False)
+class _Reading:
+    """A team that reads what all shops share.
+
+    Attributes:
+        base_url: of its shops: a team reads from one KakaClo.
+        team: of their clients.
+        stack: keeps the shops open, those that have left included: they may have a request under way.
+        members: those that are in it.
+    """
+
+    base_url: str | None
+    team: Team
+    stack: AsyncExitStack
+    members: dict[str, OpenShop]
+
+
 class Pool:
     """The shops that are open, opened when they are needed.
 
     Args:
         settings: of the fleet.
+        paused: returns the names of the shops that are paused now.
     """
 
-    def __init__(self, settings: FleetSettings) -> None:
+    def __init__(self, settings: FleetSettings, paused: Callable[[], Awaitable[Collection[str]]]) -> None:
         self._settings = settings
+        self._paused = paused
         self._shops: OrderedDict[str, OpenShop] = OrderedDict()
         self._old: list[OpenShop] = []
         self._journals: dict[str, Journal] = {}  # with nothing open, but what they have learned of the tables
         self._redis = None if settings.bucket is None else RedisServer(settings.bucket)
-        self._turns = cycle(sorted(settings.shops))
+        self._readings: list[_Reading] = []
+        self._turn = 0
 
     async def change(self, settings: FleetSettings) -> None:
         """Go on with other settings: shops that are gone or changed are closed once nobody uses them."""
         before, self._settings = self._settings, settings
         self._journals.clear()
-        self._turns = cycle(sorted(settings.shops))
         for name, shop in list(self._shops.items()):
             if settings.shops.get(name) != shop.settings:
                 self._old.append(self._shops.pop(name))
@@ -105,6 +124,7 @@ class Pool:
             self._old += self._shops.values()
             self._shops.clear()
             self._redis = None if settings.bucket is None else RedisServer(settings.bucket)
+        await self.look()
         await self._tidy()
 
     @asynccontextmanager
@@ -130,17 +150,70 @@ class Pool:
             await self._tidy()
 
     @asynccontextmanager
-    async def reader(self) -> AsyncGenerator[KakaClo, None]:
-        """Give the client of the shop whose turn it is to read what all share.
+    async def reader(self) -> AsyncGenerator[Team, None]:
+        """Give a team of shops that reads what all share, each with permits that it can spare.
+
+        They are half as many as may be open, so that those with orders stay open, too; others come next time.
 
         Raises:
-            InvalidRequest: the fleet has no shops.
+            InvalidRequest: the fleet has no shops, or all are paused.
         """
-        name = next(self._turns, None)
-        if name is None:
-            raise InvalidRequest("the fleet has no shops")
-        async with self.shop(name) as shop:
-            yield shop.kk
+        chosen = self._readers(await self._paused())
+        if not chosen:
+            raise InvalidRequest("the fleet has no shops that may read: all are paused")
+        async with AsyncExitStack() as stack:
+            opened = {name: await stack.enter_async_context(self.shop(name)) for name in chosen}
+            clients = {name: shop.kk for name, shop in opened.items()}
+            team = await stack.enter_async_context(Team(clients, share=self._settings.share))
+            base_url = next(iter(opened.values())).settings.base_url
+            reading = _Reading(base_url, team, stack, opened)
+            self._readings.append(reading)
+            try:
+                yield team
+            finally:
+                self._readings.remove(reading)
+
+    def _readers(self, paused: Collection[str]) -> list[str]:
+        """Return the shops whose turn it is to read: all of one KakaClo, in case there are several."""
+        places: dict[str | None, list[str]] = {}
+        for name, shop in sorted(self._settings.shops.items()):
+            if name not in paused:
+                places.setdefault(shop.base_url, []).append(name)
+        if not places:
+            return []
+        rounds, place = divmod(self._turn, len(places))
+        self._turn += 1
+        names = list(places.values())[place]
+        first = rounds * (1 if len(names) <= self._most else self._most) % len(names)
+        return [*names[first:], *names[:first]][: self._most]
+
+    @property
+    def _most(self) -> int:
+        return max(1, self._settings.keep_open // 2)
+
+    async def look(self) -> None:
+        """Let the teams that read now have the shops that came or go on, and not those that are gone or paused."""
+        if not self._readings:
+            return
+        paused = await self._paused()
+        wanted = {name: shop for name, shop in self._settings.shops.items() if name not in paused}
+        for reading in self._readings:
+            for name in wanted.keys() - reading.members.keys():
+                await self._join(reading, wanted[name])
+            for name, shop in list(reading.members.items()):
+                if wanted.get(name) != shop.settings:
+                    del reading.members[name]
+                    if name in reading.team.members:  # it leaves by itself when it is closed
+                        reading.team.leave(name)
+                    if name in wanted:
+                        await self._join(reading, wanted[name])
+
+    async def _join(self, reading: _Reading, settings: ShopSettings) -> None:
+        if settings.base_url != reading.base_url or len(reading.members) >= self._most:
+            return
+        shop = await reading.stack.enter_async_context(self.shop(settings.name))
+        reading.team.join(shop.kk, settings.name)
+        reading.members[settings.name] = shop
 
     @asynccontextmanager
     async def client(self, name: str) -> AsyncGenerator[KakaClo, None]:

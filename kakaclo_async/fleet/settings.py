@@ -10,7 +10,18 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, cast
 import attrs
 
 from kakaclo_async.errors import ConfigurationError
-from kakaclo_async.fleet.checks import Problem, amount, duration, number, switch, table, text, whole, word
+from kakaclo_async.fleet.checks import (
+    Problem,
+    amount,
+    duration,
+    number,
+    part,
+    switch,
+    table,
+    text,
+    whole,
+    word,
+)
 from kakaclo_async.fleet.values import CATALOG, KINDS
 from kakaclo_async.token import token_from
 
@@ -73,6 +84,7 @@ class FleetSettings:
         bucket: the URL of Redis; None: each process counts for itself.
         home: the URL of a shop's database, with `{shop}` in it.
         catalog: "shared" or "own".
+        share: the part of a busy shop's rate that the shared catalog's mirror takes at most.
         mirror_every: seconds from the start of one cycle of a mirror to the next.
         watch_every: the same for watching orders.
         orders_every: the same for looking after orders that nobody rang for.
@@ -92,6 +104,7 @@ class FleetSettings:
     bucket: str | None = attrs.field(default=None, repr=False)
     home: str = attrs.field(default="sqlite:///shops/{shop}", repr=False)
     catalog: str = "shared"
+    share: float = 0.75
     mirror_every: float = 300.0
     watch_every: float = 60.0
     orders_every: float = 60.0
@@ -126,6 +139,7 @@ _FLEET: Final[_Readers] = {
     "bucket": text,
     "home": text,
     "catalog": word("shared", "own"),
+    "share": part,
     "mirror_every": duration,
     "watch_every": duration,
     "orders_every": duration,

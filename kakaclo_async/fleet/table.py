@@ -181,6 +181,11 @@ class Table:
             "UPDATE fleet_shop SET paused = :paused WHERE shop = :shop", shop=shop, paused=int(paused)
         )
 
+    async def paused(self) -> set[str]:
+        """Return the shops that have no turns."""
+        rows = await self.sql("SELECT shop FROM fleet_shop WHERE paused + filed > 0")
+        return {row["shop"] for row in rows}
+
     async def due(self) -> list[tuple[Kind, str]]:
         """Return the turns that are due, the latest first; those that ended in the future are, for a clock was set."""
         rows = await self.sql(

@@ -38,8 +38,7 @@ _AT_ONCE: Final = 16
 class Fleet:
     """Many shops: their mirrors, their orders, and what becomes of these.
 
-    Used as an async context manager it is open. A worker calls `serve`; whoever has orders calls `submit`, in any
-    process.
+    As an async context manager it is open. A worker calls `serve`; who has orders calls `submit`, in any process.
 
     Args:
         path: of `fleet.toml`.
@@ -75,6 +74,7 @@ class Fleet:
     async def __aenter__(self) -> Self:
         try:
             await self._engine.open()
+            await self._pool.open()
             await self._keep(drop=False)
         except BaseException:
             await self.aclose()

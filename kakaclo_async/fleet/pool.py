@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from kakaclo_async.client import KakaClo
+from kakaclo_async.database.postgresql import keeping_connections
 from kakaclo_async.errors import InvalidRequest
 from kakaclo_async.feed import Webhook
 from kakaclo_async.feed.feed import Feed
@@ -112,6 +113,11 @@ class Pool:
         self._redis = None if settings.bucket is None else RedisServer(settings.bucket)
         self._readings: list[_Reading] = []
         self._turn = 0
+        self._stack = AsyncExitStack()
+
+    async def open(self) -> None:
+        """Keep a few connections to the shops' database until the pool is closed."""
+        await self._stack.enter_async_context(keeping_connections())
 
     async def change(self, settings: FleetSettings) -> None:
         """Go on with other settings: shops that are gone or changed are closed once nobody uses them."""
@@ -282,5 +288,8 @@ class Pool:
         shops = [*self._shops.values(), *self._old]
         self._shops.clear()
         self._old.clear()
-        for shop in shops:
-            await shop.aclose()
+        try:
+            for shop in shops:
+                await shop.aclose()
+        finally:
+            await self._stack.aclose()

@@ -1,18 +1,17 @@
 """The database of a journal: each piece of work is one transaction, durable when it returns.
 
-Nothing is kept open between two transactions, so a journal belongs to no event loop, survives a fork, and leaves
-nothing to close. Orders come at most a few per second; opening costs a millisecond or a few. However many are
-submitted at once, few transactions are under way: others wait for their turn.
+A journal belongs to no event loop, survives a fork, and leaves nothing to close: SQLite is opened for each transaction,
+and PostgreSQL's connections are kept only while more transactions are under way, or known to follow. However many
+orders are submitted at once, few transactions are under way: others wait for their turn.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-import threading
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from sqlalchemy import (
     Column,
@@ -33,8 +32,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from kakaclo_async.codec.outgoing import SecretBytes
 from kakaclo_async.database import SameFile, errors_of, in_thread, run_to_completion
-from kakaclo_async.database.engines import Transactions, postgresql_engine, sqlite_engine
+from kakaclo_async.database.engines import Transactions, sqlite_engine
 from kakaclo_async.database.migrations import Migrations
+from kakaclo_async.database.postgresql import MAX_CONNECTIONS, PerLoop, SharedTransactions
 from kakaclo_async.database.url import DatabaseUrl
 from kakaclo_async.errors import ConfigurationError
 
@@ -154,31 +154,6 @@ MIGRATIONS = Migrations(
 )
 
 
-class PerLoop(Generic[T]):
-    """Keeps one object for each event loop that is not closed.
-
-    Args:
-        make: makes one, on its loop.
-    """
-
-    def __init__(self, make: Callable[[], T]) -> None:
-        self._make = make
-        self._made: dict[asyncio.AbstractEventLoop, T] = {}
-        self._lock = threading.Lock()  # loops run in threads
-
-    def get(self) -> T:
-        """Return the running loop's."""
-        loop = asyncio.get_running_loop()
-        with self._lock:
-            if loop not in self._made:
-                self._made = {known: made for known, made in self._made.items() if not known.is_closed()}
-                self._made[loop] = self._make()
-            return self._made[loop]
-
-
-MAX_CONNECTIONS: Final = 10
-"""PostgreSQL connections of one process, for each event loop and database; its own limit is 100 by default."""
-
 _turns_of: Final[dict[str, PerLoop[asyncio.Semaphore]]] = {}
 """By server and database: all journals of a process share them, whatever their schemas."""
 
@@ -211,7 +186,7 @@ class Database:
     def __init__(self, url: str) -> None:
         self._url = DatabaseUrl.parse(url, holds="journal", example="orders.db")
         self.place = self._url.place
-        self._transactions: Transactions | None = None
+        self._transactions: Transactions | SharedTransactions | None = None
         self._file: SameFile | None = None
         self._is_ready = False
         # SQLite lets others in one by one anyway, but wakes them in no order, and late.
@@ -256,16 +231,14 @@ class Database:
         self._is_ready = True
         return result
 
-    def _connect(self) -> Transactions:
+    def _connect(self) -> Transactions | SharedTransactions:
         if self._url.server is None:
             path = self._url.path()
             file = self._file = _files.setdefault(path, SameFile(path, "the journal", _GONE))
             # Never made by SQLite: a journal that is gone must not be forgotten, and is not for all to read.
             engine = sqlite_engine(path, *_PRAGMAS, keep_open=False, make=False)
             return Transactions(engine, file.check)
-        return Transactions(
-            postgresql_engine(self._url, self._url.server, keep_open=False, settings=_SETTINGS)
-        )
+        return SharedTransactions(self._url, self._url.server, _SETTINGS)
 
     def _check_file(self, file: SameFile, make: bool) -> None:
         file.check()

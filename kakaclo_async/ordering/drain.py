@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from kakaclo_async.config import check_number
+from kakaclo_async.database.postgresql import keeping_connections
 from kakaclo_async.errors import ClientClosed, ConfigurationError, Rejected, Unauthorized
 from kakaclo_async.models.common import Number
 from kakaclo_async.ordering.leases import Attempt
@@ -92,6 +93,7 @@ class Draining:
         self._is_stopped = False
         self._has_looked = False
 
+    @keeping_connections()
     async def run(self) -> Drained:
         """Do it; see `Journal.drain`."""
         standing = before = await self._store.standing()

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, assert_never
 
 from kakaclo_async.codec import encode
+from kakaclo_async.database.postgresql import PerLoop, keeping_connections
 from kakaclo_async.errors import (
     ClientClosed,
     ConfigurationError,
@@ -18,7 +19,7 @@ from kakaclo_async.errors import (
 from kakaclo_async.models._checks import as_model, check_code
 from kakaclo_async.models.custom import NewDesign
 from kakaclo_async.models.new_order import NewOrder
-from kakaclo_async.ordering.database import Database, PerLoop
+from kakaclo_async.ordering.database import Database
 from kakaclo_async.ordering.drain import Drained, Draining, all_writes, first_of, settle_all
 from kakaclo_async.ordering.intents import Intents
 from kakaclo_async.ordering.leases import Attempt, Leases, still_in
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
     from kakaclo_async.ordering.leases import Writes
     from kakaclo_async.ordering.writes import Entry
     from kakaclo_async.sending import Sender
-
 
 _PAUSES: Final = Pauses(first=0.1, growth=1.5, longest=2.0)  # between two looks at what another worker sends
 _WITH_THE_SUBMITTER: Final = {WriteStatus.NOT_SENT, WriteStatus.NOT_EXECUTED}
@@ -231,6 +231,7 @@ class Journal:
             raise first_of(failures)
         return await self.pending()
 
+    @keeping_connections()
     async def once(
         self,
         sender: Sender,

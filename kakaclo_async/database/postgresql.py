@@ -14,10 +14,9 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-import threading
 from contextlib import asynccontextmanager
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import attrs
 from sqlalchemy import Engine, event
@@ -25,7 +24,7 @@ from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from kakaclo_async.database import run_to_completion
+from kakaclo_async.database import PerLoop, run_to_completion
 from kakaclo_async.database.engines import load_driver
 from kakaclo_async.database.url import passing
 from kakaclo_async.errors import ConfigurationError, DatabaseAway
@@ -56,33 +55,6 @@ _LONGEST_IDLE: Final = 10.0
 
 _REFUSED_BY_A_POOLER: Final = re.compile("unsupported startup|no such |config|required|allowed|password")
 """PgBouncer has one code for all its errors: these do not pass."""
-
-
-class PerLoop(Generic[T]):
-    """Keeps one object for each event loop that is not closed.
-
-    Args:
-        make: makes one, on its loop.
-    """
-
-    def __init__(self, make: Callable[[], T]) -> None:
-        self._make = make
-        self._made: dict[asyncio.AbstractEventLoop, T] = {}
-        self._lock = threading.Lock()  # loops run in threads
-
-    def get(self) -> T:
-        """Return the running loop's."""
-        loop = asyncio.get_running_loop()
-        with self._lock:
-            if loop not in self._made:
-                self._made = {known: made for known, made in self._made.items() if not known.is_closed()}
-                self._made[loop] = self._make()
-            return self._made[loop]
-
-    def forget(self) -> None:
-        """Let the running loop have another one."""
-        with self._lock:
-            self._made.pop(asyncio.get_running_loop(), None)
 
 
 def postgresql_engine(

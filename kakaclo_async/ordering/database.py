@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -31,15 +31,16 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from kakaclo_async.codec.outgoing import SecretBytes
-from kakaclo_async.database import SameFile, errors_of, in_thread, run_to_completion
+from kakaclo_async.database import PerLoop, SameFile, errors_of, in_thread, run_to_completion
 from kakaclo_async.database.engines import Transactions, sqlite_engine
 from kakaclo_async.database.migrations import Migrations
-from kakaclo_async.database.postgresql import MAX_CONNECTIONS, PerLoop, SharedTransactions
+from kakaclo_async.database.postgresql import MAX_CONNECTIONS, SharedTransactions, keeping_connections
 from kakaclo_async.database.url import DatabaseUrl
 from kakaclo_async.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractAsyncContextManager
 
     from sqlalchemy import ColumnElement
     from sqlalchemy.engine import Connection
@@ -212,6 +213,10 @@ class Database:
             ConfigurationError: the database cannot be reached or written, or there is no journal.
         """
         return await run_to_completion(self._run(work, make=make))
+
+    def kept(self) -> AbstractAsyncContextManager[None]:
+        """Keep its connections, if it has any, from one transaction to the next, until the end."""
+        return nullcontext() if self._url.server is None else keeping_connections()
 
     async def _run(self, work: Callable[[Connection], T], *, make: bool) -> T:
         def prepared(connection: Connection) -> T:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, assert_never
 
 from kakaclo_async.codec import encode
-from kakaclo_async.database.postgresql import PerLoop, keeping_connections
+from kakaclo_async.database import PerLoop
 from kakaclo_async.errors import (
     ClientClosed,
     ConfigurationError,
@@ -231,7 +231,6 @@ class Journal:
             raise first_of(failures)
         return await self.pending()
 
-    @keeping_connections()
     async def once(
         self,
         sender: Sender,
@@ -263,7 +262,8 @@ class Journal:
                 writes, key, payload = await prepare_refund(sender, write, self.recall)
             case _:
                 assert_never(write)
-        return await self._submit(writes, key, payload, timeout=timeout)
+        async with self._database.kept():
+            return await self._submit(writes, key, payload, timeout=timeout)
 
     async def _submit(
         self,

@@ -71,6 +71,7 @@ class Fleet(BlockingProxy[AsyncFleet]):
     submit = blocking(AsyncFleet.submit)
     turn = blocking(AsyncFleet.turn)
     status = blocking(AsyncFleet.status)
+    permits = blocking(AsyncFleet.permits)
     ring = blocking(AsyncFleet.ring)
     pause = blocking(AsyncFleet.pause)
     resume = blocking(AsyncFleet.resume)

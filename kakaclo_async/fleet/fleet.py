@@ -169,7 +169,7 @@ class Fleet:
             Seconds until the next one; 0: there is more to do.
 
         Raises:
-            InvalidRequest: there is no such turn.
+            InvalidRequest: there is none.
         """
         if (await self._known(shop), as_kind(kind)) not in self._turns():
             raise InvalidRequest(f"the fleet has no turn {kind} of {shop}")
@@ -179,6 +179,10 @@ class Fleet:
     async def status(self) -> FleetStatus:
         """Return how each shop stands, and which workers there are."""
         return await self._engine.table.status()
+
+    async def permits(self) -> dict[str, float | None]:
+        """Return each shop's free permits; None where another process counts them, without Redis."""
+        return await self._pool.permits()
 
     async def ring(self, shop: str, kind: Kind | None = None) -> None:
         """Let a shop's turns be due now.
@@ -205,11 +209,7 @@ class Fleet:
         await self._engine.table.pause(await self._known(shop), paused=True)
 
     async def resume(self, shop: str) -> None:
-        """Let a shop have turns again, at once.
-
-        Raises:
-            InvalidRequest: there is no such shop.
-        """
+        """Let a shop have turns again, at once; see `pause`."""
         await self._engine.table.pause(await self._known(shop), paused=False)
         await self._engine.ring([turn for turn in self._turns() if turn[0] == shop])
 

@@ -50,6 +50,10 @@ def home_of(settings: FleetSettings, shop: str, holds: str) -> str:
     return f"{home}{'&' if '?' in home else '?'}schema={schema}"
 
 
+def _bucket_name(shop: str) -> str:
+    return f"kakaclo:{shop}"
+
+
 def _prepared(url: str) -> str:
     if url.startswith("sqlite:///"):
         Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
@@ -241,6 +245,21 @@ class Pool:
             self._journals[shop] = Journal(url, quiet_time=settings.quiet_time, lease=settings.lease)
         return self._journals[shop]
 
+    async def permits(self) -> dict[str, float | None]:
+        """Return the free permits of each shop; None where they are counted in another process.
+
+        Raises:
+            ConnectionFailed: Redis cannot be used now.
+        """
+        limits = {name: RateLimit(shop.burst, shop.rate) for name, shop in self._settings.shops.items()}
+        if self._redis is not None:
+            used = await self._redis.levels({_bucket_name(name): limit for name, limit in limits.items()})
+            return {name: limit.burst - used[_bucket_name(name)] for name, limit in limits.items()}
+        opened = {name: shop.kk.stats().level for name, shop in self._shops.items()}
+        return {
+            name: limit.burst - opened[name] if name in opened else None for name, limit in limits.items()
+        }
+
     async def webhook(self) -> Webhook | None:
         """Return where events are posted to; its secret is read anew."""
         url, source = self._settings.webhook, self._settings.webhook_secret
@@ -271,7 +290,7 @@ class Pool:
         if self._redis is None:
             return None
         limit = RateLimit(settings.burst, settings.rate)
-        return RedisBucket(self._redis, key=f"kakaclo:{settings.name}", rate_limit=limit)
+        return RedisBucket(self._redis, key=_bucket_name(settings.name), rate_limit=limit)
 
     async def _tidy(self) -> None:
         """Close what nobody uses: shops of other settings, and those that were used longest ago."""

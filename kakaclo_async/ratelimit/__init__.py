@@ -32,7 +32,7 @@ from kakaclo_async.ratelimit.bucket import BULK_SHARE
 from kakaclo_async.ratelimit.local import LONGEST_PAUSE, PERMITS_TO_RECOVER, PROBE_LEASE, SMALLEST_SHARE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from redis.asyncio import Redis
 
@@ -156,6 +156,35 @@ class RedisServer:
             client.users += 1
         return client
 
+    async def levels(self, limits: Mapping[str, RateLimit]) -> dict[str, float]:
+        """Return the permits that are in use in some buckets, without asking for any: 0 where nobody has asked yet.
+
+        Args:
+            limits: the shops' limits, by the names of their buckets.
+
+        Raises:
+            ConnectionFailed: Redis cannot be used now.
+        """
+        client = self.join()
+        try:
+            async with asyncio.timeout(self.patience), client.turns, client.redis.pipeline(False) as line:
+                line.time()
+                for key in limits:
+                    line.hmget(_bucket_key(key), ["level", "at"])
+                (seconds, microseconds), *found = await line.execute()
+        except self.trouble as error:
+            why = f"the buckets in Redis cannot be read now ({type(error).__name__})"
+            raise ConnectionFailed(why, sent=False) from error
+        finally:
+            await self.leave(client)
+        now = seconds + microseconds / 1e6
+        return {
+            key: max(0.0, min(limit.burst, float(level)) - limit.per_second * max(0.0, now - float(at)))
+            if level is not None
+            else 0.0
+            for (key, limit), (level, at) in zip(limits.items(), found, strict=True)
+        }
+
     async def leave(self, client: _Client) -> None:
         """Close the client's connections, unless other buckets use them."""
         with self._lock:
@@ -165,6 +194,10 @@ class RedisServer:
             self._clients = {loop: known for loop, known in self._clients.items() if known is not client}
         with contextlib.suppress(*self.trouble):
             await client.redis.aclose()
+
+
+def _bucket_key(name: str) -> str:
+    return f"{{{name}}}:bucket"
 
 
 @cache
@@ -185,7 +218,7 @@ class Remote:
         self._server = server
         self._client: _Client | None = None
         # One hash tag, so that a Redis cluster keeps them together.
-        self._keys = [f"{{{key}}}:bucket", *(f"{{{key}}}:{lane}" for lane in Lane)]
+        self._keys = [_bucket_key(key), *(f"{{{key}}}:{lane}" for lane in Lane)]
         self._settings: list[str | float] = [
             rate.burst,
             rate.per_second,

@@ -17,7 +17,8 @@ from kakaclo_async.board.guard import HEADERS
 from kakaclo_async.errors import ConfigurationError
 
 PAGES = ["/", "/products/A", "/freight", "/orders", "/orders/1", "/orders/1/refund", "/families/A", "/doubts",
-         "/doubts/finish", "/mirror", "/mirror/now", "/traffic", "/traffic/now", "/static/board.css", "/nothing"]  # fmt: skip
+         "/doubts/finish", "/mirror", "/mirror/now", "/traffic", "/traffic/now", "/fleet", "/fleet/now",
+         "/static/board.css", "/nothing"]  # fmt: skip
 
 
 @pytest.fixture

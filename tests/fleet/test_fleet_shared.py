@@ -10,12 +10,14 @@ import pytest
 from support.fleet import until, write_shop, written
 from support.team import SMALL, Watch, busy_with
 
+from kakaclo_async import RateLimit
 from kakaclo_async.catalog import Mirror
 from kakaclo_async.errors import InvalidRequest
 from kakaclo_async.fleet import Fleet
 from kakaclo_async.sandbox import Sandbox
 
 LIMITS = {"rate": SMALL["per_second"], "burst": SMALL["capacity"], "reserve": 4}
+ALL = RateLimit(LIMITS["burst"], LIMITS["rate"]).burst
 
 
 @asynccontextmanager
@@ -151,3 +153,24 @@ async def test_a_worker_reads_the_catalog_with_all_of_its_shops(tmp_path):
 
 def _has_read(shop):
     return shop.requests.get("/v1/product/products", 0) + shop.requests.get("/v1/product/stocks", 0)
+
+
+@pytest.mark.process
+async def test_free_permits_are_told_by_redis_also_to_those_who_have_sent_nothing(tmp_path, port):
+    async with fleet_of(tmp_path, 2, products=10, bucket=f"redis://127.0.0.1:{port}/15") as (fleet, _):
+        assert await fleet.permits() == {"s0": ALL, "s1": ALL}
+        async with fleet._pool.client("s1") as kk:
+            await asyncio.gather(*(kk.payment.balance() for _ in range(6)))
+        async with Fleet.open(tmp_path / "fleet.toml") as elsewhere:
+            found = await elsewhere.permits()
+    assert found["s0"] == ALL
+    assert ALL - 6 <= found["s1"] < ALL
+
+
+async def test_without_redis_only_the_permits_of_shops_that_are_open_here_are_known(tmp_path):
+    async with fleet_of(tmp_path, 2, products=10) as (fleet, _):
+        async with fleet._pool.client("s1") as kk:
+            await kk.payment.balance()
+        found = await fleet.permits()
+    assert found["s0"] is None
+    assert ALL - 1 <= found["s1"] < ALL

@@ -10,6 +10,8 @@ import asyncio
 import re
 from contextlib import asynccontextmanager, suppress
 from importlib.resources import files
+from math import inf
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 from kakaclo_async.errors import ConfigurationError, DatabaseAway, MissingExtra
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable, Mapping, Sequence
 
     import psycopg
+    from procrastinate.manager import JobManager
 
     from kakaclo_async.fleet.engine import Pace
     from kakaclo_async.fleet.values import Kind
@@ -30,6 +33,9 @@ _QUEUE: Final = "fleet"
 _POLL: Final = 5.0
 _GRACE: Final = 8.0
 """Seconds that turns under way have to end by themselves when the worker stops."""
+
+_TOLD_ONCE: Final = 60.0
+"""Seconds in which a worker that was frozen says so once, however many bells were taken from it."""
 
 _PAUSE: Final = 1.0
 """Seconds before a worker whose connection was lost is started again."""
@@ -132,6 +138,7 @@ class PostgresqlEngine:
         self._worker = worker
         self._answer: Callable[[Kind, str], Awaitable[None]] | None = None
         self._sql.app.task(name="kakaclo:turn", queue=_QUEUE)(self._turn)
+        self._sql.app.job_manager = _bells(self._sql)
         self._is_open = False
 
     async def open(self) -> None:
@@ -260,6 +267,27 @@ class PostgresqlEngine:
             self._is_open = False
             async with self._sql.errors():
                 await self._sql.app.close_async()
+
+
+def _bells(sql: _Postgresql) -> JobManager:
+    """Return what looks after jobs; procrastinate's own would fail for each that was taken away meanwhile."""
+    from procrastinate.manager import JobManager  # noqa: PLC0415 - an extra
+
+    class Bells(JobManager):
+        told_at = -inf
+
+        async def finish_job_by_id_async(self, job_id: int, status: object, delete_job: object) -> None:  # noqa: ARG002 - as it is called
+            """Delete a job, whatever became of it: what it was for lies in the table of shops."""
+            taken = "DELETE FROM procrastinate_jobs WHERE id = :job_id AND status = 'doing' RETURNING id"
+            if await sql(taken, job_id=job_id) or monotonic() - self.told_at < _TOLD_ONCE:
+                return
+            self.told_at = monotonic()
+            log.warning(
+                "this worker gave no sign of life for so long that others took over its turns: was it frozen, or its"
+                " machine? Leases and locks have kept the two apart; it goes on"
+            )
+
+    return Bells(sql.connector)
 
 
 def _migrations() -> list[str]:

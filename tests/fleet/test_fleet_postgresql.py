@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import logging
 from contextlib import AsyncExitStack
 
 import pytest
@@ -226,6 +228,26 @@ async def test_the_buckets_of_all_shops_share_a_few_connections(tmp_path, shared
             await until(lambda: len(opened["a"].journal) == 15, 30)
             with redis.Redis(port=port) as client:
                 assert len(client.client_list()) - 1 <= 10
+
+
+async def test_a_worker_whose_bells_were_taken_from_it_says_so_in_one_line(tmp_path, shared, caplog):
+    names = ["a", "b", "c"]
+    async with sandboxes(*names) as opened:
+        for sandbox in opened.values():
+            sandbox.faults.add(Fault("delay", seconds=0.5, times=None, **POST))
+        path = await migrated(written(tmp_path, entries(opened), **shared))
+        async with serving(path) as fleet:
+            for name in names:
+                await fleet.submit(name, orders(opened[name], 1)[0])
+            await until(lambda: all(sandbox.journal for sandbox in opened.values()))
+            taken = "DELETE FROM procrastinate_jobs WHERE status = 'doing' RETURNING id"
+            assert len(await rows(fleet, taken)) >= 3
+            await until(lambda: _is_quiet(fleet))
+            await until(lambda: "took over its turns" in caplog.text)
+        gc.collect()
+    loud = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert [record.name for record in loud] == ["kakaclo.fleet"]
+    assert [record for record in caplog.records if record.exc_info and record.exc_info[0]] == []
 
 
 async def _submitted(fleet, order):

@@ -42,6 +42,13 @@ _PAUSE: Final = 1.0
 
 _PARAMETER: Final = re.compile(r"(?<!:):(\w+)")
 
+# All jobs are the fleet's, and due.
+_FETCH: Final = (
+    "UPDATE procrastinate_jobs SET status = 'doing', worker_id = %(worker)s WHERE id = ("
+    "SELECT id FROM procrastinate_jobs WHERE status = 'todo'"
+    " ORDER BY priority DESC, id LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING *"
+)
+
 _MIGRATING: Final = "SELECT pg_advisory_xact_lock(hashtextextended('kakaclo fleet migrate', 0))"
 
 _KEPT_ALIVE: Final[dict[str, Any]] = {
@@ -270,11 +277,21 @@ class PostgresqlEngine:
 
 
 def _bells(sql: _Postgresql) -> JobManager:
-    """Return what looks after jobs; procrastinate's own would fail for each that was taken away meanwhile."""
+    """Return what looks after jobs.
+
+    Procrastinate's own fails for each job that was taken away meanwhile; and it compares all jobs by their locks, which
+    ours do not have, where the planner has not heard yet of how many there are.
+    """
+    from procrastinate.jobs import Job  # noqa: PLC0415 - an extra
     from procrastinate.manager import JobManager  # noqa: PLC0415 - an extra
 
     class Bells(JobManager):
         told_at = -inf
+
+        async def fetch_job(self, queues: object, worker_id: int) -> Job | None:  # noqa: ARG002 - as it is called
+            """Take the job whose turn it is: the first in the index of those that wait."""
+            found = await self.connector.execute_query_all_async(_FETCH, worker=worker_id)
+            return Job.from_row(found[0]) if found else None
 
         async def finish_job_by_id_async(self, job_id: int, status: object, delete_job: object) -> None:  # noqa: ARG002 - as it is called
             """Delete a job, whatever became of it: what it was for lies in the table of shops."""

@@ -168,7 +168,7 @@ class RedisServer:
         client = self.join()
         try:
             async with asyncio.timeout(self.patience), client.turns, client.redis.pipeline(False) as line:
-                line.time()
+                line.time()  # pyright: ignore[reportUnknownMemberType] - its **kwargs are untyped
                 for key in limits:
                     line.hmget(_bucket_key(key), ["level", "at"])
                 (seconds, microseconds), *found = await line.execute()

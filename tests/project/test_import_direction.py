@@ -95,7 +95,9 @@ def test_only_its_blocking_face_imports_telemetry() -> None:
 def test_only_the_command_line_the_board_and_the_blocking_face_import_the_fleet() -> None:
     """One shop needs nothing of what many need."""
     users = {module for module in modules() for name in imports(module) if layer(name) == "fleet"}
-    assert {module for module in users if layer(module) not in {"fleet", "board", "cli"}} <= {"kakaclo_sync.fleet"}
+    assert {module for module in users if layer(module) not in {"fleet", "board", "cli"}} <= {
+        "kakaclo_sync.fleet"
+    }
 
 
 def test_no_modules_import_each_other_not_even_for_type_checkers() -> None:

@@ -146,6 +146,9 @@ from kakaclo_async.models.refund import (
     RefundReason as RefundReason,
     RefundStatus as RefundStatus,
 )
+from kakaclo_async.ratelimit import (
+    RedisServer as RedisServer,
+)
 from kakaclo_async.ratelimit.bucket import (
     Bucket as Bucket,
     RateLimit as RateLimit,

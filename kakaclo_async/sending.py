@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from kakaclo_async.ratelimit.gate import Permit
     from kakaclo_async.state import ClientState
 
+    MaybeLate = Request["T"] | Callable[[], Request["T"]]
+
 T = TypeVar("T")
 
 SMALL_FAN_OUT: Final = 20
@@ -60,7 +62,7 @@ class Sender:
     job: Job | None = None
 
     async def send(
-        self, request: Request[T] | Callable[[], Request[T]], *, until: Callable[[], float] | None = None
+        self, request: MaybeLate[T], *, until: Callable[[], float] | None = None, permit: Permit | None = None
     ) -> T:
         """Send a request, again where that is safe, and return its data.
 
@@ -68,6 +70,7 @@ class Sender:
             request: the request, or a function that builds it when the permit is granted (late binding): what
                 has gathered by then goes along.
             until: for a request that several callers share: returns the loop's time until which a permit is of use.
+            permit: that the gate has given for the first attempt of a read; None: wait for one.
 
         Raises:
             InvalidRequest: the client's guards refuse it.
@@ -77,13 +80,10 @@ class Sender:
         """
         budget = Budget(self.options, self.deadline)
         with budget.told(self.state.emit, _now, None if callable(request) else request.named):
-            return await self._send(request, until, budget)
+            return await self._send(request, until, permit, budget)
 
     async def _send(
-        self,
-        request: Request[T] | Callable[[], Request[T]],
-        until: Callable[[], float] | None,
-        budget: Budget,
+        self, request: MaybeLate[T], until: Callable[[], float] | None, given: Permit | None, budget: Budget
     ) -> T:
         gate, guard = self.state.gate, self.state.guard
         build = request if callable(request) else lambda: request
@@ -95,7 +95,8 @@ class Sender:
                 counted, admitted = guard.admit(request), True
             while True:
                 budget.attempt += 1
-                permit = await gate.enter(
+                permit, given = given, None
+                permit = permit or await gate.enter(
                     self.options.lane,
                     job=self.job,
                     max_wait=budget.wait_left(_now()),
@@ -195,11 +196,8 @@ class Sender:
         except (Exception, asyncio.CancelledError):
             notes.not_executed()  # had it left, the transport would have raised another error
             raise
-        notes.done(
-            data if isinstance(data, str) else "",
-            custom_order_id=request.custom_order_id,
-            order_id=request.order_id,
-        )
+        number = data if isinstance(data, str) else ""
+        notes.done(number, custom_order_id=request.custom_order_id, order_id=request.order_id)
         return data
 
     async def _attempt(self, request: Request[T], token: Secret, permit: Permit, budget: Budget) -> T:
@@ -298,7 +296,7 @@ class Sender:
     def for_sharing(self) -> Sender:
         """Return a sender for requests that several calls share: each call keeps its own deadlines."""
         options = attrs.evolve(self.options, max_wait=None, max_wait_for_all=False)
-        return Sender(self.state, options, job=self.job)
+        return attrs.evolve(self, options=options, deadline=inf)
 
     def for_streams(self) -> Sender:
         """Return a sender that waits for permits as long as it takes, unless the view says otherwise."""
@@ -319,6 +317,12 @@ class Sender:
         """Return the sender for a fan-out of that many requests: a small one keeps its lane, a large one is bulk."""
         is_bulk = requests > SMALL_FAN_OUT or self.options.lane is Lane.BULK
         return self.bulk() if is_bulk else self.for_streams()
+
+
+class Client(Protocol):
+    """What requests are sent with: a client, or a team of them."""
+
+    _sender: Sender
 
 
 def sender_of(kk: object) -> Sender:

@@ -82,7 +82,7 @@ class ClientState:
         gate: hands out the permits.
         token: read before each request.
         emit: takes the events.
-        rate: requests per second that the shop may send in the long run.
+        rate: requests per second that a shop may send in the long run.
         random: gives [0, 1), for the jitter of pauses.
         guard: refuses what the client must not do.
         freight: the quotes kept.
@@ -90,6 +90,7 @@ class ClientState:
         address_fields: how a path wants a new order's address to be named, where it was learned; by path.
         server_clock: KakaClo's clock, as its answers show it.
         learned: what pulls have learned about the endpoints, by what their rows are.
+        shops: tells how many shops' permits are spent: those of the members, for a team.
         steps: what ends when the client is closed, requests apart.
     """
 
@@ -105,6 +106,7 @@ class ClientState:
     address_fields: dict[str, str] = attrs.field(factory=dict[str, str], init=False)
     server_clock: ServerClock = attrs.field(factory=ServerClock, init=False)
     learned: dict[str, Knowledge] = attrs.field(factory=dict["str", "Knowledge"], init=False)
+    shops: Callable[[], int] = attrs.field(default=lambda: 1, init=False)
     steps: Steps = attrs.field(factory=Steps, init=False)
     # Weak: a part serves the calls that are in it, and views with ever new options must not pile them up.
     _parts: WeakValueDictionary[Hashable, object] = attrs.field(

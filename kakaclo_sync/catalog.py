@@ -120,9 +120,9 @@ class Mirror(BlockingProxy[catalog.Mirror]):
         """
 
         def tell(change: Change) -> Awaitable[object]:
-            return _on_caller(lambda: None if on_change is None else on_change(change))
+            return on_caller(lambda: None if on_change is None else on_change(change))
 
-        with _stopped_by_signals(self.stop) if stop_on_signals else nullcontext():
+        with stopped_by_signals(self.stop) if stop_on_signals else nullcontext():
             self._follow(every, since=since, on_change=on_change and tell, after=after)
 
     def stop(self) -> None:
@@ -143,7 +143,7 @@ class Mirror(BlockingProxy[catalog.Mirror]):
         return repr(self._target())
 
 
-async def _on_caller(function: Callable[[], R]) -> R:
+async def on_caller(function: Callable[[], R]) -> R:
     """Call a function on the thread that waits for the running call; await it inside that call."""
     loop = asyncio.get_running_loop()
     done: asyncio.Future[R] = loop.create_future()
@@ -165,7 +165,8 @@ async def _on_caller(function: Callable[[], R]) -> R:
 
 
 @contextmanager
-def _stopped_by_signals(stop: Callable[[], None]) -> Generator[None, None, None]:
+def stopped_by_signals(stop: Callable[[], None]) -> Generator[None, None, None]:
+    """Have SIGTERM and SIGINT call a function."""
     if threading.current_thread() is not threading.main_thread():  # others may not set handlers
         yield
         return

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from kakaclo_async import ordering
-from kakaclo_async.ordering import Entry, WriteStatus
+from kakaclo_async.ordering import Drained, Entry, WriteStatus
 from kakaclo_async.ordering.journal import wall_clock
 from kakaclo_sync._proxy import BlockingProxy, Bridge, blocking, nothing_to_close
 from kakaclo_sync.client import own_client
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from kakaclo_sync.client import KakaClo
 
 
-__all__ = ["Entry", "Journal", "WriteStatus"]
+__all__ = ["Drained", "Entry", "Journal", "WriteStatus"]
 
 
 class Journal(BlockingProxy[ordering.Journal]):
@@ -57,6 +57,29 @@ class Journal(BlockingProxy[ordering.Journal]):
 
     pending = blocking(ordering.Journal.pending)
     find = blocking(ordering.Journal.find)
+    add = blocking(ordering.Journal.add)
+    withdraw = blocking(ordering.Journal.withdraw)
+
+    def drain(self, kk: KakaClo, *, at_once: int = 4, seconds: float = 5.0) -> Drained:
+        """Settle what can be, and carry out what waits or was not executed, oldest first.
+
+        Drains of one journal, in several threads, processes and machines, share the work. What is in doubt keeps
+        nobody: it is left for a later drain. A journal that is not there is made.
+
+        Args:
+            kk: sends, and looks.
+            at_once: how many are sent at the same time, at most.
+            seconds: after which no more is begun.
+
+        Returns:
+            What was done, what is left, and the error that stopped it, if any: it is not raised.
+
+        Raises:
+            ConfigurationError: the journal cannot be used, or `at_once` or `seconds` cannot be.
+        """
+        return kk._bridge.thread().run(  # noqa: SLF001 - the package's own
+            lambda: self._target().drain(kk._target(), at_once=at_once, seconds=seconds)  # noqa: SLF001
+        )
 
     def settle(self, kk: KakaClo) -> tuple[Entry, ...]:
         """Look once at KakaClo for everything in doubt, and return what is pending still.
@@ -72,7 +95,7 @@ class Journal(BlockingProxy[ordering.Journal]):
         return kk._bridge.thread().run(lambda: self._target().settle(kk._target()))  # noqa: SLF001 - the package's own
 
     def finish(self, kk: KakaClo, *, only: Iterable[Entry] | None = None) -> tuple[Entry, ...]:
-        """Settle everything that can be by now, send again what is lost, and return what is pending still.
+        """Settle everything that can be by now, send what waits or is lost, and return what is pending still.
 
         For what was submitted by workers that will not come back: it is sent as the journal has it.
 

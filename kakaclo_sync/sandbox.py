@@ -20,6 +20,7 @@ from kakaclo_async.sandbox import (
     Sandbox as AsyncSandbox,
     Served,
     Settings,
+    Shop,
 )
 from kakaclo_sync._proxy import Bridge
 
@@ -43,6 +44,7 @@ __all__ = [
     "Sandbox",
     "Served",
     "Settings",
+    "Shop",
 ]
 
 
@@ -115,6 +117,14 @@ class Sandbox(Settings):
     def now(self) -> datetime:
         """Return the sandbox's wall clock time."""
         return self._core.now()
+
+    def shop(self, token: str) -> Shop:
+        """Return what belongs to one token alone; `ledger`, `journal` and `level` are the ones of `token`.
+
+        Raises:
+            KeyError: the token is not accepted.
+        """
+        return self._core.shop(token)
 
     def skip(self, seconds: float) -> None:
         """Let virtual seconds pass at once: the bucket leaks, orders ship, refunds settle, the index catches up.

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from kakaclo_async.board.catalog import CatalogPages
 from kakaclo_async.board.desk import Desk, static
+from kakaclo_async.board.fleet import FleetPages
 from kakaclo_async.board.freight import FreightPages
 from kakaclo_async.board.guard import Guard
 from kakaclo_async.board.live import LivePages, Sampler
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from kakaclo_async.board.guard import Handler
     from kakaclo_async.client import KakaClo
+    from kakaclo_async.fleet import Fleet
 
 HOST: Final = "127.0.0.1"
 _KEYS: Final = ("{key}", "")  # the key as a segment, or in the query
@@ -48,6 +50,7 @@ class Board:
         kk: the client that is shown, and that freight, orders and refunds are asked with; it stays yours to close.
         db: the mirror, `sqlite:///catalog.db` or `postgresql://user:password@host/name`.
         journal: of the orders: its URL, or the `Journal` itself.
+        fleet: open; it stays yours to close, and needs none of the others.
         port: 0: any free one.
         write: whether refunds may be asked for, and the journal finished.
 
@@ -61,16 +64,18 @@ class Board:
         kk: KakaClo | None = None,
         db: str | None = None,
         journal: str | Journal | None = None,
+        fleet: Fleet | None = None,
         port: int = 0,
         write: bool = False,
     ) -> None:
         self._desk = desk = Desk(
             title="KakaClo",
-            links=_LINKS,
+            links=_LINKS if fleet is None else {**_LINKS, "/fleet": "Fleet"},
             db=None if db is None else MirrorDatabase(db),
             journal=None if journal is None else _journal(journal),
             write=write,
         )
+        self._fleet = FleetPages(desk, fleet)
         self._port = port
         self._runner: web.AppRunner | None = None
         self._guard = Guard(lambda: self._port, desk.explain)
@@ -170,6 +175,8 @@ class Board:
             ("GET", "/mirror/now", live.mirror_now),
             ("GET", "/traffic", live.traffic),
             ("GET", "/traffic/now", live.traffic_now),
+            ("GET", "/fleet", self._fleet.page),
+            ("GET", "/fleet/now", self._fleet.now),
             ("GET", "/static/{name}", static),
             ("*", "/{path:.*}", nothing),
         )
@@ -189,6 +196,7 @@ def serve(
     kk: KakaClo | None = None,
     db: str | None = None,
     journal: str | Journal | None = None,
+    fleet: Fleet | None = None,
     port: int = 0,
     write: bool = False,
 ) -> Board:
@@ -198,10 +206,11 @@ def serve(
         kk: the client that is shown; it stays yours to close.
         db: the mirror's URL.
         journal: of the orders: its URL, or the `Journal` itself.
+        fleet: open; it stays yours to close.
         port: 0: any free one.
         write: whether refunds may be asked for, and the journal finished.
 
     Raises:
         ConfigurationError: a URL that is neither; or a blocking client.
     """
-    return Board(kk=kk, db=db, journal=journal, port=port, write=write)
+    return Board(kk=kk, db=db, journal=journal, fleet=fleet, port=port, write=write)

@@ -18,10 +18,10 @@ from kakaclo_async.database.engines import (
     Reader,
     Transactions,
     load_driver,
-    postgresql_engine,
     sqlite_engine,
     sqlite_reader,
 )
+from kakaclo_async.database.postgresql import postgresql_engine
 from kakaclo_async.database.url import DatabaseUrl
 from kakaclo_async.errors import ClientClosed, ConfigurationError, InvalidRequest
 from kakaclo_async.models._checks import as_list_of, check_known_country
@@ -117,7 +117,7 @@ class MirrorDatabase:
             else:
                 self._writer = Transactions(
                     postgresql_engine(
-                        self._url, self._url.server, keep_open=True, settings=lock.writer_settings()
+                        self._url, self._url.server, keep_open=1, settings=lock.writer_settings()
                     )
                 )
                 await self._take(lock.WriterClaim(self._url))
@@ -230,7 +230,7 @@ class MirrorDatabase:
         if url.server is None:
             engine = sqlite_reader(await in_thread(url.path))
         else:
-            engine = postgresql_engine(url, url.server, keep_open=False)
+            engine = postgresql_engine(url, url.server, keep_open=0)
         reader = Reader(engine.connect())
         try:
             await reader.start()

@@ -94,12 +94,12 @@ def seen_by_all(changes: Iterable[Row]) -> int:
     return sum(change["country"] in {None, STATED} for change in changes)
 
 
-def by_country(rows: Iterable[Mapping[str, object]]) -> dict[str, int]:
-    """Add up the stock of a SKU's warehouses by their countries; the empty one is that of warehouses without one."""
+def by_country(pieces: Iterable[Sequence[Any]]) -> dict[str, int]:
+    """Add up pieces by their countries, given as pairs; the empty one is that of warehouses without one."""
     held: dict[str, int] = {}
-    for row in rows:
-        country = str(row["country_code"] or "").strip().upper()
-        held[country] = held.get(country, 0) + int(cast("int | None", row["qty"]) or 0)
+    for where, qty in pieces:
+        country = (where or "").strip().upper()
+        held[country] = held.get(country, 0) + int(qty or 0)
     return held
 
 

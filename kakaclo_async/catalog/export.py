@@ -7,32 +7,30 @@ import io
 import os
 import re
 from contextlib import aclosing, contextmanager
-from datetime import UTC, datetime
-from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, Literal, TypeAlias, TypeVar
 from uuid import uuid4
 
 import msgspec
-from sqlalchemy import BigInteger, Boolean, Integer, select
+from sqlalchemy import Boolean, Integer, String, select
 
 from kakaclo_async.catalog import schema
 from kakaclo_async.catalog.database import MirrorDatabase
-from kakaclo_async.catalog.rows import ExactDecimal, UtcTime
+from kakaclo_async.catalog.held import as_held
+from kakaclo_async.catalog.rows import AnyCode, ExactDecimal, UtcTime, as_utc
 from kakaclo_async.database import in_thread
 from kakaclo_async.database.lock import is_file_of
 from kakaclo_async.database.url import DatabaseUrl
 from kakaclo_async.errors import ConfigurationError, InvalidRequest, MissingExtra
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Generator, Sequence
+    from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from sqlalchemy import Column, Table
-
-    from kakaclo_async.catalog.rows import Row
 
 
 T = TypeVar("T")
@@ -40,16 +38,16 @@ T = TypeVar("T")
 EXPORTED: Final = {table.name: table for table in (schema.product, schema.sku, schema.stock, schema.change)}
 """The tables that can be exported, by their names."""
 
-_BATCH = 1000
+_BATCH = 2000
 """Rows in memory at a time."""
 
-_ROW_GROUP = 20
+_ROW_GROUP = 10
 """Batches in a row group of Parquet: small ones make large, slow files."""
 
 _FORMULA: Final = re.compile(r"[\t\r\n]|[\s\0\u200b\ufeff]*[=+\-@\uff1d\uff0b\uff0d\uff20]")
 """What a spreadsheet takes for the start of a formula, also behind blanks and in full width."""
-
-_DECIMAL_DIGITS: Final = (38, 10)
+_MAY_RUN: Final = re.compile(r"[\s\0\u200b\ufeff=+\-@\uff1d\uff0b\uff0d\uff20]")
+"""How such a text begins."""
 
 
 class ExportFormat(StrEnum):
@@ -60,8 +58,10 @@ class ExportFormat(StrEnum):
     PARQUET = "parquet"
 
 
-_Writer: TypeAlias = "AbstractContextManager[Callable[[Sequence[Row]], object]]"
-"""Gives a function that writes rows; at its end all of them are in the file, which stays open."""
+_Make: TypeAlias = "Callable[[Any], Any]"
+_Write: TypeAlias = "Callable[[Sequence[Sequence[Any]]], object]"
+_Writer: TypeAlias = "AbstractContextManager[_Write]"
+"""Gives a function that writes rows as they are held; at its end all of them are in the file, which stays open."""
 
 
 async def export(
@@ -163,9 +163,8 @@ async def _copy(url: str, source: Table, file: BinaryIO, make: Callable[[BinaryI
         try:
             write = await in_thread(writer.__enter__)
             version = await connection.run_sync(schema.MIGRATIONS.check_version)
-            found = select(*schema.columns(source, version)).order_by(*source.primary_key)
-            rows = connection.batches(found, _BATCH)
-            async with aclosing(rows) as batches:
+            found = select(*as_held(schema.columns(source, version))).order_by(*source.primary_key)
+            async with aclosing(connection.batches(found, _BATCH)) as batches:
                 async for batch in batches:
                     await in_thread(write, batch)
                     count += len(batch)
@@ -175,26 +174,77 @@ async def _copy(url: str, source: Table, file: BinaryIO, make: Callable[[BinaryI
 
 
 @contextmanager
-def _csv(file: BinaryIO, table: Table) -> Generator[Callable[[Sequence[Row]], object]]:
+def _csv(file: BinaryIO, table: Table) -> Generator[_Write]:
     text = io.TextIOWrapper(file, encoding="utf-8", newline="")
-    writer = csv.DictWriter(text, [column.name for column in table.c])
-    writer.writeheader()
-    yield lambda rows: writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
+    writer = csv.writer(text)
+    writer.writerow(column.name for column in table.c)
+    makers = [_made(column, _CELLS) for column in table.c]
+    try:
+        lines = _ArrowLines(makers)
+    except ImportError:
+        yield lambda rows: writer.writerows(zip(*_columns(rows, makers), strict=True))
+    else:
+        text.flush()
+        yield lambda rows: file.write(lines(rows))
     text.detach()  # and flush
 
 
-def _cell(value: object) -> object:
-    match value:
-        case datetime():
-            return f"{value.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
-        case Decimal():
-            return format(value, "f")
-        case bool():
-            return "true" if value else "false"
-        case str():  # figures are never text here, so a minus sign stays one
-            return not_run(value)
-        case _:
-            return value
+class _ArrowLines:
+    """Writes CSV as Python's own writer does, a column at a time, in a quarter of its time."""
+
+    def __init__(self, makers: Sequence[_Make | None]) -> None:
+        self._makers, self._early = makers, [None if make in {not_run, str} else make for make in makers]
+        self._arrow: Any = import_module("pyarrow")
+        self._compute: Any = import_module("pyarrow.compute")
+
+    def __call__(self, rows: Sequence[Sequence[Any]]) -> Any:
+        columns = map(self._column, _columns(rows, self._early), self._makers)
+        join: Any = self._compute.binary_join_element_wise
+        lines = join(join(*columns, ",", null_handling="replace"), "", "\r\n")
+        return lines.buffers()[2]
+
+    def _column(self, values: Sequence[Any], make: _Make | None) -> Any:
+        arrow, string = self._arrow, self._arrow.string()
+        if make is str:
+            return arrow.array(values, arrow.int64()).cast(string)
+        cells = arrow.array(values, string)
+        if make is not not_run:
+            return cells
+        found = cells.dictionary_encode()  # for many columns repeat a few texts
+        texts = made = found.dictionary
+        firsts = self._compute.unique(self._compute.utf8_slice_codeunits(texts, 0, 1))
+        if any(map(_MAY_RUN.match, firsts.to_pylist())):
+            made = arrow.array(map(not_run, texts.to_pylist()), string)
+        made = self._quoted(made)
+        return cells if made is texts else made.take(found.indices)
+
+    def _quoted(self, texts: Any) -> Any:
+        compute, data = self._compute, texts.buffers()[2]
+        held = b"" if data is None else data.to_pybytes()
+        if not any(mark in held for mark in (b'"', b",", b"\r", b"\n")):
+            return texts
+        doubled = compute.replace_substring(texts, '"', '""')
+        quoted = compute.binary_join_element_wise('"', doubled, '"', "")
+        return compute.if_else(compute.match_substring_regex(texts, '[",\r\n]'), quoted, texts)
+
+
+def _columns(rows: Sequence[Sequence[Any]], makers: Sequence[_Make | None]) -> list[Sequence[Any]]:
+    """Turn rows into columns, whose values are made anew where something makes them."""
+    pairs = zip(zip(*rows, strict=True), makers, strict=True)
+    return [
+        values if make is None else [None if value is None else make(value) for value in values]
+        for values, make in pairs
+    ]
+
+
+def _made(column: Column[Any], by_type: Mapping[type, T]) -> T | None:
+    """Return what belongs to a column's type."""
+    return next((found for kind, found in by_type.items() if isinstance(column.type, kind)), None)
+
+
+@lru_cache(maxsize=1024)
+def _time_cell(held: object) -> str:
+    return f"{as_utc(held):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def not_run(text: str) -> str:
@@ -203,26 +253,49 @@ def not_run(text: str) -> str:
 
 
 @contextmanager
-def _json_lines(file: BinaryIO, _: Table) -> Generator[Callable[[Sequence[Row]], object]]:
-    encode = msgspec.json.Encoder(decimal_format="number").encode_lines
-    yield lambda rows: file.write(encode(rows))
+def _json_lines(file: BinaryIO, table: Table) -> Generator[_Write]:
+    names = [column.name for column in table.c]
+    makers = [_made(column, _JSON) for column in table.c]
+    encode = msgspec.json.Encoder().encode_lines
+
+    def write(rows: Sequence[Sequence[Any]]) -> None:
+        made = zip(*_columns(rows, makers), strict=True)
+        file.write(encode([dict(zip(names, row, strict=True)) for row in made]))
+
+    yield write
     file.flush()
 
 
 @contextmanager
-def _parquet(file: BinaryIO, table: Table) -> Generator[Callable[[Sequence[Row]], object]]:
+def _parquet(file: BinaryIO, table: Table) -> Generator[_Write]:
     try:
         # An extra that the other formats do without, and that publishes no types.
         arrow: Any = import_module("pyarrow")
         parquet: Any = import_module("pyarrow.parquet")
     except ImportError:
         raise MissingExtra("Parquet needs pyarrow: pip install 'kakaclo[export]'") from None
-    columns = arrow.schema([(column.name, _arrow_type(column, arrow)) for column in table.c])
+    kinds: dict[type, Any] = {
+        ExactDecimal: arrow.decimal128(38, 10),
+        UtcTime: arrow.timestamp("s", tz="UTC"),
+        Boolean: arrow.bool_(),
+        Integer: arrow.int64(),
+    }
+    columns = arrow.schema([(column.name, _made(column, kinds) or arrow.string()) for column in table.c])
+    makers = [_made(column, _TYPED) for column in table.c]
     waiting: list[object] = []
 
-    def write(rows: Sequence[Row]) -> None:
+    def array(values: Sequence[Any], kind: Any) -> Any:
+        if not arrow.types.is_decimal(kind):
+            return arrow.array(values, kind)
+        found = arrow.array(
+            values, arrow.string()
+        ).dictionary_encode()  # to read a text as a number takes long
+        return found.dictionary.cast(kind).take(found.indices)
+
+    def write(rows: Sequence[Sequence[Any]]) -> None:
         try:
-            waiting.append(arrow.RecordBatch.from_pylist(rows, schema=columns))
+            arrays = list(map(array, _columns(rows, makers), columns.types))
+            waiting.append(arrow.RecordBatch.from_arrays(arrays, schema=columns))
         except arrow.ArrowException as error:
             raise ConfigurationError(
                 f"a row of {table.name} does not fit into Parquet, CSV and JSON lines hold it: {error}"
@@ -240,15 +313,15 @@ def _parquet(file: BinaryIO, table: Table) -> Generator[Callable[[Sequence[Row]]
         flush()
 
 
-def _arrow_type(column: Column[Any], arrow: Any) -> object:
-    if isinstance(column.type, ExactDecimal):
-        return arrow.decimal128(*_DECIMAL_DIGITS)
-    if isinstance(column.type, UtcTime):
-        return arrow.timestamp("s", tz="UTC")
-    if isinstance(column.type, Boolean):
-        return arrow.bool_()
-    return arrow.int64() if isinstance(column.type, (Integer, BigInteger)) else arrow.string()
-
+_CELLS: Final[dict[type, _Make]] = {
+    String: not_run,  # figures are never text here, so a minus sign stays one
+    AnyCode: not_run,
+    UtcTime: _time_cell,
+    Boolean: {False: "false", True: "true"}.__getitem__,
+    Integer: str,
+}
+_TYPED: Final[dict[type, _Make]] = {UtcTime: as_utc, Boolean: bool}
+_JSON: Final[dict[type, _Make]] = {ExactDecimal: msgspec.Raw, **_TYPED}
 
 _WRITERS: Final[dict[ExportFormat, Callable[[BinaryIO, Table], _Writer]]] = {
     ExportFormat.CSV: _csv,

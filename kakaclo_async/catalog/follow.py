@@ -48,23 +48,27 @@ _DOUBLINGS: Final = 10
 
 @attrs.define(kw_only=True, eq=False)
 class Follower:
-    """Repeats a mirror's run.
+    """Repeats a mirror's run, or a feed's.
 
     Attributes:
         run: one cycle.
-        changes: yields what changed after an id.
+        changes: yields what changed after an id; None: there is nothing to hand on.
         on_change: called with each change.
         every: seconds from the start of one cycle to the start of the next.
         handled: the id of the last change that was handled.
         sleep: waits some seconds.
+        what: is repeated, for the log.
+        log: takes what failed, and that it works again.
     """
 
     run: Callable[[], Awaitable[object]]
-    changes: Callable[[int], AsyncGenerator[Change, None]]
-    on_change: Callable[[Change], object] | None
+    changes: Callable[[int], AsyncGenerator[Change, None]] | None = None
+    on_change: Callable[[Change], object] | None = None
     every: float
-    handled: int
+    handled: int = 0
     sleep: Callable[[float], Awaitable[object]]
+    what: str = "mirroring"
+    log: logging.Logger = _log
     _task: asyncio.Task[None] | None = attrs.field(default=None, init=False)
     _stopping: bool = attrs.field(default=False, init=False)
 
@@ -108,10 +112,12 @@ class Follower:
             # Also after a failure, for what was stored before it.
             failure = await self._hand_on() or failure
             if failures and not failure:
-                _log.info("mirroring works again, after %d failures in a row", failures)
+                self.log.info("%s works again, after %d failures in a row", self.what, failures)
             failures = failures + 1 if failure else 0
             if failure:
-                _log.warning("mirroring failed and will be tried again (%d in a row): %s", failures, failure)
+                self.log.warning(
+                    "%s failed and will be tried again (%d in a row): %s", self.what, failures, failure
+                )
             pause = min(self.every * 2 ** min(failures, _DOUBLINGS), max(self.every, _LONGEST_PAUSE))
             await self.sleep(max(0.0, pause - (clock() - started)))
 
@@ -120,7 +126,7 @@ class Follower:
 
         Only a return of `on_change` moves the cursor, and an error of it ends `follow`: at-least-once delivery.
         """
-        if self.on_change is None:
+        if self.on_change is None or self.changes is None:
             return None
         async with aclosing(self.changes(self.handled)) as news:
             while True:

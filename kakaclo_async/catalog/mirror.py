@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from kakaclo_async.catalog.report import Change, MirrorReport, MirrorStatus
-    from kakaclo_async.client import KakaClo
     from kakaclo_async.models.pull import Window
-    from kakaclo_async.protocol import ServerClock
+    from kakaclo_async.sending import Client
+    from kakaclo_async.state import ClientState
 
 
 BEGINNING: Final = datetime(2015, 1, 1, tzinfo=UTC)
@@ -42,11 +42,11 @@ class _TrueClock:
 
     Attributes:
         own: the own clock, aware.
-        server: KakaClo's.
+        state: knows KakaClo's.
     """
 
     own: Callable[[], datetime]
-    server: ServerClock
+    state: ClientState
     _ahead: timedelta = attrs.field(default=timedelta(0), init=False)
 
     def __call__(self) -> datetime:
@@ -71,7 +71,9 @@ class _TrueClock:
         return shown is not None and shown - self.own() > _CLOCKS_DIFFER
 
     def _shown(self) -> datetime | None:
-        seconds = self.server.now(loop_time=asyncio.get_running_loop().time(), wall_time=time.time())
+        seconds = self.state.server_clock.now(
+            loop_time=asyncio.get_running_loop().time(), wall_time=time.time()
+        )
         return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
 
 
@@ -83,10 +85,10 @@ class Mirror:
     closes it. One mirror writes to a database at a time; other programs may read it meanwhile.
 
     Args:
-        kk: the client; the mirror's requests queue in its bulk lane.
+        kk: the client, or a `Team` of them; the mirror's requests queue in the bulk lane.
         url: `sqlite:///catalog.db` or `postgresql://user:password@host/name`.
         progress: called with the report so far after each page, and with the whole one when a run has finished.
-        concurrency: windows read at once, 1 to 16; None: by latency and rate.
+        concurrency: windows read at once, for each shop, 1 to 16; None: by latency and rate.
         keep_changes: how long a change is kept in the table `change`; None: for ever.
         most_gone: the share of all products that is believed to be gone at once; above it none is marked.
         now: tells the time, aware, until an answer has shown KakaClo's own clock.
@@ -98,7 +100,7 @@ class Mirror:
 
     def __init__(
         self,
-        kk: KakaClo,
+        kk: Client,
         url: str,
         *,
         progress: Callable[[MirrorReport], object] | None = None,
@@ -108,13 +110,13 @@ class Mirror:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
-        self._clock = _TrueClock(now, sender_of(kk).state.server_clock)
-        self._kk = kk.bulk()
+        self._sender = sender_of(kk)
         self._database = MirrorDatabase(url)
         self._progress = progress
         self._concurrency = concurrency
         self._keep_changes = keep_changes
         self._most_gone = most_gone
+        self._clock = _TrueClock(now, self._sender.state)
         self._turn = asyncio.Lock()
         self._sleep = sleep
         self._follower: Follower | None = None
@@ -258,7 +260,7 @@ class Mirror:
         async with self._turn:
             yield Run(
                 database=self._database,
-                sender=sender_of(self._kk).bulk(),
+                sender=self._sender.bulk(),
                 concurrency=self._concurrency,
                 clock=self._clock,
                 compare_clocks=self._clock.compare,

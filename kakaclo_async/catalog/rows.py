@@ -1,4 +1,4 @@
-"""Models to table rows, which are plain values under the columns' names; and the types of the columns.
+"""Models to table rows, as databases hold them; and the types of the columns.
 
 They keep money exact and times in UTC, on every database. They give SQLAlchemy a function per dialect, or none: a page
 of products binds thousands of values.
@@ -10,7 +10,7 @@ import json
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
-from typing import TYPE_CHECKING, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, TypeVar, cast
 
 import attrs
 from sqlalchemy import DateTime, Numeric, String, Text
@@ -19,7 +19,7 @@ from sqlalchemy.types import TypeDecorator
 from kakaclo_async.models.product import FOR_GOOD, WarehouseStock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from sqlalchemy import Executable
     from sqlalchemy.engine import Connection, Dialect
@@ -30,7 +30,11 @@ if TYPE_CHECKING:
 
 Row = dict[str, object]
 
-_WHEN_SEEN = {"seen_at", "as_of"}
+Values: TypeAlias = tuple[Any, ...]
+"""A row in the order of its table's columns, as a database holds it."""
+
+WHEN_SEEN: Final = {"seen_at", "as_of"}
+"""Columns that tell when a row was seen, not what it says."""
 
 
 @attrs.frozen(kw_only=True)
@@ -47,9 +51,11 @@ class Newer:
     repair_until: datetime | None = None
 
     def stays(self, stored: object, come: datetime | None) -> bool:
-        """Tell whether a stored version stays."""
-        version = cast("datetime | None", stored)
-        if version is None or come is None or version > self.now:
+        """Tell whether a stored version stays; it comes as it is held."""
+        if stored is None or come is None:
+            return False
+        version = as_utc(stored)
+        if version > self.now:
             return False
         return come < version and (self.repair_until is None or version > self.repair_until)
 
@@ -69,7 +75,7 @@ def is_unchanged(old: Row | None, new: Row) -> bool:
         if value == held:
             if type(value) is Decimal and str(value) != str(held):
                 return False
-        elif name not in _WHEN_SEEN and not _is_held_as(value, held):
+        elif name not in WHEN_SEEN and not _is_held_as(value, held):
             return False
     return True
 
@@ -79,7 +85,7 @@ def _is_held_as(value: object, stored: object) -> bool:
     return isinstance(value, str) and "\0" in value and without_nul(value) == stored
 
 
-def as_held(products: Sequence[Product], dialect: str) -> Sequence[Product]:
+def with_held_codes(products: Sequence[Product], dialect: str) -> Sequence[Product]:
     """Return products with the codes that they have in a database."""
     if dialect == "sqlite":
         return products
@@ -95,7 +101,7 @@ def as_held(products: Sequence[Product], dialect: str) -> Sequence[Product]:
     ]
 
 
-def levels_as_held(levels: Sequence[StockLevel], dialect: str) -> Sequence[StockLevel]:
+def levels_with_held_codes(levels: Sequence[StockLevel], dialect: str) -> Sequence[StockLevel]:
     """Return stock with the codes that it has in a database."""
     if dialect == "sqlite":
         return levels
@@ -113,100 +119,96 @@ def levels_as_held(levels: Sequence[StockLevel], dialect: str) -> Sequence[Stock
     ]
 
 
-def product_row(product: Product, *, stock: int | None, seen_at: datetime) -> Row:
-    """Return the row of a product.
+def product_values(
+    product: Product, *, stock: int | None, seen_at: object, time: Callable[[datetime | None], object]
+) -> Values:
+    """Return the row of a product, in the order of the columns.
 
     Args:
         product: the product.
         stock: the sum over its SKUs.
-        seen_at: when it was received.
+        seen_at: when it was received, as it is held.
+        time: makes of a time what is held.
     """
-    return {
-        "spu": product.spu,
-        "kk_product_id": product.kk_product_id,
-        "product_name": product.product_name,
-        "description": product.description,
-        "size_image_path": product.size_image_path,
-        "spu_status": _number(product.spu_status),
-        "category_id": product.category_id,
-        "full_category_name": product.full_category_name,
-        "sales_volume": product.sales_volume,
-        "attributes_json": _raw(product.attributes_json),
-        "price": product.price,
-        "stock": stock,
-        "supplier_level": None if product.supplier_level is None else product.supplier_level.value,
-        "create_time": product.create_time,
-        "update_time": product.update_time,
-        "sku_img_url": _images(product),
-        "retired": product.spu_status in FOR_GOOD,
-        "gone_since": None,
-        "seen_at": seen_at,
-        "missing_since": None,
-    }
+    status, retired = _status(product.spu_status)
+    return (
+        product.spu,
+        product.kk_product_id,
+        product.product_name,
+        product.description,
+        product.size_image_path,
+        status,
+        product.category_id,
+        product.full_category_name,
+        product.sales_volume,
+        _raw(product.attributes_json),
+        plain(product.price),
+        stock,
+        None if product.supplier_level is None else product.supplier_level.value,
+        time(product.create_time),
+        time(product.update_time),
+        _images(product),
+        retired,
+        None,  # gone_since
+        seen_at,
+        None,  # missing_since
+    )
 
 
-def sku_row(sku: Sku, *, spu: str, stock: int | None) -> Row:
-    """Return the row of a SKU.
+def sku_values(sku: Sku, *, spu: str, stock: int | None) -> Values:
+    """Return the row of a SKU, in the order of the columns.
 
     Args:
         sku: the SKU.
         spu: its product's code.
         stock: the sum over the warehouses.
     """
-    return {
-        "sku": sku.sku,
-        "spu": spu,
-        "sku_name": sku.sku_name,
-        "main_img": sku.main_img,
-        "package_length": sku.package_length,
-        "package_width": sku.package_width,
-        "package_height": sku.package_height,
-        "package_weight": sku.package_weight,
-        "cost": sku.cost,
-        "price": sku.price,
-        "stock": stock,
-        "option1": _raw(sku.option1),
-        "option2": _raw(sku.option2),
-        "option3": _raw(sku.option3),
-        "material": sku.material,
-        "sku_status": _number(sku.sku_status),
-        "retired": sku.sku_status in FOR_GOOD,
-        "gone_since": None,
-    }
+    status, retired = _status(sku.sku_status)
+    option1, option2, option3 = sku.option1, sku.option2, sku.option3
+    return (
+        sku.sku,
+        spu,
+        sku.sku_name,
+        sku.main_img,
+        plain(sku.package_length),
+        plain(sku.package_width),
+        plain(sku.package_height),
+        plain(sku.package_weight),
+        plain(sku.cost),
+        plain(sku.price),
+        stock,
+        None if option1 is None else option1.raw,
+        None if option2 is None else option2.raw,
+        None if option3 is None else option3.raw,
+        sku.material,
+        status,
+        retired,
+        None,  # gone_since
+    )
 
 
-def stock_rows(level: StockLevel, *, as_of: datetime) -> list[Row]:
-    """Return the rows of a SKU's stock, one per warehouse.
+def stock_values(level: StockLevel, *, as_of: object) -> dict[str, Values]:
+    """Return the rows of a SKU's stock by their warehouses, in the order of the columns.
 
     A SKU that no warehouse lists has one row without a warehouse: its stock is known to be 0, which a product with an
     older sum must not undo.
 
     Args:
         level: the stock of one SKU; what a warehouse holds in several entries is summed, as `level.qty` is.
-        as_of: the end of the window that told it.
+        as_of: the end of the window that told it, as it is held.
     """
-    held: dict[str, WarehouseStock] = {}
+    rows: dict[str, Values] = {}
     for at in level.warehouses or (WarehouseStock(qty=0),):
         code = at.warehouse_code or ""
-        before = held.get(code)
-        held[code] = at if before is None else attrs.evolve(at, qty=before.qty + at.qty)
-    return [
-        Row(sku=level.sku, warehouse_code=code, country_code=at.country_code, qty=at.qty, as_of=as_of)
-        for code, at in held.items()
-    ]
+        qty = at.qty if code not in rows else rows[code][3] + at.qty
+        rows[code] = (level.sku, code, at.country_code, qty, as_of)
+    return rows
 
 
-def unlisted(stored: Iterable[Row], spus: set[str], received: dict[str, Row]) -> list[Row]:
-    """Return SKUs that their product, received in full, does not list any more."""
-    return [
-        row
-        for row in stored
-        if row["spu"] in spus and row["sku"] not in received and row["gone_since"] is None
-    ]
-
-
-def _number(status: ProductStatus | None) -> int | None:
-    return None if status is None else int(status)
+@lru_cache(maxsize=64)  # an enumeration is slow to ask, and has few members
+def _status(status: ProductStatus | None) -> tuple[int | None, bool]:
+    """Return a status as a number, and whether it is for good."""
+    return (None if status is None else int(status)), status in FOR_GOOD
 
 
 def _raw(parsed: Attributes | Option | None) -> str | None:
@@ -269,7 +271,7 @@ class ExactDecimal(TypeDecorator[Decimal]):
 
     def bind_processor(self, dialect: Dialect) -> _Binder[Decimal] | None:
         """Write."""
-        return _plain if dialect.name == "sqlite" else super().bind_processor(dialect)
+        return plain if dialect.name == "sqlite" else super().bind_processor(dialect)
 
     def process_result_value(self, value: object, dialect: Dialect) -> Decimal | None:
         """Read."""
@@ -277,9 +279,12 @@ class ExactDecimal(TypeDecorator[Decimal]):
         return None if value is None else Decimal(str(value))
 
 
-def _plain(value: Decimal | None) -> str | None:
-    # Without an exponent, so that SQLite's CAST(price AS REAL) reads every text.
-    return None if value is None else format(value, "f")
+def plain(value: Decimal | None) -> str | None:
+    """Return all digits, without an exponent, so that SQLite's CAST(price AS REAL) reads every text."""
+    if value is None:
+        return None
+    text = str(value)
+    return format(value, "f") if "E" in text else text  # which takes three times as long
 
 
 class UtcTime(TypeDecorator[datetime]):
@@ -294,23 +299,29 @@ class UtcTime(TypeDecorator[datetime]):
 
     def bind_processor(self, dialect: Dialect) -> _Binder[datetime] | None:
         """Write."""
-        return _sqlite_time if dialect.name == "sqlite" else _whole_second
+        return in_text if dialect.name == "sqlite" else in_whole_seconds
 
     def process_result_value(self, value: object, dialect: Dialect) -> datetime | None:
         """Read."""
         del dialect
-        if value is None:
-            return None
-        moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
-        # Without a zone come SQLite's texts, and what asyncpg makes of the year 1, others' word for "never".
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-
-
-def _whole_second(value: datetime | None) -> datetime | None:
-    return None if value is None else value.astimezone(UTC).replace(microsecond=0)
+        return None if value is None else as_utc(value)
 
 
 @lru_cache(maxsize=1024)  # the rows of a page share most of their times
-def _sqlite_time(value: datetime | None) -> str | None:
-    moment = _whole_second(value)
+def as_utc(stored: object) -> datetime:
+    """Return a time as it is held in any database."""
+    moment = stored if isinstance(stored, datetime) else datetime.fromisoformat(str(stored))
+    # Without a zone come SQLite's texts, and what asyncpg makes of the year 1, others' word for "never".
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def in_whole_seconds(value: datetime | None) -> datetime | None:
+    """Return a time as PostgreSQL holds it."""
+    return None if value is None else value.astimezone(UTC).replace(microsecond=0)
+
+
+@lru_cache(maxsize=1024)
+def in_text(value: datetime | None) -> str | None:
+    """Return a time as SQLite holds it."""
+    moment = in_whole_seconds(value)
     return None if moment is None else moment.isoformat(" ")[:19]

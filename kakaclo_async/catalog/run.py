@@ -244,7 +244,9 @@ class Run:
         limit = complete_until(self.clock())
         plan = [Checkpoint(window=window)] if self.verifying else state.plan(window, limit)
         known = client.learned.setdefault(source.name, Knowledge())
-        pull = Windows(source, plan, concurrency=self.concurrency, rate=client.rate, known=known)
+        pull = Windows(
+            source, plan, concurrency=self.concurrency, rate=client.rate, known=known, shops=client.shops
+        )
         self._certificates[source.name] = lambda: pull.certificate
 
         def store_pages(
@@ -271,7 +273,9 @@ class Run:
                 event = PageDone(what=source.name, rows=len(rows), rows_done=done, rows_total=done + left)
                 client.emit(event)
                 self._show()
-        return _Pulled(pull.certificate, pull.given.union(map(without_nul, pull.given)))
+        met = pull.given  # not copied: there may be a million
+        met.update([without_nul(code) for code in met if "\0" in code])
+        return _Pulled(pull.certificate, met)
 
     def _load(self, endpoint: str, connection: Connection) -> PullState:
         self._set_aside[endpoint] = SetAside.load(connection, endpoint)

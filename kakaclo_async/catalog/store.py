@@ -6,12 +6,9 @@ what is newer, and needs no trigger. Every statement is built once and run with 
 
 from __future__ import annotations
 
-from functools import cache
-from operator import itemgetter
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
-from sqlalchemy import bindparam, delete, exists, func, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import bindparam, delete, exists, func, select, update
 
 from kakaclo_async.catalog import schema
 from kakaclo_async.catalog.events import (
@@ -23,16 +20,15 @@ from kakaclo_async.catalog.events import (
     sold_off,
     stock_changes,
 )
+from kakaclo_async.catalog.held import as_held, how_held, read
 from kakaclo_async.catalog.rows import (
     Row,
-    as_held,
-    is_unchanged,
-    levels_as_held,
-    product_row,
+    levels_with_held_codes,
+    product_values,
     run_for_each,
-    sku_row,
-    stock_rows,
-    unlisted,
+    sku_values,
+    stock_values,
+    with_held_codes,
 )
 from kakaclo_async.database.migrations import among
 
@@ -40,21 +36,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
-    from sqlalchemy import Executable, Table
+    from sqlalchemy import Executable
     from sqlalchemy.engine import Connection
 
-    from kakaclo_async.catalog.rows import Newer
+    from kakaclo_async.catalog.rows import Newer, Values
     from kakaclo_async.models.product import Product, StockLevel
 
 
 _product, _sku, _stock, _change = schema.product.c, schema.sku.c, schema.stock.c, schema.change.c
 
-_PRODUCTS_BEFORE = select(schema.product).where(among(_product.spu, "spus"))
-_SKUS_BEFORE = select(schema.sku).where(among(_sku.spu, "spus"))
+_PRODUCTS_BEFORE = select(*as_held(_product)).where(among(_product.spu, "spus"))
+_SKUS_BEFORE = select(*as_held(_sku)).where(among(_sku.spu, "spus"))
 _WHAT_SELLS = (_sku.sku, _sku.spu, _sku.stock, _sku.sku_status, _sku.gone_since)
 _SKU_STOCKS_BEFORE = select(*_WHAT_SELLS).where(among(_sku.sku, "skus"))
 _SKUS_LEFT = select(*_WHAT_SELLS).where(among(_sku.spu, "spus"), _sku.gone_since.is_(None))
-_STOCK_BEFORE = select(schema.stock).where(among(_stock.sku, "skus"))
+_STOCK_BEFORE = select(*as_held(_stock)).where(among(_stock.sku, "skus"))
 _STOCK_SUMS = (
     select(_stock.sku, _stock.country_code, func.sum(_stock.qty).label("qty"))
     .where(among(_stock.sku, "skus"))
@@ -113,18 +109,6 @@ _WITHOUT_STOCK = (
 )
 # In their order: times grow with numbers, so only what is dropped is read.
 _FIRST_KEPT = select(_change.id).where(_change.at > bindparam("until")).order_by(_change.id).limit(1)
-_ADD_CHANGES = insert(schema.change)
-
-
-@cache
-def _upsert(table: Table, dialect: str) -> Executable:
-    """Build the statement that inserts a row or replaces the one with its key."""
-    statement = (sqlite if dialect == "sqlite" else postgresql).insert(table)
-    replaced = {name: column for name, column in statement.excluded.items() if not table.c[name].primary_key}
-    upsert: Executable = statement.on_conflict_do_update(
-        index_elements=list(table.primary_key), set_=replaced
-    )
-    return upsert
 
 
 def put_products(
@@ -143,55 +127,60 @@ def put_products(
     """
     if not products:
         return 0
-    products = as_held(products, connection.dialect.name)
+    dialect = connection.dialect.name
+    of_product, of_sku = how_held(schema.product, dialect), how_held(schema.sku, dialect)
+    products = with_held_codes(products, dialect)
     spus = [product.spu for product in products]
-    before = _rows_by("spu", connection, _PRODUCTS_BEFORE, spus=spus)
+    before = {row[0]: row for row in read(connection, _PRODUCTS_BEFORE, spus=spus)}
+    updated = of_product.place("update_time")
     fresh = [
         product
         for product in products
-        if not newer.stays(before.get(product.spu, {}).get("update_time"), product.update_time)
+        if not newer.stays(
+            before[product.spu][updated] if product.spu in before else None, product.update_time
+        )
     ]
-    skus_before = _rows_by("sku", connection, _SKUS_BEFORE, spus=spus)
+    skus_before = {row[0]: row for row in read(connection, _SKUS_BEFORE, spus=list(before))}
     codes = {sku.sku for product in fresh for sku in product.sku_details}
     held = _stock_held(connection, codes | skus_before.keys())
     sums = {code: sum(of.values()) for code, of in held.items()}
 
-    product_rows: list[Row] = []
-    sku_rows: dict[str, Row] = {}
+    seen = of_product.time(seen_at)
+    at_status = of_product.place("spu_status")
+    at_spu, at_stock, at_gone = map(of_sku.place, ("spu", "stock", "gone_since"))
+    product_rows: dict[str, Values] = {}
+    sku_rows: dict[str, Values] = {}
     changes: list[Row] = []
     for product in fresh:
         details = {
-            sku.sku: sku_row(sku, spu=product.spu, stock=sums.get(sku.sku, sku.stock))
+            sku.sku: sku_values(sku, spu=product.spu, stock=sums.get(sku.sku, sku.stock))
             for sku in product.sku_details
         }
         # One that lists no SKU keeps those that it has, and their sum.
-        shown = list(details.values()) or unlisted(skus_before.values(), {product.spu}, {})
-        stock = sum(cast("int", row["stock"] or 0) for row in shown) if shown else product.stock
-        row = product_row(product, stock=stock, seen_at=seen_at)
-        old = before.get(product.spu)
-        changes += product_changes(old, row)
+        shown = list(details.values()) or [
+            row for row in skus_before.values() if row[at_spu] == product.spu and row[at_gone] is None
+        ]
+        stock = sum(row[at_stock] or 0 for row in shown) if shown else product.stock
+        row = product_values(product, stock=stock, seen_at=seen, time=of_product.time)
+        old = of_product.row(before.get(product.spu))
+        changes += product_changes(old, {"spu": product.spu, "spu_status": row[at_status]})
         new_product = old is None or old["gone_since"] is not None
         for code, detail in details.items():
-            changes += sku_changes(
-                skus_before.get(code), detail, new_product=new_product, held=held.get(code, {})
-            )
-        product_rows.append(row)
+            was = skus_before.get(code)
+            if not (new_product if was is None else of_sku.is_same(was, detail)):
+                changes += sku_changes(
+                    of_sku.row(was), of_sku.row(detail), new_product=new_product, held=held.get(code, {})
+                )
+        product_rows[product.spu] = row
         sku_rows |= details
     listed = {product.spu for product in fresh if product.sku_details}  # none at all is an answer in part
-    missing = unlisted(skus_before.values(), listed, sku_rows)
+    unlisted = (row for code, row in skus_before.items() if code not in sku_rows)
+    missing = [row for row in map(of_sku.row, unlisted) if row["spu"] in listed and row["gone_since"] is None]
     changes += map(gone, missing)
     changes += [event for row in missing for event in sold_off(row, held.get(str(row["sku"]), {}))]
 
-    _put(
-        connection,
-        schema.product,
-        (row for row in product_rows if not is_unchanged(before.get(str(row["spu"])), row)),
-    )
-    _put(
-        connection,
-        schema.sku,
-        (row for code, row in sku_rows.items() if not is_unchanged(skus_before.get(code), row)),
-    )
+    of_product.write(connection, of_product.news(before, product_rows))
+    of_sku.write(connection, of_sku.news(skus_before, sku_rows))
     run_for_each(connection, _MARK_SKU_GONE, [{"of_sku": row["sku"], "since": seen_at} for row in missing])
     _note(connection, changes, seen_at)
     return seen_by_all(changes)
@@ -214,36 +203,38 @@ def put_stock(
     """
     if not levels:
         return 0
-    levels = levels_as_held(levels, connection.dialect.name)
+    of_stock = how_held(schema.stock, connection.dialect.name)
+    levels = levels_with_held_codes(levels, connection.dialect.name)
     codes = [level.sku for level in levels]
-    stored: dict[str, dict[str, Row]] = {}
-    for row in _rows(connection, _STOCK_BEFORE, skus=codes):
-        stored.setdefault(str(row["sku"]), {})[str(row["warehouse_code"])] = row
+    stored: dict[str, dict[str, Values]] = {}
+    for row in read(connection, _STOCK_BEFORE, skus=codes):
+        stored.setdefault(row[0], {})[row[1]] = row
     fresh = [
         level
         for level in levels
-        if not any(newer.stays(row["as_of"], as_of) for row in stored.get(level.sku, {}).values())
+        if not any(newer.stays(row[-1], as_of) for row in stored.get(level.sku, {}).values())
     ]
     skus_before = _rows_by("sku", connection, _SKU_STOCKS_BEFORE, skus=codes)
 
-    rows: list[Row] = []
+    rows: dict[tuple[object, ...], Values] = {}  # a key once, also where codes differ by what is not held
     dropped: list[Row] = []
     changes: list[Row] = []
     moved: list[Row] = []
     for level in fresh:
-        at_warehouses = {str(row["warehouse_code"]): row for row in stock_rows(level, as_of=as_of)}
+        at_warehouses = stock_values(level, as_of=of_stock.time(as_of))
         before = stored.get(level.sku, {})
-        rows += [row for code, row in at_warehouses.items() if not is_unchanged(before.get(code), row)]
+        rows |= {row[:2]: row for row in of_stock.news(before, at_warehouses)}
         dropped += [Row(of_sku=level.sku, at=code) for code in before.keys() - at_warehouses.keys()]
         old = skus_before.get(level.sku)
         if old is not None:
-            now = by_country(at_warehouses.values())
-            was = by_country(before.values()) if before else now  # what was never known has not changed
+            now = by_country(row[2:4] for row in at_warehouses.values())
+            # What was never known has not changed.
+            was = by_country(row[2:4] for row in before.values()) if before else now
             changes += stock_changes(old, old | {"stock": level.qty}, was, now)
             if old["stock"] != level.qty:
                 moved.append(old | {"stock": level.qty})
 
-    _put(connection, schema.stock, rows)
+    of_stock.write(connection, rows.values())
     run_for_each(connection, _DROP_WAREHOUSE, dropped)
     run_for_each(connection, _SET_SKU_STOCK, [{"of_sku": row["sku"], "qty": row["stock"]} for row in moved])
     if moved:
@@ -299,25 +290,24 @@ def drop_changes(connection: Connection, until: datetime) -> None:
     last = connection.scalar(select(func.max(_change.id)).where(*older))
     if last is not None:
         connection.execute(delete(schema.change).where(_change.id <= last))
-        dropped: Row = {"name": schema.DROPPED_UNTIL, "value": last}
-        connection.execute(_upsert(schema.mirror_number, connection.dialect.name), [dropped])
+        dropped = (schema.DROPPED_UNTIL, last)
+        how_held(schema.mirror_number, connection.dialect.name).write(connection, [dropped])
 
 
 def _stock_held(connection: Connection, skus: Iterable[str]) -> dict[str, dict[str, int]]:
     """Return what lies in each country, of the SKUs whose stock was received."""
-    rows: dict[str, list[Row]] = {}
-    for row in _rows(connection, _STOCK_SUMS, skus=list(skus)):
-        rows.setdefault(str(row["sku"]), []).append(row)
-    return {code: by_country(found) for code, found in rows.items()}
-
-
-def _put(connection: Connection, table: Table, rows: Iterable[Row]) -> None:
-    by_key = itemgetter(*(column.name for column in table.primary_key))
-    run_for_each(connection, _upsert(table, connection.dialect.name), sorted(rows, key=by_key))
+    found: dict[str, list[Values]] = {}
+    for sku, *of_country in read(connection, _STOCK_SUMS, skus=list(skus)):
+        found.setdefault(sku, []).append(tuple(of_country))
+    return {code: by_country(rows) for code, rows in found.items()}
 
 
 def _note(connection: Connection, changes: Sequence[Row], at: datetime) -> None:
-    run_for_each(connection, _ADD_CHANGES, [{**change, "at": at} for change in changes])
+    of_change = how_held(schema.change, connection.dialect.name)
+    noted = of_change.time(at)
+    of_change.write(
+        connection, [(noted, *(change[name] for name in of_change.names[1:])) for change in changes]
+    )
 
 
 def _rows_by(key: str, connection: Connection, statement: Executable, **codes: list[str]) -> dict[str, Row]:

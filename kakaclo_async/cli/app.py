@@ -30,10 +30,11 @@ from kakaclo_async.cli.command import (
 )
 from kakaclo_async.cli.doctor import doctor
 from kakaclo_async.cli.export import export
+from kakaclo_async.cli.fleet import commands as fleet, shown
 from kakaclo_async.cli.mirror import changes, mirror, status
 from kakaclo_async.cli.output import Result, Table, drop_stdout, in_plain_words, one_line, show
 from kakaclo_async.cli.sandbox import demo, sandbox
-from kakaclo_async.cli.shop import check, pending, sku_map, submit, tracking
+from kakaclo_async.cli.shop import check, feed, pending, sku_map, submit, tracking
 from kakaclo_async.resources import V1
 from kakaclo_async.sending import sender_of
 
@@ -45,6 +46,9 @@ app = typer.Typer(name="kakaclo", epilog=_EPILOG, pretty_exceptions_enable=False
 group = typer.Typer(
     help="Place orders at most once (create) or exactly once (submit); show, refund and recover them."
 )
+
+
+many = typer.Typer(help="Serve many shops, with one worker or several; see docs/fleet.md.")
 
 
 class _Log(logging.Handler):
@@ -223,12 +227,19 @@ for placing in (
     pending.pending,
 ):
     group.command()(as_command(placing))
+group.command()(with_common_options(feed.feed, feed.feed, 2))
 group.command("map")(sku_map.map_skus)
 group.command("list")(as_command(orders_shown.list_orders))
-for command in (*app.registered_commands, *group.registered_commands):
+for of_many in (
+    *(fleet.check, fleet.migrate, fleet.serve, shown.status, fleet.ring, fleet.pause, fleet.resume),
+    *(fleet.add, fleet.remove, fleet.submit, shown.pending),
+):
+    many.command()(of_many)
+for command in (*app.registered_commands, *group.registered_commands, *many.registered_commands):
     if command.callback is not None:
         command.callback = _with_verbosity(command.callback)
 app.add_typer(group, name="orders")
+app.add_typer(many, name="fleet")
 
 
 def run(arguments: Sequence[str]) -> int:

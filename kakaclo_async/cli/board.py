@@ -2,7 +2,8 @@
 
 import asyncio
 import sys
-from contextlib import suppress
+from contextlib import nullcontext, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,6 +15,7 @@ from kakaclo_async.cli.shop.journal import JournalUrl, journal_url, open_journal
 from kakaclo_async.config import MissingToken
 
 if TYPE_CHECKING:
+    from kakaclo_async.fleet import Fleet
     from kakaclo_async.ordering import Journal
 
 
@@ -23,28 +25,41 @@ def board(
     *,
     db: Annotated[str | None, DB] = None,
     journal: JournalUrl = None,
+    fleet: Annotated[
+        Path | None,
+        typer.Option(
+            help="Settings of a fleet, whose shops and workers are shown.",
+            metavar="FILE",
+            envvar="KAKACLO_FLEET",
+        ),
+    ] = None,
     port: Annotated[int, typer.Option(help="Port on loopback; 0: any free one.", min=0, max=65535)] = 8710,
     write: Annotated[
         bool,
         typer.Option("--write", help="Also ask for refunds and finish the journal, asking before each."),
     ] = False,
 ) -> None:
-    """Show catalog, freight, orders and traffic in a browser, until Ctrl-C.
+    """Show catalog, freight, orders, traffic and a fleet in a browser, until Ctrl-C.
 
     It prints the address to open, which lets its holder in. Without a token it shows what needs none.
     """
     del as_json  # the address is all that it prints
     with suppress(KeyboardInterrupt, asyncio.CancelledError):  # the only ways to end it
-        run_async(_serve(client, db, journal, port, write=write))
+        run_async(_serve(client, db, journal, fleet, port, write=write))
 
 
-async def _serve(make: MakeClient, db: str | None, journal: str | None, port: int, *, write: bool) -> None:
+async def _serve(
+    make: MakeClient, db: str | None, journal: str | None, fleet: Path | None, port: int, *, write: bool
+) -> None:
     from kakaclo_async.board import serve
 
     kk = _client(make)
     book = await _book(kk, journal)
     try:
-        async with serve(kk=kk, db=db or usual_db(), journal=book, port=port, write=write) as shown:
+        async with (
+            nullcontext() if fleet is None else _opened(fleet) as ships,
+            serve(kk=kk, db=db or usual_db(), journal=book, fleet=ships, port=port, write=write) as shown,
+        ):
             sys.stderr.write("the board; stop it with Ctrl-C\n")
             sys.stdout.write(f"{shown.url}\n")
             sys.stdout.flush()
@@ -52,6 +67,12 @@ async def _serve(make: MakeClient, db: str | None, journal: str | None, port: in
     finally:
         if kk is not None:
             await kk.aclose()
+
+
+def _opened(path: Path) -> "Fleet":
+    from kakaclo_async.fleet import Fleet
+
+    return Fleet.open(path)
 
 
 def _client(make: MakeClient) -> KakaClo | None:

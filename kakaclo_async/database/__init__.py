@@ -10,7 +10,7 @@ from concurrent.futures import Executor, Future
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeAlias, TypeVar
 
 from kakaclo_async.errors import ConfigurationError, DatabaseAway
 
@@ -136,6 +136,33 @@ def _shielded_from_anyio() -> AbstractContextManager[object]:
     # Whoever has scopes has loaded it.
     scope: Any = getattr(sys.modules.get("anyio"), "CancelScope", None)
     return nullcontext() if scope is None else scope(shield=True)
+
+
+class PerLoop(Generic[T]):
+    """Keeps one object for each event loop that is not closed.
+
+    Args:
+        make: makes one, on its loop.
+    """
+
+    def __init__(self, make: Callable[[], T]) -> None:
+        self._make = make
+        self._made: dict[asyncio.AbstractEventLoop, T] = {}
+        self._lock = threading.Lock()  # loops run in threads
+
+    def get(self) -> T:
+        """Return the running loop's."""
+        loop = asyncio.get_running_loop()
+        with self._lock:
+            if loop not in self._made:
+                self._made = {known: made for known, made in self._made.items() if not known.is_closed()}
+                self._made[loop] = self._make()
+            return self._made[loop]
+
+    def forget(self) -> None:
+        """Let the running loop have another one."""
+        with self._lock:
+            self._made.pop(asyncio.get_running_loop(), None)
 
 
 class SameFile:

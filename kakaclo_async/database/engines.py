@@ -1,14 +1,8 @@
-"""Connect to SQLite and PostgreSQL, and run whole transactions: in a thread, or on the event loop.
-
-PostgreSQL may be behind a pooler, which gives each transaction another connection, and each connection to other
-programs in between. So nothing lives in a connection: no prepared statement has a name, and no setting or lock outlasts
-its transaction.
-"""
+"""Connect to SQLite, and run whole transactions: in a thread, or on the event loop."""
 
 from __future__ import annotations
 
 import asyncio
-import re
 from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -19,29 +13,23 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from kakaclo_async.database import in_thread, run_to_completion
-from kakaclo_async.database.url import passing
-from kakaclo_async.errors import ConfigurationError, DatabaseAway, MissingExtra
+from kakaclo_async.errors import ConfigurationError, MissingExtra
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Mapping
+    from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
     from pathlib import Path
 
-    from sqlalchemy import Executable
+    from sqlalchemy import Executable, Row
     from sqlalchemy.engine import Connection, Result
     from sqlalchemy.engine.interfaces import DBAPIConnection
     from sqlalchemy.ext.asyncio import AsyncConnection
     from sqlalchemy.pool import ConnectionPoolEntry
-
-    from kakaclo_async.database.url import DatabaseUrl, Server
 
 
 T = TypeVar("T")
 
 LOCK_TIMEOUT: Final = 30.0
 """Seconds to wait for what another transaction or program has locked."""
-
-_REFUSED_BY_A_POOLER: Final = re.compile("unsupported startup|no such |config|required|allowed|password")
-"""PgBouncer has one code for all its errors: these do not pass."""
 
 _UNWRITABLE: Final = {8, 14}  # SQLITE_READONLY, SQLITE_CANTOPEN: what a WAL needs cannot be made
 
@@ -144,81 +132,6 @@ def leave_one_file(engine: Engine) -> None:
             connection.invalidate()
 
 
-def postgresql_engine(
-    where: DatabaseUrl, server: Server, *, keep_open: bool, settings: Mapping[str, str] | None = None
-) -> AsyncEngine:
-    """Make an engine for a PostgreSQL database.
-
-    Args:
-        where: the database, for errors.
-        server: how to connect to it.
-        keep_open: whether one connection is kept, and replaced when it was lost; otherwise each transaction opens its
-            own, on whatever event loop it runs.
-        settings: the server's settings for each transaction.
-    """
-    asyncpg = load_driver("asyncpg", "postgres")
-
-    async def leave_types(*_: object, **__: object) -> None:
-        """Do not look up JSON's, as SQLAlchemy would have it: outside a transaction."""
-
-    async def connect() -> Any:
-        try:
-            return await asyncpg.connect(
-                **server.arguments(),
-                server_settings=dict(server.settings),
-                statement_cache_size=0,
-                connection_class=type("Connection", (asyncpg.Connection,), {"set_type_codec": leave_types}),
-            )
-        except (OSError, asyncpg.InternalClientError) as error:
-            raise DatabaseAway(_unreachable(where, error)) from None
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
-            passes = passing(error) and not _REFUSED_BY_A_POOLER.search(str(error))
-            raise (DatabaseAway if passes else ConfigurationError)(_unreachable(where, error)) from None
-
-    pool: dict[str, Any] = (
-        {"pool_pre_ping": True, "pool_size": 1, "max_overflow": 0} if keep_open else {"poolclass": NullPool}
-    )
-
-    def adapted() -> Any:
-        dbapi: Any = engine.dialect.dbapi
-        without_names = {"prepared_statement_cache_size": 0, "prepared_statement_name_func": str}
-        return dbapi.connect(async_creator_fn=connect, **without_names)
-
-    engine: AsyncEngine = create_async_engine(
-        "postgresql+asyncpg://",
-        creator=adapted,
-        hide_parameters=True,
-        # Rows are locked before they are judged: under a stricter level others' commits would be errors.
-        isolation_level="READ COMMITTED",
-        **pool,
-    )
-    # Only one schema's tables are ours, whatever else the role's path shows.
-    schema = "current_schema()" if server.schema is None else _quoted(server.schema)
-    path = f"coalesce(quote_ident({schema}), current_setting('search_path'))"
-    local = [f"set_config('search_path', {path}, true)"]
-    local += [
-        f"set_config({_quoted(name)}, {_quoted(value)}, true)" for name, value in (settings or {}).items()
-    ]
-    set_up = f"SELECT {', '.join(local)}"
-
-    @event.listens_for(engine.sync_engine, "begin")
-    def start(connection: Connection) -> None:  # pyright: ignore[reportUnusedFunction]
-        connection.exec_driver_sql(set_up)
-
-    return engine
-
-
-def _quoted(text: str) -> str:
-    return "'{}'".format(text.replace("'", "''"))
-
-
-def _unreachable(where: DatabaseUrl, error: Exception) -> str:
-    what = f"the database {where} cannot be reached: {str(error) or type(error).__name__}"
-    if "unsupported startup parameter" in str(error):
-        what += ": a pooler takes no server settings; leave options out, and choose a schema by ?schema=NAME"
-    return what.partition("\n")[0]
-
-
 class Transactions:
     """Runs functions that take a blocking connection, each in a transaction.
 
@@ -297,7 +210,7 @@ class Reader:
         """Read one value."""
         return await run_to_completion(self._connection.scalar(statement))
 
-    async def batches(self, statement: Executable, size: int) -> AsyncGenerator[list[dict[str, Any]], None]:
+    async def batches(self, statement: Executable, size: int) -> AsyncGenerator[Sequence[Row[Any]], None]:
         """Read rows as they are asked for, so many at a time."""
         opening = asyncio.ensure_future(self._connection.stream(statement))
         try:
@@ -307,9 +220,9 @@ class Reader:
                 await run_to_completion(opening.result().close())
             raise
         try:
-            partitions = found.mappings().partitions(size)
+            partitions = found.partitions(size)
             with suppress(StopAsyncIteration):
                 while True:
-                    yield [dict(row) for row in await run_to_completion(anext(partitions))]
+                    yield await run_to_completion(anext(partitions))
         finally:
             await run_to_completion(found.close())  # an open cursor keeps the database's lock

@@ -17,7 +17,7 @@ from sqlalchemy import Column, DateTime, Integer, MetaData, String, Table, text
 
 from kakaclo_async.database import in_thread
 from kakaclo_async.database.engines import LOCK_TIMEOUT, load_driver
-from kakaclo_async.database.migrations import MIGRATING
+from kakaclo_async.database.migrations import MIGRATING, make_schema
 from kakaclo_async.errors import ConfigurationError, DatabaseAway
 
 if TYPE_CHECKING:
@@ -138,6 +138,7 @@ class WriterClaim:
         Raises:
             Claimed: another mirror is.
         """
+        make_schema(connection)
         connection.execute(MIGRATING)
         _metadata.create_all(connection)
         connection.execute(_FIRST)

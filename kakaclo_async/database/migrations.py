@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
@@ -27,6 +28,19 @@ MIGRATING: Final = text(
     "SELECT pg_advisory_xact_lock(hashtextextended('kakaclo ' || coalesce(current_schema(), ''), 0))"
 )
 """Workers that meet an empty or older schema of PostgreSQL at once take their turns."""
+
+_ONE_SCHEMA: Final = re.compile(r'"(?:[^"]|"")+"|[A-Za-z_][A-Za-z0-9_]*')
+"""A search path that names one schema alone, as SQL has it."""
+
+
+def make_schema(connection: Connection) -> None:
+    """Make PostgreSQL's schema that the URL names, if it is not there; others who do the same take their turns."""
+    if connection.scalar(text("SELECT current_schema()")) is not None:
+        return
+    connection.execute(MIGRATING)
+    name = str(connection.scalar(text("SELECT current_setting('search_path')")))
+    if _ONE_SCHEMA.fullmatch(name) and name != '"$user"':
+        connection.exec_driver_sql(f"CREATE SCHEMA IF NOT EXISTS {name}")
 
 
 _STAND_IN: Final = "\ufdd0"
@@ -71,6 +85,8 @@ class Migrations:
                 are none and `make` is false.
         """
         if connection.dialect.name == "postgresql":
+            if make:
+                make_schema(connection)
             connection.execute(MIGRATING)
         self.refuse_foreign(connection)
         if make and not inspect(connection).has_table(self.version.name):

@@ -3,6 +3,7 @@
 from kakaclo_async.errors import MissingExtra
 
 try:
+    from kakaclo_async.ordering.drain import Drained
     from kakaclo_async.ordering.journal import Journal
     from kakaclo_async.ordering.writes import Entry, WriteStatus
 except ModuleNotFoundError as error:
@@ -10,4 +11,4 @@ except ModuleNotFoundError as error:
         raise
     raise MissingExtra("the journal needs SQLAlchemy: pip install 'kakaclo[catalog]'") from None
 
-__all__ = ["Entry", "Journal", "WriteStatus"]
+__all__ = ["Drained", "Entry", "Journal", "WriteStatus"]

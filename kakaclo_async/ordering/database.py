@@ -1,18 +1,17 @@
 """The database of a journal: each piece of work is one transaction, durable when it returns.
 
-Nothing is kept open between two transactions, so a journal belongs to no event loop, survives a fork, and leaves
-nothing to close. Orders come at most a few per second; opening costs a millisecond or a few. However many are
-submitted at once, few transactions are under way: others wait for their turn.
+A journal belongs to no event loop, survives a fork, and leaves nothing to close: SQLite is opened for each transaction,
+and PostgreSQL's connections are kept only while more transactions are under way, or known to follow. However many
+orders are submitted at once, few transactions are under way: others wait for their turn.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-import threading
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from sqlalchemy import (
     Column,
@@ -26,18 +25,24 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    and_,
+    text,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 
 from kakaclo_async.codec.outgoing import SecretBytes
-from kakaclo_async.database import SameFile, errors_of, in_thread, run_to_completion
-from kakaclo_async.database.engines import Transactions, postgresql_engine, sqlite_engine
+from kakaclo_async.database import PerLoop, SameFile, errors_of, in_thread, run_to_completion
+from kakaclo_async.database.engines import Transactions, sqlite_engine
 from kakaclo_async.database.migrations import Migrations
+from kakaclo_async.database.postgresql import MAX_CONNECTIONS, SharedTransactions, keeping_connections
 from kakaclo_async.database.url import DatabaseUrl
 from kakaclo_async.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractAsyncContextManager
 
+    from sqlalchemy import ColumnElement
     from sqlalchemy.engine import Connection
 
 T = TypeVar("T")
@@ -54,6 +59,10 @@ class _Payload(TypeDecorator[bytes]):
 
 metadata = MetaData()
 
+IN_LINE: Final = text("(state || '') IN ('lost', 'waiting')")
+"""What waits to be sent: in the very words of its index, or SQLite would not use it, and not in those of the index of
+states, or SQLite would use that one, and sort all that waits."""
+
 # Times are seconds since 1970, for leases are compared and prolonged in SQL.
 write = Table(
     "kakaclo_write",
@@ -63,7 +72,7 @@ write = Table(
     Column("digest", String(64), nullable=False),
     Column("payload", _Payload, nullable=False, comment="the JSON body, without its address once it is done"),
     Column("notes", Text, comment="what the endpoint noted on the way"),
-    Column("state", String, nullable=False, comment="ready, lost, sent or done"),
+    Column("state", String, nullable=False, comment="ready, waiting, lost, sent, declined or done"),
     Column("outcome", String, comment="the number that KakaClo gave"),
     Column("why", Text, comment="what the last attempt or look ended with"),
     Column("attempts", Integer, nullable=False),
@@ -75,8 +84,21 @@ write = Table(
     Column("marks", Text, comment="a byte of a hash for each field of the payload"),
     Column("created_at", Double, nullable=False),
     Column("done_at", Double),
+    Column("queued_at", Double, comment="its place in the line of what waits: first that of its intent"),
     Index("kakaclo_write_state", "state"),
+    Index("kakaclo_write_line", "queued_at", sqlite_where=IN_LINE, postgresql_where=IN_LINE),
 )
+
+
+def same(kind: str, key: str) -> ColumnElement[bool]:
+    """Return the condition that an entry is this one."""
+    return and_(write.c.kind == kind, write.c.key == key)
+
+
+def insert_into(connection: Connection) -> postgresql.Insert | sqlite.Insert:
+    """Begin an INSERT of entries that may be there already."""
+    return sqlite.insert(write) if connection.dialect.name == "sqlite" else postgresql.insert(write)
+
 
 told = Table(
     "kakaclo_told",
@@ -113,43 +135,28 @@ def _to_3(connection: Connection) -> None:
     connection.exec_driver_sql("CREATE INDEX kakaclo_told_holder ON kakaclo_told (holder)")
 
 
+def _to_4(connection: Connection) -> None:
+    """Let intents wait in a line."""
+    for statement in (
+        "ALTER TABLE kakaclo_write ADD COLUMN queued_at DOUBLE PRECISION",
+        "UPDATE kakaclo_write SET queued_at = created_at WHERE state <> 'done'",
+        f"CREATE INDEX kakaclo_write_line ON kakaclo_write (queued_at) WHERE {IN_LINE}",
+    ):
+        connection.exec_driver_sql(statement)
+
+
 MIGRATIONS = Migrations(
     holds="journal",
     hint="submit an order first",
     metadata=metadata,
     version=version,
-    steps=[_to_2, _to_3],
+    steps=[_to_2, _to_3, _to_4],
     alone=False,
 )
 
 
-class PerLoop(Generic[T]):
-    """Keeps one object for each event loop that is not closed.
-
-    Args:
-        make: makes one, on its loop.
-    """
-
-    def __init__(self, make: Callable[[], T]) -> None:
-        self._make = make
-        self._made: dict[asyncio.AbstractEventLoop, T] = {}
-        self._lock = threading.Lock()  # loops run in threads
-
-    def get(self) -> T:
-        """Return the running loop's."""
-        loop = asyncio.get_running_loop()
-        with self._lock:
-            if loop not in self._made:
-                self._made = {known: made for known, made in self._made.items() if not known.is_closed()}
-                self._made[loop] = self._make()
-            return self._made[loop]
-
-
-MAX_CONNECTIONS: Final = 10
-"""PostgreSQL connections of one process, for each event loop and database; its own limit is 100 by default."""
-
 _turns_of: Final[dict[str, PerLoop[asyncio.Semaphore]]] = {}
-"""By URL: all journals of a process share them."""
+"""By server and database: all journals of a process share them, whatever their schemas."""
 
 _files: Final[dict[Path, SameFile]] = {}
 """The SQLite files that journals of this process have used: none of them is made anew."""
@@ -180,14 +187,14 @@ class Database:
     def __init__(self, url: str) -> None:
         self._url = DatabaseUrl.parse(url, holds="journal", example="orders.db")
         self.place = self._url.place
-        self._transactions: Transactions | None = None
+        self._transactions: Transactions | SharedTransactions | None = None
         self._file: SameFile | None = None
         self._is_ready = False
         # SQLite lets others in one by one anyway, but wakes them in no order, and late.
         self._turn: PerLoop[asyncio.Lock] | PerLoop[asyncio.Semaphore] = PerLoop(asyncio.Lock)
         if self._url.server is not None:
             turns = PerLoop(lambda: asyncio.Semaphore(MAX_CONNECTIONS))
-            self._turn = _turns_of.setdefault(self.place, turns)
+            self._turn = _turns_of.setdefault(str(self._url), turns)
 
     def __repr__(self) -> str:
         return f"<Database {self}>"
@@ -207,6 +214,10 @@ class Database:
         """
         return await run_to_completion(self._run(work, make=make))
 
+    def kept(self) -> AbstractAsyncContextManager[None]:
+        """Keep its connections, if it has any, from one transaction to the next, until the end."""
+        return nullcontext() if self._url.server is None else keeping_connections()
+
     async def _run(self, work: Callable[[Connection], T], *, make: bool) -> T:
         def prepared(connection: Connection) -> T:
             if not self._is_ready:
@@ -225,16 +236,14 @@ class Database:
         self._is_ready = True
         return result
 
-    def _connect(self) -> Transactions:
+    def _connect(self) -> Transactions | SharedTransactions:
         if self._url.server is None:
             path = self._url.path()
             file = self._file = _files.setdefault(path, SameFile(path, "the journal", _GONE))
             # Never made by SQLite: a journal that is gone must not be forgotten, and is not for all to read.
             engine = sqlite_engine(path, *_PRAGMAS, keep_open=False, make=False)
             return Transactions(engine, file.check)
-        return Transactions(
-            postgresql_engine(self._url, self._url.server, keep_open=False, settings=_SETTINGS)
-        )
+        return SharedTransactions(self._url, self._url.server, _SETTINGS)
 
     def _check_file(self, file: SameFile, make: bool) -> None:
         file.check()

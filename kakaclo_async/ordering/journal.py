@@ -9,25 +9,32 @@ from typing import TYPE_CHECKING, Final, assert_never
 
 from kakaclo_async.codec import encode
 from kakaclo_async.config import check_number, check_timeout
-from kakaclo_async.errors import ClientClosed, ConfigurationError, OutcomeUnknown, Unauthorized
-from kakaclo_async.models._checks import check_code
+from kakaclo_async.database import PerLoop
+from kakaclo_async.errors import (
+    ClientClosed,
+    ConfigurationError,
+    InvalidRequest,
+    OutcomeUnknown,
+    Unauthorized,
+)
+from kakaclo_async.models._checks import as_model, check_code
 from kakaclo_async.models.custom import NewDesign
 from kakaclo_async.models.new_order import NewOrder
-from kakaclo_async.ordering.database import Database, PerLoop
+from kakaclo_async.ordering.database import Database
+from kakaclo_async.ordering.drain import Drained, Draining, all_writes, first_of, settle_all
+from kakaclo_async.ordering.intents import Intents
 from kakaclo_async.ordering.leases import Attempt, Leases, still_in
 from kakaclo_async.ordering.orders import OrderWrites
-from kakaclo_async.ordering.reconcile import Reconciler, reconcile
-from kakaclo_async.ordering.refunds import DesignWrites, RefundWrites, prepare_refund
-from kakaclo_async.ordering.store import Store
-from kakaclo_async.ordering.writes import WriteStatus, digest_of, first_failure, is_same
+from kakaclo_async.ordering.reconcile import Reconciler, note_for_caller, unknown_error
+from kakaclo_async.ordering.refunds import DesignWrites, prepare_refund
+from kakaclo_async.ordering.writes import WriteStatus, digest_of, is_same
 from kakaclo_async.resources._journal import RefundRequest
 from kakaclo_async.resources.custom import design_key
 from kakaclo_async.retry import Pauses
-from kakaclo_async.sending import sender_of
 from kakaclo_async.state import call_writes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from kakaclo_async.client import KakaClo
     from kakaclo_async.errors import KakaCloError
@@ -35,9 +42,9 @@ if TYPE_CHECKING:
     from kakaclo_async.ordering.writes import Entry
     from kakaclo_async.sending import Sender
 
-
 _PAUSES: Final = Pauses(first=0.1, growth=1.5, longest=2.0)  # between two looks at what another worker sends
 _YEAR: Final = 31_536_000.0  # more makes times that no calendar knows
+_WITH_THE_SUBMITTER: Final = {WriteStatus.NOT_SENT, WriteStatus.NOT_EXECUTED}
 _MOST_ATTEMPTS: Final = 5
 """Requests that one call may cost when each ends unknown, and is found not to have arrived."""
 
@@ -78,7 +85,7 @@ class Journal:
         check_number("quiet_time", quiet_time, most=_YEAR)
         check_number("lease", lease, above=0, most=_YEAR)
         self._database = Database(url)
-        store = self._store = Store(
+        store = self._store = Intents(
             self._database, quiet_time=quiet_time, now=now, has_witnesses=now is wall_clock
         )
         self._leases = PerLoop(lambda: Leases(store, lease, now))
@@ -91,7 +98,7 @@ class Journal:
         return f"<Journal {self._database}>"
 
     async def pending(self) -> tuple[Entry, ...]:
-        """Return what is being sent, unknown or not executed, oldest first, with the reasons.
+        """Return what waits, is being sent, unknown or not executed, oldest first, with the reasons.
 
         Raises:
             ConfigurationError: the URL leads to no journal.
@@ -99,12 +106,70 @@ class Journal:
         return await self._store.open()
 
     async def find(self, custom_order_id: str) -> Entry | None:
-        """Return what became of an order; None when none was placed, nor may have been, under this id.
+        """Return what became of an order; None when none waits or was placed, nor may have been, under this id.
+
+        An order that was added and that KakaClo declined is there, with the reason.
 
         Raises:
             InvalidRequest: no order can have this id.
         """
-        return await self.recall(OrderWrites.kind, check_code(custom_order_id, "custom_order_id"))
+        key = check_code(custom_order_id, "custom_order_id")
+        entry = await self._store.find(OrderWrites.kind, key)
+        return None if entry is None or entry.status in _WITH_THE_SUBMITTER else entry
+
+    async def add(self, order: NewOrder | Mapping[str, object]) -> Entry:
+        """Write an order down that shall be placed; nothing is sent until `drain`, `finish` or a submit takes it.
+
+        Adding it again is no second one, whatever became of it meanwhile; only what KakaClo declined waits once more.
+
+        Args:
+            order: what, where to and how, as for `kk.orders.submit`, with a `custom_order_id`.
+
+        Returns:
+            The entry; its status says whether it waits, or is placed already.
+
+        Raises:
+            Conflict: the journal knows another order under its custom order id that waits, or may have been sent.
+            InvalidRequest: it breaks a documented limit, or has no custom order id.
+            ConfigurationError: the journal cannot be written.
+        """
+        given = as_model(NewOrder, order)
+        if isinstance(given, InvalidRequest):
+            raise given
+        key, payload = check_code(given.custom_order_id, "custom_order_id"), encode(given)
+        return await self._store.add(key, payload, digest_of(payload))
+
+    async def withdraw(self, custom_order_id: str) -> Entry | None:
+        """Take an order back that waits, or that KakaClo surely did not get; its address is wiped.
+
+        Returns:
+            The entry as it was; None when no order waits under this id.
+
+        Raises:
+            Conflict: it is placed, or may have been sent.
+            ConfigurationError: the journal cannot be written.
+        """
+        return await self._store.withdraw(check_code(custom_order_id, "custom_order_id"))
+
+    async def drain(self, kk: KakaClo, *, at_once: int = 4, seconds: float = 5.0) -> Drained:
+        """Settle what can be, and carry out what waits or was not executed, oldest first.
+
+        Drains of one journal, in several tasks, processes and machines, share the work. What is in doubt keeps nobody:
+        it is left for a later drain. With nothing to do it costs one transaction of two statements. A journal that is
+        not there is made.
+
+        Args:
+            kk: sends, and looks.
+            at_once: how many are sent at the same time, at most.
+            seconds: after which no more is begun.
+
+        Returns:
+            What was done, what is left, and the error that stopped it, if any: it is not raised.
+
+        Raises:
+            ConfigurationError: the journal cannot be used, or `at_once` or `seconds` cannot be.
+        """
+        return await Draining(kk, self._store, self._leases.get(), all_writes(kk), at_once, seconds).run()
 
     async def recall(self, kind: str, key: str) -> Entry | None:
         """Return what was carried out, or may have been; None when nothing was.
@@ -125,23 +190,13 @@ class Journal:
             ConfigurationError: the URL leads to no journal.
             KakaCloError: KakaClo could not be asked.
         """
-        failures = await self._settle_all(kk)
+        failures = await settle_all(self._store, all_writes(kk))
         if failures:
-            raise first_failure(failures)
+            raise first_of(failures)
         return await self.pending()
 
-    async def _settle_all(self, kk: KakaClo) -> list[Exception]:
-        """Look once for the unknown writes of each kind; return what kept that of a kind from being settled."""
-        failures: list[Exception] = []
-        for writes in _all_writes(kk):
-            try:
-                await reconcile(self._store, writes, for_all=False)
-            except Exception as error:  # noqa: BLE001 - it is raised once the other kinds were looked for
-                failures.append(error)
-        return failures
-
     async def finish(self, kk: KakaClo, *, only: Iterable[Entry] | None = None) -> tuple[Entry, ...]:
-        """Settle everything that can be by now, send again what was not executed, and return what is pending still.
+        """Settle everything that can be by now, send what waits or was not executed, and return what is pending still.
 
         Recovers writes whose workers died, re-sending the journal's copy.
 
@@ -158,15 +213,16 @@ class Journal:
             Exception: what else kept a write from being sent, or an unknown one from being looked for: a guard, a
                 failed connection; it waits for the next call.
         """
-        by_kind = {writes.kind: writes for writes in _all_writes(kk)}
+        by_kind = {writes.kind: writes for writes in all_writes(kk)}
         agreed = None if only is None else {_identity(entry) for entry in only}
-        failures = await self._settle_all(kk)
+        failures = await settle_all(self._store, by_kind.values())
         for entry in await self.pending():
-            is_agreed = agreed is None or _identity(entry) in agreed
-            if entry.status is not WriteStatus.NOT_EXECUTED or not is_agreed:
+            if not entry.may_be_sent or (agreed is not None and _identity(entry) not in agreed):
                 continue
             try:
-                await self._submit(by_kind[entry.kind], entry.key, entry.payload, timeout=0.0, orphan=True)
+                await self._submit(
+                    by_kind[entry.kind], entry.key, entry.payload, timeout=0.0, orphan=entry.status
+                )
             except OutcomeUnknown:
                 if (task := asyncio.current_task()) is not None and task.cancelling():
                     raise  # the transport turned the cancellation into this error: send no more
@@ -177,7 +233,7 @@ class Journal:
             except Exception as error:  # noqa: BLE001 - it is raised once the others were sent
                 failures.append(error)
         if failures:
-            raise first_failure(failures)
+            raise first_of(failures)
         return await self.pending()
 
     async def once(
@@ -212,7 +268,8 @@ class Journal:
                 writes, key, payload = await prepare_refund(sender, write, self.recall)
             case _:
                 assert_never(write)
-        return await self._submit(writes, key, payload, timeout=timeout)
+        async with self._database.kept():
+            return await self._submit(writes, key, payload, timeout=timeout)
 
     async def _submit(
         self,
@@ -221,7 +278,7 @@ class Journal:
         payload: bytes,
         *,
         timeout: float | None,  # noqa: ASYNC109 - see `once`
-        orphan: bool = False,
+        orphan: WriteStatus | None = None,
     ) -> str:
         """Lease it and send it, or wait for the worker that does, or reconcile it; until one of them settles it.
 
@@ -230,7 +287,7 @@ class Journal:
             key: which one.
             payload: the JSON body.
             timeout: seconds to go on while the outcome is unknown.
-            orphan: whether the journal alone has the payload, and keeps it unless KakaClo declines it.
+            orphan: see `Attempt`.
         """
         digest = digest_of(payload)
         leases = self._leases.get()
@@ -253,7 +310,7 @@ class Journal:
                 continue
             if not is_same(entry, payload):
                 raise writes.conflict(key, entry, payload)
-            _note(writes, entry, failure)
+            note_for_caller(writes, entry, failure)
             if entry.status is WriteStatus.DONE:
                 return entry.number
             left: float | None = None
@@ -264,7 +321,7 @@ class Journal:
             # A look that began when it could tell, and did not: no other will, unless KakaClo recovers. Nor will one
             # through a closed client; its clock may also have said that it was too early.
             is_over = (looked and entry.may_be_settled) or isinstance(failure, ClientClosed)
-            doubt = _unknown(writes, entry, failure)
+            doubt = unknown_error(writes, entry, failure)
             if is_over or attempts == _MOST_ATTEMPTS or (left is not None and left <= 0):
                 raise doubt
             if entry.status is WriteStatus.SENDING:
@@ -283,34 +340,6 @@ def _identity(entry: Entry) -> tuple[str, str, str]:
     return entry.kind, entry.key, entry.digest
 
 
-def _unknown(writes: Writes, entry: Entry, failure: KakaCloError | None) -> OutcomeUnknown:
-    if entry.status is WriteStatus.SENDING:
-        why = "another worker is sending it"
-    else:
-        why = entry.why or "the worker that sent it died"
-    if isinstance(failure, ConfigurationError):
-        why += f"; the search for it failed ({failure})"
-    elif failure is not None:
-        why += f"; KakaClo could not be asked ({failure})"
-    error = writes.unknown(entry.key, why, entry.settles_at or entry.seen_at)
-    error.__cause__ = failure
-    return error
-
-
-def _note(writes: Writes, entry: Entry, failure: KakaCloError | None) -> None:
-    """Tell a blocking caller, should it be interrupted now, what the journal knows."""
-    notes = call_writes.get()
-    if notes is None:
-        return
-    error = _unknown(writes, entry, failure)
-    if entry.status is WriteStatus.DONE:
-        ids = {"custom_order_id": error.custom_order_id, "order_id": error.order_id}
-        notes.done(entry.number, **ids)
-    else:
-        notes.not_executed()
-        notes.unknown = error
-
-
 def own_journal(journal: Journal) -> Journal:
     """Return a journal of this face: a blocking one has one, which works on any event loop.
 
@@ -321,8 +350,3 @@ def own_journal(journal: Journal) -> Journal:
     if isinstance(own, Journal):
         return own
     raise ConfigurationError(f"journal must be a Journal, not {type(journal).__name__}")
-
-
-def _all_writes(kk: KakaClo) -> tuple[Writes, ...]:
-    sender = sender_of(kk)
-    return OrderWrites(sender), RefundWrites(sender), DesignWrites(sender)

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, ClassVar, Self
 import attrs
 
 from kakaclo_async.config import Options
-from kakaclo_async.errors import ConfigurationError, KakaCloError, LeaseLost, OutcomeUnknown, Rejected
+from kakaclo_async.errors import ConfigurationError, KakaCloError, LeaseLost, OutcomeUnknown
 from kakaclo_async.events import Lane
 from kakaclo_async.models.common import Number
-from kakaclo_async.ordering.writes import Lease
+from kakaclo_async.ordering.writes import Lease, WriteStatus, refuses_this
 from kakaclo_async.sending import Sender
 
 if TYPE_CHECKING:
@@ -165,14 +165,23 @@ class Attempt:
         key: which write.
         payload: the JSON body to send.
         lease: its claim; the request must not leave without it.
-        orphan: whether the journal alone has the payload, and keeps it unless KakaClo declines it.
+        orphan: what becomes of it when the journal alone has the payload, and could not send it; None: the submitter
+            has it. What KakaClo declines is dropped.
         doubt: the error that says so, once it was sent and its outcome was recorded as unknown.
     """
 
     doubt: OutcomeUnknown | None = None
 
     def __init__(
-        self, writes: Writes, key: str, payload: bytes, store: Store, leases: Leases, *, orphan: bool = False
+        self,
+        writes: Writes,
+        key: str,
+        payload: bytes,
+        store: Store,
+        leases: Leases,
+        *,
+        orphan: WriteStatus | None = None,
+        lease: Lease | None = None,
     ) -> None:
         self.key = key
         self.payload = payload
@@ -181,7 +190,7 @@ class Attempt:
         self._store = store
         self._leases = leases
         self._may_have_left = False
-        self.lease = leases.new(writes.sender.options.timeout)
+        self.lease = lease or leases.new(writes.sender.options.timeout)
 
     async def claim(self, digest: str) -> tuple[Entry, bool]:
         """Write the intent down unless it is there, and lease it if it may be sent.
@@ -252,14 +261,17 @@ class Attempt:
         # The text of a foreign error may hold anything.
         why = str(error) if isinstance(error, KakaCloError) else f"{type(error).__name__} before it was sent"
         try:
-            await self._store.release(
-                self.lease.token, why, keep=self.orphan and not isinstance(error, Rejected)
-            )
+            await self._store.release(self.lease.token, why, self._status_after(error))
         except Exception as trouble:  # noqa: BLE001 - the caller shall see the error that came first
             # The lease runs out, and the write counts as unknown until a look clears it.
             error.add_note(
                 f"the journal takes it for sent until it is settled, for it could not record that: {trouble}"
             )
+
+    def _status_after(self, error: BaseException) -> WriteStatus:
+        if self.orphan is None:
+            return WriteStatus.NOT_SENT
+        return WriteStatus.DECLINED if refuses_this(error) else self.orphan
 
     def _in_doubt(self, why: str) -> OutcomeUnknown:
         settles_at = datetime.fromtimestamp(self.lease.now().timestamp(), UTC)

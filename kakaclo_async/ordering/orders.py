@@ -4,35 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 from collections import Counter, defaultdict
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
 from kakaclo_async.codec import encode, to_wire_time
-from kakaclo_async.errors import Conflict, IncompletePull, KakaCloError, OutcomeUnknown
+from kakaclo_async.errors import IncompletePull, KakaCloError, OutcomeUnknown
 from kakaclo_async.models.family import Likeness, likeness, match_family, pieces
 from kakaclo_async.models.freight import Item
 from kakaclo_async.models.new_order import Address, NewOrder
+from kakaclo_async.ordering.intents import order_conflict
 from kakaclo_async.ordering.leases import Writes
 from kakaclo_async.ordering.writes import (
     Entry,
     Reconciliation,
     Resembling,
-    WriteStatus,
-    field_marks,
-    flat_fields,
 )
-from kakaclo_async.resources.orders.placing import place
+from kakaclo_async.resources.orders.placing import drop_quotes, place
 from kakaclo_async.resources.orders.reads import by_number, list_orders
 from kakaclo_async.sharing import Pace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from kakaclo_async.errors import Conflict
     from kakaclo_async.models.order import Order
     from kakaclo_async.ordering.leases import Attempt
     from kakaclo_async.sending import Sender
@@ -65,7 +63,10 @@ class OrderWrites(Writes):
     async def send(self, attempt: Attempt) -> str:
         """Place the order and return its number."""
         order = self._order or read_order(attempt.payload)  # an earlier version may have written "us"
-        return await place(self.sender, order, encode(order), check_lease=attempt.check)
+        try:
+            return await place(self.sender, order, encode(order), check_lease=attempt.check)
+        finally:
+            drop_quotes(self.sender, order.items)
 
     async def reconcile(self, unknown: Sequence[Entry], *, thorough: bool) -> Reconciliation:
         """Read the orders made since the oldest unknown one, and match custom order ids, items, address and age.
@@ -120,22 +121,7 @@ class OrderWrites(Writes):
 
     def conflict(self, key: str, entry: Entry, payload: bytes) -> Conflict:
         """Make the error for a custom order id that came with another order: how that stands, and what differs."""
-        match entry.status:
-            case WriteStatus.DONE:
-                fate = f"it is placed, as order {entry.outcome}"
-                then = f"to correct it, have order {entry.outcome} changed by KakaClo's staff, or refund it"
-            case WriteStatus.SENDING:
-                fate = "another worker is sending it"
-                then = "wait for its outcome before you correct it"
-            case _:
-                fate = "it may have been placed, and is in doubt"
-                then = "submit it as it was to settle that before you correct it"
-        return Conflict(
-            f"the journal knows another order under the custom order id {key!r}: {fate}; this one differs in"
-            f" {_differences(entry, payload)}, and was not sent; {then}",
-            custom_order_id=key,
-            order_id=entry.outcome,
-        )
+        return order_conflict(key, entry, payload)
 
 
 def read_order(payload: bytes) -> NewOrder:
@@ -156,33 +142,6 @@ _NO_NAME: Final = "null"
 
 _FIRST_YEAR: Final = 2000
 """No order is older: such times are a zero, or seconds that were taken for milliseconds."""
-
-_WIRE_NAMES: Final = {"orderAddresses": "address", "orderItemsList": "items"}
-
-
-def _differences(entry: Entry, payload: bytes) -> str:
-    """Name the fields in which a payload differs from that of an entry, without any value of them."""
-    kept, given = flat_fields(entry.payload), flat_fields(payload)
-    names = {name for name in kept.keys() & given.keys() if kept[name] != given[name]}
-    if "customOrderId" in kept:  # all of it is there
-        names |= kept.keys() ^ given.keys()
-    elif entry.marks is not None:
-        marks = cast("dict[str, str]", json.loads(entry.marks))
-        marks_given = field_marks(entry.key, payload)
-        names |= {name for name in marks.keys() | marks_given if marks.get(name) != marks_given.get(name)}
-    if not names:
-        return "something that the journal no longer has: its address, channel, remark or platform"
-    own = (
-        _WIRE_NAMES.get(whole, whole) + dot + part for whole, dot, part in (n.partition(".") for n in names)
-    )
-    said = sorted(re.sub(r"(?<=[a-z])([A-Z])", r"_\1", name).lower() for name in own)
-    items = f"items ({_items(entry.payload)} there, {_items(payload)} here)"
-    return ", ".join(items if name == "items" else name for name in said)
-
-
-def _items(payload: bytes) -> str:
-    lines = json.loads(payload)["orderItemsList"]
-    return " + ".join(f"{line['quantity']} {line['sku']}" for line in lines) or "none"
 
 
 class _Namesakes:

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from kakaclo_async.errors import ClientClosed, ConfigurationError, KakaCloError, Unauthorized
+from kakaclo_async.errors import ClientClosed, ConfigurationError, KakaCloError, OutcomeUnknown, Unauthorized
 from kakaclo_async.ordering.writes import TheirClock, WriteStatus
 from kakaclo_async.retry import Pauses
 from kakaclo_async.sharing import Pace
+from kakaclo_async.state import call_writes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -35,7 +36,7 @@ _TIMES_AS_LONG: Final = (
 )
 
 
-async def reconcile(store: Store, writes: Writes, *, for_all: bool = True) -> None:
+async def reconcile(store: Store, writes: Writes, *, for_all: bool = True) -> Mapping[str, str]:
     """Look once for all unknown writes of a kind, with time of its own, and record what is certain.
 
     Args:
@@ -43,12 +44,15 @@ async def reconcile(store: Store, writes: Writes, *, for_all: bool = True) -> No
         writes: how to look.
         for_all: see `Writes.at_leisure`.
 
+    Returns:
+        The numbers of what was carried out, by key.
+
     Raises:
         KakaCloError: KakaClo could not be asked, or the journal could not record what was found.
     """
     unknown = [entry for entry in await store.open(writes.kind) if entry.status is WriteStatus.UNKNOWN]
     if not unknown:
-        return
+        return {}
     writes = writes.at_leisure(for_all=for_all)
     # Before the look: what it does not show was absent then, and could not arrive any more.
     ripe = [entry for entry in unknown if entry.may_be_settled]
@@ -83,6 +87,7 @@ async def reconcile(store: Store, writes: Writes, *, for_all: bool = True) -> No
             "of %d writes in doubt (%s) %d were found at KakaClo, and %d were surely not carried out",
             *(len(unknown), writes.kind, len(seen.found), len(absent)),
         )
+    return seen.found
 
 
 async def _unclear(
@@ -143,7 +148,7 @@ class _Waiter:
     """Somebody who waits for a look, on the event loop's clock.
 
     Attributes:
-        ripe_at: from when on a look is sure to tell.
+        ripe_at: from when on a look is sure to tell; it may be past.
         leaves_at: when the wait ends.
     """
 
@@ -171,7 +176,7 @@ class Reconciler:
         self._owed: list[Writes] = []  # to one whose wait was cancelled before a look began
         self._task: asyncio.Task[None] | None = None
         self._newcomer = asyncio.Event()
-        self._ended, self._took = -inf, 0.0  # of the last look
+        self._began, self._ended, self._took = -inf, -inf, 0.0  # of the last look
 
     async def next_look(
         self,
@@ -192,7 +197,7 @@ class Reconciler:
         """
         loop = asyncio.get_running_loop()
         now, limit = loop.time(), inf if timeout is None else timeout
-        waiter = _Waiter(writes, loop.create_future(), now + max(0.0, ripe_in), now + limit)
+        waiter = _Waiter(writes, loop.create_future(), now + ripe_in, now + limit)
         self._waiting[waiter] = None
         self._newcomer.set()
         if self._task is None or self._task.done():
@@ -219,7 +224,7 @@ class Reconciler:
             if not asked:
                 return
             self._waiting.clear()
-            self._owed = []
+            self._owed, self._began = [], began
             failure = await self._look(asked)
             self._ended = clock()
             self._took = self._ended - began
@@ -254,8 +259,41 @@ class Reconciler:
 
     def _due(self, began: float, pause: float) -> float:
         """Return when the next look begins: sooner when it can tell, and before somebody leaves who waits for one."""
-        due = began + pause
+        paced = self._ended + max(_FIRST_PAUSE, self._took * _TIMES_AS_LONG)
+        first = max(began + pause, paced)
         for waiter in self._waiting:
             last_chance = max(began, waiter.leaves_at - max(_FIRST_PAUSE, self._took))
-            due = min(due, last_chance, max(waiter.ripe_at, began + _FIRST_PAUSE))
-        return max(due, self._ended + max(_FIRST_PAUSE, self._took * _TIMES_AS_LONG))
+            due = min(began + pause, last_chance, max(waiter.ripe_at, began + _FIRST_PAUSE))
+            # The pace is for those who come again and again. One whom no look could tell yet has his, however short.
+            is_owed = self._began < waiter.ripe_at <= waiter.leaves_at < paced
+            first = min(first, max(due, waiter.ripe_at if is_owed else paced))
+        return first
+
+
+def unknown_error(writes: Writes, entry: Entry, failure: KakaCloError | None) -> OutcomeUnknown:
+    """Make the error for a write in doubt; a look for it may have failed."""
+    if entry.status is WriteStatus.SENDING:
+        why = "another worker is sending it"
+    else:
+        why = entry.why or "the worker that sent it died"
+    if isinstance(failure, ConfigurationError):
+        why += f"; the search for it failed ({failure})"
+    elif failure is not None:
+        why += f"; KakaClo could not be asked ({failure})"
+    error = writes.unknown(entry.key, why, entry.settles_at or entry.seen_at)
+    error.__cause__ = failure
+    return error
+
+
+def note_for_caller(writes: Writes, entry: Entry, failure: KakaCloError | None) -> None:
+    """Tell a blocking caller, should it be interrupted now, what the journal knows."""
+    notes = call_writes.get()
+    if notes is None:
+        return
+    error = unknown_error(writes, entry, failure)
+    if entry.status is WriteStatus.DONE:
+        ids = {"custom_order_id": error.custom_order_id, "order_id": error.order_id}
+        notes.done(entry.number, **ids)
+    else:
+        notes.not_executed()
+        notes.unknown = error

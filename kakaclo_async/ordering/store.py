@@ -1,6 +1,7 @@
 """The write-ahead log: what a journal writes down, a transaction each.
 
-`ready` and `lost` entries were surely not carried out; `sent` ones may have been; `done` ones were. Only a lease makes
+`sent` entries may have been carried out; `done` ones were; all others surely were not: `waiting` and `lost` ones are
+still to be sent, `ready` and `declined` ones only if they are submitted or added again. Only a lease makes
 an entry sent, and only with it does a request leave; it ends with the record of what came of it, or with its time.
 """
 
@@ -10,13 +11,12 @@ import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import and_, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import and_, func, or_, select, update
 
 from kakaclo_async.database.migrations import among
 from kakaclo_async.models.common import Number
-from kakaclo_async.ordering.database import write
-from kakaclo_async.ordering.writes import Entry, Moment, Witness, WriteStatus, field_marks, witnesses
+from kakaclo_async.ordering.database import insert_into, same, write
+from kakaclo_async.ordering.writes import Entry, Moment, Witness, WriteStatus, field_marks, is_same, witnesses
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -28,12 +28,16 @@ if TYPE_CHECKING:
     from kakaclo_async.ordering.writes import Lease, TheirClock
 
 
-_READY, _LOST, _SENT, _DONE = "ready", "lost", "sent", "done"
+READY, WAITING, LOST, DECLINED = "ready", "waiting", "lost", "declined"
+SENT, DONE = "sent", "done"
 _STATUSES: Final = {
-    _READY: WriteStatus.NOT_SENT,
-    _LOST: WriteStatus.NOT_EXECUTED,
-    _DONE: WriteStatus.DONE,
+    READY: WriteStatus.NOT_SENT,
+    WAITING: WriteStatus.WAITING,
+    LOST: WriteStatus.NOT_EXECUTED,
+    DECLINED: WriteStatus.DECLINED,
+    DONE: WriteStatus.DONE,
 }
+_STATES: Final = {status: state for state, status in _STATUSES.items()}
 _UNSENT: Final = {"holder": None, "held_until": None, "sent_until": None, "server_until": None}
 MAX_REASON_CHARS: Final = 500
 
@@ -84,30 +88,31 @@ class Store:
             now = self._seconds()
             marks = json.dumps(field_marks(key, payload))
             values = {"digest": digest, "payload": payload, "marks": marks}
-            new = {"kind": kind, "key": key, "state": _READY, "attempts": 0, "created_at": now, **values}
-            connection.execute(_insert(connection).values(new).on_conflict_do_nothing())
-            row = connection.execute(select(write).where(_same(kind, key)).with_for_update()).one()
-            may_be_sent = row.state in {_READY, _LOST}
+            row = self._locked(connection, kind, key, now, values)
+            entry = self._entry(row, now, moment)
+            # What waits is not replaced: whoever added it counts on it.
+            may_be_sent = entry.may_be_sent and (row.state != WAITING or is_same(entry, payload))
             if may_be_sent:
-                last = lease.until + lease.timeout
-                leased = {
-                    **values,
-                    "notes": None,
-                    "state": _SENT,
-                    "attempts": row.attempts + 1,
-                    "holder": lease.token,
-                    "held_until": lease.until,
-                    "sent_from": now if row.sent_from is None else row.sent_from,
-                    "sent_until": last,
-                    "server_until": None if server_now is None else server_now + last - now,
-                }
-                connection.execute(update(write).where(_same(kind, key)).values(leased))
-            return self._entry(row, now, moment), may_be_sent
+                leased = {**values, **leased_by(lease, now, server_now)}
+                connection.execute(update(write).where(same(kind, key)).values(leased))
+            return entry, may_be_sent
 
         entry, is_leased = await self._database.run(work)
         if is_leased:
-            witnesses[self._name(kind, key)] = Witness(entry.attempts + 1, lease, moment)
+            self._witness(kind, key, entry.attempts + 1, lease, moment)
         return entry, is_leased
+
+    @staticmethod
+    def _locked(
+        connection: Connection, kind: str, key: str, now: float, values: Mapping[str, object]
+    ) -> Row[tuple[object, ...]]:
+        """Write an entry down unless it is there, and lock it."""
+        new = {"kind": kind, "key": key, "state": READY, "attempts": 0, "created_at": now, "queued_at": now}
+        connection.execute(insert_into(connection).values({**new, **values}).on_conflict_do_nothing())
+        return connection.execute(select(write).where(same(kind, key)).with_for_update()).one()
+
+    def _witness(self, kind: str, key: str, attempt: int, lease: Lease, moment: Moment) -> None:
+        witnesses[self._name(kind, key)] = Witness(attempt, lease, moment)
 
     async def note(self, token: str, text: str) -> None:
         """Keep a text with what is leased."""
@@ -129,7 +134,7 @@ class Store:
 
     async def done(self, kind: str, key: str, outcome: str, payload: bytes) -> None:
         """Record the outcome; a worker that knows it may do so without a lease."""
-        await self._update(and_(_same(kind, key), write.c.state != _DONE), **self._outcome(outcome, payload))
+        await self._update(and_(same(kind, key), write.c.state != DONE), **self._outcome(outcome, payload))
         witnesses.pop(self._name(kind, key), None)
 
     async def unknown(self, token: str, why: str, server_now: float | None = None) -> None:
@@ -137,15 +142,21 @@ class Store:
         values = {"holder": None, "held_until": None, "sent_until": self._seconds(), "why": _short(why)}
         await self._update(write.c.holder == token, **values, server_until=server_now)
 
-    async def release(self, token: str, why: str, *, keep: bool) -> None:
+    async def release(self, token: str, why: str, status: WriteStatus) -> None:
         """Give a lease up, for nothing was carried out.
 
         Args:
             token: the lease's.
             why: nothing was.
-            keep: whether the journal alone has the payload, and keeps it.
+            status: of the write from now on; the payload of what does not wait to be sent is dropped.
         """
-        fate = {"state": _LOST} if keep else {"state": _READY, "payload": b"", "marks": None}
+        fate: dict[str, object] = {"state": _STATES[status]}
+        if status in {WriteStatus.WAITING, WriteStatus.NOT_EXECUTED}:
+            fate["queued_at"] = (
+                self._seconds()
+            )  # to the end of the line: it must not keep others from their turn
+        else:
+            fate |= {"payload": b"", "marks": None}
         await self._update(write.c.holder == token, **fate, **_UNSENT, why=_short(why))
 
     async def settle(
@@ -170,7 +181,7 @@ class Store:
 
         def work(connection: Connection) -> None:
             now = self._seconds()
-            sent = and_(write.c.kind == kind, write.c.state == _SENT)
+            sent = and_(write.c.kind == kind, write.c.state == SENT)
             # Lock rows in key order so that concurrent reconciliations cannot deadlock.
             seen = and_(sent, among(write.c.key, [*found, *unclear, *gone, *clocks]))
             connection.execute(select(write.c.key).where(seen).order_by(write.c.key).with_for_update())
@@ -188,7 +199,7 @@ class Store:
             for key, why in unclear.items():
                 change(key, {"why": _short(why)})
             for key, entry in gone.items():
-                change(key, {"state": _LOST, **_UNSENT, "why": "KakaClo did not get it"}, entry.attempts)
+                change(key, {"state": LOST, **_UNSENT, "why": "KakaClo did not get it"}, entry.attempts)
             for key, clock in clocks.items():
                 values = {"server_until": clock.until}
                 if clock.settles_in is not None:  # our own clock was set, or runs ahead of theirs
@@ -200,13 +211,13 @@ class Store:
             witnesses.pop(self._name(kind, key), None)
 
     async def open(self, kind: str | None = None) -> tuple[Entry, ...]:
-        """Return the entries that are being sent, unknown or not executed, oldest first."""
+        """Return what may have been sent of a kind; of None, of all kinds, and what waits as well; oldest first."""
         moment = Moment()
 
         def work(connection: Connection) -> tuple[Entry, ...]:
-            found = select(write).where(write.c.state.in_([_SENT, _LOST]))
+            found = select(write).where(write.c.state.in_([SENT, LOST, WAITING]))
             if kind is not None:
-                found = found.where(write.c.kind == kind)
+                found = select(write).where(write.c.state == SENT, write.c.kind == kind)
             rows = connection.execute(found.order_by(write.c.created_at, write.c.key))
             return tuple(self._entry(row, self._seconds(), moment) for row in rows)
 
@@ -217,7 +228,7 @@ class Store:
         moment = Moment()
 
         def work(connection: Connection) -> Entry | None:
-            row = connection.execute(select(write).where(_same(kind, key))).one_or_none()
+            row = connection.execute(select(write).where(same(kind, key))).one_or_none()
             return None if row is None else self._entry(row, self._seconds(), moment)
 
         return await self._database.run(work)
@@ -232,20 +243,6 @@ class Store:
             return {name for row in rows for name in row if name is not None}
 
         return await self._database.run(work)
-
-    async def has_sent(self, kind: str) -> bool:
-        """Tell whether a journal that is there was ever used to send a write of a kind, rather than told of it."""
-        first = select(write.c.key).where(write.c.kind == kind, write.c.attempts > 0).limit(1)
-        return await self._database.run(lambda on: on.execute(first).first() is not None, make=False)
-
-    async def adopt(self, kind: str, found: Mapping[str, tuple[str, bytes, str]]) -> None:
-        """Record at once what was carried out before there was this journal: number, payload and digest by key."""
-        new = {"kind": kind, "attempts": 0, "created_at": self._seconds(), "notes": None}
-        rows = [
-            {**new, "key": key, "digest": digest, **self._outcome(outcome, payload)}
-            for key, (outcome, payload, digest) in found.items()
-        ]
-        await self._database.run(lambda on: on.execute(_insert(on).on_conflict_do_nothing(), rows))
 
     def forget(self, kind: str, key: str) -> None:
         """Drop what this process knows of an attempt: nothing of it left."""
@@ -263,7 +260,7 @@ class Store:
         several = Number.all_of(outcome)[1:]
         return {
             **({"notes": json.dumps({"numbers": Number.all_of(outcome)})} if several else {}),
-            "state": _DONE,
+            "state": DONE,
             "outcome": str(outcome),
             "payload": payload,
             "holder": None,
@@ -282,7 +279,7 @@ class Store:
         return now + self.quiet_time - witness.seconds_since_the_end(moment), True
 
     def _entry(self, row: Row[tuple[object, ...]], now: float, moment: Moment) -> Entry:
-        sent = row.state == _SENT
+        sent = row.state == SENT
         settles_at, is_witnessed = self._settles_at(row, now, moment) if sent else (now, False)
         status = _STATUSES.get(row.state, WriteStatus.UNKNOWN)
         if sent and row.holder is not None and row.held_until > now:
@@ -308,12 +305,19 @@ class Store:
         )
 
 
-def _same(kind: str, key: str) -> ColumnElement[bool]:
-    return and_(write.c.kind == kind, write.c.key == key)
-
-
-def _insert(connection: Connection) -> postgresql.Insert | sqlite.Insert:
-    return sqlite.insert(write) if connection.dialect.name == "sqlite" else postgresql.insert(write)
+def leased_by(lease: Lease, now: float, server_now: float | None) -> dict[str, object]:
+    """Return what a lease makes of an entry."""
+    last = lease.until + lease.timeout
+    return {
+        "notes": None,
+        "state": SENT,
+        "attempts": write.c.attempts + 1,
+        "holder": lease.token,
+        "held_until": lease.until,
+        "sent_from": func.coalesce(write.c.sent_from, now),
+        "sent_until": last,
+        "server_until": None if server_now is None else server_now + last - now,
+    }
 
 
 def _short(why: str | None) -> str | None:

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import itertools
 import json
+import re
 import time
 import weakref
 from collections import Counter
@@ -32,6 +33,10 @@ class WriteStatus(StrEnum):
     """Not executed, and the submitter was told. May be submitted again."""
     NOT_EXECUTED = "not executed"
     """KakaClo surely did not get it, and it was not submitted again since that was found out."""
+    WAITING = "waiting"
+    """It was added, and waits for `drain` or a submit; nothing of it is on its way."""
+    DECLINED = "declined"
+    """KakaClo declined it when the journal sent it. May be added or submitted again."""
     SENDING = "sending"
     """A worker holds its lease; a request may be on its way."""
     UNKNOWN = "unknown"
@@ -90,7 +95,7 @@ class Entry(Shown):
     @property
     def may_be_sent(self) -> bool:
         """Whether it was surely not carried out."""
-        return self.status in {WriteStatus.NOT_SENT, WriteStatus.NOT_EXECUTED}
+        return self.status not in {WriteStatus.SENDING, WriteStatus.UNKNOWN, WriteStatus.DONE}
 
     @property
     def may_be_settled(self) -> bool:
@@ -222,6 +227,14 @@ class Resembling:
 
     number: str
     name: str | None
+
+
+_OF_THE_SHOP: Final = re.compile(r"balance|\bfunds?\b|余额", re.IGNORECASE)
+
+
+def refuses_this(error: BaseException) -> bool:
+    """Whether KakaClo declined one write, rather than all: a balance that is too low is no fault of an order."""
+    return isinstance(error, Rejected) and not _OF_THE_SHOP.search(error.message)
 
 
 def flat_fields(payload: bytes) -> dict[str, str]:

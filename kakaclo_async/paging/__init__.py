@@ -44,12 +44,14 @@ class Pull(RowStream[T]):
     Args:
         source: the endpoint.
         window: the range, or the checkpoints that an interrupted pull left.
-        concurrency: windows read at once, 1 to 16; None: 2 to 16, as the first answer's latency and `rate` call for.
-        rate: requests per second that the API grants.
+        concurrency: windows read at once, for each shop, 1 to 16; None: 2 to 16, as the first answer's latency and
+            `rate` call for.
+        rate: requests per second that the API grants a shop.
         coarse: the server is known to filter by whole days.
         sleep: waits some seconds.
         clock: tells seconds, to measure latency.
         known: what was learned about the server; the pulls of one endpoint may share it.
+        shops: tells how many shops' permits the source spends now.
 
     Raises:
         InvalidRequest: `concurrency` out of its range.
@@ -68,6 +70,7 @@ class Pull(RowStream[T]):
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
         clock: Callable[[], float] | None = None,
         known: Knowledge | None = None,
+        shops: Callable[[], int] = lambda: 1,
     ) -> None:
         if concurrency is not None and not 1 <= concurrency <= MAX_CONCURRENCY:
             raise InvalidRequest(f"concurrency must be 1 to {MAX_CONCURRENCY}, not {concurrency}")
@@ -82,6 +85,7 @@ class Pull(RowStream[T]):
             sleep,
             clock,
             Knowledge() if known is None else known,
+            shops=shops,
         )
         super().__init__(_pages(self._windows))
 

@@ -38,7 +38,7 @@ MAX_CONCURRENCY = 16
 _LARGEST_WINDOW = 9_000
 """Rows above which a window is cut: 300 pages of 30, and short of what an index may refuse to page."""
 
-_SMALLEST_WINDOW = 40  # pages below which a window is not cut for the sake of more concurrency
+_SMALLEST_WINDOW = 40  # pages below which a window is not cut for the sake of more concurrency; of a team, 10
 _LONGEST_GATHERING = 0.1  # seconds that a page waits at most for others to come
 _BETWEEN_PAGES = 1.0  # seconds between two pages of one window: they meet replicas in one state
 
@@ -56,14 +56,15 @@ class Windows(Generic[T]):
     Attributes:
         source: the endpoint.
         checkpoints: the range, or what an interrupted pull left of it.
-        concurrency: windows read at once; None: as the first answer's latency and `rate` call for.
-        rate: requests per second that the API grants.
+        concurrency: windows read at once, for each shop; None: as the first answer's latency and `rate` call for.
+        rate: requests per second that the API grants a shop.
         coarse: the server filters by whole days.
         sleep: waits some seconds.
         clock: tells seconds, to measure latency.
         known: what was learned about the server; pulls of one endpoint may share it.
         certificate: what can be said about completeness so far.
         given: keys of the rows that were given out.
+        shops: tells how many shops' permits the source spends now.
     """
 
     source: Source[T]
@@ -76,6 +77,7 @@ class Windows(Generic[T]):
     known: Knowledge = attrs.field(factory=Knowledge)
     certificate: Certificate = Certificate()  # noqa: RUF009 - frozen
     given: set[str] = attrs.field(factory=set[str])
+    shops: Callable[[], int] = lambda: 1
     _total: int | None = None
     _page_size: int = 0
     _left: int = 0
@@ -106,7 +108,7 @@ class Windows(Generic[T]):
         took = 0.0
         try:
             while self._ready or running:
-                while self._ready and len(running) < (self.concurrency or 1):
+                while self._ready and len(running) < (self.concurrency or 1) * self.shops():
                     job = self._ready.pop()
                     running[asyncio.create_task(self._advance(job))] = job
                 if not arrived:
@@ -258,8 +260,7 @@ class Windows(Generic[T]):
         if isinstance(failed, HandOut):
             self._give_up(window, failed.reason)
             return ()
-        halves = None if self._spent else self._halves(window)
-        if halves is not None:
+        if not self._spent and (halves := self._halves(window)) is not None:
             return tuple(failed.part(half, None) for half in reversed(halves))
         if not self._spent and (again := failed.again()) is not None:
             return (again,)
@@ -292,8 +293,7 @@ class Windows(Generic[T]):
 
     @property
     def _spent(self) -> bool:
-        """Whether what fails from now on is left to the next pull."""
-        return self._excess > 1
+        return self._excess > 1  # what fails from now on is left to the next pull
 
     @property
     def _excess(self) -> float:
@@ -326,4 +326,5 @@ class Windows(Generic[T]):
         total = self._total or 0
         share = total // (2 * (self.concurrency or _MIN_CONCURRENCY))
         share = _LARGEST_WINDOW if total >= EXACT_TOTALS else share
-        return min(self.known.depth, _LARGEST_WINDOW, max(_SMALLEST_WINDOW * self._page_size, share))
+        smallest = _SMALLEST_WINDOW // min(4, self.shops()) * self._page_size
+        return min(self.known.depth, _LARGEST_WINDOW, max(smallest, 2 * share // (1 + self.shops())))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 import attrs
 
 from kakaclo_async.errors import ConfigurationError, ConnectionFailed, KakaCloError
-from kakaclo_async.ratelimit import Remote
+from kakaclo_async.ratelimit import RedisServer, Remote
 from kakaclo_async.ratelimit.bucket import TIMER_SLACK, Offer, RateLimit
 from kakaclo_async.ratelimit.local import LONGEST_PAUSE, Leak, LocalBucket, View
 
@@ -77,6 +77,7 @@ class RedisBucket:
     Args:
         url: of the Redis server, or a name that follows the primary: `redis://`, `rediss://` or `unix://`. No Redis
             Cluster, no Sentinel. `?socket_timeout=` takes the seconds to wait for an answer, 1 unless it is there.
+            Or a `RedisServer`, whose connections the buckets of many shops share.
         key: the name of the bucket; one for each token.
         rate_limit: the shop's limit, the same in all processes.
         fallback: what happens while Redis is away, hangs, loads or was demoted: "error" raises
@@ -93,7 +94,7 @@ class RedisBucket:
 
     def __init__(
         self,
-        url: str,
+        url: str | RedisServer,
         *,
         key: str = "kakaclo",
         rate_limit: RateLimit = RateLimit(),  # noqa: B008 - frozen
@@ -109,7 +110,8 @@ class RedisBucket:
         self._renew = partial(
             RedisBucket, url, key=key, rate_limit=rate_limit, fallback=fallback, random=random
         )
-        self._remote = Remote(url, key, rate_limit)
+        server = url if isinstance(url, RedisServer) else RedisServer(url, connections=1)
+        self._remote = Remote(server, key, rate_limit)
         self._falls_back = fallback == "local"
         self._alone: _Alone | None = None
         self._spent_alone = 0.0

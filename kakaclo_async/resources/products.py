@@ -194,7 +194,7 @@ class Products:
         source = product_source(self._sender.bulk())
         state = self._sender.state
         known = state.learned.setdefault(source.name, Knowledge())
-        return Pull(source, checked_window(start, end), rate=state.rate, known=known)
+        return Pull(source, checked_window(start, end), rate=state.rate, known=known, shops=state.shops)
 
     def in_category(self, category_id: int) -> AsyncGenerator[Product, None]:
         """Iterate over the products of a category, none twice, in the bulk lane.

@@ -148,7 +148,7 @@ class Stocks:
         source = stock_source(self._sender.bulk(), warehouse_code)
         state = self._sender.state
         known = state.learned.setdefault(source.name, Knowledge())
-        return Pull(source, checked_window(start, end), rate=state.rate, known=known)
+        return Pull(source, checked_window(start, end), rate=state.rate, known=known, shops=state.shops)
 
     def _lookup(self, warehouse_code: str | None) -> BatchedLookup[StockLevel]:
         if warehouse_code is not None:

@@ -10,6 +10,7 @@ settle, and faults on demand. It shares no code with the client that it tests.
 from kakaclo_async.sandbox.http.faults import Fault, FaultKind, Faults
 from kakaclo_async.sandbox.sandbox import Sandbox, Served
 from kakaclo_async.sandbox.settings import Settings
+from kakaclo_async.sandbox.state import Shop
 from kakaclo_async.sandbox.trade.ledger import Ledger
 from kakaclo_async.sandbox.trade.orders import Order, Placed, Refund
 from kakaclo_async.sandbox.world.catalog import Catalog
@@ -26,4 +27,5 @@ __all__ = [
     "Sandbox",
     "Served",
     "Settings",
+    "Shop",
 ]

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import time
 from collections import Counter, deque
-from datetime import UTC, datetime
 from email.utils import format_datetime
 from functools import partial
 from math import ceil
@@ -16,25 +15,22 @@ from urllib.parse import unquote
 from aiohttp import web
 from attrs import define, field, fields_dict, setters
 
-from kakaclo_async.sandbox.http.custom import CustomArea
 from kakaclo_async.sandbox.http.faults import Faults, act
-from kakaclo_async.sandbox.http.freight import FreightArea
-from kakaclo_async.sandbox.http.habits import Habits
-from kakaclo_async.sandbox.http.orders import OrderArea
-from kakaclo_async.sandbox.http.products import ProductArea
-from kakaclo_async.sandbox.http.routing import Router, document
+from kakaclo_async.sandbox.http.routing import document
 from kakaclo_async.sandbox.settings import FIXED, Settings
-from kakaclo_async.sandbox.trade.ledger import Ledger
+from kakaclo_async.sandbox.state import World
 from kakaclo_async.sandbox.wire import Code, error
-from kakaclo_async.sandbox.world.catalog import Catalog
-from kakaclo_async.sandbox.world.clock import Clock, LeakyBucket, Timeline
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from types import TracebackType
 
     from attrs import Attribute
 
+    from kakaclo_async.sandbox.state import Shop
+    from kakaclo_async.sandbox.trade.ledger import Ledger
     from kakaclo_async.sandbox.trade.orders import Placed
+    from kakaclo_async.sandbox.world.catalog import Catalog
 
 
 _BASE = "/openapi"
@@ -70,39 +66,6 @@ class Served:
     fault: str | None = None
 
 
-class _World:
-    """All state of a sandbox; it outlives a stop of the server."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        source = settings.clock or asyncio.get_running_loop().time
-        self.clock = Clock(source, settings.speed, settings.start_at or datetime.now(UTC))
-        self.timeline = Timeline(self.clock)
-        self.bucket = LeakyBucket(settings.capacity, settings.per_second, lambda: self.clock.elapsed)
-        self.catalog = Catalog(settings, self.timeline)
-        self.ledger = Ledger(settings, self.catalog, self.timeline)
-        habits = Habits(settings)
-        areas = (
-            ProductArea(settings, habits, self.catalog, self.timeline),
-            FreightArea(settings, self.catalog),
-            OrderArea(settings, self.ledger),
-            CustomArea(settings, self.catalog, self.ledger, self.timeline),
-        )
-        self.router = Router((route for area in areas for route in area.routes()), habits.damage)
-
-    def settle(self) -> None:
-        """Do all that is due under the settings as they are, so that a change of them does not reach back."""
-        self.timeline.now()
-        self.catalog.catch_up()
-        self.ledger.catch_up()
-
-    def adopt(self) -> None:
-        """Let the settings, as they are now, count from now on; most of them are read at each request anyway."""
-        self.clock.run_at(self._settings.speed)
-        self.bucket.resize(self._settings.capacity, self._settings.per_second)
-        self.catalog.adopt()
-
-
 _SETTINGS = frozenset(fields_dict(Settings))
 
 
@@ -131,7 +94,7 @@ class Sandbox(Settings):
     log: deque[Served] = field(init=False)
     requests: Counter[str] = field(init=False, factory=Counter[str])
     throttled: int = field(init=False, default=0)
-    _world: _World | None = field(init=False, default=None)
+    _world: World | None = field(init=False, default=None)
     _runner: web.AppRunner | None = field(init=False, default=None)
     _closing: asyncio.Event = field(init=False, factory=asyncio.Event)
     _pages: list[web.RouteDef] = field(init=False, factory=list[web.RouteDef])  # for people, beside the API
@@ -169,17 +132,27 @@ class Sandbox(Settings):
     @property
     def ledger(self) -> Ledger:
         """The orders, the refunds and the balance."""
-        return self._state.ledger
+        return self._state.first.ledger
 
     @property
     def journal(self) -> list[Placed]:
         """One entry per order that was accepted and paid, oldest first; a duplicate shows here."""
-        return self._state.ledger.placed
+        return self._state.first.ledger.placed
 
     @property
     def level(self) -> float:
         """Requests in the leaky bucket now."""
-        return self._state.bucket.level
+        return self._state.first.level
+
+    def shop(self, token: str) -> Shop:
+        """Return what belongs to one token alone; `ledger`, `journal` and `level` are the ones of `token`.
+
+        Raises:
+            KeyError: The token is not accepted.
+        """
+        if found := self._state.shop(token):
+            return found
+        raise KeyError("the sandbox does not accept this token: set token or tokens")
 
     def now(self) -> datetime:
         """Return the sandbox's wall clock time."""
@@ -199,7 +172,7 @@ class Sandbox(Settings):
         if self._runner is not None:
             raise RuntimeError("the sandbox is running already")
         if self._world is None:
-            self._world = _World(self)
+            self._world = World(self)
         self._closing = asyncio.Event()
         app = web.Application(client_max_size=0)  # no limit of a body is documented
         app.router.add_route("*", _BASE + "/{path:(?s:.*)}", self._serve)
@@ -249,7 +222,7 @@ class Sandbox(Settings):
             self.log = deque(self.log, self.log_size)
 
     @property
-    def _state(self) -> _World:
+    def _state(self) -> World:
         if self._world is None:
             raise RuntimeError("the sandbox has no state yet: start it first")
         return self._world
@@ -273,9 +246,11 @@ class Sandbox(Settings):
             _log.info("%s %s, %.0f ms%s", line[:_LONGEST_TOLD], served.status or "no answer", spent, fault)
 
     async def _answer(self, request: web.Request, raw_path: str, served: Served) -> web.StreamResponse:
-        response: web.StreamResponse | None = self._turn_away(request)
-        if response is None:
-            effect = partial(self._state.router.answer, request.method, raw_path, served.query, served.body)
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        shop = self._state.shop(token) if scheme == "Bearer" else None
+        response: web.StreamResponse | None = self._turn_away(request, shop, served.path)
+        if shop is not None and response is None:
+            effect = partial(shop.router.answer, request.method, raw_path, served.query, served.body)
             fault = self.faults.take(request.method, served.path)
             if fault is None:
                 response = effect()
@@ -293,12 +268,12 @@ class Sandbox(Settings):
         if self.date_header:
             response.headers["Date"] = format_datetime(self.now(), usegmt=True)
 
-    def _turn_away(self, request: web.Request) -> web.Response | None:
+    def _turn_away(self, request: web.Request, shop: Shop | None, path: str) -> web.Response | None:
         if len(request.raw_path) > self.url_limit:
             return web.Response(status=400, body=_TOO_LONG, content_type="text/html")
-        if request.headers.get("Authorization") != f"Bearer {self.token}":
+        if shop is None:
             return document(error(Code.UNAUTHORIZED, "the access token is missing or not valid"), 401)
-        wait = self._state.bucket.take()
+        wait = shop.take(path)
         if not wait:
             return None
         self.throttled += 1

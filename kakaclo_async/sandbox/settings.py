@@ -103,6 +103,11 @@ def _check_damages(_: object, attribute: Attribute[Any], value: Mapping[str, str
         )
 
 
+def _check_tokens(_: object, attribute: Attribute[Any], value: tuple[str, ...]) -> None:
+    if len({*filter(str.strip, value)}) < len(value):
+        raise ValueError(f"{attribute.name} must all differ, and none may be empty")
+
+
 _WORDS = {
     int: "a whole number",
     float: "a number",
@@ -147,7 +152,9 @@ class Settings:
         custom_models: Models that can be printed on.
         host: Address to listen on.
         port: Port to listen on; 0 takes a free one and keeps it.
-        token: The one access token that is accepted.
+        token: The access token that is accepted.
+        tokens: Further ones, each of a shop of its own with a bucket, orders and money: see `Sandbox.shop`. The
+            catalog is the same. One that is taken out is refused, and finds its shop as it was when it comes back.
         log_size: Requests kept in `Sandbox.log`, the newest; None keeps all.
         speed: Virtual seconds per real second. Everything with a duration follows it: bucket, index lag, orders.
         start_at: Wall clock time at the start, aware; None takes the present time.
@@ -235,6 +242,7 @@ class Settings:
     host: str = field(default="127.0.0.1", validator=_check_filled)
     port: int = field(default=0, validator=and_(ge(0), le(65_535)))
     token: str = field(default="sandbox-token", repr=False, validator=_check_filled)
+    tokens: tuple[str, ...] = field(default=(), repr=False, validator=_check_tokens)
     log_size: int | None = field(default=100_000, validator=_check_count)
 
     speed: float = field(default=1.0, validator=gt(0))

@@ -163,7 +163,7 @@ class Transport:
             elif isinstance(error, TimeoutError):
                 why = f"no answer in {timeout:.3g} s" if limit.expired() else "no answer in time"
             else:
-                why = _reason(error)
+                why = why_it_failed(error)
             left = _may_have_left(error, body)
         except (Exception, asyncio.CancelledError) as error:
             left = _may_have_left(error, body)
@@ -252,7 +252,8 @@ def _may_have_left(error: BaseException, body: _Body | None) -> bool:
     return not isinstance(error, _NEVER_LEFT) if body is None else body.left
 
 
-def _reason(error: Exception) -> str:
+def why_it_failed(error: Exception) -> str:
+    """Say why a request failed, without its URL, its headers and its proxy's login."""
     # The text of some aiohttp errors repeats the URL with its query, or a proxy's password.
     match error:
         case aiohttp.ClientConnectorDNSError():

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 from support.board import scene
 from support.browser import Browser, axe_script, needs_chromium
+from support.fleet import written
 from support.pictures import drawn_pictures
 
 from kakaclo_async.board import serve
+from kakaclo_async.fleet import Fleet
 
 pytestmark = [pytest.mark.process, pytest.mark.long, pytest.mark.timeout(300), needs_chromium()]
 
@@ -30,7 +32,8 @@ async def seen(tmp_path, axe):
     async with (
         drawn_pictures() as rules,
         scene(tmp_path, products=200) as shown,
-        serve(kk=shown.kk, db=shown.db, journal=shown.journal, write=True) as board,
+        Fleet.open(written(tmp_path, [("acme", "t", {}), ("bolt", "t", {"paused": True})])) as fleet,
+        serve(kk=shown.kk, db=shown.db, journal=shown.journal, fleet=fleet, write=True) as board,
     ):
         browser = await asyncio.to_thread(Browser, axe, rules)
         try:
@@ -94,7 +97,8 @@ async def test_axe_finds_no_serious_fault_on_any_page_light_dark_and_narrow(seen
     ours = [
         "/", f"/?q={shown.spu}", f"/products/{shown.spu}", f"/freight?cart={shown.cart}", "/orders?days=3650",
         f"/orders/{shown.order_id}", f"/orders/{shown.waiting_id}/refund?whole=yes", "/families/SHOP-1", "/doubts",
-        "/doubts/finish", "/mirror", "/traffic", "/nothing",
+        "/doubts/finish", "/mirror", "/traffic", "/fleet",
+        "/nothing",
     ]  # fmt: skip
     theirs = ["/", "/faults", "/orders", "/clock"]
     await asyncio.to_thread(browser.open, shown.look)

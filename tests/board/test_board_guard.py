@@ -17,7 +17,7 @@ from kakaclo_async.board.guard import HEADERS
 from kakaclo_async.errors import ConfigurationError
 
 PAGES = ["/", "/products/A", "/products/?key=A", "/freight", "/orders", "/orders/1", "/orders/1/refund", "/families/A", "/families/?key=A", "/doubts",
-         "/doubts/finish", "/mirror", "/mirror/now", "/traffic", "/traffic/now", "/static/board.css", "/nothing"]  # fmt: skip
+         "/doubts/finish", "/mirror", "/mirror/now", "/traffic", "/traffic/now", "/static/board.css", "/fleet", "/nothing"]  # fmt: skip
 
 
 @pytest.fixture

@@ -8,8 +8,10 @@ import errno
 import io
 import sys
 from contextlib import closing
+from datetime import UTC, datetime
 from decimal import Decimal
-from sqlite3 import connect
+from pathlib import Path
+from sqlite3 import Row, connect
 
 import msgspec
 import pyarrow.parquet as pq
@@ -18,6 +20,7 @@ from support.postgresql import needs_postgresql
 
 from kakaclo_async import ConfigurationError, InvalidRequest
 from kakaclo_async.catalog import ExportFormat, export
+from kakaclo_async.catalog.export import not_run
 
 
 @pytest.fixture
@@ -141,35 +144,93 @@ async def test_a_stream_is_written_and_stays_open(mirrored):
     assert len(stream.getvalue().splitlines()) == count + 1
 
 
-async def test_a_full_disk_is_the_files_fault_and_leaves_nothing(mirrored, tmp_path, monkeypatch):
-    def full(_writer, _rows):
+@pytest.fixture(params=["with pyarrow", "without"])
+def maybe_arrow(request, monkeypatch):
+    """CSV is written by one of two writers."""
+    if request.param == "without":
+        monkeypatch.setitem(sys.modules, "pyarrow", None)
+
+
+@pytest.fixture
+def files_write(monkeypatch):
+    """Lets something happen before each write to a new file."""
+    opened = Path.open
+
+    class Watched(io.FileIO):
+        def write(self, data):
+            self.before()
+            return super().write(data)
+
+    def watch(before):
+        Watched.before = staticmethod(before)
+        monkeypatch.setattr(
+            Path,
+            "open",
+            lambda path, mode="r", **how: (
+                io.BufferedWriter(Watched(path, mode)) if mode == "xb" else opened(path, mode, **how)
+            ),
+        )
+
+    return watch
+
+
+async def test_a_full_disk_is_the_files_fault_and_leaves_nothing(
+    maybe_arrow, mirrored, tmp_path, files_write
+):
+    def full():
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(csv.DictWriter, "writerows", full)
     (tmp_path / "sku.csv").write_text("before")
+    files_write(full)
 
     with pytest.raises(ConfigurationError, match=r"sku\.csv cannot be written: No space left on device"):
         await export(mirrored.url, "sku", tmp_path / "sku.csv")
 
-    assert (tmp_path / "sku.csv").read_text() == "before"
+    assert (tmp_path / "sku.csv").read_bytes() == b"before"
     assert sorted(path.suffix for path in tmp_path.iterdir()) == [".csv", ".db", ".lock"]
 
 
-async def test_a_cancelled_export_leaves_nothing(mirrored, tmp_path, monkeypatch):
-    write = csv.DictWriter.writerows
-
-    def cancelled(writer, rows):
-        loop.call_soon_threadsafe(task.cancel)
-        write(writer, rows)
-
-    monkeypatch.setattr(csv.DictWriter, "writerows", cancelled)
+async def test_a_cancelled_export_leaves_nothing(maybe_arrow, mirrored, tmp_path, files_write):
     loop = asyncio.get_running_loop()
+    files_write(lambda: loop.call_soon_threadsafe(task.cancel))
     task = asyncio.create_task(export(mirrored.url, "sku", tmp_path / "sku.csv"))
 
     with pytest.raises(asyncio.CancelledError):
         await task
 
     assert sorted(path.suffix for path in tmp_path.iterdir()) == [".db", ".lock"]
+
+
+TEXT_COLUMNS = ["sku", "spu", "sku_name", "main_img", "option1", "option2", "option3", "material"]
+ODD = [*FORMULAS, *TEXTS, "", None, '"', '""', ",", "a\0b", "\0=1", "\x0b@", "\u3000+", "\x85=", "a\rb", "-"]
+
+
+async def test_either_writer_of_csv_writes_what_pythons_own_does_of_each_value(
+    maybe_arrow, mirrored, tmp_path
+):
+    with closing(connect(mirrored.path)) as connection:
+        skus = [sku for (sku,) in connection.execute("SELECT sku FROM sku ORDER BY sku")]
+        values = list(zip(skus, ODD, ["-1.50", None, "0.0000"] * len(ODD), strict=False))
+        connection.executemany(
+            "UPDATE sku SET sku_name = ?2, price = ?3, stock = length(?3), gone_since = ?4 WHERE sku = ?1",
+            [(*row, "0001-01-01 00:00:00" if row[2] else None) for row in values],
+        )
+        connection.execute("UPDATE sku SET retired = 1 WHERE stock = 5")
+        connection.commit()
+        connection.row_factory = Row
+        rows = [dict(row) for row in connection.execute("SELECT * FROM sku ORDER BY sku")]
+
+    await export(mirrored.url, "sku", tmp_path / "sku.csv")
+
+    wanted = io.StringIO(newline="")
+    writer = csv.DictWriter(wanted, rows[0])
+    writer.writeheader()
+    for row in rows:
+        texts = {name: not_run(row[name]) for name in TEXT_COLUMNS if row[name] is not None}
+        gone = row["gone_since"] and f"{datetime(1, 1, 1, tzinfo=UTC):%Y-%m-%dT%H:%M:%SZ}"
+        writer.writerow(row | texts | {"retired": ["false", "true"][row["retired"]], "gone_since": gone})
+    assert len(values) == len(ODD)
+    assert (tmp_path / "sku.csv").read_bytes() == wanted.getvalue().encode()
 
 
 async def test_a_folder_is_no_file(mirrored, tmp_path):

@@ -110,6 +110,7 @@ async def test_verify_marks_what_is_gone(shop, mirror_of, pg):
     [
         ("?options=-csearch_path%3Da", "?options=-csearch_path%3Db"),
         ("?options=-csearch_path%3Da,b,public", "?schema=b"),
+        ("?schema=a", "?schema=b"),
     ],
 )
 async def test_mirrors_in_two_schemas_of_a_database_do_not_know_each_other(a, b, shop, mirror_of, pg):
@@ -127,6 +128,35 @@ async def test_mirrors_in_two_schemas_of_a_database_do_not_know_each_other(a, b,
         (60, 60)
     ]
     assert await pg.rows("SELECT 1 FROM pg_tables WHERE schemaname = 'public'") == []
+
+
+@pytest.mark.parametrize(
+    ("query", "schema"),
+    [
+        ("?schema=acme", "acme"),
+        ("?schema=Acme%20Ltd", "Acme Ltd"),
+        ("?options=-csearch_path%3Dacme", "acme"),
+    ],
+)
+async def test_a_schema_that_is_not_there_is_made(query, schema, shop, mirror_of, pg):
+    sandbox, kk = shop
+    with pytest.raises(ConfigurationError, match="there is no mirror"):
+        await mirror_of(sandbox, kk, pg.url + query).status()
+    assert await pg.rows("SELECT 1 FROM pg_namespace WHERE nspname = $1", schema) == []  # reading makes none
+    assert (await mirror_of(sandbox, kk, pg.url + query).run()).complete
+    tables = "SELECT DISTINCT schemaname FROM pg_tables WHERE tablename IN ('product', 'mirror_writer')"
+    assert await pg.rows(tables) == [(schema,)]
+
+
+async def test_a_role_that_may_make_no_schema_is_told_so(shop, mirror_of, pg):
+    sandbox, kk = shop
+    await pg.rows("CREATE ROLE plain LOGIN")
+    url = pg.url.replace("postgres@", "plain@")
+    try:
+        with pytest.raises(ConfigurationError, match="permission denied for database"):
+            await mirror_of(sandbox, kk, f"{url}?schema=acme").run()
+    finally:
+        await pg.rows("DROP ROLE plain")
 
 
 async def test_a_mirror_that_is_killed_gives_way_at_once(shop, mirror_of, pg):

@@ -59,7 +59,14 @@ def test_every_line_that_is_shown_can_be_typed(line):
 
 @pytest.mark.parametrize(
     "words",
-    [("orders", "check"), ("orders", "submit"), ("orders", "map"), ("export",), ("changes",)],
+    [
+        ("orders", "check"),
+        ("orders", "submit"),
+        ("orders", "feed"),
+        ("orders", "map"),
+        ("export",),
+        ("changes",),
+    ],
     ids=" ".join,
 )
 def test_every_option_of_a_command_for_shops_is_described(words):
@@ -84,6 +91,7 @@ def test_orders_are_one_group_whose_help_says_how_often_a_write_is_carried_out()
         "show",
         "refund",
         "pending",
+        "feed",
         "map",
         "list",
     ]

@@ -242,7 +242,7 @@ def test_what_would_be_sent_again_is_priced_and_asked_about(kakaclo, hosted, los
     outcome = kakaclo(*lost, typed=typed)
     shown = money(outcome.err)
     assert outcome.code == (0 if orders else 1)
-    assert f"Send 1 write again for {shown['Orders cost']} USD? [y/N]" in outcome.err
+    assert f"Send 1 write for {shown['Orders cost']} USD? [y/N]" in outcome.err
     assert shown["Balance"] - shown["Orders cost"] == shown["Left"]
     assert len(hosted.sandbox.journal) == orders
 

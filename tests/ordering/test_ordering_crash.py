@@ -286,7 +286,7 @@ async def test_a_late_worker_and_a_look_that_decides_never_both_win(sandbox, url
     for step in steps if first == "renewal" else reversed(steps):
         await step
 
-    [entry] = await store.open("order")
+    [entry] = await journal.pending()
     if first == "renewal":
         assert entry.status is WriteStatus.SENDING
         lease.check()

@@ -24,6 +24,7 @@ from kakaclo_async import (
 )
 from kakaclo_async.errors import Conflict
 from kakaclo_async.ordering import WriteStatus
+from kakaclo_async.ordering.drain import settle_all
 from kakaclo_async.sandbox import Fault
 
 pytestmark = pytest.mark.stepped
@@ -307,15 +308,14 @@ async def test_finish_tells_all_that_failed_and_a_declined_order_first(kk, sandb
 
 
 async def test_a_kind_that_cannot_be_looked_for_keeps_no_lost_order_from_being_sent(
-    kk, sandbox, journal, order
+    kk, sandbox, journal, order, monkeypatch
 ):
     await lose(kk, sandbox, journal, order())
-    reconcile = journal._settle_all
 
-    async def fail(client_):
-        return [*await reconcile(client_), ConnectionFailed("the refunds could not be read", sent=False)]
+    async def fail(*kinds):
+        return [*await settle_all(*kinds), ConnectionFailed("the refunds could not be read", sent=False)]
 
-    journal._settle_all = fail
+    monkeypatch.setattr("kakaclo_async.ordering.journal.settle_all", fail)
     with pytest.raises(ConnectionFailed, match="the refunds"):
         await journal.finish(kk)
 

@@ -184,3 +184,30 @@ async def test_a_short_call_finds_the_design_that_it_added_before(kk, sandbox, j
     sandbox.skip(400)
     added = await kk.custom.add_design(design, journal=journal, **SHORT)
     assert [found async for found in kk.custom.designs()] == [added]
+
+
+@pytest.mark.parametrize("timeout", [0.01, 0.5, 0.9])
+async def test_a_short_submit_looks_once_it_can_tell_however_short_before_another_looked(
+    kk, sandbox, journal, order, timeout
+):
+    sandbox.faults.add(Fault("reset_after", takes_effect=False, **POST))
+    with pytest.raises(OutcomeUnknown) as unknown:
+        await kk.orders.submit(order(), journal=journal, timeout=0)
+    await asyncio.sleep((unknown.value.settles_at - sandbox.now()).total_seconds() - 0.2)
+    for _ in range(2):  # the first begins too early
+        with contextlib.suppress(OutcomeUnknown):
+            created = await kk.orders.submit(order(), journal=journal, timeout=timeout)
+        await asyncio.sleep(max(0, 0.3 - timeout))
+    assert looks(sandbox) == 2
+    assert [placed.orders for placed in sandbox.journal] == [(created.id,)]
+
+
+async def test_submits_of_what_no_look_can_settle_keep_their_pace(kk, sandbox, journal, order):
+    await in_doubt(kk, sandbox, journal, order())
+    sandbox.skip(601)
+    sandbox.faults.add(Fault("bad_gateway", path=LIST, method="GET", times=None))
+    once = kk.with_options(max_attempts=1)
+    for _ in range(20):
+        with pytest.raises(OutcomeUnknown):
+            await once.orders.submit(order(), journal=journal, timeout=0.1)
+    assert looks(sandbox) <= 20

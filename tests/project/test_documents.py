@@ -78,9 +78,11 @@ def test_the_reference_describes_every_public_name_of_both_faces(face):
 
 def passed_on(name):
     """Whether a name of the blocking face is a text that the core has as well, and describes."""
-    face, _, rest = name.partition(".")
-    core = importlib.import_module("kakaclo_async")
-    return face == "kakaclo_sync" and isinstance(getattr(core, rest, None), str)
+    module, _, last = name.rpartition(".")
+    if module.partition(".")[0] != "kakaclo_sync":
+        return False
+    core = importlib.import_module(module.replace("kakaclo_sync", "kakaclo_async", 1))
+    return isinstance(getattr(core, last, None), str)
 
 
 def test_the_reference_describes_the_areas_of_both_faces():

@@ -14,7 +14,9 @@ LAYERS: list[set[str]] = [
     {"kakaclo_sync", "cli"},
     {"kakaclo_async"},  # the public names
     {"testing"},
-    {"board", "shop", "telemetry"},
+    {"board"},
+    {"fleet"},
+    {"feed", "shop", "telemetry"},
     {"catalog", "ordering"},
     {"client"},
     {"resources"},
@@ -75,10 +77,27 @@ def test_only_the_command_line_imports_the_board() -> None:
     assert users == {"board", "cli"}
 
 
+def test_only_the_command_line_the_fleet_and_the_blocking_faces_import_the_feed() -> None:
+    """It watches what was placed; nothing that places orders knows of it."""
+    users = {module for module in modules() for name in imports(module) if layer(name) == "feed"}
+    assert {module for module in users if layer(module) not in {"feed", "fleet", "cli"}} == {
+        "kakaclo_sync.feed",
+        "kakaclo_sync.fleet",
+    }
+
+
 def test_only_its_blocking_face_imports_telemetry() -> None:
     """The core tells its events, and does not know who listens."""
     users = {module for module in modules() for name in imports(module) if layer(name) == "telemetry"}
     assert {module for module in users if layer(module) != "telemetry"} == {"kakaclo_sync.telemetry"}
+
+
+def test_only_the_command_line_the_board_and_the_blocking_face_import_the_fleet() -> None:
+    """One shop needs nothing of what many need."""
+    users = {module for module in modules() for name in imports(module) if layer(name) == "fleet"}
+    assert {module for module in users if layer(module) not in {"fleet", "board", "cli"}} <= {
+        "kakaclo_sync.fleet"
+    }
 
 
 def test_no_modules_import_each_other_not_even_for_type_checkers() -> None:

@@ -26,6 +26,7 @@ BOARD = {
 DATA = BOARD | {
     "kakaclo_async/contract/field_words.txt",
     "kakaclo_async/contract/openapi.yaml",
+    "kakaclo_async/fleet/bells.sql",
     "kakaclo_async/py.typed",
     "kakaclo_async/ratelimit/bucket.lua",
     "kakaclo_sync/py.typed",

@@ -16,7 +16,7 @@ BALANCE = "/v1/payment/balance"
 
 ROOT = Path(kakaclo_async.sandbox.__file__).parent
 PACKAGE = "kakaclo_async.sandbox"
-LAYERS = ["wire", "settings", "world", "trade", "http", "sandbox"]
+LAYERS = ["wire", "settings", "world", "trade", "http", "state", "sandbox"]
 
 
 def imported():

@@ -26,6 +26,7 @@ FIXED = {
 }
 LIVE = {
     "token": "another",
+    "tokens": ("another",),
     "log_size": 2,
     "speed": 7.0,
     "capacity": 3,

@@ -67,9 +67,15 @@ class BucketWorld(BucketPromises):
                 "redis://redis", rate_limit=RATE, fallback=self.bounds.fallback, random=lambda: 0.5
             )
             bucket._name = name
-            bucket._remote._client.connection_pool.connection_class = lambda **settings: Wire(
-                self, process, **settings
-            )
+            server = bucket._remote._server
+            make = server._redis
+
+            def redis():
+                client = make()
+                client.connection_pool.connection_class = lambda **settings: Wire(self, process, **settings)
+                return client
+
+            server._redis = redis
         gate = Gate(bucket, reserve=RESERVE)
         if self.bounds.fallback == "none" and self.processes:
             gate = self.processes["a"].gate  # there is one process

@@ -100,7 +100,8 @@ def test_an_unknown_name_is_an_attribute_error(package):
 
 
 @pytest.mark.parametrize(
-    "package", ["kakaclo_async", "kakaclo_sync", "kakaclo_async.shop", "kakaclo_sync.shop"]
+    "package",
+    ["kakaclo_async", "kakaclo_sync", "kakaclo_async.feed", "kakaclo_async.shop", "kakaclo_sync.shop"],
 )
 def test_without_any_extra_everything_can_be_asked_for(script, package):
     assert script(f"""
@@ -143,7 +144,7 @@ def test_a_module_whose_extra_is_missing_is_an_import_error_that_says_what_to_in
     assert set(filter(None, found)) == {f"{name}True" for name in lacking}
 
 
-@pytest.mark.parametrize("module", ["catalog", "ordering", "sandbox", "shop"])
+@pytest.mark.parametrize("module", ["catalog", "feed", "ordering", "sandbox", "shop"])
 def test_both_faces_have_one_layout(module):
     asynchronous, blocking = (import_module(f"{face}.{module}") for face in ("kakaclo_async", "kakaclo_sync"))
     assert blocking.__all__ == asynchronous.__all__
@@ -151,7 +152,7 @@ def test_both_faces_have_one_layout(module):
         here, there = getattr(blocking, name), getattr(asynchronous, name)
         # What is awaited there is something else here, and nothing else is.
         assert (here is there) != (
-            inspect.iscoroutinefunction(there) or name in {"Mirror", "Journal", "Sandbox"}
+            inspect.iscoroutinefunction(there) or name in {"Feed", "Mirror", "Journal", "Sandbox"}
         ), name
 
 

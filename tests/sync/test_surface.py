@@ -9,9 +9,13 @@ import pytest
 
 import kakaclo_async
 import kakaclo_async.catalog
+import kakaclo_async.feed
+import kakaclo_async.fleet
 import kakaclo_async.ordering
 import kakaclo_async.sandbox
 import kakaclo_sync
+import kakaclo_sync.feed
+import kakaclo_sync.fleet
 import kakaclo_sync.resources
 
 RENAMED = {"aclose": "close", "__aenter__": "__enter__", "__aexit__": "__exit__"}
@@ -38,6 +42,8 @@ PAIRS = [
     (kakaclo_async.sandbox.Sandbox, kakaclo_sync.Sandbox),
     (kakaclo_async.catalog.Mirror, kakaclo_sync.Mirror),
     (kakaclo_async.ordering.Journal, kakaclo_sync.Journal),
+    (kakaclo_async.feed.Feed, kakaclo_sync.feed.Feed),
+    (kakaclo_async.fleet.Fleet, kakaclo_sync.fleet.Fleet),
     *map(area, RESOURCES),
 ]
 

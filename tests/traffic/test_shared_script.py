@@ -16,7 +16,7 @@ from support.ports import free_port
 from kakaclo_async.events import Lane
 from kakaclo_async.ratelimit.bucket import TIMER_SLACK, RateLimit
 from kakaclo_async.ratelimit.local import LocalBucket
-from kakaclo_async.ratelimit.redis import Remote
+from kakaclo_async.ratelimit.redis import RedisServer, Remote
 from kakaclo_async.testing import SteppedLoop
 
 INTERACTIVE, BULK = Lane.INTERACTIVE, Lane.BULK
@@ -43,7 +43,7 @@ class Shared:
 
     def __attrs_post_init__(self):
         self.client.flushdb()
-        remote = Remote("redis://127.0.0.1", "test", self.rate)
+        remote = Remote(RedisServer("redis://127.0.0.1"), "test", self.rate)
         self.keys, self.settings = remote._keys, remote._settings
         self.script = self.client.register_script(STEPPED)
         self.now = 0.0

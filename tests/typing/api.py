@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, assert_type
+from typing import assert_type
 
 from kakaclo_async import (
     POD_DESIGNS_URL,
@@ -33,17 +34,18 @@ from kakaclo_async import (
     Product,
     ProductStatus,
     RateLimit,
+    RedisBucket,
+    RedisServer,
     Refund,
     RefundStatus,
+    Rejected,
     Sku,
     Stats,
     StockLevel,
     Warehouse,
     resized_image,
 )
-
-if TYPE_CHECKING:
-    from datetime import datetime
+from kakaclo_async.ordering import Drained, Entry, Journal
 
 
 async def construction() -> None:
@@ -134,6 +136,21 @@ async def ordering(kk: KakaClo, start: datetime) -> None:
     refunds = await kk.refunds.wait(created.id, timeout=60)
     assert_type(refunds, tuple[Refund, ...])
     assert_type(refunds[0].refund_status, RefundStatus | None)
+
+
+async def waiting(kk: KakaClo, order: NewOrder) -> None:
+    journal = Journal("postgresql://localhost/shops?schema=acme")
+    assert_type(await journal.add(order), Entry)
+    assert_type(await journal.withdraw("SHOP-1"), Entry | None)
+    drained = await journal.drain(kk, at_once=2, seconds=1.0)
+    assert_type(drained, Drained)
+    assert_type(drained.placed, tuple[tuple[str, Number], ...])
+    assert_type(drained.declined, tuple[tuple[str, Rejected], ...])
+    assert_type(drained.left, int)
+    assert_type(drained.due, datetime | None)
+    assert_type(drained.failure, Exception | None)
+    server = RedisServer("redis://localhost", connections=4)
+    assert_type(KakaClo(bucket=RedisBucket(server, key="acme")), KakaClo)
 
 
 async def custom(kk: KakaClo) -> None:

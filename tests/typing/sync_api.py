@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import assert_type
 
 from kakaclo_async.catalog import Change, MirrorReport, MirrorStatus
-from kakaclo_async.ordering import Entry
+from kakaclo_async.ordering import Drained, Entry
 from kakaclo_sync import (
     Address,
     Balance,
@@ -27,12 +27,15 @@ from kakaclo_sync import (
     Mirror,
     NewDesign,
     NewOrder,
+    Number,
     Order,
     OrderV1,
     Page,
     Product,
     Pull,
     RateLimit,
+    RedisBucket,
+    RedisServer,
     Refund,
     Sandbox,
     Stats,
@@ -164,6 +167,15 @@ def databases(kk: KakaClo, order: NewOrder) -> None:
     assert_type(kk.orders.submit(order, journal=journal), CreatedOrder)
     assert_type(journal.pending(), tuple[Entry, ...])
     assert_type(journal.settle(kk), tuple[Entry, ...])
+    assert_type(journal.add(order), Entry)
+    assert_type(journal.add({"items": [{"sku": "A", "quantity": 1}]}), Entry)
+    assert_type(journal.withdraw("SHOP-1"), Entry | None)
+    drained = journal.drain(kk, at_once=2, seconds=1.0)
+    assert_type(drained, Drained)
+    assert_type(drained.placed, tuple[tuple[str, Number], ...])
+    assert_type(drained.due, datetime | None)
+    shared = KakaClo(bucket=RedisBucket(RedisServer("redis://localhost", connections=4), key="acme"))
+    assert_type(shared, KakaClo)
 
 
 def misuse_is_seen(kk: KakaClo) -> None:

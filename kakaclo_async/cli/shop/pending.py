@@ -33,12 +33,12 @@ async def pending(
         bool, typer.Option("--settle", help="First search KakaClo, and record what was placed.")
     ] = False,
     finish: Annotated[
-        bool, typer.Option("--finish", help="Settle, and then send again what KakaClo did not get.")
+        bool, typer.Option("--finish", help="Settle, and then send what waits or KakaClo did not get.")
     ] = False,
     quiet_time: QuietTime = 600.0,
     yes: Yes = False,
 ) -> Result:
-    """List the writes of a journal that are not done: being sent, of unknown outcome, or not executed.
+    """List the writes of a journal that are not done: waiting, being sent, of unknown outcome, or not executed.
 
     On a terminal, --finish shows what it would send again, and what that costs, and asks first.
     """
@@ -62,7 +62,8 @@ async def _ask_again(kk: KakaClo, book: "Journal") -> list["Entry"]:
         await book.settle(kk)
     except KakaCloError as error:
         sys.stderr.write(f"not all could be searched for: {one_line(str(error))}\n")
-    entries = [entry for entry in await book.pending() if entry.status is WriteStatus.NOT_EXECUTED]
+    to_send = {WriteStatus.WAITING, WriteStatus.NOT_EXECUTED}
+    entries = [entry for entry in await book.pending() if entry.status in to_send]
     if entries:
         orders = [read_order(entry.payload) for entry in entries if entry.kind == "order"]
         total, balance = await cost_of(sender_of(kk.bulk()), orders), await balance_of(kk)
@@ -71,7 +72,7 @@ async def _ask_again(kk: KakaClo, book: "Journal") -> list["Entry"]:
             for entry in entries
         ]
         ask(
-            f"Send {counted(len(entries), 'write')} again{f' {for_sum(total)}' if orders else ''}",
+            f"Send {counted(len(entries), 'write')}{f' {for_sum(total)}' if orders else ''}",
             (Table(("Kind", "Id", "Items"), rows), costs({"Orders cost": total}, balance)),
             too_little(total, balance),
         )

@@ -16,7 +16,7 @@ from kakaclo_async.resources.freight import Freight
 from kakaclo_async.resources.orders.check import judge, read_order, undeliverable
 from kakaclo_async.resources.orders.placing import checked, drop_quotes, place, with_custom_order_id
 from kakaclo_async.resources.orders.reads import OrderReads, by_number, find_orders, orders_by_number
-from kakaclo_async.resources.orders.requests import check_order_id, checked, made_at
+from kakaclo_async.resources.orders.requests import check_order_id, made_at
 from kakaclo_async.resources.orders.watch import STAGES, OrderWatch, Stage
 from kakaclo_async.resources.products import Products
 from kakaclo_async.resources.reference import Payment

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from datetime import datetime
 
-    from kakaclo_async.resources._journal import WriteJournal
-
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32: no I, L, O, U to misread aloud
 _RANDOM_BITS = 80
@@ -196,16 +194,3 @@ def unreadable(rows: Sequence[Order | Undecodable]) -> DecodeError:
     row = rows[0]
     why = row.problem if isinstance(row, Undecodable) else "its custom order id is damaged"
     return DecodeError(f"cannot be read ({why}); all others can", where=named(rows))
-
-
-def checked(journal: WriteJournal) -> WriteJournal:
-    """Return a journal.
-
-    Raises:
-        InvalidRequest: it is none; its address alone makes none.
-    """
-    if not hasattr(journal, "once"):
-        raise InvalidRequest(
-            "journal must be a Journal, such as Journal('sqlite:///orders.db'); nothing was sent"
-        )
-    return journal

@@ -303,7 +303,7 @@ async def _products(
     async with aclosing(connection.batches(statement, _BATCH)) as batches:
         async for batch in batches:
             whole: list[list[dict[str, Any]]] = []
-            for row in batch:
+            for row in (found._asdict() for found in batch):
                 if begun and begun[0]["spu"] != row["spu"]:
                     whole.append(begun)
                     begun = []

@@ -1,0 +1,1 @@
+"""Commands for a fleet: many shops, one worker or several."""

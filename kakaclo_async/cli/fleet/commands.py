@@ -1,0 +1,225 @@
+"""The commands `fleet ...` that change something: workers, shops, orders."""
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+from kakaclo_async import ConfigurationError, Conflict, InvalidRequest, KakaCloError
+from kakaclo_async.cli.command import FAILED, run_async, say, sentence
+from kakaclo_async.cli.output import Result, Table, show
+from kakaclo_async.cli.shop.check import (
+    OWN,
+    Channels,
+    Ioss,
+    OlderThan,
+    OrdersFile,
+    Phone,
+    Prefix,
+    SkuMapFile,
+    read_file,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from kakaclo_async.catalog import Change
+    from kakaclo_async.feed import FeedEvent
+    from kakaclo_async.fleet import Fleet
+    from kakaclo_async.shop import OrderFile
+
+T = TypeVar("T")
+
+FleetFile = Annotated[
+    Path,
+    typer.Option("--fleet", help="The fleet's settings.", metavar="FILE", envvar="KAKACLO_FLEET"),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+ShopName = Annotated[str, typer.Argument(help="The shop's name.", metavar="SHOP", show_default=False)]
+DEFAULT_FILE = Path("fleet.toml")
+
+
+def with_fleet(path: Path, work: "Callable[[Fleet], Awaitable[T]]") -> T:
+    """Open a fleet, do something with it, and close it."""
+    from kakaclo_async.fleet import Fleet
+
+    async def job() -> T:
+        async with Fleet.open(path) as fleet:
+            return await work(fleet)
+
+    return run_async(job())
+
+
+def check(fleet: FleetFile = DEFAULT_FILE, as_json: AsJson = False) -> None:
+    """Read the settings, tell all that is wrong with them, and ask for each shop's token; nothing is sent."""
+    from kakaclo_async.fleet.files import SettingsFiles
+    from kakaclo_async.token import Token, token_from
+
+    files = SettingsFiles(fleet)
+    settings = files.read()
+    found = [(entry.file, entry.key, entry.what) for entry in files.problems]
+
+    async def read_tokens() -> None:
+        for name, shop in sorted(settings.shops.items() if settings else ()):
+            try:
+                await Token(token_from(shop.token)).read()
+            except ConfigurationError as error:
+                found.append((fleet.name, f"shop.{name}.token", sentence(error)))
+
+    run_async(read_tokens())
+    shops = sorted(settings.shops) if settings else []
+    data = {
+        "shops": shops,
+        "problems": [dict(zip(("file", "key", "what"), row, strict=True)) for row in found],
+    }
+    tables = (Table(("File", "Key", "Problem"), found),) if found else (Table(("Shops",), [(len(shops),)]),)
+    show(Result(data=data, tables=tables), as_json=as_json)
+    if found:
+        raise typer.Exit(2)
+
+
+def migrate(fleet: FleetFile = DEFAULT_FILE) -> None:
+    """Make the tables of the fleet's database, or bring them to this version; it may be run at any time."""
+    from kakaclo_async.fleet import Fleet
+
+    run_async(Fleet.open(fleet).migrate())
+    sys.stdout.write("the fleet's tables are up to date\n")
+
+
+def serve(
+    fleet: FleetFile = DEFAULT_FILE,
+    as_json: Annotated[
+        bool,
+        typer.Option(
+            "--json", help="Print each change of a catalog and each event, one JSON document per line."
+        ),
+    ] = False,
+) -> None:
+    """Be a worker, until SIGTERM or Ctrl-C, which let what is under way end; several need a PostgreSQL engine."""
+
+    async def work(opened: "Fleet") -> None:
+        sys.stderr.write(f"serving {opened!r}; stop it with SIGTERM or Ctrl-C\n")
+        if as_json:
+            await opened.serve(on_change=_print_change, on_order=_print_event, on_refund=_print_event)
+        else:
+            await opened.serve()
+
+    with_fleet(fleet, work)
+
+
+def _print_change(shop: str, change: "Change") -> None:
+    _print({"shop": shop, "type": "Change", **change.to_dict()})
+
+
+def _print_event(event: "FeedEvent") -> None:
+    _print(event.document)
+
+
+def _print(document: "Mapping[str, object]") -> None:
+    sys.stdout.write(json.dumps(document, ensure_ascii=False) + "\n")
+    sys.stdout.flush()  # the reader may act on this one now
+
+
+def ring(
+    shop: Annotated[
+        str, typer.Argument(help='The shop\'s name; "catalog" for the mirror that all share.', metavar="SHOP")
+    ],
+    kind: Annotated[
+        str | None, typer.Argument(help="mirror, orders or watch; all of them by default.", metavar="[KIND]")
+    ] = None,
+    fleet: FleetFile = DEFAULT_FILE,
+) -> None:
+    """Let a shop's turn be due now."""
+    from kakaclo_async.fleet.values import as_kind
+
+    wanted = None if kind is None else as_kind(kind)
+    with_fleet(fleet, lambda opened: opened.ring(shop, wanted))
+
+
+def pause(shop: ShopName, fleet: FleetFile = DEFAULT_FILE) -> None:
+    """Let a shop have no turns, for all workers; what is submitted waits."""
+    with_fleet(fleet, lambda opened: opened.pause(shop))
+
+
+def resume(shop: ShopName, fleet: FleetFile = DEFAULT_FILE) -> None:
+    """Let a shop have turns again, at once."""
+    with_fleet(fleet, lambda opened: opened.resume(shop))
+
+
+def add(
+    shop: ShopName,
+    token: Annotated[
+        str,
+        typer.Option(
+            "--token-from",
+            help="Where its token is: env:NAME, file:/path, keyring:service/name, or cmd:program.",
+            metavar="PLACE",
+        ),
+    ],
+    base_url: Annotated[str | None, typer.Option(help="URL of the API.", metavar="URL")] = None,
+    rate: Annotated[float | None, typer.Option(help="Requests per second that it may send.")] = None,
+    fleet: FleetFile = DEFAULT_FILE,
+) -> None:
+    """Write a file for a new shop; workers take it up within a tick."""
+    given = {"base_url": base_url, "rate": rate}
+    settings = {key: value for key, value in given.items() if value is not None}
+    path = with_fleet(fleet, lambda opened: opened.add(shop, token, settings=settings))
+    sys.stdout.write(f"{path}\n")
+
+
+def remove(shop: ShopName, fleet: FleetFile = DEFAULT_FILE) -> None:
+    """Delete the file of a shop; its journal and its mirror stay."""
+    with_fleet(fleet, lambda opened: opened.remove(shop))
+
+
+def submit(
+    shop: ShopName,
+    file: OrdersFile,
+    *,
+    sku_map: SkuMapFile = None,
+    phone: Phone = None,
+    ioss: Ioss = None,
+    prefix: Prefix = "",
+    older_than: OlderThan = None,
+    channel: Channels = None,
+    fleet: FleetFile = DEFAULT_FILE,
+    as_json: AsJson = False,
+) -> None:
+    """Write the orders of a file down in a shop's journal: a worker places each exactly once.
+
+    The file is as for `kakaclo orders submit`. Run it again as often as you like: what was written down is not written
+    again, and what was placed is not placed again.
+    """
+    found = read_file(
+        file, sku_map=sku_map, phone=phone, ioss=ioss, prefix=prefix, older_than=older_than, channel=channel
+    )
+    if found.dialect == OWN and found.problems:
+        raise InvalidRequest("; ".join(map(str, found.problems)))
+    rows, troubles = with_fleet(fleet, lambda opened: _submit(opened, shop, found))
+    for problem in found.problems:
+        say(str(problem))
+    for trouble in troubles:
+        say(sentence(trouble))
+    data = [dict(zip(("custom_order_id", "status"), row, strict=True)) for row in rows]
+    show(Result(data=data, tables=(Table(("Order", "Status"), rows),)), as_json=as_json)
+    if troubles or found.problems:
+        raise typer.Exit(FAILED)
+
+
+async def _submit(
+    opened: "Fleet", shop: str, found: "OrderFile"
+) -> tuple[list[tuple[str, str]], list[KakaCloError]]:
+    rows: list[tuple[str, str]] = []
+    troubles: list[KakaCloError] = []
+    for entry in found.orders:
+        try:
+            written = await opened.submit(shop, entry.order)
+        except Conflict as error:
+            troubles.append(error)
+        else:
+            rows.append((entry.custom_order_id, str(written.status)))
+        await asyncio.sleep(0)
+    return rows, troubles

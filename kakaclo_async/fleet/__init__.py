@@ -1,0 +1,21 @@
+"""The fleet: many shops in one process or on many machines (`pip install 'kakaclo[fleet]'`)."""
+
+from kakaclo_async.fleet.fleet import Fleet
+from kakaclo_async.fleet.members import CameBack, LeftOut
+from kakaclo_async.fleet.settings import FleetSettings, ShopSettings
+from kakaclo_async.fleet.team import Team
+from kakaclo_async.fleet.values import FleetStatus, Kind, ShopStatus, TurnStatus, WorkerStatus
+
+__all__ = [
+    "CameBack",
+    "Fleet",
+    "FleetSettings",
+    "FleetStatus",
+    "Kind",
+    "LeftOut",
+    "ShopSettings",
+    "ShopStatus",
+    "Team",
+    "TurnStatus",
+    "WorkerStatus",
+]

@@ -1,0 +1,47 @@
+-- What rings the bells of a fleet, each call as a transaction of its own: a worker that freezes holds no lock meanwhile.
+-- No job has a `lock` of procrastinate's: nobody is told when one is free. The table of shops keeps what is due.
+
+CREATE OR REPLACE FUNCTION fleet_ring(p_kind text, p_shop text, p_again boolean)
+    RETURNS integer LANGUAGE plpgsql AS $$
+DECLARE
+    rung integer;
+BEGIN
+    -- In turn: two that look at once would ring twice, and each refusal fills the server's log.
+    PERFORM pg_advisory_xact_lock(hashtextextended('kakaclo fleet ' || coalesce(current_schema(), ''), 0));
+    SELECT coalesce(array_length(procrastinate_defer_jobs_v1(array_agg(
+        ROW('fleet', 'kakaclo:turn', CASE t.kind WHEN 'orders' THEN 2 WHEN 'watch' THEN 1 ELSE 0 END, NULL,
+            t.kind || ':' || t.shop, jsonb_build_object('kind', t.kind, 'shop', t.shop), NULL
+        )::procrastinate_job_to_defer_v1 ORDER BY t.due, t.shop, t.kind)), 1), 0)
+    INTO rung
+    FROM fleet_turn t LEFT JOIN fleet_shop s ON s.shop = t.shop
+    WHERE (p_shop IS NULL OR (t.shop = p_shop AND t.kind = p_kind))
+        -- What ended in the future did so before the clock was set back: it would wait for that long.
+        AND (t.due <= extract(epoch FROM clock_timestamp()) OR t.ended > extract(epoch FROM clock_timestamp()) + 60)
+        AND coalesce(s.paused + s.filed, 0) = 0
+        -- Read once and hashed, whatever the planner believes of a table that was empty a moment ago.
+        AND t.kind || ':' || t.shop NOT IN (
+            SELECT j.queueing_lock FROM procrastinate_jobs j
+            WHERE j.queueing_lock IS NOT NULL AND (p_shop IS NULL OR j.queueing_lock = p_kind || ':' || p_shop)
+                AND (j.status = 'todo' OR (j.status = 'doing' AND NOT p_again)));
+    RETURN rung;
+END;
+$$;
+
+-- One tick: a sign of life, the jobs of dead workers taken away, and what is due is rung for.
+-- A stalled job is not sent again, which might collide with a younger one: what it was for is due still.
+CREATE OR REPLACE FUNCTION fleet_tick(p_worker text, p_dead double precision)
+    RETURNS integer LANGUAGE plpgsql AS $$
+DECLARE
+    at double precision := extract(epoch FROM clock_timestamp());
+BEGIN
+    INSERT INTO fleet_worker (worker, since, beat) VALUES (p_worker, at, at)
+        ON CONFLICT (worker) DO UPDATE SET beat = excluded.beat;
+    DELETE FROM procrastinate_jobs WHERE id IN (
+        SELECT j.id FROM procrastinate_jobs j
+        WHERE j.queue_name = 'fleet' AND (j.status NOT IN ('todo', 'doing') OR (j.status = 'doing' AND NOT EXISTS (
+            SELECT 1 FROM procrastinate_workers w
+            WHERE w.id = j.worker_id AND w.last_heartbeat > now() - make_interval(secs => p_dead))))
+        FOR UPDATE SKIP LOCKED);
+    RETURN fleet_ring(NULL, NULL, false);
+END;
+$$;

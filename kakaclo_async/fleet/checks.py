@@ -1,0 +1,114 @@
+"""Reads single values of settings, and says what is wrong with them."""
+
+from __future__ import annotations
+
+import math
+import re
+from decimal import Decimal
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Final
+
+import attrs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Mapping
+
+
+_UNITS: Final = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+@attrs.frozen
+class Problem:
+    """Something wrong in a file of settings. It repeats no value, which may be a secret.
+
+    Attributes:
+        file: its name.
+        key: which one; empty: the file as a whole.
+        what: a sentence that goes on after the key.
+    """
+
+    file: str
+    key: str
+    what: str
+
+    def __str__(self) -> str:
+        return " ".join(part for part in (f"{self.file}:", self.key, self.what) if part)
+
+
+def table(
+    given: Mapping[str, object], known: Collection[str], place: str, key: str, problems: list[Problem]
+) -> Iterator[str]:
+    """Yield the keys that are known; note the others, with the nearest name."""
+    for name in given:
+        if name in known:
+            yield name
+            continue
+        near = get_close_matches(name, known, n=1)
+        hint = f": did you mean {near[0]}?" if near else f": there are {', '.join(sorted(known))}"
+        problems.append(Problem(place, f"{key}.{name[:40]}".lstrip("."), f"is not known{hint}"))
+
+
+def text(value: object) -> str:
+    """Read a text that is not empty."""
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError("must be a text")
+    return value.strip()
+
+
+def word(*words: str) -> Callable[[object], str]:
+    """Return what reads one of some words."""
+
+    def read(value: object) -> str:
+        if value not in words:
+            raise ValueError(f"must be {' or '.join(map(repr, words))}".replace("'", '"'))
+        return str(value)
+
+    return read
+
+
+def switch(value: object) -> bool:
+    """Read true or false."""
+    if not isinstance(value, bool):
+        raise ValueError("must be true or false")  # noqa: TRY004 - as for every other value
+    return value
+
+
+def number(value: object) -> float:
+    """Read a number above 0."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+        raise ValueError("must be a number above 0")
+    return float(value)
+
+
+def part(value: object) -> float:
+    """Read a number above 0, up to 1."""
+    found = number(value)
+    if found > 1:
+        raise ValueError("must be at most 1")
+    return found
+
+
+def amount(value: object) -> Decimal:
+    """Read dollars, with cents."""
+    return Decimal(str(number(value)))
+
+
+def whole(least: int) -> Callable[[object], int]:
+    """Return what reads a whole number."""
+
+    def read(value: object) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise ValueError(f"must be a whole number, {least} or more")
+        return value
+
+    return read
+
+
+def duration(value: object) -> float:
+    """Read seconds: a number, or "90s", "5m", "1h", "1d"."""
+    if isinstance(value, str) and (match := re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd]?)", value.strip())):
+        value = float(match[1]) * _UNITS[match[2]]
+    try:
+        return number(value)
+    except ValueError:
+        raise ValueError('must be seconds, or a text such as "90s", "5m" or "1h"') from None

@@ -1,0 +1,196 @@
+"""The files of a fleet: read again when they change; those of single shops are written and deleted."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from kakaclo_async.errors import ConfigurationError, InvalidRequest
+from kakaclo_async.fleet.checks import Problem
+from kakaclo_async.fleet.settings import read_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from kakaclo_async.fleet.settings import FleetSettings
+
+
+_GRAIN: Final = 2_000_000_000
+"""Nanoseconds that the times of a file system may be coarse by."""
+
+
+class SettingsFiles:
+    """Reads the settings of a fleet again whenever one of their files has changed.
+
+    Args:
+        path: of `fleet.toml`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.expanduser().absolute()
+        self._seen: dict[Path, tuple[tuple[int, int, int], dict[str, Any] | None, list[Problem]]] = {}
+        self._listings: dict[str, tuple[int, tuple[Path, ...]]] = {}
+        self._stamp: object = None
+        self.problems: tuple[Problem, ...] = ()
+
+    def read(self) -> FleetSettings | None:
+        """Return the settings, if a file has changed since the last time and all is well; else None.
+
+        Its `problems` are those of the last change.
+        """
+        documents, problems = self._documents()
+        stamp = [(path, self._seen[path][0]) for path, _ in documents]
+        if stamp == self._stamp:
+            return None
+        self._stamp = stamp
+        settings = read_settings(self.path, documents, problems)
+        self.problems = tuple(problems)
+        return None if problems else settings
+
+    def demand(self) -> FleetSettings:
+        """Return the settings.
+
+        Raises:
+            ConfigurationError: there are problems; it tells all of them.
+        """
+        self._stamp = None
+        settings = self.read()
+        if settings is None:
+            count = f"{len(self.problems)} problem{'s' * (len(self.problems) != 1)}"
+            told = "; ".join(map(str, self.problems))
+            raise ConfigurationError(f"the fleet's settings have {count}: {told}")
+        return settings
+
+    def included(self) -> tuple[str, ...]:
+        """Return the patterns of the files that the fleet's file includes."""
+        _, problems = list[object](), list[Problem]()
+        return _patterns(self.path, self._document(self.path, problems) or {}, problems)
+
+    def has_alone(self, path: Path, shop: str) -> bool:
+        """Whether a file holds one shop and nothing else."""
+        document = self._document(path, []) or {}
+        shops: object = document.get("shop")
+        return set(document) == {"shop"} and isinstance(shops, dict) and set(cast("Any", shops)) == {shop}
+
+    def _documents(self) -> tuple[list[tuple[Path, dict[str, Any]]], list[Problem]]:
+        problems: list[Problem] = []
+        root = self._document(self.path, problems)
+        documents = [(self.path, root or {})]
+        for pattern in _patterns(self.path, root or {}, problems):
+            documents += [(path, self._document(path, problems) or {}) for path in self._listed(pattern)]
+        return documents, problems
+
+    def _listed(self, pattern: str) -> tuple[Path, ...]:
+        """Return the files of a pattern; its folder is read again only if it has changed."""
+        folder = self.path.parent / Path(pattern).parent
+        try:
+            changed = folder.stat().st_mtime_ns
+        except OSError:
+            changed = 0
+        if (known := self._listings.get(pattern)) is not None and known[0] == changed:
+            return known[1]
+        found = self.path.parent.glob(pattern)
+        listed = tuple(sorted(path for path in found if path != self.path and path.suffix == ".toml"))
+        # A folder that changes now may change once more within the grain of its clock.
+        if "*" not in str(Path(pattern).parent) and time.time_ns() - changed > _GRAIN:
+            self._listings[pattern] = (changed, listed)
+        return listed
+
+    def _document(self, path: Path, problems: list[Problem]) -> dict[str, Any] | None:
+        """Return what a file holds, read again only if it has changed."""
+        try:
+            found = path.stat()
+            stamp = (found.st_mtime_ns, found.st_size, found.st_ino)
+        except OSError as error:
+            self._seen[path] = ((0, 0, 0), None, [])
+            problems.append(Problem(path.name, "", f"cannot be read: {error.strerror}"))
+            return None
+        if path not in self._seen or self._seen[path][0] != stamp:
+            own: list[Problem] = []
+            document: dict[str, Any] | None = None
+            try:
+                document = tomllib.loads(path.read_text("utf-8"))
+            except (OSError, UnicodeDecodeError):
+                own.append(Problem(path.name, "", "cannot be read as text"))
+            except tomllib.TOMLDecodeError as error:
+                # Only the place: what stands there may be a token.
+                where = re.search(r"\(at [^)]*\)", str(error))
+                own.append(Problem(path.name, "", f"is no TOML {where[0] if where else ''}".strip()))
+            self._seen[path] = (stamp, document, own)
+        _, document, own = self._seen[path]
+        problems += own
+        return document
+
+
+def _patterns(path: Path, root: Mapping[str, object], problems: list[Problem]) -> tuple[str, ...]:
+    include = root.get("include", [])
+    patterns = [include] if isinstance(include, str) else include
+    if not isinstance(patterns, list):
+        problems.append(Problem(path.name, "include", "must be a pattern of files, or a list of them"))
+        return ()
+    found = [entry for entry in cast("list[object]", patterns) if isinstance(entry, str) and entry]
+    if any(entry.startswith(("/", "~")) or ".." in Path(entry).parts for entry in found):
+        problems.append(Problem(path.name, "include", "must stay below the folder of the file"))
+        return ()
+    return tuple(found)
+
+
+def add_shop(files: SettingsFiles, shop: str, values: Mapping[str, object]) -> Path:
+    """Write a file with one shop; it is taken back if the fleet's settings would have problems by it.
+
+    Raises:
+        ConfigurationError: nothing is included, or there would be problems.
+        InvalidRequest: there is such a shop, or a file of that name.
+    """
+    if shop in SettingsFiles(files.path).demand().shops:
+        raise InvalidRequest(f"the fleet has a shop {shop} already")
+    folder = _folder(files)
+    path = folder / f"{shop}.toml"
+    if path.parent != folder or not shop:
+        raise InvalidRequest(f"{shop!r} is no name for a shop")
+    folder.mkdir(parents=True, exist_ok=True)
+    # A JSON text, number or switch is a TOML one.
+    lines = [f"[shop.{shop}]", *(f"{key} = {json.dumps(value)}" for key, value in values.items())]
+    draft = path.with_suffix(".new")
+    draft.write_text("\n".join([*lines, ""]), "utf-8")
+    try:
+        os.link(draft, path)  # refused if it is there; and a worker never reads half of it
+    except FileExistsError:
+        raise InvalidRequest(f"there is a file {path.name} already") from None
+    finally:
+        draft.unlink()
+    try:
+        SettingsFiles(files.path).demand()
+    except ConfigurationError:
+        path.unlink()
+        raise
+    return path
+
+
+def remove_shop(files: SettingsFiles, shop: str) -> None:
+    """Delete the file of a shop.
+
+    Raises:
+        ConfigurationError: it has no file of its own.
+    """
+    path = _folder(files) / f"{shop}.toml"
+    if not path.is_file() or not files.has_alone(path, shop):
+        raise ConfigurationError(
+            f"shop {shop} has no file of its own: take [shop.{shop}] out of the file where it stands"
+        )
+    path.unlink()
+
+
+def _folder(files: SettingsFiles) -> Path:
+    for pattern in files.included():
+        parent = Path(pattern).parent
+        if Path(pattern).name == "*.toml" and "*" not in str(parent):
+            return files.path.parent / parent
+    raise ConfigurationError(
+        f'{files.path.name} includes no folder for new shops: give it the line include = "shops.d/*.toml"'
+    )

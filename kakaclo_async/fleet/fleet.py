@@ -1,0 +1,330 @@
+"""The fleet: one shop or a thousand, on one machine or ten."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import socket
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Self
+
+from kakaclo_async.errors import ConfigurationError, InvalidRequest
+from kakaclo_async.fleet.engine import Pace, log, set_by_signals
+from kakaclo_async.fleet.files import SettingsFiles, add_shop, remove_shop
+from kakaclo_async.fleet.local import LocalEngine
+from kakaclo_async.fleet.pool import Pool
+from kakaclo_async.fleet.settings import turns_of
+from kakaclo_async.fleet.turns import Hooks, Turn
+from kakaclo_async.fleet.values import CATALOG, as_kind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from types import TracebackType
+
+    from kakaclo_async.catalog import Change
+    from kakaclo_async.feed import FeedEvent
+    from kakaclo_async.fleet.engine import Engine
+    from kakaclo_async.fleet.settings import FleetSettings
+    from kakaclo_async.fleet.values import FleetStatus, Kind
+    from kakaclo_async.models.new_order import NewOrder
+    from kakaclo_async.ordering import Entry
+
+_AT_ONCE: Final = 16
+"""Journals that are read at the same time."""
+
+
+class Fleet:
+    """Many shops: their mirrors, their orders, and what becomes of these.
+
+    As an async context manager it is open. A worker calls `serve`; who has orders calls `submit`, in any process.
+
+    Args:
+        path: of `fleet.toml`.
+
+    Raises:
+        ConfigurationError: settings with problems; it tells all of them.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._files = SettingsFiles(Path(path))
+        self._settings = self._files.demand()
+        self._worker = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+        self._engine = _engine(self._settings, self._worker)
+        self._pool = Pool(self._settings, self._engine.table.paused)
+        self._hooks = Hooks()
+        self._told: tuple[str, ...] = ()
+        self._is_kept = False
+        self._stop: asyncio.Event | None = None
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str] = "fleet.toml") -> Self:
+        """Return the fleet of a file: `async with Fleet.open("fleet.toml") as fleet`.
+
+        Raises:
+            ConfigurationError: settings with problems; it tells all of them.
+        """
+        return cls(path)
+
+    def __repr__(self) -> str:
+        kind = "local" if self._settings.is_local else "postgresql"
+        return f"<Fleet {self._files.path.name} {kind} {len(self._settings.shops)} shops>"
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._engine.open()
+            await self._pool.open()
+            await self._keep(drop=False)
+        except BaseException:
+            await self.aclose()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close all shops and the fleet's database."""
+        try:
+            await self._pool.aclose()
+        finally:
+            await self._engine.aclose()
+
+    async def migrate(self) -> None:
+        """Make the fleet's tables, or bring them to this package's version; it needs not be open.
+
+        Raises:
+            ConfigurationError: the database cannot be used, belongs to another program, or is newer.
+        """
+        await self._engine.migrate()
+
+    async def submit(self, shop: str, order: NewOrder) -> Entry:
+        """Write an order down in a shop's journal, and ring: a worker places it, exactly once.
+
+        Args:
+            shop: its name.
+            order: the same custom order id and the same content is the same order.
+
+        Returns:
+            The journal's entry.
+
+        Raises:
+            Conflict: the journal knows another order under its custom order id.
+            InvalidRequest: there is no such shop, or the order has no custom order id.
+            ConfigurationError: the journal cannot be written.
+        """
+        entry = await self._pool.journal(await self._known(shop)).add(order)
+        if entry.may_be_sent:
+            try:
+                await self._engine.ring([(shop, "orders")])
+            except ConfigurationError as error:
+                # It is written down, and found by the shop's next turn.
+                log.warning("the bell of %s could not be rung: %s", shop, error)
+        return entry
+
+    async def serve(
+        self,
+        *,
+        on_change: Callable[[str, Change], object] | None = None,
+        on_order: Callable[[FeedEvent], object] | None = None,
+        on_refund: Callable[[FeedEvent], object] | None = None,
+        stop_on_signals: bool = True,
+    ) -> None:
+        """Be a worker: answer bells until SIGTERM, SIGINT or `stop`; what is under way ends first.
+
+        Each change and each event is told at least once: give all workers the same functions.
+
+        Args:
+            on_change: called with a shop, or "catalog", and each change of its catalog; may be async.
+            on_order: called with each event of an order, and of a balance; may be async.
+            on_refund: called with each refund that is settled; may be async.
+            stop_on_signals: SIGTERM and SIGINT end it; only in the main thread.
+
+        Raises:
+            ConfigurationError: another process serves, and the engine takes only one.
+        """
+        self._hooks = Hooks(on_change=on_change, on_order=on_order, on_refund=on_refund)
+        stop = self._stop = asyncio.Event()
+        settings = self._settings
+        pace = Pace(at_once=settings.at_once, tick=settings.tick, beat=settings.beat, dead=settings.dead)
+        with set_by_signals(stop) if stop_on_signals else nullcontext():
+            await self._engine.serve(self._answer, pace=pace, each_tick=self._tick, stop=stop)
+
+    def stop(self) -> None:
+        """Let `serve` return, once what is under way has ended."""
+        if self._stop is not None:
+            self._stop.set()
+
+    async def turn(self, kind: Kind, shop: str) -> float:
+        """Carry out one turn, for those who have an engine of their own.
+
+        Args:
+            kind: "mirror", "orders" or "watch".
+            shop: its name; "catalog" for the mirror that all share.
+
+        Returns:
+            Seconds until the next one; 0: there is more to do.
+
+        Raises:
+            InvalidRequest: there is none.
+        """
+        if (await self._known(shop), as_kind(kind)) not in self._turns():
+            raise InvalidRequest(f"the fleet has no turn {kind} of {shop}")
+        after = await self._take(kind, shop)
+        return self._settings.tick if after is None else after
+
+    async def status(self) -> FleetStatus:
+        """Return how each shop stands, and which workers there are."""
+        return await self._engine.table.status()
+
+    async def permits(self) -> dict[str, float | None]:
+        """Return each shop's free permits; None where another process counts them, without Redis."""
+        return await self._pool.permits()
+
+    async def ring(self, shop: str, kind: Kind | None = None) -> None:
+        """Let a shop's turns be due now.
+
+        Args:
+            shop: its name; "catalog" for the mirror that all share.
+            kind: of the turn; None: all.
+
+        Raises:
+            InvalidRequest: there is no such turn.
+        """
+        await self._known(shop)
+        wanted = [turn for turn in self._turns() if turn[0] == shop and kind in {None, turn[1]}]
+        if not wanted:
+            raise InvalidRequest(f"the fleet has no turn {kind or ''} of {shop}".replace("  ", " "))
+        await self._engine.ring(wanted)
+
+    async def pause(self, shop: str) -> None:
+        """Let a shop have no turns, for all workers; one under way ends. What is submitted waits.
+
+        Raises:
+            InvalidRequest: there is no such shop.
+        """
+        await self._engine.table.pause(await self._known(shop), paused=True)
+
+    async def resume(self, shop: str) -> None:
+        """Let a shop have turns again, at once; see `pause`."""
+        await self._engine.table.pause(await self._known(shop), paused=False)
+        await self._engine.ring([turn for turn in self._turns() if turn[0] == shop])
+
+    async def add(self, shop: str, token: str, *, settings: Mapping[str, object] | None = None) -> Path:
+        """Write a file for a shop where the fleet's file includes it; workers take it up with their next tick.
+
+        Args:
+            shop: its name.
+            token: where its token is, "env:NAME" for example; not the token itself.
+            settings: what else `[shop.NAME]` has.
+
+        Returns:
+            The file.
+
+        Raises:
+            ConfigurationError: nothing is included, or the settings would have problems.
+            InvalidRequest: there is such a shop.
+        """
+        path = add_shop(self._files, shop, {"token": token, **(settings or {})})
+        await self._reread()
+        return path
+
+    async def remove(self, shop: str) -> None:
+        """Delete the file of a shop; its journal and mirror stay.
+
+        Raises:
+            ConfigurationError: it has no file of its own.
+            InvalidRequest: there is no such shop.
+        """
+        remove_shop(self._files, await self._known(shop))
+        await self._reread()
+
+    async def pending(self) -> dict[str, tuple[Entry, ...]]:
+        """Return what waits, is being sent, or is in doubt, by shop; shops without any are left out.
+
+        Raises:
+            ConfigurationError: a journal cannot be read.
+        """
+        limit = asyncio.Semaphore(_AT_ONCE)
+
+        async def read(shop: str) -> tuple[Entry, ...]:
+            async with limit:
+                try:
+                    return await self._pool.journal(shop).pending()
+                except ConfigurationError as error:
+                    if not str(error).startswith("there is no journal"):
+                        raise
+                    return ()
+
+        shops = sorted(self._settings.shops)
+        found = await asyncio.gather(*map(read, shops))
+        return {shop: entries for shop, entries in zip(shops, found, strict=True) if entries}
+
+    async def _answer(self, kind: Kind, shop: str) -> None:
+        """Carry out a turn that was rung for, unless there is no such turn any more."""
+        if (shop, kind) not in self._turns():
+            return
+        try:
+            if await self._take(kind, shop) == 0:
+                await self._engine.again(kind, shop)
+        except ConfigurationError as error:  # it is due still, and rung for again
+            log.warning("the turn %s of %s could not be recorded: %s", kind, shop, error)
+
+    async def _take(self, kind: Kind, shop: str) -> float | None:
+        """Carry out a turn; return the seconds until the next one, None if that is not for this worker to say."""
+        began = await self._engine.table.begin(kind, shop)
+        if began is None:
+            return None
+        ended = await Turn(self._pool, self._settings, self._hooks, began).run(kind, shop)
+        return await self._engine.table.end(kind, shop, began, ended)
+
+    async def _tick(self) -> None:
+        if not self._is_kept:
+            await self._keep(drop=True)
+            self._is_kept = True
+        await self._reread()
+        await self._pool.look()
+
+    async def _reread(self) -> None:
+        """Take up what has changed in the files; with problems in them, all stays as it was."""
+        settings = self._files.read()
+        problems = tuple(map(str, self._files.problems))
+        if problems and problems != self._told:
+            log.error("the fleet's settings have problems, and stay as they were: %s", "; ".join(problems))
+        self._told = problems
+        if settings is None:
+            return
+        before, self._settings = self._settings, settings
+        await self._pool.change(settings)
+        await self._keep(drop=True)
+        renewed = [
+            name for name, shop in settings.shops.items() if before.shops.get(name) not in {None, shop}
+        ]
+        if renewed:  # what failed with the old token need not wait
+            await self._engine.ring([turn for turn in self._turns() if turn[0] in renewed])
+
+    async def _keep(self, *, drop: bool) -> None:
+        paused = {name: shop.paused for name, shop in self._settings.shops.items()}
+        await self._engine.table.keep(self._turns(), {CATALOG: False, **paused}, drop=drop)
+
+    def _turns(self) -> set[tuple[str, Kind]]:
+        return set(turns_of(self._settings))
+
+    async def _known(self, shop: str) -> str:
+        """Return the name of a shop; one that was added meanwhile is found in the files."""
+        if shop not in self._settings.shops and shop != CATALOG:
+            await self._reread()
+        if shop not in self._settings.shops and shop != CATALOG:
+            raise InvalidRequest(f"the fleet has no shop {shop}")
+        return shop
+
+
+def _engine(settings: FleetSettings, worker: str) -> Engine:
+    if settings.is_local:
+        return LocalEngine(settings.folder / "fleet.db", worker)
+    from kakaclo_async.fleet.postgresql import PostgresqlEngine  # noqa: PLC0415 - its extra
+
+    return PostgresqlEngine(settings.engine, worker)

@@ -1,0 +1,315 @@
+"""The table of shops: when each turn is due, and how the last one ended. It lives in the engine's database.
+
+SQLite and PostgreSQL understand the same statements, but for three words. Times are seconds since 1970 by the
+database's clock. A turn's `due` stays as it was until the turn has ended: a worker that dies leaves it due.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import attrs
+
+from kakaclo_async.errors import ConfigurationError, DatabaseAway
+from kakaclo_async.fleet.values import SLICE, FleetStatus, ShopStatus, TurnStatus, WorkerStatus, as_kind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from kakaclo_async.fleet.values import Ended, Kind
+
+
+VERSION: Final = 1
+
+TABLES: Final = (
+    "CREATE TABLE IF NOT EXISTS fleet_version (version INTEGER NOT NULL, engine TEXT)",
+    (
+        "CREATE TABLE IF NOT EXISTS fleet_shop (shop TEXT PRIMARY KEY, paused INTEGER NOT NULL DEFAULT 0,"
+        " filed INTEGER NOT NULL DEFAULT 0)"
+    ),
+    (
+        "CREATE TABLE IF NOT EXISTS fleet_turn (shop TEXT NOT NULL, kind TEXT NOT NULL, due DOUBLE PRECISION,"
+        " rung BIGINT NOT NULL DEFAULT 0, started DOUBLE PRECISION, ended DOUBLE PRECISION, worker TEXT,"
+        " failures INTEGER NOT NULL DEFAULT 0, error TEXT, pending INTEGER NOT NULL DEFAULT 0,"
+        " doubts INTEGER NOT NULL DEFAULT 0, told BIGINT, PRIMARY KEY (shop, kind))"
+    ),
+    (
+        "CREATE TABLE IF NOT EXISTS fleet_worker (worker TEXT PRIMARY KEY, since DOUBLE PRECISION NOT NULL,"
+        " beat DOUBLE PRECISION NOT NULL)"
+    ),
+)
+
+_HEARD_OF: Final = 60.0
+"""Seconds that a worker is shown after its last sign of life."""
+
+
+@attrs.frozen(kw_only=True)
+class Dialect:
+    """The words that differ.
+
+    Attributes:
+        now: the time, in statements `@now`.
+        pairs: reads the parameter `pairs`, a JSON list of lists of two texts, as rows `a`, `b`; in statements `@pairs`.
+    """
+
+    now: str
+    pairs: str
+
+    def words(self, statement: str) -> str:
+        """Return a statement in this dialect."""
+        return statement.replace("@now", self.now).replace("@pairs", self.pairs)
+
+
+SQLITE: Final = Dialect(
+    now="((julianday('now') - 2440587.5) * 86400.0)",
+    pairs="(SELECT json_extract(value, '$[0]') AS a, json_extract(value, '$[1]') AS b FROM json_each(:pairs)) p",
+)
+POSTGRESQL: Final = Dialect(
+    now="extract(epoch FROM clock_timestamp())::double precision",
+    pairs="(SELECT value->>0 AS a, value->>1 AS b"
+    " FROM jsonb_array_elements(CAST(:pairs AS jsonb)) AS value) p",
+)
+
+
+class Sql(Protocol):
+    """Runs one statement in its dialect, as a transaction of its own; its parameters are written `:name`."""
+
+    async def __call__(self, statement: str, /, **values: object) -> Sequence[Mapping[str, Any]]:
+        """Return the rows.
+
+        Raises:
+            DatabaseAway: the database cannot be used at the moment.
+            ConfigurationError: it cannot be used.
+        """
+        ...
+
+
+@attrs.frozen
+class Began:
+    """A turn that has begun.
+
+    Attributes:
+        rung: how often it had been rung for by then.
+        failures: how many turns failed before it, one after the other.
+        told: the last change of the catalog that was handled; None: none yet.
+    """
+
+    rung: int
+    failures: int
+    told: int | None
+
+
+@attrs.frozen
+class Table:
+    """The table of shops.
+
+    Attributes:
+        sql: runs statements.
+        worker: this one's name.
+    """
+
+    sql: Sql
+    worker: str
+
+    async def check(self) -> None:
+        """Find out whether the tables are there.
+
+        Raises:
+            ConfigurationError: they are not, or of a newer version.
+        """
+        try:
+            rows = await self.sql("SELECT version FROM fleet_version")
+        except DatabaseAway:
+            raise
+        except ConfigurationError:
+            rows = []
+        if not rows:
+            raise ConfigurationError("the fleet's database has no tables yet: run kakaclo fleet migrate")
+        if rows[0]["version"] > VERSION:
+            raise ConfigurationError(
+                f"the fleet's tables are of version {rows[0]['version']}; this package knows up to {VERSION}:"
+                " update kakaclo"
+            )
+
+    async def keep(
+        self, turns: Iterable[tuple[str, Kind]], paused: Mapping[str, bool], *, drop: bool
+    ) -> None:
+        """Let the table have these turns; new ones are due at once.
+
+        Args:
+            turns: of all shops.
+            paused: which shops are paused by the settings.
+            drop: whether it shall have no others.
+        """
+        pairs = _json(turns)
+        filed = _json((shop, "1" if is_paused else "0") for shop, is_paused in paused.items())
+        if drop:
+            await self.sql(
+                "DELETE FROM fleet_turn WHERE NOT EXISTS"
+                " (SELECT 1 FROM @pairs WHERE p.a = fleet_turn.shop AND p.b = fleet_turn.kind)",
+                pairs=pairs,
+            )
+            await self.sql("DELETE FROM fleet_shop WHERE shop NOT IN (SELECT p.a FROM @pairs)", pairs=filed)
+        await self.sql(
+            "INSERT INTO fleet_shop (shop, filed) SELECT p.a, CAST(p.b AS INTEGER) FROM @pairs"
+            " WHERE true ON CONFLICT (shop) DO UPDATE SET filed = excluded.filed",
+            pairs=filed,
+        )
+        await self.sql(
+            "INSERT INTO fleet_turn (shop, kind, due) SELECT p.a, p.b, @now FROM @pairs"
+            " WHERE true ON CONFLICT DO NOTHING",
+            pairs=pairs,
+        )
+
+    async def ring(self, turns: Iterable[tuple[str, Kind]], after: float = 0.0) -> int:
+        """Let turns be due, in some seconds at the latest; return how many there are."""
+        rows = await self.sql(
+            "UPDATE fleet_turn SET rung = rung + 1, due = CASE WHEN due < @now + :after THEN due"
+            " ELSE @now + :after END WHERE EXISTS"
+            " (SELECT 1 FROM @pairs WHERE p.a = fleet_turn.shop AND p.b = fleet_turn.kind)"
+            " RETURNING shop",
+            pairs=_json(turns),
+            after=after,
+        )
+        return len(rows)
+
+    async def pause(self, shop: str, *, paused: bool) -> None:
+        """Keep a shop from having turns, or let it have them again."""
+        await self.sql(
+            "UPDATE fleet_shop SET paused = :paused WHERE shop = :shop", shop=shop, paused=int(paused)
+        )
+
+    async def paused(self) -> set[str]:
+        """Return the shops that have no turns."""
+        rows = await self.sql("SELECT shop FROM fleet_shop WHERE paused + filed > 0")
+        return {row["shop"] for row in rows}
+
+    async def due(self) -> list[tuple[Kind, str]]:
+        """Return the turns that are due, the latest first; those that ended in the future are, for a clock was set."""
+        rows = await self.sql(
+            "SELECT t.kind, t.shop FROM fleet_turn t LEFT JOIN fleet_shop s ON s.shop = t.shop"
+            " WHERE (t.due <= @now OR t.ended > @now + 60) AND coalesce(s.paused + s.filed, 0) = 0 ORDER BY t.due"
+        )
+        return [(as_kind(row["kind"]), row["shop"]) for row in rows]
+
+    async def begin(self, kind: Kind, shop: str) -> Began | None:
+        """Note that a turn begins; None: there is no such turn any more, or the shop is paused."""
+        rows = await self.sql(
+            "UPDATE fleet_turn SET started = @now, worker = :worker"
+            " WHERE shop = :shop AND kind = :kind AND NOT EXISTS (SELECT 1 FROM fleet_shop s"
+            " WHERE s.shop = :shop AND s.paused + s.filed > 0) RETURNING rung, failures, told",
+            shop=shop,
+            kind=kind,
+            worker=self.worker,
+        )
+        return Began(rows[0]["rung"], rows[0]["failures"], rows[0]["told"]) if rows else None
+
+    async def end(self, kind: Kind, shop: str, began: Began, ended: Ended) -> float | None:
+        """Note how a turn ended; return the seconds until the next one, 0 if somebody rang meanwhile.
+
+        A worker that was taken for dead, and replaced, has no say any more: None.
+        """
+        rows = await self.sql(
+            "UPDATE fleet_turn SET ended = @now,"
+            " due = CASE WHEN rung <> :rung THEN @now ELSE @now + :after END, error = :error,"
+            " failures = :failures, pending = coalesce(CAST(:pending AS INTEGER), pending),"
+            " doubts = coalesce(CAST(:doubts AS INTEGER), doubts), told = coalesce(CAST(:told AS BIGINT), told)"
+            " WHERE shop = :shop AND kind = :kind AND worker = :worker"
+            " RETURNING CASE WHEN rung <> :rung OR :after <= 0 THEN 1 ELSE 0 END AS again",
+            shop=shop,
+            kind=kind,
+            worker=self.worker,
+            rung=began.rung,
+            after=float(ended.after),
+            error=ended.error,
+            pending=ended.pending,
+            doubts=ended.doubts,
+            told=ended.told,
+            failures=began.failures + 1 if ended.error else 0,
+        )
+        if not rows:
+            return None
+        return 0.0 if rows[0]["again"] else ended.after
+
+    async def beat(self) -> None:
+        """Give a sign of life, and forget the workers that gave none for long."""
+        await self.sql(
+            "INSERT INTO fleet_worker (worker, since, beat) VALUES (:worker, @now, @now)"
+            " ON CONFLICT (worker) DO UPDATE SET beat = excluded.beat",
+            worker=self.worker,
+        )
+
+    async def leave(self) -> None:
+        """Say that this worker has ended."""
+        await self.sql(
+            "DELETE FROM fleet_worker WHERE worker = :worker OR beat < @now - :heard_of",
+            worker=self.worker,
+            heard_of=_HEARD_OF,
+        )
+
+    async def status(self) -> FleetStatus:
+        """Return how the fleet stands."""
+        rows = await self.sql(
+            "SELECT t.*, coalesce(s.paused + s.filed, 0) AS paused, @now AS now FROM fleet_turn t"
+            " LEFT JOIN fleet_shop s ON s.shop = t.shop ORDER BY t.shop, t.kind"
+        )
+        workers = await self.sql(
+            "SELECT worker, since, beat FROM fleet_worker WHERE beat > @now - :heard_of ORDER BY worker",
+            heard_of=_HEARD_OF,
+        )
+        at = rows[0]["now"] if rows else datetime.now(UTC).timestamp()
+        by_shop: dict[str, list[Mapping[str, Any]]] = {}
+        for row in rows:
+            by_shop.setdefault(row["shop"], []).append(row)
+        return FleetStatus(
+            at=_moment(at),
+            shops=tuple(_shop_status(shop, its, at) for shop, its in by_shop.items()),
+            workers=tuple(
+                WorkerStatus(worker=row["worker"], since=_moment(row["since"]), beat=_moment(row["beat"]))
+                for row in workers
+            ),
+        )
+
+
+def _shop_status(shop: str, rows: Sequence[Mapping[str, Any]], at: float) -> ShopStatus:
+    paused = rows[0]["paused"] > 0
+    late = [_late(row, at) for row in rows]
+    return ShopStatus(
+        shop=shop,
+        paused=paused,
+        turns=tuple(
+            TurnStatus(
+                kind=as_kind(row["kind"]),
+                started=_known(row["started"]),
+                ended=_known(row["ended"]),
+                due=_known(row["due"]),
+                failures=row["failures"],
+                error=row["error"],
+            )
+            for row in rows
+        ),
+        lag=0.0 if paused else max(0.0, *late, 0.0),
+        pending=max(row["pending"] for row in rows),
+        doubts=max(row["doubts"] for row in rows),
+    )
+
+
+def _late(row: Mapping[str, Any], at: float) -> float:
+    """Return how late a turn is; one that is under way is when it takes far longer than it may."""
+    if row["started"] is not None and row["started"] > (row["ended"] or 0.0):
+        return at - float(row["started"]) - 2 * SLICE
+    return 0.0 if row["due"] is None else at - float(row["due"])
+
+
+def _known(seconds: float | None) -> datetime | None:
+    return None if seconds is None else _moment(seconds)
+
+
+def _moment(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def _json(pairs: Iterable[tuple[str, str]]) -> str:
+    return json.dumps(list(pairs))

@@ -1,0 +1,235 @@
+"""The three turns of a shop. What is to do lies in its own home: the journal, the mirror's state, the feed's cursor.
+
+A turn that runs twice, late, or again after a crash does no harm: the journal's leases and the mirror's lock see to it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from contextlib import aclosing
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import attrs
+
+from kakaclo_async.catalog import Mirror
+from kakaclo_async.errors import (
+    ConfigurationError,
+    ConnectionFailed,
+    DatabaseAway,
+    DeadlineExceeded,
+    KakaCloError,
+    RateLimited,
+    ServerError,
+)
+from kakaclo_async.feed import RefundSettled
+from kakaclo_async.fleet.engine import log
+from kakaclo_async.fleet.values import CATALOG, SLICE, Ended
+from kakaclo_async.ordering import WriteStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kakaclo_async.catalog import Change, MirrorReport
+    from kakaclo_async.feed import FeedEvent
+    from kakaclo_async.feed.feed import Feed
+    from kakaclo_async.fleet.pool import OpenShop, Pool
+    from kakaclo_async.fleet.settings import FleetSettings
+    from kakaclo_async.fleet.table import Began
+    from kakaclo_async.fleet.values import Kind
+
+
+T = TypeVar("T")
+
+_FIRST_PAUSE: Final = 5.0
+_LONGEST_PAUSE: Final = 20.0
+"""Seconds until a turn is tried again that failed for what passes: a network, a server, a Redis that is away."""
+
+_LONGEST_STOP: Final = 300.0
+"""The same for what somebody must mend: a token, a setting, a function of the owner's."""
+
+_PASSING: Final = (ConnectionFailed, DeadlineExceeded, RateLimited, ServerError)
+_PATIENCE: Final = 4 * SLICE
+"""Seconds that a mirror's turn may take while permits are rare, or when it is nearly done."""
+
+_LEAST_REQUESTS: Final = 24
+"""Requests of a mirror's turn before it goes to the back of the line."""
+
+_CONSUMER: Final = "fleet"
+"""Whose cursor the hooks of a fleet have in each feed."""
+
+_CLAIMED: Final = 2.0
+"""Seconds until a turn is tried again whose database another worker uses."""
+
+
+@attrs.frozen(kw_only=True)
+class Hooks:
+    """What the owner of a fleet wants to hear.
+
+    Attributes:
+        on_change: called with the shop, or `CATALOG`, and each change of the catalog; may be async.
+        on_order: called with each event of the feed but those of refunds; may be async.
+        on_refund: called with each event of a refund; may be async.
+    """
+
+    on_change: Callable[[str, Change], object] | None = None
+    on_order: Callable[[FeedEvent], object] | None = None
+    on_refund: Callable[[FeedEvent], object] | None = None
+
+    @property
+    def wants_events(self) -> bool:
+        """Whether anybody listens to the feed."""
+        return self.on_order is not None or self.on_refund is not None
+
+
+async def told(call: object) -> None:
+    """Wait for what a hook returned, if it is to be waited for."""
+    if inspect.isawaitable(call):
+        await call
+
+
+@attrs.define
+class Turn:
+    """Carries out one turn.
+
+    Attributes:
+        pool: of the shops that are open.
+        settings: of the fleet.
+        hooks: what its owner wants to hear.
+        began: how it began.
+    """
+
+    pool: Pool
+    settings: FleetSettings
+    hooks: Hooks
+    began: Began
+    _told: int | None = attrs.field(init=False, default=None)
+
+    async def run(self, kind: Kind, shop: str) -> Ended:
+        """Do it; it raises only a cancellation."""
+        try:
+            match kind:
+                case "mirror":
+                    return await self._mirror(shop)
+                case "orders":
+                    return await self._orders(shop)
+                case "watch":
+                    return await self._watch(shop)
+        except DatabaseAway as error:
+            return Ended(after=_CLAIMED, error=str(error))
+        except KakaCloError as error:
+            return Ended(after=self._pause(error), error=_why(error), told=self._told)
+        except Exception as error:  # noqa: BLE001 - a worker goes on, and its log and status say so
+            log.exception("the turn %s of %s failed", kind, shop)
+            return Ended(after=self._pause(error), error=_why(error), told=self._told)
+
+    def _pause(self, error: Exception) -> float:
+        """Return the seconds until a turn that failed is tried again."""
+        longest = _LONGEST_PAUSE if isinstance(error, _PASSING) else _LONGEST_STOP
+        return min(longest, _FIRST_PAUSE * 2.0 ** min(self.began.failures, 10))
+
+    async def _mirror(self, shop: str) -> Ended:
+        clock = asyncio.get_running_loop().time
+        start = clock()
+        # A pull that goes on begins with some requests that bring nothing new: cut off there, it would never end.
+        limit = asyncio.timeout(_PATIENCE)
+
+        def stored(report: MirrorReport) -> None:
+            if not limit.expired():
+                may_end = report.rows_left and report.requests >= _LEAST_REQUESTS
+                limit.reschedule(max(clock(), start + (SLICE if may_end else _PATIENCE)))
+
+        opened = self.pool.reader() if shop == CATALOG else self.pool.client(shop)
+        async with opened as kk, Mirror(kk, self.pool.mirror_url(shop), progress=stored) as mirror:
+            self._told = self.began.told
+            if self.hooks.on_change is not None and self._told is None:
+                self._told = (await mirror.status()).last_change
+            has_more = False
+            try:
+                async with limit:
+                    await mirror.run()
+            except TimeoutError:
+                has_more = True  # what it has stored by now is stored
+            if self.hooks.on_change is not None:
+                has_more = await self._tell_changes(shop, mirror, start + 2 * SLICE) or has_more
+        every = self.settings.mirror_every
+        return Ended(after=0.0 if has_more else max(0.0, every - (clock() - start)), told=self._told)
+
+    async def _tell_changes(self, shop: str, mirror: Mirror, until: float) -> bool:
+        """Tell of changes; return whether there are more."""
+        clock = asyncio.get_running_loop().time
+        async with aclosing(mirror.changes(self._told or 0)) as changes:
+            async for change in changes:
+                if self.hooks.on_change is not None:
+                    await told(self.hooks.on_change(shop, change))
+                self._told = change.id
+                if clock() > until:
+                    return True
+        return False
+
+    async def _orders(self, name: str) -> Ended:
+        async with self.pool.shop(name) as shop:
+            try:
+                done = await shop.journal.drain(shop.kk, at_once=shop.settings.at_once, seconds=SLICE)
+            except ConfigurationError as error:
+                if not str(error).startswith("there is no journal"):
+                    raise
+                return Ended(after=self.settings.orders_every, pending=0, doubts=0)
+            for key, refusal in done.declined:
+                log.warning("shop %s: order %s was declined: %s", name, key, refusal)
+            doubts = 0 if done.due is None else await _doubts(shop)
+        after = self.settings.orders_every
+        if done.due is not None:
+            after = min(after, max(1.0, (done.due - datetime.now(UTC)).total_seconds()))
+        if done.failure is not None:
+            if not isinstance(done.failure, KakaCloError):
+                log.error("shop %s: its orders failed", name, exc_info=done.failure)
+            after = min(after, self._pause(done.failure))
+            return Ended(after=after, error=_why(done.failure), pending=done.left, doubts=doubts)
+        return Ended(after=0.0 if done.left else after, pending=done.left, doubts=doubts)
+
+    async def _watch(self, name: str) -> Ended:
+        clock = asyncio.get_running_loop().time
+        start = clock()
+        async with self.pool.shop(name) as shop:
+            feed = shop.feed
+            turn = await feed.turn(shop.kk, seconds=SLICE)
+            has_more = self.hooks.wants_events and await self._tell_events(feed, start + 2 * SLICE)
+            why: str | None = "; ".join(turn.problems) or None
+            if (webhook := await self.pool.webhook()) is not None:
+                delivery = await feed.deliver(webhook, seconds=SLICE)
+                why = why or (f"the webhook does not take all: {delivery.why}" if delivery.failed else None)
+        is_late = turn.due_at is not None and turn.due_at <= datetime.now(UTC)
+        every = self.settings.watch_every
+        return Ended(after=0.0 if has_more or is_late else max(0.0, every - (clock() - start)), error=why)
+
+    async def _tell_events(self, feed: Feed, until: float) -> bool:
+        """Tell of what happened to orders; return whether there is more to tell."""
+        clock = asyncio.get_running_loop().time
+        while events := await feed.read(_CONSUMER):
+            last = 0
+            try:
+                for event in events:
+                    hook = self.hooks.on_refund if isinstance(event, RefundSettled) else self.hooks.on_order
+                    if hook is not None:
+                        await told(hook(event))
+                    last = event.seq
+            finally:
+                if last:
+                    await feed.acknowledge(_CONSUMER, last)
+            if clock() > until:
+                return True
+        return False
+
+
+async def _doubts(shop: OpenShop) -> int:
+    unknown = {WriteStatus.SENDING, WriteStatus.UNKNOWN}
+    return sum(entry.status in unknown for entry in await shop.journal.pending())
+
+
+def _why(error: Exception) -> str:
+    """Return what a status may show: of foreign errors only the kind, for their texts may hold anything."""
+    if isinstance(error, KakaCloError):
+        return str(error) or type(error).__name__
+    return f"{type(error).__name__}: see the worker's log"

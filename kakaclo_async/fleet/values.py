@@ -1,0 +1,130 @@
+"""What a fleet says of itself: its shops, their turns, its workers."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final, Literal, TypeAlias, get_args
+
+import attrs
+
+from kakaclo_async.errors import InvalidRequest
+from kakaclo_async.travel import Travels
+
+Kind: TypeAlias = Literal["mirror", "orders", "watch"]
+"""What a turn is for: the catalog, the orders that wait, or what became of those that were placed."""
+
+KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
+
+CATALOG: Final = "catalog"
+"""Stands where a shop's name would, for the one mirror that all shops share."""
+
+SLICE: Final = 5.0
+"""Seconds that one turn takes at most, before it goes to the back of the line."""
+
+
+def as_kind(text: str) -> Kind:
+    """Return what kind of turn a text means.
+
+    Raises:
+        InvalidRequest: none.
+    """
+    for kind in KINDS:
+        if text == kind:
+            return kind
+    raise InvalidRequest(f"{text!r} is no kind of turn: there are {', '.join(KINDS)}")
+
+
+@attrs.frozen(kw_only=True)
+class TurnStatus(Travels):
+    """The turns of one kind of a shop.
+
+    Attributes:
+        kind: what they are for.
+        started: when the last one began; None: there was none.
+        ended: when the last one ended; before `started`, or None, while one is under way.
+        due: when the next one is.
+        failures: how many failed one after the other.
+        error: what the last one failed with; None: it did not.
+    """
+
+    kind: Kind
+    started: datetime | None
+    ended: datetime | None
+    due: datetime | None
+    failures: int
+    error: str | None
+
+
+@attrs.frozen(kw_only=True)
+class ShopStatus(Travels):
+    """How a shop stands.
+
+    Attributes:
+        shop: its name.
+        paused: whether it has no turns.
+        turns: one for each kind that it has.
+        lag: seconds that its latest turn is late.
+        pending: orders that wait, as of the last turn.
+        doubts: orders whose outcome is unknown, as of the last turn.
+    """
+
+    shop: str
+    paused: bool
+    turns: tuple[TurnStatus, ...]
+    lag: float
+    pending: int
+    doubts: int
+
+    @property
+    def error(self) -> str | None:
+        """What the last turn of any kind failed with."""
+        return next((turn.error for turn in self.turns if turn.error), None)
+
+
+@attrs.frozen(kw_only=True)
+class WorkerStatus(Travels):
+    """A worker that was heard of lately.
+
+    Attributes:
+        worker: its host and process.
+        since: when it began.
+        beat: when it was heard of last.
+    """
+
+    worker: str
+    since: datetime
+    beat: datetime
+
+
+@attrs.frozen(kw_only=True)
+class FleetStatus(Travels):
+    """How a fleet stands.
+
+    Attributes:
+        at: when it was read, by the clock of its database.
+        shops: by name; the shared catalog among them.
+        workers: those that were heard of within the last minute.
+    """
+
+    at: datetime
+    shops: tuple[ShopStatus, ...]
+    workers: tuple[WorkerStatus, ...]
+
+
+@attrs.frozen(kw_only=True)
+class Ended:
+    """How a turn ended.
+
+    Attributes:
+        after: seconds until the next one; 0: there is more to do.
+        error: what it failed with; None: it did not.
+        pending: orders that wait; None: this turn does not know.
+        doubts: orders whose outcome is unknown; None: this turn does not know.
+        told: the last change of the catalog that was handled; None: as before.
+    """
+
+    after: float
+    error: str | None = None
+    pending: int | None = None
+    doubts: int | None = None
+    told: int | None = None

@@ -1,0 +1,70 @@
+"""What becomes of orders is told and posted for all shops: each event at least once, also when a receiver fails."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from support.fleet import entries, orders, sandboxes, serving, until, written
+from support.receiver import SECRET, Receiver
+
+from kakaclo_async.fleet import Fleet
+
+
+def settings(tmp_path, receiver):
+    secret = tmp_path / "hook.secret"
+    secret.touch(mode=0o600)
+    secret.write_text(SECRET)
+    return {"webhook": receiver.url, "webhook_secret": "file:hook.secret", "watch_every": 0.2}
+
+
+async def test_events_of_all_shops_are_posted_with_their_names_and_signatures(tmp_path):
+    async with sandboxes("a", "b") as opened, Receiver(lambda: datetime.now(UTC)) as receiver:
+        path = written(tmp_path, entries(opened), **settings(tmp_path, receiver))
+        async with serving(path) as fleet:
+            for name, sandbox in opened.items():
+                for order in orders(sandbox, 2, prefix=name):
+                    await fleet.submit(name, order)
+            await until(lambda: len(receiver.events) >= 4)
+    assert {(event.type, event.shop, event.custom_order_id) for event in receiver.events} == {
+        ("OrderPaid", name, f"{name}-{n}") for name in opened for n in range(2)
+    }
+    assert receiver.forged == 0
+
+
+async def test_a_receiver_that_fails_shows_in_the_status_without_its_address(tmp_path):
+    async with sandboxes("a") as opened, Receiver(lambda: datetime.now(UTC)) as receiver:
+        receiver.fails = lambda _: 500
+        path = written(tmp_path, entries(opened), **settings(tmp_path, receiver))
+        async with serving(path) as fleet:
+            await fleet.submit("a", orders(opened["a"], 1)[0])
+            told = await until(lambda: _watch_error(fleet))
+    assert told.startswith("the webhook does not take all")
+    assert "hidden-in-the-url" not in told
+
+
+async def _watch_error(fleet):
+    turns = [turn for shop in (await fleet.status()).shops for turn in shop.turns]
+    return next((turn.error for turn in turns if turn.kind == "watch" and turn.error), None)
+
+
+async def test_what_was_not_handled_is_told_again_and_what_was_is_not(tmp_path):
+    heard = []
+
+    def note(event):
+        if len(heard) == 1:
+            heard.append(None)
+            raise RuntimeError("the owner's own mistake")
+        heard.append(event.custom_order_id)
+
+    async with sandboxes("a") as opened:
+        path = written(tmp_path, entries(opened), watch_every=0.2)
+        async with Fleet.open(path) as fleet:
+            for order in orders(opened["a"], 3):
+                await fleet.submit("a", order)
+            await fleet.turn("orders", "a")
+        async with serving(path, on_order=note) as fleet:
+            await until(lambda: None in heard)
+            await until(lambda: _watch_error(fleet))
+            await fleet.ring("a", "watch")
+            await until(lambda: len(heard) >= 4)
+    assert sorted(key for key in heard if key) == ["A-0", "A-1", "A-2"]

@@ -1,0 +1,151 @@
+"""Workers as processes: killed, stopped, refused; and the commands, each as a user calls it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+from contextlib import ExitStack, closing
+
+import pytest
+from support.fleet import entries, orders, placed, sandboxes, until, written
+from support.fleet_campaign import SERVE, Process
+from support.ordering import POST
+from support.terminal import Hosted
+
+from kakaclo_async.fleet import Fleet
+from kakaclo_async.sandbox import Fault
+
+pytestmark = pytest.mark.process
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Start a worker as a process."""
+    with ExitStack() as stack:
+        count = iter(range(9))
+
+        def run(path):
+            return Process(
+                stack, tmp_path, f"worker{next(count)}", ["-c", SERVE, "fleet", "serve", "--fleet", path]
+            )
+
+        yield run
+
+
+def written_for(tmp_path, opened, **settings):
+    quick = {"quiet_time": 1.0, "lease": 2.0, "timeout": 1.5}
+    return written(tmp_path, entries(opened, **quick), orders_every=1, **settings)
+
+
+async def test_the_only_worker_is_killed_and_goes_on_when_it_is_started_again(tmp_path, start):
+    async with sandboxes("a", "b") as opened:
+        for sandbox in opened.values():
+            sandbox.faults.add(Fault("delay", seconds=0.1, times=None, **POST))
+        path = written_for(tmp_path, opened)
+        async with Fleet.open(path) as fleet:
+            for name, sandbox in opened.items():
+                for order in orders(sandbox, 20, prefix=name):
+                    await fleet.submit(name, order)
+        for kill in range(2):
+            worker = start(path)
+            await until(lambda kill=kill: len(opened["a"].journal) > 4 * kill, 30)
+            worker.popen.send_signal(signal.SIGKILL)
+            worker.popen.wait()
+        start(path)
+        await until(lambda: all(len(sandbox.journal) >= 20 for sandbox in opened.values()), 40)
+        for name, sandbox in opened.items():
+            assert placed(sandbox) == sorted(f"{name}-{n}" for n in range(20))
+
+
+async def test_sigterm_ends_a_worker_with_nothing_half_done(tmp_path, start):
+    async with sandboxes("a") as opened:
+        sandbox = opened["a"]
+        sandbox.faults.add(Fault("delay", seconds=0.3, times=None, **POST))
+        path = written_for(tmp_path, opened)
+        async with Fleet.open(path) as fleet:
+            for order in orders(sandbox, 40):
+                await fleet.submit("a", order)
+            worker = start(path)
+            await until(lambda: sandbox.journal, 30)
+            worker.popen.send_signal(signal.SIGTERM)
+            code = await asyncio.to_thread(worker.popen.wait)
+            assert code == 0, worker.log.read_text()
+            assert {str(entry.status) for entry in (await fleet.pending()).get("a", ())} <= {"waiting"}
+            assert placed(sandbox) == sorted(set(placed(sandbox)))
+
+
+async def test_a_second_worker_is_refused_in_one_sentence(tmp_path, start):
+    async with sandboxes("a") as opened:
+        path = written_for(tmp_path, opened)
+        start(path)
+        async with Fleet.open(path) as fleet:
+            await until(lambda: _has_worker(fleet), 30)
+        second = start(path)
+        assert await asyncio.to_thread(second.popen.wait) == 2
+        told = [line for line in second.log.read_text().splitlines() if line.startswith("error: ")]
+        assert len(told) == 1
+        assert "another process serves this fleet already" in told[0]
+
+
+async def _has_worker(fleet):
+    return (await fleet.status()).workers
+
+
+@pytest.fixture
+def kakaclo(tmp_path, monkeypatch, capsys):
+    """Run a command in the folder of a fleet; return its exit code and what it prints."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*words):
+        from kakaclo_async.cli.app import run
+
+        return run(["fleet", *words]), capsys.readouterr()
+
+    return call
+
+
+def test_each_command_does_what_it_says(tmp_path, kakaclo, monkeypatch):
+    written(tmp_path)
+    with closing(Hosted(products=30, index_lag=0)) as hosted:
+        sandbox = hosted.sandbox
+        monkeypatch.setenv("A_TOKEN", sandbox.token)
+        assert (kakaclo("add", "a", "--token-from", "env:A_TOKEN", "--base-url", sandbox.url))[0] == 0
+        assert (kakaclo("add", "a", "--token-from", "env:A_TOKEN"))[0] == 2
+        code, shown = kakaclo("check")
+        assert (code, shown.err) == (0, "")
+        monkeypatch.delenv("A_TOKEN")
+        code, shown = kakaclo("check", "--json")
+        assert code == 2
+        assert json.loads(shown.out)["problems"][0]["key"] == "shop.a.token"
+        monkeypatch.setenv("A_TOKEN", sandbox.token)
+        assert (kakaclo("migrate"))[0] == 0
+        sku, *_ = sandbox.catalog.selling(pieces=5)
+        (tmp_path / "orders.csv").write_text(
+            "custom_order_id,sku,quantity,country,recipient,phone,province,city,street1,zip\n"
+            f"X-1,{sku},1,US,Grace Hopper,5550100,NY,New York,1 Main St,10001\n"
+            f"X-2,{sku},1,US,Grace Hopper,5550100,NY,New York,1 Main St,10001\n"
+        )
+        code, shown = kakaclo("submit", "a", "orders.csv", "--json")
+        assert code == 0, shown.err
+        assert [entry["status"] for entry in json.loads(shown.out)] == ["waiting", "waiting"]
+        code, shown = kakaclo("pending")
+        assert "X-2" in shown.out
+        assert "Hopper" not in shown.out
+        for words in (("pause", "a"), ("ring", "a", "orders"), ("ring", "catalog"), ("resume", "a")):
+            assert (kakaclo(*words))[0] == 0
+        code, shown = kakaclo("status", "--json")
+        assert {shop["shop"] for shop in json.loads(shown.out)["shops"]} == {"a", "catalog"}
+        code, shown = kakaclo("status")
+        assert "catalog" in shown.out
+        for words in (
+            ("ring", "a", "dance"),
+            ("ring", "nobody"),
+            ("pause", "nobody"),
+            ("submit", "b", "orders.csv"),
+        ):
+            code, shown = kakaclo(*words)
+            assert code == 2, words
+            assert len(shown.err.splitlines()) == 1
+        assert (kakaclo("remove", "a"))[0] == 0
+        assert not (tmp_path / "shops.d" / "a.toml").exists()

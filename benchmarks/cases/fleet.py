@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness import Bar, Case, Plot, Refused, Size, Taken, Watch
+from harness import Bar, Case, Plot, Size, Taken, Watch
 from harness.databases import postgresql, redis_server
 from harness.servers import Server, sandbox
 from made.fleet import settings, start_workers, token_of
@@ -58,10 +58,10 @@ class Stage:
 
 
 @contextmanager
-def stage(*, local: bool = False) -> Iterator[Stage]:
+def stage() -> Iterator[Stage]:
     tokens = tuple(map(token_of, range(MOST_SHOPS)))
     with ExitStack() as stack:
-        urls = ("", "") if local else (stack.enter_context(postgresql()), stack.enter_context(redis_server()))
+        urls = stack.enter_context(postgresql()), stack.enter_context(redis_server())
         server = stack.enter_context(sandbox(products=30, balance=Decimal(10**9), tokens=tokens))
         server.ask("stock up")
         yield Stage(server, *urls, server.ask("selling", 1)[0])
@@ -91,9 +91,8 @@ async def served(stage: Stage, shops: int, path: Path, workers: int) -> Taken:
     with ExitStack() as stack:
         async with Fleet.open(path) as fleet:
             before = stage.server.ask("placed")
-            if not stage.postgresql or workers:
-                await fleet.migrate()
-            start_workers(stack, path, max(1, workers))
+            await fleet.migrate()
+            start_workers(stack, path, workers)
             for name in names:
                 await fleet.submit(name, stage.order())
             try:
@@ -116,14 +115,12 @@ def without_fleet(stage: Stage, shops: float) -> Taken:
 def local_fleet(stage: Stage, shops: float) -> Taken:
     with tempfile.TemporaryDirectory() as folder:
         path = settings(Path(folder), stage.server, int(shops))
-        return asyncio.run(served(stage, int(shops), path, 0))
+        return asyncio.run(served(stage, int(shops), path, 1))
 
 
 def fleet_of(workers: int, stage: Stage, shops: float) -> Taken:
     import psycopg  # noqa: PLC0415 - an extra
 
-    if not stage.postgresql:
-        raise Refused("it needs PostgreSQL")
     name = f"fleet{next(_numbers)}"
     with psycopg.connect(f"{stage.postgresql}/postgres", autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
@@ -151,20 +148,8 @@ CASES = (
         points="shops",
         quick=Size(0),
         full=Size(5, (1, 8, 32)),
+        bars=(Bar("local, 1 worker", over="no fleet", least=0.2, at=8),),
         plot=Plot("fleet", x="shops", y="orders placed in a second"),
         note="Workers on PostgreSQL and Redis, all on this one machine: more workers than processors place no more.",
-    ),
-    Case(
-        name="fleet-local",
-        title="orders that one worker of a fleet places in a second, on SQLite",
-        unit="orders per second",
-        by="count",
-        world=partial(stage, local=True),
-        contenders={"no fleet": without_fleet, "local, 1 worker": local_fleet},
-        base="no fleet",
-        points="shops",
-        quick=Size(2, (8,)),
-        full=Size(5, (8,)),
-        bars=(Bar("local, 1 worker", over="no fleet", least=0.1),),
     ),
 )

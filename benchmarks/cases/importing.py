@@ -63,7 +63,7 @@ CASES = (
         world=cache,
         contenders={name: partial(timed, statement) for name, statement in STATEMENTS.items()},
         base="its dependencies",
-        quick=Size(7, only=("its dependencies", "kakaclo_async", "kakaclo_sync")),
+        quick=Size(5, only=("its dependencies", "kakaclo_async", "kakaclo_sync")),
         full=Size(15),
         bars=(
             Bar("kakaclo_async", over="its dependencies", most=1.15),

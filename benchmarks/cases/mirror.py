@@ -93,11 +93,11 @@ def requests(name: str, *, busy: bool, most: float) -> Case:
         },
         base="least possible",
         points="products",
-        quick=Size(1, (1_500,)),
+        quick=Size(1, (600,)),
         full=Size(1, (1_000, 5_000, 20_000)),
         bars=(
             Bar(over="least possible", most=most, at=20_000),
-            Bar(over="least possible", most=1.15, at=1_500),
+            Bar(over="least possible", most=1.15, at=600),
         ),
         note="The same in each run: the seed and the clock decide.",
     )

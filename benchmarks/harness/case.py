@@ -73,6 +73,8 @@ class Plot:
     y: str = ""
     log_x: bool = False
     log_y: bool = False
+    title: str = ""
+    """Of bars; lines have their case's."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 from harness.verdict import Spread, figures
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
 
     from harness.case import Case
 
+GREYS = ("black", "tab:blue", "tab:orange", "tab:green", "tab:purple", "tab:brown")
 STYLE = {
     "svg.hashsalt": "kakaclo",  # the same figures make the same bytes
     "svg.fonttype": "none",
@@ -75,6 +78,11 @@ def _lines(axes: Any, case: Case, points: dict[str, Any]) -> None:
     axes.set(title=case.title, xlabel=case.plot.x or case.points, ylabel=case.plot.y or case.unit)
     axes.set_xscale("log" if case.plot.log_x else "linear")
     axes.set_yscale("symlog" if case.plot.log_y else "linear")
+    ticks = [float(point) for point in points]
+    axes.set_xticks(ticks, [f"{tick:,.0f}" for tick in ticks])
+    axes.minorticks_off()
+    if case.plot.log_y:
+        axes.yaxis.set_major_formatter("{x:,.0f}")
     if not case.plot.log_y:
         axes.set_ylim(bottom=0)
     axes.legend(frameon=False)
@@ -96,14 +104,12 @@ def _bars(axes: Any, group: list[Case], found: dict[str, Any]) -> None:
                 at,
                 height.middle,
                 width,
-                color=f"C{place}",
+                color="tab:red" if name == "kakaclo" else GREYS[place % len(GREYS)],
                 label=name if row == 0 else None,
                 yerr=[[height.middle - height.low], [height.high - height.middle]],
                 error_kw={"linewidth": 0.8},
             )
-    axes.set_xticks(
-        [row + 0.4 - width / 2 for row in range(len(group))],
-        [case.title.rpartition(": ")[2] for case in group],
-    )
-    axes.set(ylabel=first.plot.y or first.unit)
+    labels = [fill(re.split(", |: ", case.title)[-1], 11) for case in group]
+    axes.set_xticks([row + 0.4 - width / 2 for row in range(len(group))], labels)
+    axes.set(ylabel=first.plot.y or first.unit, title=first.plot.title)
     axes.legend(frameon=False)

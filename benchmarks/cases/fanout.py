@@ -110,7 +110,7 @@ CASES = (
         quick=Size(5, (300,)),
         full=Size(9, (3000,)),
         bars=(Bar(over="semaphore and gather", most=2.0, guard=5.0,
-                  cause="a quote passes the cache, the single flight, the gate and the deadline, and becomes a model; "
-                  "the rival parses a dict"),),
+                  cause="it opens up to 100 connections where the rival has 16, and the answer, a list, is read by the "
+                  "forgiving reader and not by the generated one"),),
     ),
 )  # fmt: skip

@@ -89,9 +89,9 @@ async def alone(stage: Stage, shops: int, folder: str) -> Taken:
 async def served(stage: Stage, shops: int, path: Path, workers: int) -> Taken:
     names = [f"shop{number}" for number in range(shops)]
     with ExitStack() as stack:
+        await Fleet.open(path).migrate()
         async with Fleet.open(path) as fleet:
             before = stage.server.ask("placed")
-            await fleet.migrate()
             start_workers(stack, path, workers)
             for name in names:
                 await fleet.submit(name, stage.order())

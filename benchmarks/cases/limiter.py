@@ -1,6 +1,6 @@
 """What the permits buy: the makespan against the least that the rate allows, refusals, and the cost of a crowd.
 
-The server is a leaky bucket of 120 that leaks 200 a second, in a process of its own, over HTTP. All requests are wanted
+The server is a leaky bucket of 120 that leaks 100 a second, in a process of its own, over HTTP. All requests are wanted
 at once. Every contender waits, retries after a 429, and ends when it has all answers.
 """
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from harness.servers import Server
 
 CAPACITY = 120
-PER_SECOND = 200.0
+PER_SECOND = 100.0
 CROWD_RATE = 20_000.0
 QUERY = {"skus": "FSZW00001_Y_S_NUB", "pageNumber": "1"}
 
@@ -178,7 +178,7 @@ def crowd_at(
 CASES = (
     Case(
         name="limiter-makespan",
-        title="all answers of many requests, at 200 a second",
+        title="all answers of many requests, at 100 a second",
         unit="s until the last answer",
         by="wall",
         world=stock,
@@ -193,11 +193,11 @@ CASES = (
         },
         base="least possible",
         points="requests",
-        quick=Size(5, (360,), only=("least possible", "kakaclo", "aiolimiter")),
-        full=Size(5, (200, 400, 800, 1600)),
+        quick=Size(5, (300,), only=("least possible", "kakaclo")),
+        full=Size(5, (150, 400, 1000)),
         bars=(
-            Bar(over="least possible", most=1.15, at=360),
-            Bar(over="least possible", most=1.03, at=1600),
+            Bar(over="least possible", most=1.15, at=300),
+            Bar(over="least possible", most=1.03, at=1000),
             Bar(of="429s", most=0),
         ),
         plot=Plot("makespan", x="requests wanted at once", y="seconds until the last answer"),

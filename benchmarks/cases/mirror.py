@@ -153,7 +153,7 @@ CASES = (
         contenders={"afternoon script": partial(sized, "script"), "kakaclo": partial(sized, "kakaclo")},
         base="afternoon script",
         points="products",
-        quick=Size(1, (90, 600)),
+        quick=Size(1, (90, 300)),
         full=Size(1, (1_000, 3_000, 10_000, 30_000, 100_000)),
         bars=(
             Bar(of="MB more than for the smallest", most=20, guard=60,

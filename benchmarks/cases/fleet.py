@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MOST_SHOPS = 32
-ORDERS = 96
+ORDERS = 64
 """Of all shops together."""
 
 _numbers = itertools.count()
@@ -147,8 +147,8 @@ CASES = (
         base="no fleet",
         points="shops",
         quick=Size(0),
-        full=Size(5, (1, 8, 32)),
-        bars=(Bar("local, 1 worker", over="no fleet", least=0.2, at=8),),
+        full=Size(5, (4, 32)),
+        bars=(Bar("local, 1 worker", over="no fleet", least=0.2, at=4),),
         plot=Plot("fleet", x="shops", y="orders placed in a second"),
         note="Workers on PostgreSQL and Redis, all on this one machine: more workers than processors place no more.",
     ),

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 CAPACITY = 120
 LEAK = 0.5  # seconds
-CALLS = 200
+CALLS = 60
 
 
 def stepped(main: Coroutine[object, object, float]) -> float:

@@ -93,7 +93,7 @@ CASES = (
         },
         base="aiohttp, not decoded",
         quick=Size(7, (480,), only=("aiohttp, not decoded", "kakaclo")),
-        full=Size(11, (4800,)),
+        full=Size(9, (1600,)),
         bars=(
             Bar(over="aiohttp, not decoded", most=1.5, guard=4.5,
                 cause="a third is aiohttp, a quarter makes models of 30 rows (see decode-stock), and the rest is the "

@@ -83,8 +83,7 @@ def _lines(axes: Any, case: Case, points: dict[str, Any]) -> None:
     axes.minorticks_off()
     if case.plot.log_y:
         axes.yaxis.set_major_formatter("{x:,.0f}")
-    if not case.plot.log_y:
-        axes.set_ylim(bottom=0)
+    axes.set_ylim(bottom=0)
     axes.legend(frameon=False)
 
 

@@ -47,11 +47,13 @@ async def p99(
     """Return the 99th percentile of the wait of bursts, at a tenth of the rate, behind a queue that stays full."""
     clock = asyncio.get_running_loop().time
     job: set[asyncio.Task[None]] = set()
-    filled = asyncio.Event()
+    filled, passed = asyncio.Event(), 0
 
     async def one() -> None:
+        nonlocal passed
         await bulk()
-        if not filled.is_set():  # the queue stays as long as it is
+        passed += 1
+        if passed > CAPACITY and not filled.is_set():  # from then on the queue stays as long as it is
             job.add(asyncio.create_task(one()))
 
     for _ in range(queued + CAPACITY):

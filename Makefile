@@ -1,14 +1,15 @@
-# Every target builds what it runs in if that is missing: `demo` a small .venv-demo, all others .venv. PYTHON chooses the interpreter (3.11 or newer).
+# Every target builds what it runs in if that is missing: `demo` a small .venv-demo, `bench` a .venv-bench, all others .venv. PYTHON chooses the interpreter (3.11 or newer).
 PYTHON ?= $(firstword $(shell command -v python3.11 python3.12 python3.13 python3))
 BIN := .venv/bin
 DEMO := .venv-demo/bin
+BENCH := .venv-bench/bin
 # They say nothing new of the coverage, and take their time: they run without it.
 CAMPAIGNS := $(addprefix tests/,cancel faults fuzz load model)
 FUZZ_SEED ?= $(shell date +%s)
 FUZZ_SECONDS ?= 600
 
 .DEFAULT_GOAL := help
-.PHONY: help demo quick test test-wheel test-versions test-slow faults fuzz lint format bench docs links audit build lock clean
+.PHONY: help demo quick test test-wheel test-versions test-slow faults fuzz lint format bench bench-quick docs links audit build lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +31,13 @@ endef
 	$(BIN)/pip install --quiet --upgrade 'pip>=25.1'
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[all]' \
 		--group test --group examples --group lint --group bench --group docs
+	touch $@
+
+.venv-bench/ready: pyproject.toml constraints.txt
+	$(NEW_ENOUGH)
+	$(PYTHON) -m venv .venv-bench
+	$(BENCH)/pip install --quiet --upgrade 'pip>=25.1'
+	$(BENCH)/pip install --quiet --constraint constraints.txt --editable '.[cli,export,fast,fleet]' --group bench
 	touch $@
 
 demo: .venv-demo/ready  ## mirror, freight, order and refund against a local KakaClo
@@ -69,8 +77,11 @@ format: .venv/ready  ## the code, as the linter wants it
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: .venv/ready  ## every benchmark; each prints its table and fails when it misses a bar
-	for script in benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done
+bench: .venv-bench/ready  ## every benchmark beside its rivals; writes benchmarks/RESULTS.md, results.json and plots
+	$(BENCH)/python benchmarks/run.py
+
+bench-quick: .venv-bench/ready  ## the same in small, in under two minutes; fails when a ratio falls behind its bar
+	$(BENCH)/python benchmarks/run.py --quick
 
 faults: .venv/ready  ## every operation meets every fault of the network; writes docs/reference/faults.md
 	$(BIN)/pytest -q -n auto -o asyncio_debug=false tests/faults --write-faults
@@ -93,4 +104,4 @@ lock: .venv/ready  ## write down the versions that .venv holds now
 	$(BIN)/pip freeze --exclude-editable > constraints.txt
 
 clean:  ## remove whatever these targets make
-	rm -rf .venv .venv-demo site dist build htmlcov .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-demo .venv-bench site dist build htmlcov .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -101,8 +101,10 @@ class RedisBucket:
         fallback: Literal["error", "local"] = "error",
         random: Callable[[], float] = random.random,
     ) -> None:
-        if not isinstance(url, str):  # pyright: ignore[reportUnnecessaryIsInstance] - callers err
-            raise ConfigurationError(f"the address of Redis must be a str, not {type(url).__name__}")
+        if not isinstance(url, str | RedisServer):  # pyright: ignore[reportUnnecessaryIsInstance] - callers err
+            raise ConfigurationError(
+                f"the address of Redis must be a str or a RedisServer, not {type(url).__name__}"
+            )
         if not isinstance(rate_limit, RateLimit):  # pyright: ignore[reportUnnecessaryIsInstance] - callers err
             raise ConfigurationError(f"rate_limit must be a RateLimit, not {type(rate_limit).__name__}")
         if fallback not in {"error", "local"}:

@@ -66,6 +66,7 @@ FREE = {
     "warehouse", "sku", "recipient", "phone", "province", "city", "street1", "street2", "zip_code", "ioss",
     "vat", "custom_id", "remark", "file", "sku_map", "prefix", "older_than", "quiet_time", "results", "orders",
     "wait", "verbose",
+    "webhook", "balance_below", "consumer", "fleet",
 }  # fmt: skip
 
 

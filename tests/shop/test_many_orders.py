@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-BENCH = runpy.run_path(str(Path(__file__).parents[2] / "benchmarks" / "bench_shop.py"))
+BENCH = runpy.run_path(str(Path(__file__).parents[2] / "benchmarks" / "made" / "orders.py"))
 MOST_MB = 200
 
 

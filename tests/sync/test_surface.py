@@ -118,8 +118,14 @@ def constructor(cls):
     """Return the parameters of a class's constructor but for what is an event loop's own; `now` has a default each."""
     own = {"session"}  # belongs to the loop that made it
     lambdas = "<lambda>"
+    # A mirror also takes a team, which is async alone.
     return [
-        (name, kind, lambdas if getattr(default, "__name__", "") == lambdas else default, annotation)
+        (
+            name,
+            kind,
+            lambdas if getattr(default, "__name__", "") == lambdas else default,
+            "KakaClo" if annotation == "Client" else annotation,
+        )
         for name, kind, default, annotation in parameters(cls.__init__)
         if name not in own
     ]

@@ -1,0 +1,1 @@
+"""The cases, a module for each subject; `CASES` of a module are its cases."""

@@ -1,0 +1,164 @@
+"""To learn what has changed: the mirror's next run, against reading everything again; and the events of orders.
+
+A feed asks for 250 orders in a request. The rival asks for each order by itself, as its page in a shop would.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from harness import Bar, Case, Size, Taken, Watch
+from harness.servers import TOKEN, Server, sandbox
+from made.shop import client, session
+from rivals import afternoon
+
+from kakaclo_async import Address, Item, NewOrder
+from kakaclo_async.catalog import Mirror
+from kakaclo_async.feed import Feed
+from kakaclo_async.ordering import Journal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ORDERS = "/v2/order/orders"
+ADDRESS = Address(
+    country="US", province="Florida", recipient="Test Alpha", phone="+1 555 0100", street1="1 Main St", city="Orlando",
+    zip="32801",
+)  # fmt: skip
+
+
+@dataclass
+class Shop:
+    """A sandbox whose catalog moves, and a mirror of it."""
+
+    server: Server
+    folder: str
+    mirrored: bool = False
+    least: float = 0.0
+    numbers: list[str] = field(default_factory=list)
+
+
+@contextmanager
+def shop() -> Iterator[Shop]:
+    with sandbox(products=1_500) as server, tempfile.TemporaryDirectory() as folder:
+        yield Shop(server, folder)
+
+
+def moved(shop: Shop, hours: float) -> datetime:
+    """Let a product in ten change in some hours, and return when that was."""
+    shop.server.ask("set", "update_rate", 150 / 3600 / hours)
+    shop.server.ask("skip", 3600 * hours)
+    shop.server.ask("set", "update_rate", 0.0)
+    return datetime.fromisoformat(str(shop.server.ask("now"))).replace(microsecond=0)
+
+
+def requests(server: Server) -> int:
+    return sum(server.ask("counts")[0].values())
+
+
+def mirror(shop: Shop, hours: float) -> Taken:
+    async def run(until: datetime) -> float:
+        async with client(shop.server.url) as kk:
+            await kk.payment.balance()
+            report = await Mirror(kk, f"sqlite:///{shop.folder}/catalog.db").run(until=until)
+            return report.changes
+
+    if not shop.mirrored:
+        asyncio.run(run(shop.server.ask("now").replace(microsecond=0)))
+        shop.mirrored = True
+    until, before = moved(shop, hours), requests(shop.server)
+    with Watch() as watch:
+        changes = asyncio.run(run(until))
+    return watch.per(1, count=requests(shop.server) - before, changes=changes)
+
+
+def all_again(shop: Shop, hours: float) -> Taken:
+    until = moved(shop, hours)
+    with Watch() as watch, tempfile.TemporaryDirectory() as folder:
+        told = asyncio.run(afternoon.run(shop.server.url, TOKEN, f"{folder}/catalog.db", until))
+    return watch.per(1, count=told.requests)
+
+
+@contextmanager
+def ordered() -> Iterator[dict[str, Any]]:
+    with sandbox(products=60, balance=Decimal(10**9)) as server, tempfile.TemporaryDirectory() as folder:
+        yield {"server": server, "url": f"sqlite:///{folder}/orders.db", "numbers": []}
+
+
+def feed(world: dict[str, Any], orders: float) -> Taken:
+    server: Server = world["server"]
+    now = [server.ask("now")]
+    journal = Journal(world["url"], now=lambda: now[0])
+
+    async def place() -> None:
+        skus = server.ask("selling", int(orders) - len(world["numbers"]))
+        async with client(server.url) as kk:
+            for sku in skus:
+                order = NewOrder(
+                    address=ADDRESS, items=[Item(sku, 1)], custom_order_id=f"SHOP-{len(world['numbers'])}"
+                )
+                world["numbers"].append((await kk.orders.submit(order, journal=journal)).id)
+
+    async def look() -> int:
+        async with client(server.url) as kk:
+            return (await Feed(journal, now=lambda: now[0]).turn(kk, 60.0)).events
+
+    if len(world["numbers"]) < orders:
+        asyncio.run(place())
+    server.ask("skip", 86_400.0)
+    now[0] = server.ask("now")
+    before = requests(server)
+    with Watch() as watch:
+        events = asyncio.run(look())
+    return watch.per(1, count=requests(server) - before, events=events)
+
+
+def each(world: dict[str, Any], orders: float) -> Taken:
+    server: Server = world["server"]
+
+    async def look() -> None:
+        async with session() as http:
+            for number in world["numbers"][: int(orders)]:
+                async with http.get(server.url + ORDERS, params={"ids": number}) as answer:
+                    await answer.json()
+
+    before = requests(server)
+    with Watch() as watch:
+        asyncio.run(look())
+    return watch.per(1, count=requests(server) - before)
+
+
+CASES = (
+    Case(
+        name="changes-catalog",
+        title="requests to learn which tenth of 1,500 products has changed",
+        unit="requests",
+        by="count",
+        world=shop,
+        contenders={"all again": all_again, "kakaclo": mirror},
+        base="all again",
+        points="hours since",
+        quick=Size(0),
+        full=Size(3, (1, 24)),
+        bars=(Bar(over="all again", most=0.5),),
+    ),
+    Case(
+        name="changes-orders",
+        title="requests to look at what became of orders",
+        unit="requests",
+        by="count",
+        world=ordered,
+        contenders={"kakaclo": feed, "a request for each order": each},
+        base="a request for each order",
+        points="orders",
+        quick=Size(1, (60,)),
+        full=Size(3, (100, 400)),
+        bars=(Bar(over="a request for each order", most=0.1),),
+    ),
+)

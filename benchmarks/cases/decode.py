@@ -1,0 +1,150 @@
+"""From the bytes of an answer to models: products as they come and with surprises, stock, orders.
+
+Contenders read the same bytes in turns, page after page, as a pull goes through pages that share colours and sizes.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from decimal import Decimal
+from functools import partial
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from harness import Bar, Case, Plot, Refused, Size, Taken, Watch
+from made import pages
+from rivals import plain, pydantic_models, structs
+
+from kakaclo_async.models.common import Page
+from kakaclo_async.models.order import Order
+from kakaclo_async.models.product import Product, StockLevel
+from kakaclo_async.protocol import Answer, Request, read_answer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from harness.case import Contender
+
+REQUESTS = {
+    "product": Request(method="GET", path="/v1/product/products", result=Page[Product]),
+    "stock": Request(method="GET", path="/v1/product/stocks", result=Page[StockLevel]),
+    "order": Request(method="GET", path="/v2/order/orders", result=Page[Order]),
+}
+parse = msgspec.json.Decoder(float_hook=Decimal).decode
+
+Pages = list[bytes]
+
+
+def read(kind: str, body: bytes) -> Any:
+    return read_answer(REQUESTS[kind], Answer(200, {}, body))
+
+
+def readers(kind: str) -> dict[str, Callable[[bytes], object]]:
+    return {
+        "parse alone": parse,
+        "kakaclo": partial(read, kind),
+        "msgspec structs": structs.READERS[kind],
+        "pydantic": pydantic_models.READERS[kind],
+        "json and cattrs": plain.READERS[kind],
+    }
+
+
+def contender(read_page: Callable[[bytes], object]) -> Contender:
+    def measure(bodies: tuple[Iterator[bytes], Pages], count: float) -> Taken:
+        _, warm = bodies
+        try:
+            for body in warm:
+                read_page(body)
+        except Exception as error:  # noqa: BLE001 - each library has its own
+            raise Refused(f"{type(error).__name__}: {str(error).splitlines()[0][:100]}") from None
+        chosen = list(islice(bodies[0], int(count)))
+        with Watch() as watch:
+            for body in chosen:
+                read_page(body)
+        return watch.per(count, scale=1e3)
+
+    return measure
+
+
+def check_equal(body: bytes) -> None:
+    """Refuse to compare readers that read different things."""
+    mine, theirs = read("product", body), pydantic_models.READERS["product"](body).data.list
+    plainly, (structs_of, _) = plain.READERS["product"](body), structs.READERS["product"](body)
+    assert list(mine) == list(plainly)
+    for one, other, third in zip(mine, theirs, structs_of, strict=True):
+        assert (one.spu, one.update_time) == (other.spu, other.update_time) == (third.spu, third.update_time)
+        for sku, same, also in zip(one.sku_details, other.sku_details, third.sku_details, strict=True):
+            assert (sku.sku, sku.price, sku.sku_status) == (same.sku, same.price, same.sku_status)
+            assert (also.sku, also.price, also.sku_status) == (sku.sku, sku.price, sku.sku_status)
+            assert sku.option1.value == same.option1.value
+
+
+def endless(make: Callable[[int], bytes], *, distinct: bool) -> Iterator[bytes]:
+    """Go round a handful of pages; or make a new one each time."""
+    few = [make(seed) for seed in range(7)]
+    seed = 7
+    while True:
+        yield from few
+        if distinct:
+            few = [make(seed + number) for number in range(7)]
+            seed += 7
+
+
+@contextmanager
+def bodies(make: Callable[[int], bytes], *, distinct: bool) -> Iterator[tuple[Iterator[bytes], Pages]]:
+    first = make(0)
+    assert len(parse(first)["data"]["list"]) == 30
+    if make is pages.page_document:
+        check_equal(first)
+    yield endless(make, distinct=distinct), [first, make(1)]
+
+
+def case(name: str, title: str, kind: str, make: Callable[[int], bytes], *bars: Bar, **more: Any) -> Case:
+    distinct = more.pop("distinct", False)
+    return Case(
+        name=f"decode-{name}",
+        title=f"decoding, {title}",
+        unit="ms of CPU for a page of 30",
+        world=partial(bodies, make, distinct=distinct),
+        contenders={who: contender(one) for who, one in readers(kind).items()},
+        base="parse alone",
+        points="",
+        quick=Size(5, (7,), only=("parse alone", "kakaclo", "pydantic")),
+        full=Size(15, (210,)),
+        bars=bars,
+        plot=Plot("decode", y="ms of CPU for a page of 30", title="from the bytes of an answer to models"),
+        **more,
+    )
+
+
+def over_parse(most: float, guard: float, cause: str) -> Bar:
+    return Bar(over="parse alone", most=most, guard=guard, cause=cause)
+
+
+CASES = (
+    case(
+        "typical", "products: as they come", "product", pages.page_document,
+        over_parse(1.6, 2.1, "models and options are made in Python, one by one"), Bar(over="pydantic", most=0.6),
+        note="30 products with 8 SKUs each. The package keeps unknown fields, reads options and attributes out of "
+        "their texts, and takes damaged rows; structs and pydantic models drop what they do not know.",
+    ),
+    case(
+        "unknown", "products: unknown fields", "product", partial(pages.page_document, change=pages.add_fields),
+        over_parse(1.8, 3.0, "each row with unknown fields gets a mapping of its own that keeps them"),
+    ),
+    case(
+        "texts", "products: numbers as texts", "product", partial(pages.page_document, change=pages.number_texts),
+        over_parse(2.2, 4.5, "each text passes the checks of what may be a number, in Python"),
+    ),
+    case(
+        "distinct", "products: every option distinct", "product", pages.distinct_options,
+        over_parse(2.2, 7.0, "an option is looked up by its text; a new one is parsed by itself and kept"),
+        distinct=True,
+    ),
+    case(
+        "wrong", "products: a number for a text", "product", partial(pages.page_document, change=pages.text_numbers),
+    ),
+    case("stock", "stock", "stock", pages.stock_document),
+    case("orders", "orders", "order", pages.orders_document),
+)  # fmt: skip

@@ -1,0 +1,1 @@
+"""What servers answer and what is measured with: pages, products, files of orders."""

@@ -1,0 +1,1 @@
+"""What a user would write instead: with other libraries, or by hand."""

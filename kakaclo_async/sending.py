@@ -67,8 +67,7 @@ class Sender:
         """Send a request, again where that is safe, and return its data.
 
         Args:
-            request: the request, or a function that builds it when the permit is granted (late binding): what
-                has gathered by then goes along.
+            request: the request, or what builds it, with all that has gathered, when the permit is granted.
             until: for a request that several callers share: returns the loop's time until which a permit is of use.
             permit: that the gate has given for the first attempt of a read; None: wait for one.
 
@@ -239,8 +238,8 @@ class Sender:
             budget.refusals += 1  # no pause here: the gate holds all calls until a probe went through
             emit(Throttled(**request.named, retry_after=error.retry_after))
         else:
-            backoff = self.state.random() * BACKOFF.after(budget.attempt - budget.refusals)
-            pause = max(backoff, asked_pause(error))
+            backoff = BACKOFF.after(budget.attempt - budget.refusals)
+            pause = max(self.state.random() * backoff, asked_pause(error))
         if (failure := self._end(request, error, budget, pause)) is not None:
             raise failure
         emit(retried(request.named, error, budget.attempt, pause))
@@ -305,11 +304,7 @@ class Sender:
         return attrs.evolve(self, options=attrs.evolve(self.options, max_wait=None))
 
     def bulk(self, *, urgent: bool = False) -> Sender:
-        """Return a sender for a job in the bulk lane, of its own unless this sender is for one already.
-
-        Args:
-            urgent: it is to settle an unknown outcome, whatever it is a part of.
-        """
+        """Return a sender for a job in the bulk lane; `urgent` is one of its own that settles an unknown outcome."""
         job = Job(urgent) if self.job is None or urgent else self.job
         return attrs.evolve(self, options=attrs.evolve(self.options, lane=Lane.BULK), job=job)
 
@@ -327,7 +322,6 @@ class Client(Protocol):
 
 def sender_of(kk: object) -> Sender:
     """Return what a client sends with, and so its state: the way in for the rest of this package."""
-    sender: Sender | None = getattr(kk, "_sender", None)
-    if sender is None:
-        raise no_client(kk, "kakaclo_async")
-    return sender
+    if isinstance(sender := getattr(kk, "_sender", None), Sender):
+        return sender
+    raise no_client(kk, "kakaclo_async")

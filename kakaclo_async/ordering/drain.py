@@ -11,17 +11,17 @@ import attrs
 
 from kakaclo_async.config import check_number
 from kakaclo_async.database.postgresql import keeping_connections
-from kakaclo_async.errors import ClientClosed, ConfigurationError, Rejected, Unauthorized
+from kakaclo_async.errors import ClientClosed, ConfigurationError, OutcomeUnknown, Rejected, Unauthorized
 from kakaclo_async.models.common import Number
 from kakaclo_async.ordering.leases import Attempt
 from kakaclo_async.ordering.orders import OrderWrites
 from kakaclo_async.ordering.reconcile import reconcile
 from kakaclo_async.ordering.refunds import DesignWrites, RefundWrites
-from kakaclo_async.ordering.writes import WriteStatus, refuses_this
+from kakaclo_async.ordering.writes import WriteStatus, first_failure, refuses_this
 from kakaclo_async.sending import sender_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Iterable
 
     from kakaclo_async.client import KakaClo
     from kakaclo_async.ordering.intents import Intents, Standing
@@ -216,10 +216,41 @@ async def settle_all(store: Intents, kinds: Iterable[Writes]) -> list[Exception]
     return failures
 
 
-def first_of(failures: Sequence[Exception]) -> Exception:
-    """Return the error to raise, with the others as its notes: a write that was declined is not pending any more."""
-    first = next((error for error in failures if isinstance(error, Rejected)), failures[0])
-    for error in failures:
-        if error is not first:
-            first.add_note(str(error) or type(error).__name__)
-    return first
+async def finish_all(
+    store: Intents,
+    kinds: Iterable[Writes],
+    submit: Callable[[Writes, Entry], Awaitable[str]],
+    *,
+    only: Iterable[Entry] | None,
+) -> None:
+    """Settle what can be, and send what waits or was not executed; see `Journal.finish`.
+
+    Args:
+        store: has what is pending.
+        kinds: how each kind is sent, and looked for.
+        submit: sends one.
+        only: what may be sent; None: all.
+    """
+    by_kind = {writes.kind: writes for writes in kinds}
+    agreed = None if only is None else {_identity(entry) for entry in only}
+    failures = await settle_all(store, by_kind.values())
+    for entry in await store.open():
+        if not entry.may_be_sent or (agreed is not None and _identity(entry) not in agreed):
+            continue
+        try:
+            await submit(by_kind[entry.kind], entry)
+        except OutcomeUnknown:
+            if (task := asyncio.current_task()) is not None and task.cancelling():
+                raise  # the transport turned the cancellation into this error: send no more
+            continue  # it is pending again
+        except (Unauthorized, ConfigurationError, ClientClosed) as error:
+            failures.append(error)
+            break
+        except Exception as error:  # noqa: BLE001 - it is raised once the others were sent
+            failures.append(error)
+    if failures:
+        raise first_failure(failures)
+
+
+def _identity(entry: Entry) -> tuple[str, str, str]:
+    return entry.kind, entry.key, entry.digest

@@ -15,19 +15,18 @@ from kakaclo_async.errors import (
     ConfigurationError,
     InvalidRequest,
     OutcomeUnknown,
-    Unauthorized,
 )
 from kakaclo_async.models._checks import as_model, check_code
 from kakaclo_async.models.custom import NewDesign
 from kakaclo_async.models.new_order import NewOrder
 from kakaclo_async.ordering.database import Database
-from kakaclo_async.ordering.drain import Drained, Draining, all_writes, first_of, settle_all
+from kakaclo_async.ordering.drain import Drained, Draining, all_writes, finish_all, settle_all
 from kakaclo_async.ordering.intents import Intents
 from kakaclo_async.ordering.leases import Attempt, Leases, still_in
 from kakaclo_async.ordering.orders import OrderWrites
 from kakaclo_async.ordering.reconcile import Reconciler, note_for_caller, unknown_error
 from kakaclo_async.ordering.refunds import DesignWrites, prepare_refund
-from kakaclo_async.ordering.writes import WriteStatus, digest_of, is_same
+from kakaclo_async.ordering.writes import WriteStatus, digest_of, first_failure, is_same
 from kakaclo_async.resources._journal import RefundRequest
 from kakaclo_async.resources.custom import design_key
 from kakaclo_async.retry import Pauses
@@ -192,7 +191,7 @@ class Journal:
         """
         failures = await settle_all(self._store, all_writes(kk))
         if failures:
-            raise first_of(failures)
+            raise first_failure(failures)
         return await self.pending()
 
     async def finish(self, kk: KakaClo, *, only: Iterable[Entry] | None = None) -> tuple[Entry, ...]:
@@ -213,27 +212,11 @@ class Journal:
             Exception: what else kept a write from being sent, or an unknown one from being looked for: a guard, a
                 failed connection; it waits for the next call.
         """
-        by_kind = {writes.kind: writes for writes in all_writes(kk)}
-        agreed = None if only is None else {_identity(entry) for entry in only}
-        failures = await settle_all(self._store, by_kind.values())
-        for entry in await self.pending():
-            if not entry.may_be_sent or (agreed is not None and _identity(entry) not in agreed):
-                continue
-            try:
-                await self._submit(
-                    by_kind[entry.kind], entry.key, entry.payload, timeout=0.0, orphan=entry.status
-                )
-            except OutcomeUnknown:
-                if (task := asyncio.current_task()) is not None and task.cancelling():
-                    raise  # the transport turned the cancellation into this error: send no more
-                continue  # pending again, and returned
-            except (Unauthorized, ConfigurationError, ClientClosed) as error:
-                failures.append(error)
-                break
-            except Exception as error:  # noqa: BLE001 - it is raised once the others were sent
-                failures.append(error)
-        if failures:
-            raise first_of(failures)
+
+        async def submit(writes: Writes, entry: Entry) -> str:
+            return await self._submit(writes, entry.key, entry.payload, timeout=0.0, orphan=entry.status)
+
+        await finish_all(self._store, all_writes(kk), submit, only=only)
         return await self.pending()
 
     async def once(
@@ -334,10 +317,6 @@ class Journal:
                 with still_in(doubt):
                     failure = await reconciler.next_look(writes, ripe_in=ripe_in, timeout=left)
                 looked = entry.may_be_settled
-
-
-def _identity(entry: Entry) -> tuple[str, str, str]:
-    return entry.kind, entry.key, entry.digest
 
 
 def own_journal(journal: Journal) -> Journal:

@@ -189,8 +189,7 @@ class Journal:
             ConfigurationError: the URL leads to no journal.
             KakaCloError: KakaClo could not be asked.
         """
-        failures = await settle_all(self._store, all_writes(kk))
-        if failures:
+        if failures := await settle_all(self._store, all_writes(kk)):
             raise first_failure(failures)
         return await self.pending()
 

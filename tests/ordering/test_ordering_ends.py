@@ -315,7 +315,7 @@ async def test_a_kind_that_cannot_be_looked_for_keeps_no_lost_order_from_being_s
     async def fail(*kinds):
         return [*await settle_all(*kinds), ConnectionFailed("the refunds could not be read", sent=False)]
 
-    monkeypatch.setattr("kakaclo_async.ordering.journal.settle_all", fail)
+    monkeypatch.setattr("kakaclo_async.ordering.drain.settle_all", fail)
     with pytest.raises(ConnectionFailed, match="the refunds"):
         await journal.finish(kk)
 

@@ -176,14 +176,14 @@ class Turn:
                 if not str(error).startswith("there is no journal"):
                     raise
                 return Ended(after=self.settings.orders_every, pending=0, doubts=0)
-            for key, refusal in done.declined:
+            for key, refusal in done.declined.items():
                 log.warning("shop %s: order %s was declined: %s", name, key, refusal)
             doubts = 0 if done.due is None else await _doubts(shop)
         after = self.settings.orders_every
         if done.due is not None:
             after = min(after, max(1.0, (done.due - datetime.now(UTC)).total_seconds()))
         if done.failure is not None:
-            if not isinstance(done.failure, KakaCloError):
+            if type(done.failure) is KakaCloError:
                 log.error("shop %s: its orders failed", name, exc_info=done.failure)
             after = min(after, self._pause(done.failure))
             return Ended(after=after, error=_why(done.failure), pending=done.left, doubts=doubts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -11,8 +12,16 @@ import attrs
 
 from kakaclo_async.config import check_number
 from kakaclo_async.database.postgresql import keeping_connections
-from kakaclo_async.errors import ClientClosed, ConfigurationError, OutcomeUnknown, Rejected, Unauthorized
-from kakaclo_async.models.common import Number
+from kakaclo_async.errors import (
+    ClientClosed,
+    ConfigurationError,
+    KakaCloError,
+    OutcomeUnknown,
+    Rejected,
+    Unauthorized,
+)
+from kakaclo_async.models.common import FrozenMapping, Number
+from kakaclo_async.models.shown import Shown
 from kakaclo_async.ordering.leases import Attempt
 from kakaclo_async.ordering.orders import OrderWrites
 from kakaclo_async.ordering.reconcile import reconcile
@@ -34,24 +43,25 @@ _LONGEST_PAUSE: Final = 30.0
 
 
 @attrs.frozen(kw_only=True)
-class Drained:
+class Drained(Shown):
     """What a drain did, and what it left.
 
     Attributes:
-        placed: key and number of each write that was carried out, or found to be; a key is a custom order id.
-        declined: key and error of each write that KakaClo declined. None of them is pending, or is returned again; the
-            journal keeps the reason.
+        placed: the number of each write that was carried out, or found to be, by its key: a custom order id.
+        declined: the error of each write that KakaClo declined, by its key. None of them is pending, or is returned
+            again; the journal keeps the reason.
         left: how many writes wait still.
         due: when the earliest doubt may be settled, UTC: drain again then; None when nothing is in doubt.
         failure: what stopped it, or kept doubts from being looked for: a token that is refused, a guard, a failed
-            connection, a balance that is too low. What waits stays.
+            connection, a balance that is too low. What waits stays. An error that is none of this package's, as of a
+            token function, is its cause.
     """
 
-    placed: tuple[tuple[str, Number], ...] = ()
-    declined: tuple[tuple[str, Rejected], ...] = ()
+    placed: Mapping[str, Number] = FrozenMapping()
+    declined: Mapping[str, Rejected] = FrozenMapping()
     left: int = 0
     due: datetime | None = None
-    failure: Exception | None = None
+    failure: KakaCloError | None = None
 
 
 class Draining:
@@ -87,9 +97,9 @@ class Draining:
         self._leases = leases
         self._by_kind = {writes.kind: writes for writes in all_writes}
         self._at_once = at_once
-        self._placed: list[tuple[str, Number]] = []
-        self._declined: list[tuple[str, Rejected]] = []
-        self._failure: Exception | None = None
+        self._placed: dict[str, Number] = {}
+        self._declined: dict[str, Rejected] = {}
+        self._failure: KakaCloError | None = None
         self._is_stopped = False
         self._has_looked = False
 
@@ -108,8 +118,8 @@ class Draining:
         except ConfigurationError as error:  # the database went away: what was done is told all the same
             self._stop(error)
         return Drained(
-            placed=tuple(self._placed),
-            declined=tuple(self._declined),
+            placed=FrozenMapping(self._placed),
+            declined=FrozenMapping(self._declined),
             left=standing.left,
             due=self._due(standing),
             failure=self._failure,
@@ -125,9 +135,9 @@ class Draining:
                 self._stop(error)
                 return
             except Exception as error:  # noqa: BLE001 - it is returned
-                self._failure = self._failure or error
+                self._failure = self._failure or self._told(error)
             else:
-                self._placed += ((key, Number(number)) for key, number in found.items())
+                self._placed.update({key: Number(number) for key, number in found.items()})
 
     async def _send(self, slots: int) -> None:
         tasks = [
@@ -175,18 +185,26 @@ class Draining:
         except Rejected as error:
             if not refuses_this(error):
                 raise
-            self._declined.append((entry.key, error))
+            self._declined[entry.key] = error
             return True
         if outcome is not None:
-            self._placed.append((entry.key, Number(*Number.all_of(outcome))))
+            self._placed[entry.key] = Number(*Number.all_of(outcome))
         # Without an outcome and a doubt its lease was lost, and nothing was sent: the next would fare no better.
         return outcome is not None or attempt.doubt is not None
 
     def _stop(self, error: Exception) -> None:
         """Begin nothing more."""
         if not self._is_stopped:
-            self._failure = error
+            self._failure = self._told(error)
         self._is_stopped = True
+
+    def _told(self, error: Exception) -> KakaCloError:
+        """Return an error of this package's."""
+        if isinstance(error, KakaCloError):
+            return error
+        told = KakaCloError(self._sender.state.token.scrub(f"{type(error).__name__}: {error}"))
+        told.__cause__ = error
+        return told
 
     def _due(self, standing: Standing) -> datetime | None:
         if not standing.doubts:

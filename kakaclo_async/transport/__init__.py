@@ -105,7 +105,7 @@ class Transport:
         max_body: int = MAX_BODY,
     ) -> None:
         if session is not None:
-            if not isinstance(session, aiohttp.ClientSession):  # pyright: ignore[reportUnnecessaryIsInstance] - callers err
+            if not hasattr(session, "request"):  # a wrapper will do
                 raise ConfigurationError(
                     f"session must be an aiohttp.ClientSession, not {type(session).__name__}"
                 )

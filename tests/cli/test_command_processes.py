@@ -67,7 +67,9 @@ def on_a_terminal(environment, tmp_path):
         ours, theirs = pty.openpty()
         # Opened by the leader of a new session, it becomes the terminal whose Ctrl-C is a signal.
         script = f'exec "$@" < {stdin or os.ttyname(theirs)} 1<> {os.ttyname(theirs)} 2>&1'
-        os.write(ours, early.encode())
+        if early:
+            os.write(ours, early.encode())
+            os.read(ours, 65536)  # its echo: what comes next is the command's
         process = subprocess.Popen(
             ["/bin/sh", "-c", script, "sh", KAKACLO, *arguments],
             env=environment | variables,

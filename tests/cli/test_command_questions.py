@@ -263,7 +263,7 @@ def test_what_another_worker_lost_while_the_question_stood_is_not_sent_by_its_ye
     settings.setattr("support.terminal.Terminal.readline", another_lost)
     outcome = kakaclo(*lost, typed="y\n")
     assert outcome.code == 0
-    assert "Send 1 write again" in outcome.err
+    assert "Send 1 write for" in outcome.err
     assert re.search(r"order +B +not executed", outcome.out)
     assert len(hosted.sandbox.journal) == 1
 

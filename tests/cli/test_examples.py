@@ -25,7 +25,12 @@ SCRIPTS = {
     "place_order_safely": "placed as 1",
 }
 
-APPS = {"celery_orders": "celery", "django_shop": "django", "fastapi_checkout": "fastapi"}
+APPS = {
+    "celery_orders": "celery",
+    "django_shop": "django",
+    "fastapi_checkout": "fastapi",
+    "fleet": "sqlalchemy",
+}
 """The apps with their own tests, and what each is made with."""
 
 NOTEBOOKS = {"notebook": 2}

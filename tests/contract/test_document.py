@@ -163,7 +163,7 @@ def test_the_docstrings_of_the_client_name_the_endpoints_of_the_document_and_no_
 
 
 async def test_the_sandbox_serves_the_endpoints_of_the_document_and_no_other(sandbox):
-    routes = [route for route, _ in sandbox._state.router._routes]
+    routes = [route for route, _ in sandbox._state.first.router._routes]
     assert {(route.method, route.path) for route in routes} == set(ENDPOINTS)
 
 

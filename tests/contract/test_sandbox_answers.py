@@ -108,7 +108,7 @@ async def test_refused_tokens_and_full_buckets_are_answered_as_documented(sandbo
 async def test_a_body_that_is_no_json_is_answered_as_documented(sandbox):
     for method, path in ENDPOINTS:
         if method == "POST":
-            answer = sandbox._state.router.answer(method, path, {}, b"{")
+            answer = sandbox._state.first.router.answer(method, path, {}, b"{")
             assert answer.status == 400
             assert answer_problems(method, path, answer.status, answer.body) == []
 

@@ -53,7 +53,9 @@ def test_a_journals_times_are_numbers_of_seconds(name, seconds):
 
 
 def test_a_bucket_is_named_by_a_text_and_limited_by_a_rate():
-    with pytest.raises(ConfigurationError, match="^the address of Redis must be a str, not int$"):
+    with pytest.raises(
+        ConfigurationError, match="^the address of Redis must be a str or a RedisServer, not int$"
+    ):
         RedisBucket(5)
     with pytest.raises(ConfigurationError, match="^rate_limit must be a RateLimit, not int$"):
         RedisBucket("redis://127.0.0.1", rate_limit=5)

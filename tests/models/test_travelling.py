@@ -39,7 +39,7 @@ from kakaclo_async import (
 )
 from kakaclo_async.catalog import Change, MirrorReport
 from kakaclo_async.codec import decode, read_envelope
-from kakaclo_async.ordering import Entry
+from kakaclo_async.ordering import Drained, Entry
 from kakaclo_async.travel import Travels
 
 MODELS = public_models()
@@ -60,7 +60,7 @@ def test_whatever_a_model_holds_comes_back_from_json(kind, data):
     document = json.loads(model.to_json())
     found = kind.from_dict(document)
     assert type(found) is kind
-    if kind is not FreightMatrix:  # its errors are no equals
+    if kind not in {FreightMatrix, Drained}:  # its errors are no equals
         assert found == model
     assert (
         found.to_dict()

@@ -40,7 +40,7 @@ def documented():
 
 @pytest.mark.kakaclo_sandbox(products=1)
 async def test_every_documented_endpoint_and_every_route_of_the_sandbox_has_a_row(sandbox):
-    routes = {f"{route.method} {route.path}" for route, _ in sandbox._state.router._routes}
+    routes = {f"{route.method} {route.path}" for route, _ in sandbox._state.first.router._routes}
     assert documented() == routes == BY_ENDPOINT.keys() == {" ".join(endpoint) for endpoint in ENDPOINTS}
     assert len(BY_ENDPOINT) == len([call for call in CALLS.values() if call.endpoint])
 

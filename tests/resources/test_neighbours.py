@@ -180,7 +180,7 @@ async def test_a_404_does_not_say_that_all_codes_are_unknown(kk, sandbox, monkey
     if status_of == "gateway":
         sandbox.faults.add(Fault("bad_gateway", status=404, times=None))
     else:
-        monkeypatch.setattr(sandbox._state.router, "_routes", [])
+        monkeypatch.setattr(sandbox._state.first.router, "_routes", [])
     for call in (
         kk.stocks.get_many(skus(sandbox, count)),
         kk.products.get_many(spus=spus(sandbox, count)),

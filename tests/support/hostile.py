@@ -47,7 +47,7 @@ class Exchange:
         """Let the request take effect; return the status and the body that a sound server sends."""
         if self.token != self.world.sandbox.token:
             return 401, b'{"code":401,"message":"the access token is missing or not valid"}'
-        answer = self.world.sandbox._state.router.answer(self.method, self.path, self.query, self.body)
+        answer = self.world.sandbox._state.first.router.answer(self.method, self.path, self.query, self.body)
         if self.writes and answer.body.startswith(b'{"code":10000,'):
             self.world.effects += 1
         return answer.status, bytes(answer.body)

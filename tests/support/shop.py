@@ -147,7 +147,7 @@ class OpenShop(Shop):
     def place(self, name: str) -> str:
         """Place an order past the network, and return its number."""
         body = encode(attrs.evolve(self.order, custom_order_id=name))
-        answer = self.sandbox._state.router.answer("POST", "/v2/order/orders", {}, body)
+        answer = self.sandbox._state.first.router.answer("POST", "/v2/order/orders", {}, body)
         assert answer.status == 200, answer.body
         return self.sandbox.journal[-1].orders[0]
 

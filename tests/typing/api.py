@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import assert_type
@@ -144,11 +144,11 @@ async def waiting(kk: KakaClo, order: NewOrder) -> None:
     assert_type(await journal.withdraw("SHOP-1"), Entry | None)
     drained = await journal.drain(kk, at_once=2, seconds=1.0)
     assert_type(drained, Drained)
-    assert_type(drained.placed, tuple[tuple[str, Number], ...])
-    assert_type(drained.declined, tuple[tuple[str, Rejected], ...])
+    assert_type(drained.placed, Mapping[str, Number])
+    assert_type(drained.declined, Mapping[str, Rejected])
     assert_type(drained.left, int)
     assert_type(drained.due, datetime | None)
-    assert_type(drained.failure, Exception | None)
+    assert_type(drained.failure, KakaCloError | None)
     server = RedisServer("redis://localhost", connections=4)
     assert_type(KakaClo(bucket=RedisBucket(server, key="acme")), KakaClo)
 

@@ -1,6 +1,6 @@
 """Never run: the blocking API as users call it, for mypy and pyright."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import assert_type
 
@@ -172,7 +172,7 @@ def databases(kk: KakaClo, order: NewOrder) -> None:
     assert_type(journal.withdraw("SHOP-1"), Entry | None)
     drained = journal.drain(kk, at_once=2, seconds=1.0)
     assert_type(drained, Drained)
-    assert_type(drained.placed, tuple[tuple[str, Number], ...])
+    assert_type(drained.placed, Mapping[str, Number])
     assert_type(drained.due, datetime | None)
     shared = KakaClo(bucket=RedisBucket(RedisServer("redis://localhost", connections=4), key="acme"))
     assert_type(shared, KakaClo)

@@ -45,12 +45,16 @@ class Pace:
     what: str
     done: int = 0
     total: int | None = None
+    _before: int = attrs.field(default=0, init=False)  # rows of pulls that have ended
     _marks: deque[tuple[float, int]] = attrs.field(factory=deque[tuple[float, int]], init=False)
 
     def mark(self, now: float, event: PageDone) -> None:
-        """Record a page."""
-        self.done, self.total = event.rows_done, event.rows_total
-        self._marks.append((now, event.rows_done))
+        """Record a page; one that has fewer rows than the last belongs to a pull that came after it."""
+        if self._before + event.rows_done < self.done:
+            self._before = self.done
+        self.done = self._before + event.rows_done
+        self.total = None if event.rows_total is None else self._before + event.rows_total
+        self._marks.append((now, self.done))
         while len(self._marks) > 2 and self._marks[1][0] < now - _WINDOW:
             self._marks.popleft()
 

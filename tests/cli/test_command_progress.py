@@ -95,6 +95,13 @@ def test_work_that_stands_still_has_no_end_in_sight():
     assert pace.left is None
 
 
+def test_a_second_pull_goes_on_where_the_first_one_ended():
+    pace = Pace("products")
+    for second, (done, total) in enumerate([(30, 60), (60, 60), (0, 0), (5, 10)]):
+        pace.mark(float(second), page(done, total=total))
+    assert pace.facts(5) == "65 of 70 rows, 5 requests, 12 rows/s, 0:00 left"
+
+
 def test_more_rows_than_were_thought_are_no_negative_time():
     pace = Pace("stock")
     pace.mark(0.0, page(30, total=40))

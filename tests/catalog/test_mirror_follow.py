@@ -234,7 +234,7 @@ async def test_what_a_server_refuses_for_a_while_is_waited_for(trouble, shop, mi
     async def settle(*statements):
         for statement in statements:
             await elsewhere.rows(statement.format(name))
-        ended = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1"
+        ended = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = $1"
         await elsewhere.rows(ended, name)
 
     night = Night(

@@ -1,10 +1,19 @@
 """The fleet: many shops in one process or on many machines (`pip install 'kakaclo[fleet]'`)."""
 
-from kakaclo_async.fleet.fleet import Fleet
-from kakaclo_async.fleet.members import CameBack, LeftOut
-from kakaclo_async.fleet.settings import FleetSettings, ShopSettings
-from kakaclo_async.fleet.team import Team
-from kakaclo_async.fleet.values import FleetStatus, Kind, ShopStatus, TurnStatus, WorkerStatus
+from kakaclo_async.errors import MissingExtra
+
+try:
+    from kakaclo_async.fleet.fleet import Fleet
+    from kakaclo_async.fleet.members import CameBack, LeftOut
+    from kakaclo_async.fleet.settings import FleetSettings, ShopSettings
+    from kakaclo_async.fleet.team import Team
+    from kakaclo_async.fleet.values import FleetStatus, Kind, ShopStatus, TurnStatus, WorkerStatus
+except ModuleNotFoundError as error:
+    if error.name != "sqlalchemy":
+        raise
+    raise MissingExtra(
+        "a fleet needs SQLAlchemy: pip install 'kakaclo[catalog]', or 'kakaclo[fleet]' for several workers"
+    ) from None
 
 __all__ = [
     "CameBack",

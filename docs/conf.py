@@ -55,10 +55,11 @@ nitpick_ignore_regex = [
     ("py:.*", r"(?!kakaclo_).*"),
     ("py:class", r"kakaclo_async\.client\.Unset"),
     ("py:class", r"kakaclo_async\.models\.common\.\w+_co"),
-    ("py:class", r"kakaclo_async\.(protocol|paging\.jobs|sandbox\.world\.\w+)\.\w+"),
+    ("py:class", r"kakaclo_async\.(protocol|paging\.jobs|sandbox\.(world|http)\.\w+)\.\w+"),
+    ("py:class", r"kakaclo_async\.[\w.]+\._\w+"),
     ("py:class", r"kakaclo_async\.sandbox\.trade\.orders\.Item"),
 ]
-ROOMS = ("", ".catalog", ".ordering", ".paging", ".sandbox", ".shop")
+ROOMS = ("", ".catalog", ".feed", ".fleet", ".ordering", ".paging", ".sandbox", ".shop")
 
 # External addresses are only asked for by `make links`, which needs a network.
 linkcheck_ignore = [r"http://(127\.0\.0\.1|localhost)"]
@@ -77,7 +78,7 @@ def list_shared(_app: Sphinx, _page: str, source: list[str]) -> None:
     """Put the names that are the same on both faces where a page asks for them."""
     if SHARED in source[0]:
         source[0] = source[0].replace(
-            SHARED, "\n\n".join(map(shared, ("", ".catalog", ".ordering", ".shop")))
+            SHARED, "\n\n".join(map(shared, ("", ".catalog", ".feed", ".fleet", ".ordering", ".shop")))
         )
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Literal, Self
 import attrs
 
 from kakaclo_async.codec.outgoing import sealed
-from kakaclo_async.config import Caching, Options
+from kakaclo_async.config import AsyncEntered, Caching, Options
 from kakaclo_async.contract import Recording
 from kakaclo_async.database import THREADS
 from kakaclo_async.errors import ConfigurationError
@@ -120,7 +120,7 @@ def _source(bucket: Bucket | None, rate_limit: RateLimit | None) -> Bucket:
     return bucket
 
 
-class KakaClo:
+class KakaClo(AsyncEntered, other="kakaclo_sync"):
     """A client of the KakaClo Open API, for one shop.
 
     Use it as an async context manager, or call `aclose` in the end. It belongs to the event loop that it is

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from math import inf, isnan
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final, NoReturn
 
 import attrs
 
@@ -33,6 +33,58 @@ class UnusableToken(ConfigurationError):
 
 class MissingToken(UnusableToken):
     """Nobody says what the access token is, or where."""
+
+
+class WrongWith(ConfigurationError, TypeError):
+    """What is entered by `async with` was entered by `with`, or the other way round."""
+
+
+class _Entered:
+    """What the `with` of one face enters, and the other's does not.
+
+    Args:
+        other: where the other face has the same; "" for nowhere.
+    """
+
+    __slots__ = ()
+
+    _other_face: ClassVar[str] = ""
+
+    def __init_subclass__(cls, *, other: str | None = None, **rest: object) -> None:
+        super().__init_subclass__(**rest)
+        if other is not None:
+            cls._other_face = other
+
+    def _refuse(self, wrong: str, right: str) -> NoReturn:
+        name, other = type(self).__name__, self._other_face
+        text = f"`{wrong} {name}(...)` cannot work: write `{right}`"
+        raise WrongWith(f"{text}, or take {name} from {other}, where it is `{wrong}`" if other else text)
+
+
+class AsyncEntered(_Entered):
+    """What `async with` enters: who writes a plain `with` is told so, in place of Python's words."""
+
+    __slots__ = ()
+
+    if not TYPE_CHECKING:  # type checkers tell it before it runs
+
+        def __enter__(self) -> NoReturn:
+            self._refuse("with", "async with")
+
+        __exit__ = __enter__  # Python looks for both before it calls one
+
+
+class BlockingEntered(_Entered):
+    """What `with` enters: who writes `async with` is told so, in place of Python's words."""
+
+    __slots__ = ()
+
+    if not TYPE_CHECKING:  # see above
+
+        def __aenter__(self) -> NoReturn:
+            self._refuse("async with", "with")
+
+        __aexit__ = __aenter__
 
 
 _LEAST_TIME: Final = 2.0  # KakaClo answers in less than one

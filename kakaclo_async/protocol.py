@@ -225,7 +225,8 @@ def _refusal(request: Request[T], words: _Words, now: datetime | None) -> APIErr
             hint = f"check the access token, or refresh it on KakaClo's API settings page, {API_SETTINGS_URL}"
             error = _error(Unauthorized, request, words, envelope, hint)
         case 404:
-            error = _error(NotFound, request, words, envelope)
+            hint = "if every call ends so, base_url is wrong: KakaClo's ends with /openapi"
+            error = _error(NotFound, request, words, envelope, "" if envelope and envelope.says_no else hint)
         case 429:
             error = _error(RateLimited, request, words, envelope)
         case status if status >= 500 or status in _TROUBLE_ON_THE_WAY:

@@ -19,6 +19,7 @@ from kakaclo_async.catalog import (
     MirrorReport,
     MirrorStatus,
 )
+from kakaclo_async.config import BlockingEntered
 from kakaclo_async.errors import ClientClosed
 from kakaclo_sync._loop import inbox
 from kakaclo_sync._proxy import BlockingProxy, blocking, iterating, waiting
@@ -39,7 +40,7 @@ __all__ = ["Change", "ChangeKind", "ExportFormat", "Gap", "Mirror", "MirrorRepor
 export = waiting(catalog.export)
 
 
-class Mirror(BlockingProxy[catalog.Mirror]):
+class Mirror(BlockingEntered, BlockingProxy[catalog.Mirror], other="kakaclo_async.catalog"):
     """A copy of the catalog in a database of its own, complete and kept fresh.
 
     A run goes on where the last one ended, or was killed. Rows and state are stored together, so nothing is ever

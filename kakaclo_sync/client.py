@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, Self, ca
 
 from kakaclo_async import client as async_client
 from kakaclo_async.codec.outgoing import sealed
-from kakaclo_async.config import Caching, no_client
+from kakaclo_async.config import BlockingEntered, Caching, no_client
 from kakaclo_async.guards import Guards
 from kakaclo_sync._proxy import BlockingProxy, Bridge, Method, fork_lock, immediate
 
@@ -64,7 +64,7 @@ class _Listeners:
             end()
 
 
-class KakaClo(BlockingProxy[async_client.KakaClo]):
+class KakaClo(BlockingEntered, BlockingProxy[async_client.KakaClo], other="kakaclo_async"):
     """A blocking client of the KakaClo Open API, for one shop; one client serves any number of threads.
 
     Use it as a context manager, or call `close` in the end; a script that does neither still ends in order.

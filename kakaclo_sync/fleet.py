@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Self
 
 from kakaclo_async import fleet
+from kakaclo_async.config import BlockingEntered
 from kakaclo_async.errors import ClientClosed
 from kakaclo_async.fleet import (
     FleetSettings,
@@ -42,7 +43,7 @@ __all__ = [
 ]
 
 
-class Fleet(BlockingProxy[AsyncFleet]):
+class Fleet(BlockingEntered, BlockingProxy[AsyncFleet], other="kakaclo_async.fleet"):
     """Many shops: their mirrors, their orders, and what becomes of these.
 
     Used as a context manager it is open. A worker calls `serve`; whoever has orders calls `submit`, in any process.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import attrs
 
+from kakaclo_async.config import BlockingEntered
 from kakaclo_async.sandbox import (
     Catalog,
     Fault,
@@ -63,7 +64,7 @@ def _of_core(name: str, *, settable: bool = False) -> Any:
     return property(attrgetter(f"_core.{name}"), write if settable else None)
 
 
-class Sandbox(Settings):
+class Sandbox(BlockingEntered, Settings, other="kakaclo_async.sandbox"):
     """A local KakaClo, with state, to build and test against.
 
     It listens between `start` and `close`, or inside `with`. All state survives a stop: started again, it

@@ -16,6 +16,7 @@ from kakaclo_async.board.live import LivePages, Sampler
 from kakaclo_async.board.orders import OrderPages
 from kakaclo_async.board.shelf import Shelf
 from kakaclo_async.catalog.database import MirrorDatabase
+from kakaclo_async.config import AsyncEntered
 from kakaclo_async.errors import ConfigurationError
 from kakaclo_async.ordering import Journal
 from kakaclo_async.ordering.journal import own_journal
@@ -40,7 +41,7 @@ _LINKS: Final = {
 }
 
 
-class Board:
+class Board(AsyncEntered):
     """A web page on loopback that shows a catalog, orders and a client's traffic.
 
     It serves while it is started, on the event loop that started it. It reads, unless `write` allows more, and asks

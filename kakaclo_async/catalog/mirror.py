@@ -15,6 +15,7 @@ from kakaclo_async.catalog.database import MirrorDatabase, last_change
 from kakaclo_async.catalog.follow import Follower
 from kakaclo_async.catalog.run import Run
 from kakaclo_async.catalog.store import drop_changes
+from kakaclo_async.config import AsyncEntered
 from kakaclo_async.errors import InvalidRequest, Rejected
 from kakaclo_async.paging import checked_window, complete_until
 from kakaclo_async.sending import sender_of
@@ -77,7 +78,7 @@ class _TrueClock:
         return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
 
 
-class Mirror:
+class Mirror(AsyncEntered, other="kakaclo_sync.catalog"):
     """A copy of the catalog in a database of its own, complete and kept fresh.
 
     A run goes on where the last one ended, or was killed. Rows and state are stored together, so nothing is ever

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, TypeVar, cast
 
 import typer
 
@@ -252,7 +252,9 @@ def run(arguments: Sequence[str]) -> int:
         code = app(arguments or ["--help"], prog_name="kakaclo", standalone_mode=False) or 0
         sys.stdout.flush()  # raises here what would else be raised at the end of the process
     except typer.TyperException as error:
-        say(f"{in_plain_words(one_line(error.format_message())).rstrip('.')}. See kakaclo --help.")
+        where = cast("typer.Context | None", getattr(error, "ctx", None))
+        command = "kakaclo" if where is None else where.command_path
+        say(f"{in_plain_words(one_line(error.format_message())).rstrip('.')}. See {command} --help.")
         return USAGE
     except (KakaCloError, KeyboardInterrupt, asyncio.CancelledError) as error:
         if isinstance(error, KakaCloError):

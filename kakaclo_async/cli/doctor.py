@@ -17,8 +17,9 @@ from kakaclo_async.cli.mirror import DB, usual_db
 from kakaclo_async.cli.output import Result, Table, show
 from kakaclo_async.cli.shop.journal import JournalUrl, open_journal
 from kakaclo_async.config import MissingToken
-from kakaclo_async.errors import APIError, ConnectionFailed, DeadlineExceeded
+from kakaclo_async.errors import APIError, ConnectionFailed, DeadlineExceeded, DecodeError
 from kakaclo_async.sending import sender_of
+from kakaclo_async.transport.endpoint import environment_name
 
 T = TypeVar("T")
 
@@ -104,7 +105,8 @@ async def _network(kk: KakaClo) -> list[Finding]:
     elif isinstance(error, ConfigurationError):
         token = Finding("token", "fail", f"{source}; {sentence(error)}")
         reached = Finding("reachability", "warn", "not asked: there is no token")
-    elif isinstance(error, APIError) and not isinstance(error, RateLimited):
+    elif isinstance(error, APIError | DecodeError) and not isinstance(error, RateLimited):
+        token = Finding("token", "warn", f"{source}; not known whether KakaClo takes it")
         reached = Finding("reachability", "fail", f"{where} answers, but not well: {sentence(error)}")
     if error is None:
         try:
@@ -141,8 +143,11 @@ def _clock(kk: KakaClo) -> Finding:
     ahead = here - there
     if abs(ahead) <= _CLOCKS_DIFFER:
         return Finding("clock", "ok", f"within {_CLOCKS_DIFFER:g} s of KakaClo's")
-    side = "ahead of" if ahead > 0 else "behind"
-    return Finding("clock", "warn", f"{abs(ahead):.0f} s {side} KakaClo's: set this machine's clock")
+    apart = f"{abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'}"
+    if environment_name(kk._base_url) == "local":  # noqa: SLF001 - packages share privates
+        text = f"{apart} the sandbox's, whose time may run faster and be pushed on: leave this machine's as it is"
+        return Finding("clock", "ok", text)
+    return Finding("clock", "warn", f"{apart} KakaClo's: set this machine's clock")
 
 
 def _proxy(kk: KakaClo) -> Finding:
@@ -152,7 +157,10 @@ def _proxy(kk: KakaClo) -> Finding:
 
 def _bucket(kk: KakaClo) -> Finding:
     stats, rate = kk.stats(), sender_of(kk).state.gate._bucket.rate  # noqa: SLF001 - packages share privates
-    limit = f"{rate.burst} requests at once, then {rate.per_second:g} per second"
+    limit = (
+        f"room for {rate.capacity} requests, of which {rate.burst} are sent at once and {rate.capacity - rate.burst}"
+        f" kept to spare; then {rate.per_second:g} per second"
+    )
     if stats.throttled:
         text = f"{stats.throttled} of {stats.requests} requests met a 429: another program uses the token"
         return Finding("bucket", "warn", f"{text} ({limit})")

@@ -16,6 +16,7 @@ from kakaclo_async import (
     KakaClo,
     KakaCloError,
     NewOrder,
+    NotFound,
     RefundPlan,
     RefundReason,
     RefundStatus,
@@ -24,6 +25,7 @@ from kakaclo_async import (
 )
 from kakaclo_async.cli import values
 from kakaclo_async.cli.catalog import freight_table
+from kakaclo_async.cli.orders_shown import own_number
 from kakaclo_async.cli.output import Result, Table, print_table
 from kakaclo_async.cli.shop.asking import (
     Yes,
@@ -211,9 +213,14 @@ async def refund(
     items = read_items(sku) if sku else None
     if items is None:
         must_be_able_to_ask(sure=yes)
-    if not yes and can_ask():
-        await _ask_back(kk, await kk.refunds.plan(order_id, items, reason, remark))
-    number = await kk.refunds.request(order_id, items, reason, remark)
+    try:
+        if not yes and can_ask():
+            await _ask_back(kk, await kk.refunds.plan(order_id, items, reason, remark))
+        number = await kk.refunds.request(order_id, items, reason, remark)
+    except (NotFound, Rejected) as error:
+        if isinstance(error, NotFound) or not order_id.isdecimal():  # KakaClo's have shown no letters so far
+            error.add_note(own_number(order_id))
+        raise
     status, error = (None, None) if wait is None else await _settled(kk, order_id, number, wait)
     return Result(
         data={"refund_no": number, "order_id": order_id, "refund_status": status},

@@ -1,9 +1,10 @@
 """The commands `orders show` and `orders list`: what became of orders; nothing is changed."""
 
+import shlex
 from collections.abc import Iterator
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -21,6 +22,8 @@ from kakaclo_async.cli.output import Result, Table
 from kakaclo_async.cli.progress import progress
 from kakaclo_async.cli.values import read_time, status as statuses
 from kakaclo_async.resources.orders.reads import by_number
+
+_NEW: Final = "(we assume that a new one shows up within 5 minutes)"
 
 
 async def show(
@@ -43,22 +46,27 @@ async def show(
     if custom_id:
         start = read_time(since, "--since") if since else datetime.now(UTC) - timedelta(days=7)
         orders = await kk.orders.find(custom_id, created_from=start)
-        missing = (
-            [] if orders else [f"no order since {start:%Y-%m-%dT%H:%M:%SZ} has the custom id {custom_id!r}"]
-        )
+        unknown = f"no order since {start:%Y-%m-%dT%H:%M:%SZ} has the custom id {custom_id!r} {_NEW}"
+        missing = [] if orders else [unknown]
     else:
         wanted = tuple(dict.fromkeys(order_ids or ()))
         orders = await kk.orders.get_many(wanted)
         found = {order.id for order in orders}
-        missing = [f"no order has the number {number!r}" for number in wanted if number not in found]
+        missing = [
+            f"no order has the number {number!r} {_NEW}; {own_number(number)}"
+            for number in wanted
+            if number not in found
+        ]
     return Result(
         data=orders,
         tables=tuple(table for order in orders for table in order_tables(order)),
-        errors=tuple(
-            NotFound(f"{text} (we assume that a new one shows up within 5 minutes)", status=200)
-            for text in missing
-        ),
+        errors=tuple(NotFound(text, status=200) for text in missing),
     )
+
+
+def own_number(number: str) -> str:
+    """Return what to do about an unknown number if the shop gave it, and not KakaClo."""
+    return f"if it is your own number: kakaclo orders show --custom-id {shlex.quote(number)}"
 
 
 async def list_orders(

@@ -185,6 +185,7 @@ _SAID: Final = {
     "raise max_wait, send fewer requests, or use kk.bulk()": "send fewer requests, or try again later",
     "; for SOCKS give a session with a connector for it": "; SOCKS is not spoken: --proxy '' goes without one",
     "base_url must": "--base-url must",
+    "base_url is wrong": "KAKACLO_BASE_URL or --base-url is wrong",
     "per_second must": "--rate must",
     "timeout must": "--timeout must",
     "proxy must": "--proxy must",

@@ -1,5 +1,6 @@
 """The values of options and arguments: how a text is read, and what the shell completes."""
 
+import os
 import re
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
@@ -59,6 +60,26 @@ def read_time(text: str, option: str) -> datetime:
     return moment.astimezone(UTC)
 
 
+class _InBash(str):
+    """A word as bash inserts it: it puts what it is given into the line as it is, blanks and apostrophes too."""
+
+    __slots__ = ()
+
+    def startswith(self, *_typed: object) -> bool:  # type: ignore[override] # typer asks; it was written otherwise
+        return True
+
+
+def _inserted(word: str) -> str:
+    """Return a word as the shell that asks inserts it; all others than bash quote by themselves."""
+    if os.environ.get("_KAKACLO_COMPLETE") != "complete_bash":
+        return word
+    words, place = os.environ.get("COMP_WORDS", "").split("\n"), int(os.environ.get("COMP_CWORD", "0"))
+    typed = words[place] if place < len(words) else ""
+    if typed.startswith("'"):  # the quote stays open, and bash closes it
+        return _InBash(word.replace("'", r"'\''"))
+    return _InBash(re.sub(r'(["$`\\])' if typed.startswith('"') else r"([^\w@%+=:,./-])", r"\\\1", word))
+
+
 def one_of(words: Iterable[str], *, after: str = "") -> Complete:
     """Complete one of some words, by their first letters.
 
@@ -72,7 +93,7 @@ def one_of(words: Iterable[str], *, after: str = "") -> Complete:
         before, sign, typed = incomplete.rpartition(after) if after else ("", "", incomplete)
         if after and not sign:
             return []
-        return [f"{before}{sign}{word}" for word in known if word.startswith(typed)]
+        return [_inserted(f"{before}{sign}{word}") for word in known if word.startswith(typed)]
 
     return complete
 

@@ -10,6 +10,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
+from kakaclo_async.config import AsyncEntered
 from kakaclo_async.errors import ConfigurationError, InvalidRequest
 from kakaclo_async.fleet.engine import Pace, log, set_by_signals
 from kakaclo_async.fleet.files import SettingsFiles, add_shop, remove_shop
@@ -31,11 +32,10 @@ if TYPE_CHECKING:
     from kakaclo_async.models.new_order import NewOrder
     from kakaclo_async.ordering import Entry
 
-_AT_ONCE: Final = 16
-"""Journals that are read at the same time."""
+_AT_ONCE: Final = 16  # journals that are read at the same time
 
 
-class Fleet:
+class Fleet(AsyncEntered, other="kakaclo_sync.fleet"):
     """Many shops: their mirrors, their orders, and what becomes of these.
 
     As an async context manager it is open. A worker calls `serve`; who has orders calls `submit`, in any process.

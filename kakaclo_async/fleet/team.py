@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self, TypeVar, cast
 import attrs
 
 from kakaclo_async import resources
-from kakaclo_async.config import check_number
+from kakaclo_async.config import AsyncEntered, check_number
 from kakaclo_async.errors import ConfigurationError, InvalidRequest
 from kakaclo_async.events import Broadcast, Event, Lane
 from kakaclo_async.fleet.members import PATIENCE, Member, Members
@@ -44,7 +44,7 @@ class _TeamSender(Sender):
         return await self.members.send(request, until, self)
 
 
-class Team:
+class Team(AsyncEntered):
     """Clients of several shops that share what all of them would read: the catalog, its stock, and reference data.
 
     Give it to a `Mirror` in place of a client, or use its areas: `products`, `stocks`, `categories` and `warehouses`.

@@ -9,7 +9,7 @@ from collections import Counter, deque
 from email.utils import format_datetime
 from functools import partial
 from math import ceil
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 from urllib.parse import unquote
 
 from aiohttp import web
@@ -106,6 +106,16 @@ class Sandbox(Settings):
     def __repr__(self) -> str:
         place = self.url if self._runner else "stopped"
         return f"<Sandbox {place} products={self.products} requests={self.requests.total()}>"
+
+    if not TYPE_CHECKING:  # type checkers tell it before it runs
+
+        def __enter__(self) -> NoReturn:
+            raise TypeError(
+                "`with Sandbox(...)` cannot work: write `async with`, or take Sandbox from kakaclo_sync.sandbox,"
+                " where it is `with`"
+            )
+
+        __exit__ = __enter__
 
     async def __aenter__(self) -> Self:
         await self.start()

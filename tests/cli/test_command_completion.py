@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import pty
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import typer
 
@@ -23,7 +32,7 @@ def complete(settings, capsys):
             main([])
         out, err = capsys.readouterr()
         assert (end.value.code, err) == (0, "")
-        return out.split("\n")[:-1] if out != "\n" else []
+        return [shlex.split(word)[0] for word in out.split("\n")[:-1]] if out != "\n" else []
 
     return ask
 
@@ -93,3 +102,59 @@ def test_what_is_free_is_still_there():
     named = {name for _, name in options()}
     assert {"status", "environment", "country"} <= named
     assert FREE - named == set()
+
+
+BASH = """
+PS1='$ '; PS2=$'\\nend of it'; bind 'set bell-style none'; bind 'set enable-bracketed-paste off'; bind 'set show-all-if-ambiguous on'
+eval "$(_KAKACLO_COMPLETE=source_bash kakaclo)"
+shown() { printf '<%s>' "$@"; printf '\\nend of it\\n'; }
+echo ready
+"""
+
+
+@pytest.fixture
+def in_bash(settings, tmp_path):
+    """Type a line into a real bash, complete its last word by the tab key; return the words that it then has."""
+
+    def tell(typed):
+        (tmp_path / "rc").write_text(BASH)
+        settings.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+        ours, theirs = pty.openpty()
+        shell = subprocess.Popen(
+            ["bash", "--rcfile", tmp_path / "rc", "-i"], stdin=theirs, stdout=theirs, stderr=theirs,
+            start_new_session=True,
+        )  # fmt: skip
+        os.close(theirs)
+        seen = ""
+
+        def until(text):
+            nonlocal seen
+            while text not in seen:
+                seen += os.read(ours, 4096).decode()
+
+        try:
+            until("ready\r\n$ ")
+            os.write(ours, f"{typed}\t\x01shown \n".encode())  # Tab, Ctrl-A
+            until("\r\nend of it")
+        finally:
+            shell.kill()
+            shell.wait()
+            os.close(ours)
+        return re.findall("<(.*?)>", seen.rpartition("end of it")[0].rpartition("\n<")[2].join(["<", ""]))
+
+    return tell
+
+
+@pytest.mark.process
+@pytest.mark.skipif(shutil.which("bash") is None, reason="no bash")
+@pytest.mark.parametrize("typed", ["Don", "Don\\'t\\ W", '"Don', "'Don"])
+def test_bash_inserts_a_value_with_blanks_as_one_word(in_bash, typed):
+    words = in_bash(f"kakaclo orders refund 1 --reason {typed}")
+    assert words == ["kakaclo", "orders", "refund", "1", "--reason", "Don't Want Anymore"]
+
+
+@pytest.mark.process
+@pytest.mark.skipif(shutil.which("bash") is None, reason="no bash")
+def test_bash_inserts_what_several_values_begin_with(in_bash):
+    assert in_bash("kakaclo orders refund 1 --reason O")[-1] == "O"
+    assert in_bash("kakaclo balance --environment p")[-1] == "production"

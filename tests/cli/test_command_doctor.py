@@ -115,10 +115,38 @@ def test_a_clock_that_is_wrong_is_told_with_how_much(doctor, monkeypatch):
 
     real = time.time
     monkeypatch.setattr("kakaclo_async.cli.doctor.time.time", lambda: real() + 100)
+    monkeypatch.setattr("kakaclo_async.cli.doctor.environment_name", lambda _url: "production")
     _, found = doctor()
     assert found["clock"] in {
         ("warn", f"{seconds} s ahead of KakaClo's: set this machine's clock") for seconds in range(98, 103)
     }
+
+
+def test_the_clock_of_a_sandbox_may_differ_and_nobody_is_told_to_set_theirs(doctor, hosted):
+    hosted.skip(3600)
+    _, found = doctor()
+    state, text = found["clock"]
+    assert state == "ok"
+    assert " s behind the sandbox's" in text
+    assert "set this machine's clock" not in text
+
+
+def test_the_bucket_is_told_in_words_that_add_up(doctor):
+    _, found = doctor()
+    assert found["bucket"] == (
+        "ok", "room for 120 requests, of which 118 are sent at once and 2 kept to spare; then 2 per second",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("rest", ["", "/v2"])
+def test_an_address_without_its_path_is_told_by_doctor_and_by_every_command(kakaclo, doctor, sandbox, rest):
+    wrong = f"{sandbox.url.removesuffix('/openapi')}{rest}"
+    code, found = doctor("--base-url", wrong)
+    assert (code, found["reachability"][0]) == (1, "fail")
+    assert found["token"] == ("warn", "from KAKACLO_TOKEN; not known whether KakaClo takes it")
+    hint = "if every call ends so, KAKACLO_BASE_URL or --base-url is wrong: KakaClo's ends with /openapi"
+    assert hint in found["reachability"][1]
+    assert hint in kakaclo("balance", "--base-url", wrong).err
 
 
 def test_a_429_says_that_another_program_uses_the_token(doctor, hosted):

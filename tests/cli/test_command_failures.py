@@ -8,6 +8,7 @@ import signal
 import threading
 
 import pytest
+import typer
 
 from kakaclo_async import (
     ClientClosed,
@@ -24,6 +25,7 @@ from kakaclo_async import (
     ServerError,
     Unauthorized,
 )
+from kakaclo_async.cli.app import app
 from kakaclo_async.cli.command import EXIT_CODES, exit_code, sentence
 from kakaclo_async.cli.sandbox import _greeting
 from kakaclo_async.config import MissingToken, UnusableToken
@@ -189,6 +191,21 @@ def test_a_proxy_of_the_environment_that_cannot_be_used_is_named_as_what_it_is(k
         "error: the proxy of the environment must look like http://user:password@host:port; SOCKS is not"
         " spoken: --proxy '' goes without one\n"
     )
+
+
+def commands(command=None, *path):
+    """The words of every command and group."""
+    command = command or typer.main.get_command(app)
+    yield path
+    for name, inner in getattr(command, "commands", {}).items():
+        yield from commands(inner, *path, name)
+
+
+@pytest.mark.parametrize("words", [*commands()], ids=" ".join)
+def test_wrong_usage_names_the_help_of_the_command_that_it_is_about(kakaclo, words):
+    outcome = kakaclo(*words, "--no-such-option")
+    assert outcome.code == 2
+    assert outcome.err.endswith(f". See {' '.join(['kakaclo', *words])} --help.\n")
 
 
 def test_without_arguments_there_is_help(kakaclo):

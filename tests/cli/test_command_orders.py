@@ -236,10 +236,19 @@ def test_unknown_orders_are_not_found_and_hide_no_other(kakaclo, placed):
     outcome = kakaclo("orders", "show", "17", placed, "17", "--json")
     assert outcome.code == 3
     assert [order["id"] for order in json.loads(outcome.out)] == [placed]
-    assert (
-        outcome.err
-        == "error: no order has the number '17' (we assume that a new one shows up within 5 minutes)\n"
+    assert outcome.err == (
+        "error: no order has the number '17' (we assume that a new one shows up within 5 minutes);"
+        " if it is your own number: kakaclo orders show --custom-id 17\n"
     )
+
+
+@pytest.mark.parametrize("words", [("show",), ("refund",), ("refund", "--sku", "A:1")], ids=" ".join)
+def test_a_number_of_the_shops_own_is_told_from_one_of_kakaclos(kakaclo, placed, words):
+    outcome = kakaclo("orders", words[0], "shop-17", *words[1:])
+    assert outcome.code in {3, 5}
+    command, arguments = outcome.err.strip().rpartition("if it is your own number: kakaclo ")[1:]
+    assert command
+    assert kakaclo(*arguments.split(), "--json").out == kakaclo("orders", "show", placed, "--json").out
 
 
 def test_an_unknown_custom_id_is_not_found(kakaclo):

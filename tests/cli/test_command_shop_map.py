@@ -54,13 +54,23 @@ def test_each_of_the_shops_goods_has_a_row_and_is_guessed_where_the_mirror_knows
     assert checked.code in ({0, 1} if unfilled < len(found) else {2})  # a map without any SKU maps nothing
 
 
-def test_without_a_mirror_nothing_is_guessed_and_that_is_said(kakaclo, settings):
+@pytest.mark.parametrize("option", [(), ("--db", "sqlite:///empty.db")], ids=["none", "empty"])
+def test_without_a_mirror_no_map_is_written_and_the_command_to_run_first_is_named(kakaclo, hosted, option):
+    if option:
+        hosted.sandbox.index_empty = True
+        kakaclo("mirror", *option)
+        assert Path("empty.db").exists()
+    outcome = kakaclo("orders", "map", FILES / "shopify_status.csv", *option)
+    assert (outcome.code, outcome.out) == (2, "")
+    assert "so no map was written: run kakaclo mirror first" in outcome.err
+    assert not Path("map.csv").exists()
+
+
+def test_a_map_needs_no_token(kakaclo, mirrored, settings):
     settings.delenv("KAKACLO_TOKEN")
     outcome = kakaclo("orders", "map", FILES / "shopify_status.csv", "--json")
     assert outcome.code == 0
-    assert json.loads(outcome.out) == {"file": "map.csv", "goods": 3, "unfilled": 3}
-    assert "no mirror is here to guess from: run kakaclo mirror first" in outcome.err
-    assert [row[1] for row in rows(Path("map.csv").read_text())[1:]] == [""] * 3
+    assert json.loads(outcome.out) == {"file": "map.csv", "goods": 3, "unfilled": 1}
 
 
 def test_a_mirror_that_cannot_be_read_is_no_missing_one(kakaclo, mirrored):
@@ -71,7 +81,7 @@ def test_a_mirror_that_cannot_be_read_is_no_missing_one(kakaclo, mirrored):
         assert not Path("map.csv").exists()
 
 
-def test_a_map_that_is_there_stays(kakaclo):
+def test_a_map_that_is_there_stays(kakaclo, mirrored):
     Path("map.csv").write_text("mine")
     outcome = kakaclo("orders", "map", FILES / "shopify_status.csv")
     assert outcome.code == 2
@@ -80,14 +90,14 @@ def test_a_map_that_is_there_stays(kakaclo):
     assert kakaclo("orders", "map", FILES / "shopify_status.csv", "--out", "other.csv").code == 0
 
 
-def test_a_map_goes_to_stdout_alone(kakaclo):
+def test_a_map_goes_to_stdout_alone(kakaclo, mirrored):
     outcome = kakaclo("orders", "map", FILES / "shopify_status.csv", "--out", "-")
     assert outcome.code == 0
     assert [row[0] for row in rows(outcome.out)] == ["shop_sku", *GOODS["shopify_status.csv"]]
-    assert list(Path().iterdir()) == []
+    assert not Path("map.csv").exists()
 
 
-def test_a_full_disk_leaves_no_half_of_a_map(kakaclo):
+def test_a_full_disk_leaves_no_half_of_a_map(kakaclo, mirrored):
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (20, limits[1]))
     try:
@@ -96,10 +106,10 @@ def test_a_full_disk_leaves_no_half_of_a_map(kakaclo):
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert outcome.code == 2
     assert "map.csv cannot be written: File too large" in outcome.err
-    assert list(Path().iterdir()) == []
+    assert not Path("map.csv").exists()
 
 
-def test_a_map_that_is_filled_in_is_what_is_sent(kakaclo, hosted):
+def test_a_map_that_is_filled_in_is_what_is_sent(kakaclo, mirrored):
     """A SKU of the shop's, goods without one, a bundle, and goods of its own."""
     sold = {"Order ID": "1", **ETSY_ORDER, "Variations": "Size:M"}
     Path("etsy.csv").write_text(

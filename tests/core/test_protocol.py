@@ -100,6 +100,12 @@ def test_a_4xx_is_kakaclos_own_refusal_only_with_its_envelope(status):
     assert not any(refusal(status, body).declined for body in FOREIGN)
 
 
+def test_a_404_that_is_not_kakaclos_own_says_what_is_wrong_if_all_are_so():
+    hint = "; if every call ends so, base_url is wrong: KakaClo's ends with /openapi"
+    assert not any(str(refusal(404, body)).endswith(hint) for body in ENVELOPES)
+    assert all(str(refusal(404, body)).endswith(hint) for body in FOREIGN if b"10000" not in body)
+
+
 @pytest.mark.parametrize("status", [204, 301, 302, 408, 425, 499, 500, 502, 503, 504])
 def test_no_envelope_makes_a_refusal_of_what_may_come_after_the_effect(status):
     assert not any(refusal(status, body).declined for body in ENVELOPES + FOREIGN)

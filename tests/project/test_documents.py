@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -106,6 +107,25 @@ def test_a_table_of_errors_names_every_error_that_users_meet(document):
     }
     assert kinds - rows - {"KakaCloError", "APIError", "LeaseLost"} == set()
     assert {name for name in rows if name[0].isupper()} <= kinds
+
+
+def extras():
+    """The extras of the package."""
+    return set(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"])
+
+
+def test_a_table_says_what_each_extra_is_for():
+    _, found, rest = (ROOT / "docs/index.md").read_text().partition("\n## What to install\n")
+    table = rest.partition("\n## ")[0]
+    assert found
+    assert set(re.findall(r"^\| `(\w+)` \| \S", table, re.MULTILINE)) == extras()
+
+
+def test_the_readme_names_each_extra_that_brings_something():
+    [told] = re.findall(
+        r"^`pip install kakaclo` alone .*?\n\n", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL
+    )
+    assert extras() - set(re.findall(r"`(\w+)`", told)) == {"sandbox"}
 
 
 def tree():

@@ -9,7 +9,7 @@ import typer
 
 from kakaclo_async import InvalidRequest
 from kakaclo_async.cli.command import run_async
-from kakaclo_async.cli.mirror import DB, DEFAULT_DB
+from kakaclo_async.cli.mirror import DB, usual_db
 from kakaclo_async.cli.output import STDOUT, Result, Table, show
 from kakaclo_async.cli.shop.check import OrdersFile
 from kakaclo_async.shop import guess_map, read_orders, write_map
@@ -25,15 +25,20 @@ def map_skus(
     ] = Path("map.csv"),
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON about it.")] = False,
 ) -> None:
-    """Write a map from the shop's SKUs to KakaClo's, to be filled in; it needs no token.
+    """Write a map from the shop's SKUs to KakaClo's, to be filled in; it needs a mirror, and no token.
 
-    KakaClo's SKU is guessed where the mirror in --db, or in catalog.db if there is one, has the same but for signs and
-    capitals. An SKU that stays empty says that the goods are not KakaClo's.
+    KakaClo's SKU is guessed where the mirror in --db, or in catalog.db, has the same but for signs and capitals. An SKU
+    that stays empty says that the goods are not KakaClo's.
     """
     found = read_orders(file)
-    is_there = db is not None or Path("catalog.db").exists()
-    known = run_async(_mirrored_skus(db or DEFAULT_DB)) if is_there else None
-    rows = guess_map(found, known or ())
+    where = db or usual_db()
+    known = () if where is None else run_async(_mirrored_skus(where))
+    if not known:  # a map of nothing but empty fields would stand in the way of the one that is meant
+        place = "here" if where is None else "in the database"
+        raise InvalidRequest(
+            f"no catalog is {place} to guess from, so no map was written: run kakaclo mirror first, or give --db"
+        )
+    rows = guess_map(found, known)
     if out == STDOUT:
         write_map(rows, sys.stdout)
         sys.stdout.flush()
@@ -44,8 +49,6 @@ def map_skus(
         facts = [("guessed", len(rows) - unfilled), ("to fill in", unfilled), ("map in", out)]
         data = {"file": str(out), "goods": len(rows), "unfilled": unfilled}
         show(Result(data=data, tables=(Table(("Goods", str(len(rows))), facts),)), as_json=as_json)
-    if known is None:
-        sys.stderr.write("no mirror is here to guess from: run kakaclo mirror first, or give --db\n")
     if unfilled:
         sys.stderr.write(
             f"{unfilled} of {len(rows)} in {out} have no sku: fill them in; what stays empty is taken for goods"

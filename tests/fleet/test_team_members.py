@@ -147,7 +147,7 @@ def no_token():
     ("options", "reason"),
     [
         ({"token": "shop-1", "bucket": AwayBucket(RateLimit(12, 2.0))}, "ConnectionFailed"),
-        ({"token": no_token}, "ConfigurationError"),
+        ({"token": no_token}, "UnusableToken"),
         ({"token": "shop-1", "proxy": "http://127.0.0.1:1"}, "ConnectionFailed"),
     ],
     ids=["bucket", "token function", "proxy"],

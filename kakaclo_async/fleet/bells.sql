@@ -1,6 +1,10 @@
 -- What rings the bells of a fleet, each call as a transaction of its own: a worker that freezes holds no lock meanwhile.
 -- No job has a `lock` of procrastinate's: nobody is told when one is free. The table of shops keeps what is due.
 
+-- Procrastinate's triggers write each bell's history, which nobody reads, and tell all workers of each bell by itself:
+-- most of what many bells at once cost. Whoever rings tells the workers once. They are not dropped: its migrations may.
+ALTER TABLE procrastinate_jobs DISABLE TRIGGER USER;
+
 CREATE OR REPLACE FUNCTION fleet_ring(p_kind text, p_shop text, p_again boolean)
     RETURNS integer LANGUAGE plpgsql AS $$
 DECLARE
@@ -8,11 +12,9 @@ DECLARE
 BEGIN
     -- In turn: two that look at once would ring twice, and each refusal fills the server's log.
     PERFORM pg_advisory_xact_lock(hashtextextended('kakaclo fleet ' || coalesce(current_schema(), ''), 0));
-    SELECT coalesce(array_length(procrastinate_defer_jobs_v1(array_agg(
-        ROW('fleet', 'kakaclo:turn', CASE t.kind WHEN 'orders' THEN 2 WHEN 'watch' THEN 1 ELSE 0 END, NULL,
-            t.kind || ':' || t.shop, jsonb_build_object('kind', t.kind, 'shop', t.shop), NULL
-        )::procrastinate_job_to_defer_v1 ORDER BY t.due, t.shop, t.kind)), 1), 0)
-    INTO rung
+    INSERT INTO procrastinate_jobs (queue_name, task_name, priority, queueing_lock, args)
+    SELECT 'fleet', 'kakaclo:turn', CASE t.kind WHEN 'orders' THEN 2 WHEN 'watch' THEN 1 ELSE 0 END,
+        t.kind || ':' || t.shop, jsonb_build_object('kind', t.kind, 'shop', t.shop)
     FROM fleet_turn t LEFT JOIN fleet_shop s ON s.shop = t.shop
     WHERE (p_shop IS NULL OR (t.shop = p_shop AND t.kind = p_kind))
         -- What ended in the future did so before the clock was set back: it would wait for that long.
@@ -22,7 +24,12 @@ BEGIN
         AND t.kind || ':' || t.shop NOT IN (
             SELECT j.queueing_lock FROM procrastinate_jobs j
             WHERE j.queueing_lock IS NOT NULL AND (p_shop IS NULL OR j.queueing_lock = p_kind || ':' || p_shop)
-                AND (j.status = 'todo' OR (j.status = 'doing' AND NOT p_again)));
+                AND (j.status = 'todo' OR (j.status = 'doing' AND NOT p_again)))
+    ORDER BY t.due, t.shop, t.kind;
+    GET DIAGNOSTICS rung = ROW_COUNT;
+    IF rung > 0 THEN
+        PERFORM pg_notify('procrastinate_queue_v1#fleet', '{"type": "job_inserted"}');
+    END IF;
     RETURN rung;
 END;
 $$;

@@ -194,12 +194,7 @@ class PostgresqlEngine:
         await self._ring(kind, shop, again=True)
 
     async def _ring(self, kind: Kind | None, shop: str | None, *, again: bool) -> None:
-        await self._sql(
-            "SELECT fleet_ring(CAST(:kind AS text), CAST(:shop AS text), :again)",
-            kind=kind,
-            shop=shop,
-            again=again,
-        )
+        await self._sql("SELECT fleet_ring(:kind, :shop, :again)", kind=kind, shop=shop, again=again)
 
     async def queued(self) -> int:
         """Return how many bells wait or are being answered."""
@@ -223,11 +218,7 @@ class PostgresqlEngine:
 
         async def tick() -> None:
             await each_tick()
-            await self._sql(
-                "SELECT fleet_tick(:worker, CAST(:dead AS double precision))",
-                worker=self._worker,
-                dead=pace.dead,
-            )
+            await self._sql("SELECT fleet_tick(:worker, :dead)", worker=self._worker, dead=pace.dead)
 
         ticks = asyncio.create_task(ticking(pace.tick, tick), name="kakaclo fleet tick")
         stopping = asyncio.create_task(stop.wait())
@@ -279,19 +270,32 @@ class PostgresqlEngine:
 def _bells(sql: _Postgresql) -> JobManager:
     """Return what looks after jobs.
 
-    Procrastinate's own fails for each job that was taken away meanwhile; and it compares all jobs by their locks, which
-    ours do not have, where the planner has not heard yet of how many there are.
+    Procrastinate's own fails for each job that was taken away meanwhile; it compares all jobs by their locks, which
+    ours do not have, where the planner has not heard yet of how many there are; and its worker forgets a bell that
+    rings while it learns that there is none.
     """
     from procrastinate.jobs import Job  # noqa: PLC0415 - an extra
     from procrastinate.manager import JobManager  # noqa: PLC0415 - an extra
 
     class Bells(JobManager):
         told_at = -inf
+        heard = 0
 
-        async def fetch_job(self, queues: object, worker_id: int) -> Job | None:  # noqa: ARG002 - as it is called
+        async def listen_for_jobs(self, *, on_notification: Any, queues: Iterable[str] | None = None) -> None:
+            """Listen to the bells, and count them."""
+
+            async def hear(**bell: Any) -> None:
+                self.heard += 1
+                await on_notification(**bell)
+
+            await super().listen_for_jobs(on_notification=hear, queues=queues)
+
+        async def fetch_job(self, queues: object, worker_id: int) -> Job | None:
             """Take the job whose turn it is: the first in the index of those that wait."""
-            found = await self.connector.execute_query_all_async(_FETCH, worker=worker_id)
-            return Job.from_row(found[0]) if found else None
+            before = self.heard
+            if found := await self.connector.execute_query_all_async(_FETCH, worker=worker_id):
+                return Job.from_row(found[0])
+            return None if self.heard == before else await self.fetch_job(queues, worker_id)
 
         async def finish_job_by_id_async(self, job_id: int, status: object, delete_job: object) -> None:  # noqa: ARG002 - as it is called
             """Delete a job, whatever became of it: what it was for lies in the table of shops."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 import redis
@@ -29,10 +29,7 @@ async def rows(fleet, statement, **values):
 
 
 async def tick(fleet, dead=5.0):
-    found = await rows(
-        fleet, "SELECT fleet_tick(:worker, CAST(:dead AS double precision)) AS rung", worker="w", dead=dead
-    )
-    return found[0]["rung"]
+    return (await rows(fleet, "SELECT fleet_tick(:worker, :dead) AS rung", worker="w", dead=dead))[0]["rung"]
 
 
 async def migrated(path):
@@ -95,6 +92,65 @@ async def test_ticks_at_once_ring_each_bell_once_and_no_statement_fails(tmp_path
         assert await fleets[0]._engine.queued() == 101
         await asyncio.sleep(0)
         assert (await rows(fleets[0], failed))[0]["n"] == before
+
+
+async def test_many_bells_at_once_leave_no_history_and_wake_each_worker_once(tmp_path, shared):
+    """That, and not the bells, is what a tick over a thousand shops would take its time for."""
+    path = await migrated(written(tmp_path, [(f"s{n}", "t", {}) for n in range(50)], **shared))
+    async with Fleet.open(path) as fleet, hearing(fleet) as heard:
+        assert await tick(fleet) == 101
+        assert await tick(fleet) == 0
+        await rows(fleet, "SELECT fleet_ring('orders', 's1', false)")
+        await rows(fleet, "DELETE FROM procrastinate_jobs WHERE args->>'shop' = 's2'")
+        assert await tick(fleet) == 2
+        await until(lambda: len(heard) >= 2)
+        assert [bell["type"] for bell in heard] == ["job_inserted"] * 2
+        assert await rows(fleet, "SELECT * FROM procrastinate_events") == []
+
+
+async def test_a_bell_that_rings_while_a_worker_learns_that_there_is_none_is_answered_at_once(
+    tmp_path, shared, monkeypatch
+):
+    path = await migrated(written(tmp_path, [("a", "t", {})], **shared))
+    async with Fleet.open(path) as fleet, hearing(fleet) as heard:
+        jobs = fleet._engine._sql.app.job_manager
+        fetch = jobs.connector.execute_query_all_async
+
+        async def fetch_slowly(*words, **values):
+            found = await fetch(*words, **values)
+            if not heard:
+                await tick(fleet)
+                await until(lambda: heard)
+            return found
+
+        worker = "INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now()) RETURNING id"
+        found = await rows(fleet, worker)
+        monkeypatch.setattr(jobs.connector, "execute_query_all_async", fetch_slowly)
+        job = await jobs.fetch_job(["fleet"], found[0]["id"])
+        assert job.task_kwargs == {"kind": "orders", "shop": "a"}
+
+
+@asynccontextmanager
+async def hearing(fleet):
+    """Listen to the bells of a fleet as its workers do; yield what is heard."""
+    heard, listens = [], asyncio.Event()
+    jobs = fleet._engine._sql.app.job_manager
+
+    async def note(*, channel, notification):
+        listens.set()
+        if notification["type"] != "hello":
+            heard.append(notification)
+
+    listener = asyncio.create_task(jobs.listen_for_jobs(on_notification=note, queues=["fleet"]))
+    try:
+        hello = "SELECT pg_notify('procrastinate_queue_v1#fleet', '{\"type\": \"hello\"}')"
+        while not listens.is_set():
+            await rows(fleet, hello)
+            await asyncio.sleep(0)
+        yield heard
+    finally:
+        listener.cancel()
+        await asyncio.wait((listener,))
 
 
 async def test_a_bell_whose_worker_died_is_rung_again_also_when_a_younger_one_waits(tmp_path, shared):

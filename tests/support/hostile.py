@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, unquote
 
 import attrs
 
-from kakaclo_async.sandbox import Sandbox, sandbox as sandbox_module
+from kakaclo_async.sandbox import Sandbox, state
 from support.calls import BY_ENDPOINT
 
 BASE = "/openapi"
@@ -121,7 +121,7 @@ class World:
             "products": 16, "index_lag": 0, "balance": Decimal(10**9), "design_delay": 5, "custom_models": 3, "page_size": 10,
         } | settings  # fmt: skip
         world.sandbox = Sandbox(clock=world.time, **settings)
-        world.sandbox._world = sandbox_module._World(world.sandbox)
+        world.sandbox._world = state.World(world.sandbox)
         world.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         world.socket.bind(("127.0.0.1", 0))
         world.port = world.socket.getsockname()[1]
@@ -218,7 +218,7 @@ class World:
     def _count(self, exchange):
         self.arrived += 1
         self.writes += exchange.writes
-        self.sandbox._state.bucket.take()
+        self.sandbox._state.first.bucket.take()
         self.behind = max(self.behind, self.sandbox.level - self.level())
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import attrs
 
-from kakaclo_async import errors
+from kakaclo_async import errors, public
 from kakaclo_async.codec import encode
 from kakaclo_async.resources.custom import design_key
 from support.calls import CALLS
@@ -49,8 +49,8 @@ def outcome(found):
             return f"DecodeError({found.where})" if found.where.startswith("body") else "DecodeError(a field)"
         case errors.DeadlineExceeded():
             return "DeadlineExceeded(retry_in)" if found.retry_in else "DeadlineExceeded"
-        case errors.KakaCloError():
-            return type(found).__name__
+        case errors.KakaCloError():  # by the name that callers know
+            return next(kind.__name__ for kind in type(found).__mro__ if kind.__name__ in public.NAMES)
         case BaseException():
             return f"!{type(found).__name__}"
         case _:

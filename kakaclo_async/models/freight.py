@@ -75,11 +75,7 @@ def item_as_read(sku: str, quantity: int) -> Item:
 
 
 def items_tuple(items: Iterable[Item | Mapping[str, object]]) -> tuple[Item, ...]:
-    """Convert the lines of a cart, models or plain data; the attrs plugin of mypy cannot bind a generic converter.
-
-    Raises:
-        InvalidRequest: one that was read, and cannot be sent.
-    """
+    """Convert the lines of a cart, models or plain data; one that was read, and cannot be sent, is refused."""
     lines = as_models("items", items, Item)
     for line in lines if isinstance(lines, tuple) else ():  # pyright: ignore[reportUnnecessaryIsInstance] - callers err
         if isinstance(line, Item):  # pyright: ignore[reportUnnecessaryIsInstance] - likewise

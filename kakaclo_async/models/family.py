@@ -13,7 +13,7 @@ import attrs
 
 from kakaclo_async.models.freight import Item, item_as_read
 from kakaclo_async.models.order import Fulfillment, FulfillmentStatus, Order, OrderStatus, ShippingAddress
-from kakaclo_async.models.shown import Tabled
+from kakaclo_async.travel.shown import Tabled
 
 
 class FamilyStatus(StrEnum):

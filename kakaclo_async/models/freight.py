@@ -24,8 +24,8 @@ from kakaclo_async.models._checks import (
     text,
 )
 from kakaclo_async.models.common import OpenStrEnum, Record, wire
-from kakaclo_async.models.shown import Shown, Tabled, cut, grid
 from kakaclo_async.travel import Travels, Unreadable, fields_of, read_plain, to_plain
+from kakaclo_async.travel.shown import Shown, Tabled, cut, grid
 
 _DAYS: Final = re.compile(r"\s*(\d{1,4})(?:\s*(?:[~～\-–—]|to)\s*(\d{1,4}))?\b", re.ASCII | re.IGNORECASE)  # noqa: RUF001 # KakaClo writes full-width signs at times
 

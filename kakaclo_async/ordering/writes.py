@@ -20,7 +20,7 @@ from kakaclo_async.errors import LeaseLost, Rejected
 from kakaclo_async.models._checks import as_country
 from kakaclo_async.models.common import Number
 from kakaclo_async.models.freight import Item, as_channel_type, item_as_read
-from kakaclo_async.models.shown import Shown
+from kakaclo_async.travel.shown import Shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

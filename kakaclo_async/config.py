@@ -10,7 +10,7 @@ import attrs
 
 from kakaclo_async.errors import ConfigurationError, InvalidRequest
 from kakaclo_async.events import CallEnded, CallStarted, Lane, Named
-from kakaclo_async.travel import Travels
+from kakaclo_async.travel.shown import Shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -287,7 +287,7 @@ class Budget:
 
 
 @attrs.frozen(slots=True, kw_only=True)
-class Caching(Travels):
+class Caching(Shown):
     """How long answers are kept. KakaClo asks its clients to cache what they ask for repeatedly.
 
     Attributes:

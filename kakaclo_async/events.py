@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 import attrs
 
-from kakaclo_async.travel import Travels
+from kakaclo_async.travel.shown import Shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +37,7 @@ class Job:
 
 
 @attrs.frozen(slots=True, kw_only=True)
-class Event(Travels):
+class Event(Shown):
     """The base of all events; `str` of one is a plain line for a log."""
 
 
@@ -61,7 +61,7 @@ class _OfEndpoint(Event):
 
     method: str = ""
     path: str = ""
-    route: str = ""
+    route: str = attrs.field(default="", repr=False)
 
     @property
     def label(self) -> str:
@@ -215,7 +215,7 @@ class PageDone(Event):
 
 
 @attrs.frozen(slots=True, kw_only=True)
-class LaneStats(Travels):
+class LaneStats(Shown):
     """What one lane has done so far.
 
     Attributes:
@@ -230,7 +230,7 @@ class LaneStats(Travels):
 
 
 @attrs.frozen(slots=True, kw_only=True)
-class Stats(Travels):
+class Stats(Shown):
     """A snapshot of what a client has done so far, all views together.
 
     Attributes:

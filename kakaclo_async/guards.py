@@ -13,7 +13,7 @@ import attrs
 from kakaclo_async.config import check_number
 from kakaclo_async.errors import ConfigurationError, InvalidRequest
 from kakaclo_async.transport.endpoint import environment_name
-from kakaclo_async.travel import Travels
+from kakaclo_async.travel.shown import Shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -45,7 +45,7 @@ def _names(names: Iterable[str] | None) -> frozenset[str] | None:
 
 
 @attrs.frozen(slots=True, kw_only=True)
-class Guards(Travels):
+class Guards(Shown):
     """What a client refuses to do.
 
     Attributes:

@@ -9,7 +9,7 @@ from typing import Final
 import attrs
 
 from kakaclo_async.models.pull import Window
-from kakaclo_async.models.shown import Shown
+from kakaclo_async.travel.shown import Shown
 
 
 @attrs.frozen

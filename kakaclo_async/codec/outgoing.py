@@ -17,8 +17,8 @@ import attrs
 from kakaclo_async.errors import InvalidRequest
 from kakaclo_async.models._checks import each_of
 from kakaclo_async.models.common import Number
-from kakaclo_async.models.shown import sized
 from kakaclo_async.travel import Travels, to_plain
+from kakaclo_async.travel.shown import sized
 
 T = TypeVar("T")
 

@@ -19,8 +19,8 @@ import attrs
 import msgspec
 
 from kakaclo_async.errors import InvalidRequest, MissingExtra
-from kakaclo_async.models.shown import Shown
 from kakaclo_async.protocol import SUCCESS, Answer, Request
+from kakaclo_async.travel.shown import Shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

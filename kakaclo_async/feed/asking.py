@@ -9,10 +9,10 @@ from urllib.parse import quote
 import attrs
 
 from kakaclo_async.errors import DecodeError, IncompletePull, KakaCloError
-from kakaclo_async.models.shown import Shown
 from kakaclo_async.resources._lookup import CODES_BYTES, is_unlisted
 from kakaclo_async.resources.orders.reads import orders_by_number
 from kakaclo_async.sending import sender_of
+from kakaclo_async.travel.shown import Shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

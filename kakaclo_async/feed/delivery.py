@@ -16,9 +16,9 @@ from sqlalchemy import and_, delete, func, insert, select, update
 from kakaclo_async.database import run_to_completion
 from kakaclo_async.errors import ConnectionFailed
 from kakaclo_async.feed.tables import acknowledge, cursor, event, lock, post
-from kakaclo_async.models.shown import Shown
 from kakaclo_async.retry import Pauses
 from kakaclo_async.transport.posting import Poster
+from kakaclo_async.travel.shown import Shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,7 @@ import attrs
 
 from kakaclo_async.errors import InvalidRequest
 from kakaclo_async.models.freight import Item
-from kakaclo_async.models.shown import Shown
+from kakaclo_async.travel.shown import Shown
 
 
 @attrs.frozen(kw_only=True)

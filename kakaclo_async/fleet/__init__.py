@@ -11,9 +11,7 @@ try:
 except ModuleNotFoundError as error:
     if error.name != "sqlalchemy":
         raise
-    raise MissingExtra(
-        "a fleet needs SQLAlchemy: pip install 'kakaclo[catalog]', or 'kakaclo[fleet]' for several workers"
-    ) from None
+    raise MissingExtra("a fleet needs SQLAlchemy: pip install 'kakaclo[fleet]'") from None
 
 __all__ = [
     "CameBack",

@@ -8,7 +8,7 @@ from typing import Final, Literal, TypeAlias, get_args
 import attrs
 
 from kakaclo_async.errors import InvalidRequest
-from kakaclo_async.travel import Travels
+from kakaclo_async.travel.shown import Shown
 
 Kind: TypeAlias = Literal["mirror", "orders", "watch"]
 """What a turn is for: the catalog, the orders that wait, or what became of those that were placed."""
@@ -35,7 +35,7 @@ def as_kind(text: str) -> Kind:
 
 
 @attrs.frozen(kw_only=True)
-class TurnStatus(Travels):
+class TurnStatus(Shown):
     """The turns of one kind of a shop.
 
     Attributes:
@@ -56,7 +56,7 @@ class TurnStatus(Travels):
 
 
 @attrs.frozen(kw_only=True)
-class ShopStatus(Travels):
+class ShopStatus(Shown):
     """How a shop stands.
 
     Attributes:
@@ -82,7 +82,7 @@ class ShopStatus(Travels):
 
 
 @attrs.frozen(kw_only=True)
-class WorkerStatus(Travels):
+class WorkerStatus(Shown):
     """A worker that was heard of lately.
 
     Attributes:
@@ -97,7 +97,7 @@ class WorkerStatus(Travels):
 
 
 @attrs.frozen(kw_only=True)
-class FleetStatus(Travels):
+class FleetStatus(Shown):
     """How a fleet stands.
 
     Attributes:

@@ -6,7 +6,6 @@ from typing import Any, Final, Generic, Self, SupportsIndex, TypeVar, cast, over
 
 import attrs
 
-from kakaclo_async.models.shown import Shown, Tabled, count, cut
 from kakaclo_async.travel import (
     READ_AS,
     Travels,
@@ -16,6 +15,7 @@ from kakaclo_async.travel import (
     read_plain,
     write_untyped,
 )
+from kakaclo_async.travel.shown import Shown, Tabled, count, cut
 
 T_co = TypeVar("T_co", covariant=True)
 V_co = TypeVar("V_co", covariant=True)

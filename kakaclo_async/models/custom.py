@@ -10,7 +10,7 @@ import attrs
 from kakaclo_async.models._checks import as_tuple, each, optional_text, text
 from kakaclo_async.models.common import LOOSE, OpenIntEnum, Record
 from kakaclo_async.models.product import SizeContent
-from kakaclo_async.models.shown import Shown
+from kakaclo_async.travel.shown import Shown
 
 POD_DESIGNER_URL: Final = "https://www.kakaclo.com/pod-designer"
 """The page where people design products; what they save there shows up in `custom.designs`, and as products."""

@@ -11,9 +11,9 @@ from typing import Final
 
 import attrs
 
-from kakaclo_async.models.freight import Item
+from kakaclo_async.models.freight import Item, item_as_read
 from kakaclo_async.models.order import Fulfillment, FulfillmentStatus, Order, OrderStatus, ShippingAddress
-from kakaclo_async.models.shown import Tabled
+from kakaclo_async.travel.shown import Tabled
 
 
 class FamilyStatus(StrEnum):
@@ -244,7 +244,7 @@ def _counted(items: Iterable[Item]) -> Counter[str]:
 
 
 def _items(counted: Counter[str]) -> tuple[Item, ...]:
-    return tuple(Item(sku, quantity) for sku, quantity in sorted(counted.items()) if quantity > 0)
+    return tuple(item_as_read(sku, quantity) for sku, quantity in sorted(counted.items()) if quantity > 0)
 
 
 def _list(items: Iterable[Item]) -> str:

@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from decimal import Decimal
 from html import escape
 from typing import Final, cast
 
 import attrs
 
-from kakaclo_async.errors import KakaCloError
+from kakaclo_async.errors import InvalidRequest, KakaCloError
 from kakaclo_async.models._checks import (
     WAREHOUSE_LENGTH,
     as_country,
@@ -23,8 +24,8 @@ from kakaclo_async.models._checks import (
     text,
 )
 from kakaclo_async.models.common import OpenStrEnum, Record, wire
-from kakaclo_async.models.shown import Shown, Tabled, cut, grid
 from kakaclo_async.travel import Travels, Unreadable, fields_of, read_plain, to_plain
+from kakaclo_async.travel.shown import Shown, Tabled, cut, grid
 
 _DAYS: Final = re.compile(r"\s*(\d{1,4})(?:\s*(?:[~～\-–—]|to)\s*(\d{1,4}))?\b", re.ASCII | re.IGNORECASE)  # noqa: RUF001 # KakaClo writes full-width signs at times
 
@@ -63,9 +64,23 @@ class Item(Shown):
     quantity: int = attrs.field(validator=positive)
 
 
+def item_as_read(sku: str, quantity: int) -> Item:
+    """Return a line as KakaClo or a journal has it: one that no request takes breaks nobody who reads it."""
+    with suppress(InvalidRequest):
+        return Item(sku, quantity)
+    made = object.__new__(Item)
+    object.__setattr__(made, "sku", sku)
+    object.__setattr__(made, "quantity", quantity)
+    return made
+
+
 def items_tuple(items: Iterable[Item | Mapping[str, object]]) -> tuple[Item, ...]:
-    """Convert the lines of a cart, models or plain data; the attrs plugin of mypy cannot bind a generic converter."""
-    return as_models("items", items, Item)
+    """Convert the lines of a cart, models or plain data; one that was read, and cannot be sent, is refused."""
+    lines = as_models("items", items, Item)
+    for line in lines if isinstance(lines, tuple) else ():  # pyright: ignore[reportUnnecessaryIsInstance] - callers err
+        if isinstance(line, Item):  # pyright: ignore[reportUnnecessaryIsInstance] - likewise
+            attrs.validate(line)
+    return lines
 
 
 @attrs.frozen

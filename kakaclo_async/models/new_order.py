@@ -15,7 +15,7 @@ from kakaclo_async.models._checks import (
 from kakaclo_async.models.address_checks import address_problems
 from kakaclo_async.models.common import OpenStrEnum, wire
 from kakaclo_async.models.freight import ChannelType, Item, OrderProblem, as_channel_type, items_tuple
-from kakaclo_async.models.shown import Shown
+from kakaclo_async.travel.shown import Shown
 
 
 class SalePlatform(OpenStrEnum):

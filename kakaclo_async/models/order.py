@@ -6,7 +6,7 @@ from decimal import Decimal
 import attrs
 
 from kakaclo_async.models.common import OpenStrEnum, Option, Record, wire
-from kakaclo_async.models.shown import Shown, Tabled
+from kakaclo_async.travel.shown import Shown, Tabled
 
 
 class OrderStatus(OpenStrEnum):

@@ -7,7 +7,7 @@ import attrs
 
 from kakaclo_async.models.common import OpenStrEnum, Option, Record, wire
 from kakaclo_async.models.order import CarrierType, ShippingAddress, StockStatus, TrackingInfo
-from kakaclo_async.models.shown import Tabled
+from kakaclo_async.travel.shown import Tabled
 
 
 class OrderStatusV1(OpenStrEnum):

@@ -8,7 +8,7 @@ from typing import Final
 import attrs
 
 from kakaclo_async.models.common import Attributes, OpenIntEnum, OpenStrEnum, Option, Record, wire
-from kakaclo_async.models.shown import Shown, Tabled
+from kakaclo_async.travel.shown import Shown, Tabled
 
 
 class ProductStatus(OpenIntEnum):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from kakaclo_async.models.shown import Shown
+from kakaclo_async.travel.shown import Shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

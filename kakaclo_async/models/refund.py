@@ -10,7 +10,7 @@ from kakaclo_async.models._checks import as_tuple, each, optional_text, positive
 from kakaclo_async.models.common import OpenStrEnum, Record
 from kakaclo_async.models.freight import Item
 from kakaclo_async.models.order import FulfillmentStatus, Order, OrderItem, OrderStatus, PackageStatus
-from kakaclo_async.models.shown import Shown
+from kakaclo_async.travel.shown import Shown
 
 
 class RefundReason(OpenStrEnum):

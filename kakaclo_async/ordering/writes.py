@@ -19,8 +19,8 @@ import attrs
 from kakaclo_async.errors import LeaseLost, Rejected
 from kakaclo_async.models._checks import as_country
 from kakaclo_async.models.common import Number
-from kakaclo_async.models.freight import Item, as_channel_type
-from kakaclo_async.models.shown import Shown
+from kakaclo_async.models.freight import Item, as_channel_type, item_as_read
+from kakaclo_async.travel.shown import Shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -110,7 +110,7 @@ class Entry(Shown):
         asked = Counter[str]()
         for line in cast("list[dict[str, object]]", json.loads(self.payload)["orderItemsList"]):
             asked[str(line["sku"])] += int(str(line["quantity"]))
-        return tuple(Item(sku, quantity) for sku, quantity in asked.items())
+        return tuple(item_as_read(sku, quantity) for sku, quantity in asked.items())
 
 
 @attrs.define(eq=False)

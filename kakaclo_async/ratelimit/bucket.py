@@ -10,7 +10,7 @@ import attrs
 
 from kakaclo_async.config import check_number
 from kakaclo_async.errors import ConfigurationError
-from kakaclo_async.travel import Travels
+from kakaclo_async.travel.shown import Shown
 
 if TYPE_CHECKING:
     from asyncio import Future
@@ -30,7 +30,7 @@ TIMER_SLACK = 1e-6
 
 
 @attrs.frozen(slots=True)
-class RateLimit(Travels):
+class RateLimit(Shown):
     """The shop's rate limit, a leaky bucket.
 
     Attributes:

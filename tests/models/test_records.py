@@ -11,15 +11,19 @@ from pkgutil import iter_modules
 
 import attrs
 import pytest
+from hypothesis import HealthCheck, given, settings, strategies as st
+from support.travelling import public_models, values_of
 from support.whole import an_offer, an_order
 
 from kakaclo_async import models, public
 from kakaclo_async.errors import InvalidRequest
 from kakaclo_async.models.common import Attributes, FrozenMapping, Option, Page
+from kakaclo_async.models.family import Family
 from kakaclo_async.models.freight import ChannelType, FreightMatrix, FreightOption, FreightQuote, Item
 from kakaclo_async.models.new_order import Address, NewOrder
 from kakaclo_async.models.order import Balance, ShippingAddress
 from kakaclo_async.models.product import Category, Sku, StockLevel, WarehouseStock
+from kakaclo_async.ordering import Entry
 
 SECRETS = {
     "phone": "555-0100",
@@ -40,6 +44,29 @@ DEFINED = [
     if isinstance(kind, type) and kind.__module__ == module.__name__
 ]
 CLASSES = [kind for kind in DEFINED if attrs.has(kind)]
+
+
+PROPERTIES = {
+    kind: [name for name in dir(kind) if name[0] != "_" and isinstance(getattr(kind, name), property)]
+    for kind in public_models()
+    if kind is not Entry  # it holds the journal's own JSON
+}
+WITH_PROPERTIES = [kind for kind, names in PROPERTIES.items() if names]
+
+
+def test_the_properties_of_families_are_among_them():
+    assert {"items", "missing", "surplus", "status"} <= set(PROPERTIES[Family])
+    assert len(WITH_PROPERTIES) >= 5
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@pytest.mark.parametrize("kind", WITH_PROPERTIES, ids=lambda kind: kind.__name__)
+@given(data=st.data())
+def test_whatever_was_read_all_its_properties_can_be_asked_for(kind, data):
+    """A SKU that no request takes, say, must not break whoever looks at an order that holds it."""
+    value = data.draw(values_of(kind))
+    for name in PROPERTIES[kind]:
+        getattr(value, name)
 
 
 def test_every_model_is_public_under_its_own_name():

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from decimal import Decimal
 from html.parser import HTMLParser
+from importlib import import_module
+from pkgutil import iter_modules
 from typing import get_args
 
 import attrs
@@ -13,6 +15,8 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from support.travelling import public_models, values_of
 from support.whole import a_line, an_offer, an_order
 
+import kakaclo_async
+import kakaclo_sync
 from kakaclo_async import (
     Address,
     Attributes,
@@ -23,27 +27,26 @@ from kakaclo_async import (
     FreightOption,
     FreightQuote,
     Item,
+    Lane,
     NewOrder,
     Option,
     Page,
     Product,
     ProductStatus,
     Rejected,
+    Sent,
     Sku,
     SkuImages,
     Window,
-    events,
 )
 from kakaclo_async.models.order import OrderStatus
-from kakaclo_async.models.shown import Shown, Tabled, shown_fields
+from kakaclo_async.travel import Travels
+from kakaclo_async.travel.shown import Shown, Tabled, shown_fields
 
 PICTURE = "https://img.kakaclo.com/image%2FAMN00769%2Fc7f22ba7.jpg"
 NAME = "Women's Long Sleeve Lace Patchwork Casual Blouse With Buttons"
 LONG = "l<'\"&\n\u2028\U000e0001" * 300
-# What is made of settings and counters alone is as long as its numbers.
-MODELS = [
-    kind for kind in public_models() if kind.__module__ not in {events.__name__, "kakaclo_async.guards"}
-]
+MODELS = public_models()
 
 
 def product(number=1, **fields):
@@ -112,6 +115,37 @@ def test_every_public_model_is_one_line_under_200_characters(kind, data):
     line = repr(data.draw(values_of(kind)))
     assert len(line) < 200
     assert len(line.splitlines()) == 1
+
+
+def rooms():
+    """The classes of values that the rooms of both faces list, and events among them."""
+    found = {
+        getattr(module, name)
+        for face in (kakaclo_async, kakaclo_sync)
+        for one in iter_modules(face.__path__)
+        if one.name[0] != "_"
+        for module in [import_module(f"{face.__name__}.{one.name}")]
+        for name in getattr(module, "__all__", ())
+    }
+    values = [kind for kind in [*found, *MODELS] if isinstance(kind, type) and issubclass(kind, Travels)]
+    return sorted({kind for kind in values if attrs.has(kind)}, key=lambda kind: kind.__name__)
+
+
+@pytest.mark.parametrize("kind", rooms(), ids=lambda kind: kind.__name__)
+def test_every_value_in_every_room_shows_itself_in_the_one_way(kind):
+    """Python's own would be as long as its numbers, and shows `<Lane.BULK: 'bulk'>`."""
+    assert issubclass(kind, Shown)
+
+
+def test_an_event_is_read_at_a_glance():
+    sent = Sent(
+        method="POST", path="/v2/order/orders/1000000371651/refund", route="/v2/order/orders/{}/refund", lane=Lane.BULK,
+        attempt=3, status=200, seconds=1.123456789, size=1000,
+    )  # fmt: skip
+    assert repr(sent) == (
+        "Sent(method='POST', path='/v2/order/orders/1000000371651/refund', lane='bulk', attempt=3, status=200,"
+        " seconds=1.123456789, size=1000, waited=0.0)"
+    )
 
 
 SHOWN = [kind for kind in MODELS if issubclass(kind, Shown) and attrs.has(kind)]

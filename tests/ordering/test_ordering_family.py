@@ -10,11 +10,14 @@ from hypothesis import given, settings, strategies as st
 from support.whole import a_line, an_order
 
 from kakaclo_async import (
+    Address,
     Family,
     FamilyStatus,
+    FreightRequest,
     Fulfillment,
     InvalidRequest,
     Item,
+    NewOrder,
     TrackingInfo,
 )
 from kakaclo_async.models.family import money_problems
@@ -29,6 +32,7 @@ def part(number, *items, **facts):
     return an_order(id=str(number), custom_order_id="A", order_items=lines, **facts)
 
 
+HOME = Address(country="US", recipient="A", phone="1", province="P")
 ASKED = (Item("X", 2), Item("Y", 1))
 
 
@@ -42,6 +46,26 @@ def test_items_of_all_orders_are_added_up_against_what_was_asked():
     assert whole.items == (Item("X", 2), Item("Y", 1))
     assert whole.complete
     assert whole.problems == ()
+
+
+@pytest.mark.parametrize(("sku", "quantity"), [("A,B", 1), ("S" * 65, 1), ("\n", 1), ("X", 10**16), ("", 2)])
+def test_what_no_request_takes_breaks_nobody_who_reads_it_and_is_not_sent(sku, quantity):
+    read = family(part(1, (sku, quantity)), asked=())
+    [item] = read.items
+    assert (item.sku, item.quantity) == (sku, quantity)
+    assert read.surplus == read.items == (item,)
+    assert read.problems
+    assert repr(item)
+    with pytest.raises(InvalidRequest):
+        FreightRequest(read.items, "US")
+    with pytest.raises(InvalidRequest):
+        NewOrder(address=HOME, items=read.surplus)
+
+
+async def test_an_entry_of_the_journal_adds_up_more_pieces_than_one_line_takes(journal):
+    most = Item("X", 10**16 - 1)
+    entry = await journal.add(NewOrder(address=HOME, items=[most, Item("X", 1)], custom_order_id="A"))
+    assert [(item.sku, item.quantity) for item in entry.items] == [("X", 10**16)]
 
 
 def test_what_is_missing_is_named():

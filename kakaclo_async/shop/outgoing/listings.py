@@ -24,7 +24,7 @@ from kakaclo_async.shop.outgoing.listings_text import read_codes
 from kakaclo_async.shop.outgoing.prices import PriceRule
 from kakaclo_async.shop.outgoing.targets import TARGETS
 from kakaclo_async.shop.outgoing.targets_columns import PLACEHOLDERS, Settings
-from kakaclo_async.travel import Travels
+from kakaclo_async.travel.shown import Shown
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
@@ -47,7 +47,7 @@ _OF_SKU: Final = ("sku", "main_img", "price", "package_weight", "sku_status", "g
 
 
 @attrs.frozen(kw_only=True)
-class ListingReport(Travels):
+class ListingReport(Shown):
     """What a file of products holds.
 
     Attributes:

@@ -1,4 +1,4 @@
-"""How models show themselves: one line in a shell, a table with pictures in a notebook. No person is in either."""
+"""How values show themselves: one line in a shell, a table with pictures in a notebook. No person is in either."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime

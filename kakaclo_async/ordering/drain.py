@@ -21,13 +21,13 @@ from kakaclo_async.errors import (
     Unauthorized,
 )
 from kakaclo_async.models.common import FrozenMapping, Number
-from kakaclo_async.models.shown import Shown
 from kakaclo_async.ordering.leases import Attempt
 from kakaclo_async.ordering.orders import OrderWrites
 from kakaclo_async.ordering.reconcile import reconcile
 from kakaclo_async.ordering.refunds import DesignWrites, RefundWrites
 from kakaclo_async.ordering.writes import WriteStatus, first_failure, refuses_this
 from kakaclo_async.sending import sender_of
+from kakaclo_async.travel.shown import Shown
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable

@@ -231,7 +231,7 @@ class MirrorDatabase:
             engine = sqlite_reader(await in_thread(url.path))
         else:
             engine = postgresql_engine(url, url.server, keep_open=0)
-        reader = Reader(engine.connect())
+        reader = Reader(engine)
         try:
             await reader.start()
             yield reader

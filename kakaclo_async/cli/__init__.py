@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
+import signal
 import sys
+from contextlib import suppress
 from io import BufferedWriter, FileIO, TextIOWrapper
-from typing import TYPE_CHECKING, BinaryIO, NoReturn, TextIO, cast
+from typing import TYPE_CHECKING, BinaryIO, NoReturn, TextIO, TypeVar, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Coroutine, Sequence
 
     from _typeshed import ReadableBuffer
+
+T = TypeVar("T")
 
 _EXTRA = frozenset({"typer", "rich", "platformdirs", "yaml"})
 """What the extra `cli` installs; anything else that is missing is a broken installation."""
@@ -64,6 +69,24 @@ def _text(stream: TextIO | None, number: int, kind: type[FileIO]) -> TextIO:
     return cast("TextIO", text)
 
 
+def run_async(job: Coroutine[object, object, T]) -> T:
+    """Run a job to its end; Ctrl-C and SIGTERM cancel it, and wait until it has cleaned up.
+
+    Raises:
+        KeyboardInterrupt: after Ctrl-C.
+        asyncio.CancelledError: after SIGTERM.
+    """
+
+    async def cancellable() -> T:
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - a coroutine that runs has a task
+        with suppress(NotImplementedError):  # Windows knows no SIGTERM
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        return await job
+
+    return asyncio.run(cancellable())
+
+
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command and exit with its code.
 
@@ -79,6 +102,11 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
             not os.environ.get(name, "1").strip("0").isdecimal()
         ):  # no width of a terminal: nothing would be shown
             del os.environ[name]
+    words = sys.argv[1:] if arguments is None else arguments
+    from kakaclo_async.cli.fleet import worker_asked_for
+
+    if (worker := worker_asked_for(words)) is not None:
+        sys.exit(worker())
     try:
         from kakaclo_async.cli.app import run
     except ModuleNotFoundError as error:
@@ -86,4 +114,4 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
             raise
         sys.stderr.write("error: the kakaclo command needs its extra: pip install 'kakaclo[cli]'\n")
         sys.exit(2)
-    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+    sys.exit(run(words))

@@ -13,7 +13,7 @@ from typing import Annotated, TypeVar, cast
 import typer
 
 from kakaclo_async import InvalidRequest, Item, KakaClo, KakaCloError, Recording, Unauthorized, __version__
-from kakaclo_async.cli import catalog, orders, orders_shown
+from kakaclo_async.cli import catalog, orders, orders_shown, run_async
 from kakaclo_async.cli.board import board
 from kakaclo_async.cli.command import (
     EXIT_CODES,
@@ -23,7 +23,6 @@ from kakaclo_async.cli.command import (
     as_command,
     exit_code,
     fault,
-    run_async,
     say,
     sentence,
     with_common_options,
@@ -251,28 +250,35 @@ def run(arguments: Sequence[str]) -> int:
     try:
         code = app(arguments or ["--help"], prog_name="kakaclo", standalone_mode=False) or 0
         sys.stdout.flush()  # raises here what would else be raised at the end of the process
-    except typer.TyperException as error:
+    except BaseException as error:  # noqa: BLE001 - it is told, or raised again
+        return ended(error)
+    finally:
+        _hide_log()
+    return code
+
+
+def ended(error: BaseException) -> int:
+    """Tell what ended a command in one line on stderr; return its exit code."""
+    if isinstance(error, typer.TyperException):
         where = cast("typer.Context | None", getattr(error, "ctx", None))
         command = "kakaclo" if where is None else where.command_path
         say(f"{in_plain_words(one_line(error.format_message())).rstrip('.')}. See {command} --help.")
         return USAGE
-    except (KakaCloError, KeyboardInterrupt, asyncio.CancelledError) as error:
+    if isinstance(error, (KakaCloError, KeyboardInterrupt, asyncio.CancelledError)):
         if isinstance(error, KakaCloError):
             say(sentence(error))
         return exit_code(error)
-    except BrokenPipeError:
+    if isinstance(error, BrokenPipeError):
         drop_stdout()  # the reader has what it wanted
         return FAILED
-    except OSError as error:
+    if isinstance(error, OSError):
         verb = "used"
         if error.filename == "stdout":
             drop_stdout()
             verb = "written"
         say(f"{error.filename or 'a file'} cannot be {verb}: {error.strerror or error}")
         return FAILED
-    except Exception as error:  # noqa: BLE001 - the user sees where it happened, never a traceback
-        say(fault(error))
+    if isinstance(error, Exception):
+        say(fault(error))  # the user sees where it happened, never a traceback
         return FAILED
-    finally:
-        _hide_log()
-    return code
+    raise error

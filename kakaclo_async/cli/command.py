@@ -3,17 +3,16 @@
 import asyncio
 import inspect
 import logging
-import signal
 import sys
 import traceback
-from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import suppress
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, Final, Literal, TypeVar
 
 import typer
 
 from kakaclo_async import Event, KakaClo, RateLimit, Recording, Sent, token_from as find_token
+from kakaclo_async.cli import run_async
 from kakaclo_async.cli.output import Result, drop_stdout, in_plain_words, one_line, show, words_of
 from kakaclo_async.codec.outgoing import sealed
 from kakaclo_async.config import UnusableToken
@@ -274,21 +273,3 @@ def as_command(function: Command) -> Callable[..., None]:
             raise typer.Exit(code)
 
     return with_common_options(run, function, 1)
-
-
-def run_async(job: Coroutine[object, object, T]) -> T:
-    """Run a job to its end; Ctrl-C and SIGTERM cancel it, and wait until it has cleaned up.
-
-    Raises:
-        KeyboardInterrupt: after Ctrl-C.
-        asyncio.CancelledError: after SIGTERM.
-    """
-
-    async def cancellable() -> T:
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101 - a coroutine that runs has a task
-        with suppress(NotImplementedError):  # Windows knows no SIGTERM
-            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-        return await job
-
-    return asyncio.run(cancellable())

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import URL
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
+from sqlalchemy.util import greenlet_spawn
 
 from kakaclo_async.database import in_thread, run_to_completion
 from kakaclo_async.errors import ConfigurationError, MissingExtra
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Executable, Row
     from sqlalchemy.engine import Connection, Result
     from sqlalchemy.engine.interfaces import DBAPIConnection
-    from sqlalchemy.ext.asyncio import AsyncConnection
     from sqlalchemy.pool import ConnectionPoolEntry
 
 
@@ -68,7 +66,7 @@ def sqlite_engine(path: Path, *pragmas: str, keep_open: bool, make: bool) -> Eng
     return engine
 
 
-def sqlite_reader(path: Path) -> AsyncEngine:
+def sqlite_reader(path: Path) -> Engine:
     """Make an engine that reads an SQLite file; a writer may be at work meanwhile, and the disk be read-only."""
     load_driver("aiosqlite", "catalog")
 
@@ -91,10 +89,10 @@ def sqlite_reader(path: Path) -> AsyncEngine:
             return connect("immutable=1")  # whoever writes to it has such a log
         return connection
 
-    engine = create_async_engine(
+    engine = create_engine(
         URL.create("sqlite+aiosqlite", database=str(path)), creator=connect, hide_parameters=True
     )
-    _set_up_sqlite(engine.sync_engine, "BEGIN")
+    _set_up_sqlite(engine, "BEGIN")
     return engine
 
 
@@ -143,86 +141,97 @@ class Transactions:
         before: called before each of SQLite's transactions, in its thread.
     """
 
-    def __init__(self, engine: Engine | AsyncEngine, before: Callable[[], object] = lambda: None) -> None:
+    def __init__(self, engine: Engine, before: Callable[[], object] = lambda: None) -> None:
         self._engine = engine
         self._before = before
+        self._call = greenlet_spawn if engine.dialect.is_async else in_thread
 
     async def run(self, work: Callable[[Connection], T]) -> T:
         """Run `work` in a transaction; it is rolled back when `work` raises."""
-        if isinstance(self._engine, AsyncEngine):
-            async with self._engine.begin() as connection:
-                return await connection.run_sync(work)
-        return await in_thread(self._run, self._engine, work)
+        return await self._call(self._run, work)
 
-    def _run(self, engine: Engine, work: Callable[[Connection], T]) -> T:
+    def _run(self, work: Callable[[Connection], T]) -> T:
         self._before()
-        with engine.begin() as connection:
-            return work(connection)
+        return in_transaction(self._engine, work)
 
     async def close(self) -> None:
         """Close the connections; no work is under way. SQLite is left as one file, if it is still there."""
-        if isinstance(self._engine, AsyncEngine):
-            await self._engine.dispose()
-        else:
-            await in_thread(self._close, self._engine)
+        await self._call(self._close)
 
-    def _close(self, engine: Engine) -> None:
+    def _close(self) -> None:
         try:
-            with suppress(ConfigurationError, OSError):  # it was moved away: what is there now is not ours
-                self._before()
-                leave_one_file(engine)
+            if not self._engine.dialect.is_async:
+                with suppress(
+                    ConfigurationError, OSError
+                ):  # it was moved away: what is there now is not ours
+                    self._before()
+                    leave_one_file(self._engine)
         finally:
-            engine.dispose()
+            self._engine.dispose()
+
+
+def in_transaction(engine: Engine, work: Callable[[Connection], T]) -> T:
+    """Run `work` in a transaction; it is rolled back when `work` raises."""
+    with engine.begin() as connection:
+        return work(connection)
 
 
 class Reader:
     """A connection that reads. Each of its calls ends before a cancellation goes on: what a driver forgets holds on.
 
     Args:
-        connection: one that was not started.
+        engine: connects; the reader closes it.
     """
 
-    def __init__(self, connection: AsyncConnection) -> None:
-        self._connection = connection
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._connection: Connection | None = None
 
     async def start(self) -> None:
         """Connect."""
-        await run_to_completion(self._connection.start())
+        await run_to_completion(greenlet_spawn(self._start))
+
+    def _start(self) -> None:
+        self._connection = self._engine.connect()  # here: a cancelled start has one to close, too
 
     async def close(self) -> None:
         """Give the connection back."""
-        await run_to_completion(self._close())
+        await run_to_completion(greenlet_spawn(self._close))
 
-    async def _close(self) -> None:
-        if self._connection.sync_connection is not None:
-            await self._connection.close()
-        await self._connection.engine.dispose()
+    def _close(self) -> None:
+        try:
+            if self._connection is not None:
+                self._connection.close()
+        finally:
+            self._engine.dispose()
 
     async def run_sync(self, work: Callable[..., T], *arguments: object) -> T:
         """Run a function that takes a blocking connection."""
-        return await run_to_completion(self._connection.run_sync(work, *arguments))
+        return await run_to_completion(greenlet_spawn(work, self._connection, *arguments))
 
     async def execute(self, statement: Executable, values: Mapping[str, object] | None = None) -> Result[Any]:
         """Read all rows."""
-        return await run_to_completion(self._connection.execute(statement, values))
+        return await self.run_sync(lambda connection: connection.execute(statement, values))
 
     async def scalar(self, statement: Executable) -> Any:
         """Read one value."""
-        return await run_to_completion(self._connection.scalar(statement))
+        return await self.run_sync(lambda connection: connection.scalar(statement))
 
     async def batches(self, statement: Executable, size: int) -> AsyncGenerator[Sequence[Row[Any]], None]:
         """Read rows as they are asked for, so many at a time."""
-        opening = asyncio.ensure_future(self._connection.stream(statement))
+        found: Result[Any] | None = None
+
+        def read(connection: Connection) -> Sequence[Row[Any]]:
+            nonlocal found
+            if found is None:
+                found = connection.execute(statement, execution_options={"stream_results": True})
+            return found.fetchmany(size)
+
         try:
-            found = await run_to_completion(opening)
-        except asyncio.CancelledError:
-            if not opening.cancelled() and opening.exception() is None:
-                await run_to_completion(opening.result().close())
-            raise
-        try:
-            partitions = found.partitions(size)
-            with suppress(StopAsyncIteration):
-                while True:
-                    yield await run_to_completion(anext(partitions))
+            while rows := await self.run_sync(read):
+                yield rows
         finally:
-            await run_to_completion(found.close())  # an open cursor keeps the database's lock
+            if found is not None:
+                await run_to_completion(
+                    greenlet_spawn(found.close)
+                )  # an open cursor keeps the database's lock

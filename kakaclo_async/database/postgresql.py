@@ -19,13 +19,13 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import attrs
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.exc import DisconnectionError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
+from sqlalchemy.util import greenlet_spawn
 
 from kakaclo_async.database import PerLoop, run_to_completion
-from kakaclo_async.database.engines import load_driver
+from kakaclo_async.database.engines import in_transaction, load_driver
 from kakaclo_async.database.url import passing
 from kakaclo_async.errors import ConfigurationError, DatabaseAway
 
@@ -59,8 +59,8 @@ _REFUSED_BY_A_POOLER: Final = re.compile("unsupported startup|no such |config|re
 
 def postgresql_engine(
     where: DatabaseUrl, server: Server, *, keep_open: int, settings: Mapping[str, str] | None = None
-) -> AsyncEngine:
-    """Make an engine for a PostgreSQL database.
+) -> Engine:
+    """Make an engine for a PostgreSQL database, whose calls SQLAlchemy's `greenlet_spawn` makes.
 
     Args:
         where: the database, for errors.
@@ -96,7 +96,7 @@ def postgresql_engine(
         without_names = {"prepared_statement_cache_size": 0, "prepared_statement_name_func": str}
         return dbapi.connect(async_creator_fn=connect, **without_names)
 
-    engine: AsyncEngine = create_async_engine(
+    engine: Engine = create_engine(
         "postgresql+asyncpg://",
         creator=adapted,
         hide_parameters=True,
@@ -105,10 +105,10 @@ def postgresql_engine(
         **(pool if keep_open else {"poolclass": NullPool}),
     )
     if keep_open:
-        _replace_lost_ones(engine.sync_engine)
+        _replace_lost_ones(engine)
     set_up = local_settings(server, settings or {})
 
-    @event.listens_for(engine.sync_engine, "begin")
+    @event.listens_for(engine, "begin")
     def start(connection: Connection) -> None:  # pyright: ignore[reportUnusedFunction]
         connection.exec_driver_sql(connection.get_execution_options().get(SET_UP, set_up))
 
@@ -163,14 +163,14 @@ class _Kept:
         self._process = os.getpid()
         self._users = 0
         self._turn = asyncio.Lock()
-        self._engines: dict[Server, AsyncEngine] = {}
+        self._engines: dict[Server, Engine] = {}
 
     @property
     def is_ours(self) -> bool:
         """Whether this process made them: a forked child has the same loop, and must not speak on the same sockets."""
         return self._process == os.getpid()
 
-    def engine(self, where: DatabaseUrl, server: Server) -> AsyncEngine:
+    def engine(self, where: DatabaseUrl, server: Server) -> Engine:
         """Return the engine of a database, whatever the schema."""
         server = attrs.evolve(server, schema=None)
         if server not in self._engines:
@@ -188,7 +188,7 @@ class _Kept:
             self._users -= 1
             if not self._users:
                 for engine in self._engines.values():
-                    await engine.dispose()
+                    await greenlet_spawn(engine.dispose)
 
 
 _kept: Final = PerLoop(_Kept)
@@ -234,5 +234,4 @@ class SharedTransactions:
         """Run `work` in a transaction; it is rolled back when `work` raises."""
         async with keeping_connections():
             engine = _of_loop().engine(self._where, self._server).execution_options(**self._options)
-            async with engine.begin() as connection:
-                return await connection.run_sync(work)
+            return await greenlet_spawn(in_transaction, engine, work)

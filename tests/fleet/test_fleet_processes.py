@@ -11,6 +11,7 @@ import pytest
 from support.fleet import entries, orders, placed, sandboxes, until, written
 from support.fleet_campaign import SERVE, Process
 from support.ordering import POST
+from support.postgresql import needs_postgresql
 from support.terminal import Hosted
 
 from kakaclo_async.fleet import Fleet
@@ -90,6 +91,57 @@ async def test_a_second_worker_is_refused_in_one_sentence(tmp_path, start):
 
 async def _has_worker(fleet):
     return (await fleet.status()).workers
+
+
+LISTING = """
+import atexit, sys
+from pathlib import Path
+atexit.register(lambda: Path("loaded.txt").write_text("\\n".join(sys.modules)))
+"""
+UNUSED = """
+typer pydantic rich jinja2 babel yaml pyarrow sqlalchemy.orm
+kakaclo_async.cli.app kakaclo_async.sandbox kakaclo_async.board kakaclo_async.shop kakaclo_sync
+"""
+
+
+@needs_postgresql()
+async def test_a_worker_keeps_nothing_in_memory_that_only_other_commands_need(tmp_path, shared):
+    async with sandboxes("a") as opened:
+        path = written_for(tmp_path, opened, **shared)
+        await Fleet.open(path).migrate()
+        async with Fleet.open(path) as fleet:
+            await fleet.submit("a", orders(opened["a"], 1)[0])
+            with ExitStack() as stack:
+                code = ["-c", LISTING + SERVE, "fleet", "serve", "--json", f"--fleet={path}"]
+                worker = Process(stack, tmp_path, "worker", code)
+                await until(lambda: _had_each_turn(fleet), 30)
+                worker.popen.send_signal(signal.SIGTERM)
+                assert await asyncio.to_thread(worker.popen.wait) == 0, worker.log.read_text()
+    loaded = set((tmp_path / "loaded.txt").read_text().splitlines())
+    assert {"procrastinate", "sqlalchemy", "redis"} <= loaded
+    assert [name for name in UNUSED.split() if name in loaded] == []
+
+
+async def _had_each_turn(fleet):
+    shops = (await fleet.status()).shops
+    return all(turn.ended for shop in shops for turn in shop.turns)
+
+
+def test_a_worker_is_asked_for_by_each_option_that_the_command_has():
+    import typer
+
+    from kakaclo_async.cli.app import app
+    from kakaclo_async.cli.fleet import worker_asked_for
+
+    options = {
+        param.opts[0]: [] if param.is_flag else ["x.toml"]
+        for param in typer.main.get_command(app).commands["fleet"].commands["serve"].params
+    }
+    assert {"--fleet", "--json"} < options.keys()
+    left = {name for name, value in options.items() if not worker_asked_for(["fleet", "serve", name, *value])}
+    assert left <= {"--verbose", "--help"}
+    for words in ("fleet", "fleet status", "fleet serve --fleet", "fleet serve x", "fleet serve --json=1"):
+        assert worker_asked_for(words.split()) is None
 
 
 @pytest.fixture

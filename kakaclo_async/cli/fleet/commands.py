@@ -1,7 +1,6 @@
 """The commands `fleet ...` that change something: workers, shops, orders."""
 
 import asyncio
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
@@ -9,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from kakaclo_async import ConfigurationError, Conflict, InvalidRequest, KakaCloError
-from kakaclo_async.cli.command import FAILED, run_async, say, sentence
+from kakaclo_async.cli import run_async
+from kakaclo_async.cli.command import FAILED, say, sentence
+from kakaclo_async.cli.fleet import DEFAULT_FILE, FILE_VARIABLE, work_for
 from kakaclo_async.cli.output import Result, Table, show
 from kakaclo_async.cli.shop.check import (
     OWN,
@@ -24,10 +25,8 @@ from kakaclo_async.cli.shop.check import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable
 
-    from kakaclo_async.catalog import Change
-    from kakaclo_async.feed import FeedEvent
     from kakaclo_async.fleet import Fleet
     from kakaclo_async.shop import OrderFile
 
@@ -35,11 +34,10 @@ T = TypeVar("T")
 
 FleetFile = Annotated[
     Path,
-    typer.Option("--fleet", help="The fleet's settings.", metavar="FILE", envvar="KAKACLO_FLEET"),
+    typer.Option("--fleet", help="The fleet's settings.", metavar="FILE", envvar=FILE_VARIABLE),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 ShopName = Annotated[str, typer.Argument(help="The shop's name.", metavar="SHOP", show_default=False)]
-DEFAULT_FILE = Path("fleet.toml")
 
 
 def with_fleet(path: Path, work: "Callable[[Fleet], Awaitable[T]]") -> T:
@@ -99,28 +97,7 @@ def serve(
     ] = False,
 ) -> None:
     """Be a worker, until SIGTERM or Ctrl-C, which let what is under way end; several need a PostgreSQL engine."""
-
-    async def work(opened: "Fleet") -> None:
-        sys.stderr.write(f"serving {opened!r}; stop it with SIGTERM or Ctrl-C\n")
-        if as_json:
-            await opened.serve(on_change=_print_change, on_order=_print_event, on_refund=_print_event)
-        else:
-            await opened.serve()
-
-    with_fleet(fleet, work)
-
-
-def _print_change(shop: str, change: "Change") -> None:
-    _print({"shop": shop, "type": "Change", **change.to_dict()})
-
-
-def _print_event(event: "FeedEvent") -> None:
-    _print(event.document)
-
-
-def _print(document: "Mapping[str, object]") -> None:
-    sys.stdout.write(json.dumps(document, ensure_ascii=False) + "\n")
-    sys.stdout.flush()  # the reader may act on this one now
+    run_async(work_for(fleet, as_json=as_json))
 
 
 def ring(

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kakaclo_async.cli.fleet.commands import DEFAULT_FILE, AsJson, FleetFile, with_fleet
+from kakaclo_async.cli.fleet import DEFAULT_FILE
+from kakaclo_async.cli.fleet.commands import AsJson, FleetFile, with_fleet
 from kakaclo_async.cli.output import Result, Table, print_tables, show
 
 if TYPE_CHECKING:

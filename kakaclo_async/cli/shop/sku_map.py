@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from kakaclo_async import InvalidRequest
-from kakaclo_async.cli.command import run_async
+from kakaclo_async.cli import run_async
 from kakaclo_async.cli.mirror import DB, usual_db
 from kakaclo_async.cli.output import STDOUT, Result, Table, show
 from kakaclo_async.cli.shop.check import OrdersFile

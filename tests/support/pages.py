@@ -152,6 +152,7 @@ class Reader:
         self._names: dict[str, Any] = {
             "__name__": "__main__",
             "sandbox": sandbox,
+            "environment": self.environment,
             "Path": Path,
             "shown": shown_file,
         }

@@ -217,9 +217,12 @@ async def refund(
         if not yes and can_ask():
             await _ask_back(kk, await kk.refunds.plan(order_id, items, reason, remark))
         number = await kk.refunds.request(order_id, items, reason, remark)
-    except (NotFound, Rejected) as error:
-        if isinstance(error, NotFound) or not order_id.isdecimal():  # KakaClo's have shown no letters so far
-            error.add_note(own_number(order_id))
+    except Rejected as refusal:
+        if not order_id.isdecimal():  # KakaClo's numbers have shown no letters so far
+            refusal.add_note(own_number(order_id))
+        raise
+    except NotFound as unknown:
+        unknown.add_note(own_number(order_id))
         raise
     status, error = (None, None) if wait is None else await _settled(kk, order_id, number, wait)
     return Result(

@@ -32,6 +32,7 @@ from kakaclo_async.cli.command import FAILED, say
 from kakaclo_async.cli.orders_shown import order_tables
 from kakaclo_async.cli.output import Table, print_tables
 from kakaclo_async.cli.progress import progress
+from kakaclo_async.cli.shop.journal import earlier_journal
 from kakaclo_async.transport.endpoint import is_loopback
 
 if TYPE_CHECKING:
@@ -53,8 +54,7 @@ _ADDRESS = Address(
     zip="90001",
 )
 
-_MARK = 0x4B4B4C44
-"""The `application_id` of SQLite files that a demo has written and may replace."""
+_MARK = 0x4B4B4C44  # the `application_id` of SQLite files that a demo has written and may replace
 
 _A_SKU_OF_EACH_COUNTRY = """
     SELECT country_code, min(sku) FROM (
@@ -108,8 +108,7 @@ def sandbox(
     if not speed > 0:
         raise ConfigurationError(f"--speed must be more than 0, not {speed:g}")
     options = {"products": products, "port": port, "host": host, "speed": speed, "seed": seed}
-    options["index_lag"] = index_lag
-    local = _sandbox(options | _rates(moving), settings or [])
+    local = _sandbox(options | {"index_lag": index_lag} | _rates(moving), settings or [])
     _add_faults(local, faults or [])
     if log:
         _write_log()
@@ -127,13 +126,13 @@ async def _serve(sandbox: "Sandbox") -> None:
         where = "" if is_loopback(sandbox.host) else f" of {sandbox.host}"
         raise ConfigurationError(f"port {sandbox.port}{where} cannot be used: {error.strerror}") from None
     async with aclosing(sandbox):
-        sys.stderr.write(_greeting(sandbox, pages()))
+        sys.stderr.write(_greeting(sandbox, pages(), earlier_journal(sandbox.url, sandbox.token)))
         sys.stdout.write(f"export KAKACLO_BASE_URL={sandbox.url}\nexport KAKACLO_TOKEN={sandbox.token}\n")
         sys.stdout.flush()
         await asyncio.Event().wait()
 
 
-def _greeting(sandbox: "Sandbox", pages: str) -> str:
+def _greeting(sandbox: "Sandbox", pages: str, journal: str | None = None) -> str:
     """Return what people are told, with the address of its pages, if they answer where it listens."""
     from kakaclo_async.board.guard import HOSTS
 
@@ -143,6 +142,8 @@ def _greeting(sandbox: "Sandbox", pages: str) -> str:
         lines.append(f"look at it in a browser: {pages}")
     if not is_loopback(sandbox.host):
         lines.append("other machines reach it: they need its token, and allow_http=True (--allow-http)")
+    if journal:  # its orders would be called placed, and be nowhere
+        lines.append(f"{journal} may remember orders of an earlier sandbox, which this one does not know")
     return "".join(f"{line}\n" for line in lines)
 
 

@@ -77,8 +77,9 @@ def item_as_read(sku: str, quantity: int) -> Item:
 def items_tuple(items: Iterable[Item | Mapping[str, object]]) -> tuple[Item, ...]:
     """Convert the lines of a cart, models or plain data; one that was read, and cannot be sent, is refused."""
     lines = as_models("items", items, Item)
-    for line in lines if isinstance(lines, tuple) else ():  # pyright: ignore[reportUnnecessaryIsInstance] - callers err
-        if isinstance(line, Item):  # pyright: ignore[reportUnnecessaryIsInstance] - likewise
+    given = cast("object", lines)  # what is no list of lines is left for a validator to refuse by name
+    for line in cast("tuple[object, ...]", given) if isinstance(given, tuple) else ():
+        if isinstance(line, Item):
             attrs.validate(line)
     return lines
 

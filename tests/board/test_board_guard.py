@@ -12,12 +12,12 @@ import pytest
 from support.board import Visitor
 from yarl import URL
 
-from kakaclo_async.board import serve
+from kakaclo_async.board import Board, serve
 from kakaclo_async.board.guard import HEADERS
 from kakaclo_async.errors import ConfigurationError
 
 PAGES = ["/", "/products/A", "/products/?key=A", "/freight", "/orders", "/orders/1", "/orders/1/refund", "/families/A", "/families/?key=A", "/doubts",
-         "/doubts/finish", "/mirror", "/mirror/now", "/traffic", "/traffic/now", "/static/board.css", "/fleet", "/nothing"]  # fmt: skip
+         "/doubts/finish", "/mirror", "/mirror/now", "/traffic", "/traffic/now", "/static/board.css", "/fleet", "/fleet/now", "/nothing"]  # fmt: skip
 
 
 @pytest.fixture
@@ -40,6 +40,17 @@ async def raw(board, text):
     answer = await reader.read()
     writer.close()
     return answer.decode()
+
+
+def test_every_page_that_is_served_is_tried():
+    """A page that is new stands in neither list, and fails here."""
+    served = [path for method, path, _ in Board()._routes() if method == "GET"]
+    tried = [page.partition("?")[0] for page in PAGES]
+    patterns = {path: re.sub(r"\{[^}]*\}", "[^/]*", path) for path in served}
+    assert len(served) > 10
+    assert {
+        path for path, pattern in patterns.items() if not any(re.fullmatch(pattern, page) for page in tried)
+    } == set()
 
 
 @pytest.mark.parametrize("path", PAGES)

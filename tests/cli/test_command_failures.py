@@ -6,9 +6,11 @@ import asyncio
 import os
 import signal
 import threading
+from pathlib import Path
 
 import pytest
 import typer
+from support.terminal import TOKEN
 
 from kakaclo_async import (
     ClientClosed,
@@ -28,6 +30,7 @@ from kakaclo_async import (
 from kakaclo_async.cli.app import app
 from kakaclo_async.cli.command import EXIT_CODES, exit_code, sentence
 from kakaclo_async.cli.sandbox import _greeting
+from kakaclo_async.cli.shop.journal import earlier_journal
 from kakaclo_async.config import MissingToken, UnusableToken
 from kakaclo_async.sandbox import Fault, Sandbox
 
@@ -180,6 +183,25 @@ def test_plain_http_to_another_machine_needs_the_option(kakaclo, sandbox):
 def test_a_sandbox_says_where_its_pages_answer_and_what_other_machines_need(host, pages, others):
     told = _greeting(Sandbox(host=host, port=8700), "http://127.0.0.1:8700/?token=x")
     assert ("?token=x" in told, "--allow-http" in told) == (pages, others)
+
+
+@pytest.mark.parametrize("journal", ["", "orders.db", "postgresql://u:s3cret@db.example/x"])
+def test_a_sandbox_names_the_journal_that_may_remember_an_earlier_one(settings, journal):
+    settings.setenv("KAKACLO_JOURNAL", journal)
+    found = earlier_journal("http://127.0.0.1:8700/openapi", TOKEN)
+    assert found == ("the journal in KAKACLO_JOURNAL" if journal else None)
+    told = _greeting(Sandbox(port=8700), "http://127.0.0.1:8700/?token=x", found)
+    assert ("may remember orders of an earlier sandbox" in told) == bool(journal)
+
+
+def test_a_sandbox_names_the_journal_that_commands_used_at_its_address(kakaclo, sandbox, sku, journal_file):
+    assert earlier_journal(sandbox.url, TOKEN) is None
+    Path("orders.csv").write_text(
+        "custom_order_id,sku,quantity,country,recipient,phone,province,city,street1,zip\n"
+        f"A,{sku},1,US,A. Doe,555 0100,Florida,Orlando,1 Main St,32801\n"
+    )
+    assert kakaclo("orders", "submit", "orders.csv").code == 0
+    assert earlier_journal(sandbox.url, TOKEN) == f"the journal {journal_file()}"
 
 
 def test_a_proxy_of_the_environment_that_cannot_be_used_is_named_as_what_it_is(kakaclo, settings):

@@ -36,11 +36,8 @@ def file(tmp_path, sku, hosted):
             f"SHOP-{number},{sku},1,US,Nobody Shall-See,555 0100 999,Florida,Orlando,1 Secret St,32801"
             for number in range(count)
         ]
-        path.write_text(
-            "\n".join(
-                ["custom_order_id,sku,quantity,country,recipient,phone,province,city,street1,zip", *rows]
-            )
-        )
+        head = "custom_order_id,sku,quantity,country,recipient,phone,province,city,street1,zip"
+        path.write_text("\n".join([head, *rows]))
         return path
 
     return write
@@ -60,6 +57,13 @@ def results(path):
     )
     with latest.open(newline="") as lines:
         return {row["custom_order_id"]: row for row in csv.DictReader(lines)}
+
+
+def change(journal, what):
+    """Change every write of a journal."""
+    with closing(sqlite3.connect(journal)) as connection:
+        connection.execute(f"UPDATE kakaclo_write SET {what}")  # noqa: S608 - our own words
+        connection.commit()
 
 
 def failing(monkeypatch, method, after, kind=ConfigurationError):
@@ -119,13 +123,8 @@ def test_an_order_that_was_placed_and_not_recorded_is_unknown_by_its_number(
     assert "orders placed: " in outcome.err
     mend()
     hosted.skip(400)
-    with closing(
-        sqlite3.connect(journal_file())
-    ) as connection:  # as after the minutes of lease and quiet time
-        connection.execute(
-            "UPDATE kakaclo_write SET held_until = held_until - 999, sent_until = sent_until - 999"
-        )
-        connection.commit()
+    # As after the minutes of lease and quiet time.
+    change(journal_file(), "held_until = held_until - 999, sent_until = sent_until - 999")
     assert kakaclo("orders", "submit", path, "--quiet-time", "0.1").code == 0
     assert count_placed(hosted) == 40
 
@@ -146,7 +145,6 @@ def test_a_token_that_ends_in_the_middle_leaves_what_was_placed_in_the_results(
     kakaclo, hosted, file, monkeypatch
 ):
     path = file(60)
-
     reads = []
 
     async def read(self, budget):
@@ -154,7 +152,6 @@ def test_a_token_that_ends_in_the_middle_leaves_what_was_placed_in_the_results(
         return TOKEN if len(reads) <= 20 else "expired"
 
     monkeypatch.setattr(Sender, "_read_token", read)
-
     outcome = kakaclo("orders", "submit", path)
 
     sent = placed(hosted)
@@ -173,7 +170,6 @@ def test_what_is_unknown_decides_the_exit_code(kakaclo, hosted, file):
 
     path = file(3)
     outcome = kakaclo("orders", "submit", path, "--quiet-time", "0.1")
-
     assert outcome.code == 7
     assert {row["result"] for row in results(path).values()} == {"rejected", "unknown", "placed"}
 
@@ -187,9 +183,7 @@ def test_finish_that_fails_after_it_sent_something_does_not_say_that_nothing_was
     )
     kakaclo("orders", "submit", file(3), "--quiet-time", "0.1", "--timeout", "1")
     hosted.call(hosted.sandbox.faults.clear)
-    with closing(sqlite3.connect(journal_file())) as connection:
-        connection.execute("UPDATE kakaclo_write SET state = 'lost'")
-        connection.commit()
+    change(journal_file(), "state = 'lost'")
     failing(monkeypatch, "enter", 1, kind)
 
     outcome = kakaclo("orders", "pending", "--finish", "--quiet-time", "0")
@@ -309,24 +303,9 @@ def test_a_closed_stdout_does_not_hide_what_was_placed(run, hosted, file, argume
 
 @pytest.mark.process
 def test_a_full_stdout_does_not_hide_the_number_of_one_order(run, hosted, sku):
+    address = ["--country", "us", "--recipient", "A", "--phone", "1", "--province", "B"]
     with Path("/dev/full").open("w") as full:
-        done = run(
-            *(
-                "orders",
-                "create",
-                "--yes",
-                "--sku",
-                sku,
-                "--country",
-                "us",
-                "--recipient",
-                "A",
-                "--phone",
-                "1",
-            ),
-            *("--province", "B", "--custom-id", "ONE"),
-            stdout=full,
-        )
+        done = run("orders", "create", "--yes", "--sku", sku, *address, "--custom-id", "ONE", stdout=full)
 
     [(key, number)] = placed(hosted).items()
     assert key == "ONE"

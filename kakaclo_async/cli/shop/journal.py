@@ -1,10 +1,12 @@
 """The journal of a shop's orders: where it is, what it and KakaClo know of a file's orders."""
 
 import json
+import os
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import attrs
@@ -88,6 +90,27 @@ def journal_url(journal: str) -> str:
         ) from None
 
 
+def _shop_journal(url: str, token: str) -> Path | None:
+    """Return the file of the journal that commands use where none is named; None without a home folder."""
+    from kakaclo_async.database.url import shop_file
+
+    with suppress(RuntimeError):
+        folder = user_data_path("kakaclo", appauthor=False) / "journals"
+        if folder.is_absolute():
+            name = environment_name(url)
+            # Sandboxes come and go: each has a journal of its own.
+            return shop_file(folder, name, token + url if name == "local" else token)
+    return None
+
+
+def earlier_journal(url: str, token: str) -> str | None:
+    """Return how people call the journal that may remember an earlier sandbox of this address; None without any."""
+    if os.environ.get("KAKACLO_JOURNAL"):
+        return "the journal in KAKACLO_JOURNAL"  # it may hold a password
+    path = _shop_journal(url, token)
+    return f"the journal {path}" if path is not None and path.is_file() else None
+
+
 async def open_journal(
     kk: KakaClo,
     given: str | None,
@@ -113,23 +136,17 @@ async def open_journal(
     Raises:
         ConfigurationError: it cannot be opened; or it would be new, and another may know this shop's orders.
     """
-    from kakaclo_async.database.url import DatabaseUrl, shop_file
+    from kakaclo_async.database.url import DatabaseUrl
     from kakaclo_async.ordering import Journal
     from kakaclo_async.ordering.database import prepare_shop_file
 
     if given is None:
-        folder = None
-        with suppress(RuntimeError):
-            folder = user_data_path("kakaclo", appauthor=False) / "journals"
-        if folder is None or not folder.is_absolute():
+        token = await sender_of(kk).state.token.read()
+        path = _shop_journal(kk._base_url, token)  # noqa: SLF001 - packages share privates
+        if path is None:
             raise ConfigurationError(
                 "you have no home folder for the journal: give --journal, or set KAKACLO_JOURNAL"
             )
-        token = await sender_of(kk).state.token.read()
-        url = kk._base_url  # noqa: SLF001 - packages share privates
-        name = environment_name(url)
-        # Sandboxes come and go: each has a journal of its own.
-        path = shop_file(folder, name, token + url if name == "local" else token)
         given = str(path)
         if not prepare_shop_file(path, make=make):
             if is_needed:

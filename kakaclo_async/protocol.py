@@ -55,6 +55,10 @@ _TROUBLE_ON_THE_WAY: Final = frozenset({408, 425, 499})
 """4xx that a gateway sends when it does not know what became of a request that it passed on."""
 
 
+def _let_it_leave() -> None:
+    """Nobody else may have sent it meanwhile."""
+
+
 def _as_it_is(text: str) -> str:
     return text
 
@@ -79,6 +83,7 @@ class Request(Generic[T_co]):
         order_id: likewise, once KakaClo has numbered it.
         again: whether it repeats, in another form, an order that surely was not placed: guards have counted it.
         repeated: whether an attempt at it has failed before.
+        check: raises if it must not leave any more: called as it leaves, however long that took.
         scrub: strikes out of the server's words what no error may repeat: the address in an order.
     """
 
@@ -92,6 +97,7 @@ class Request(Generic[T_co]):
     order_id: str | None = None
     again: bool = attrs.field(default=False, eq=False)
     repeated: bool = attrs.field(default=False, eq=False)
+    check: Callable[[], None] = attrs.field(default=_let_it_leave, repr=False, eq=False)
     scrub: Callable[[str], str] = attrs.field(default=_as_it_is, repr=False, eq=False)
     route: str = attrs.field(default=attrs.Factory(_path_of, takes_self=True), repr=False, eq=False)
 

@@ -144,11 +144,12 @@ class Transactions:
     def __init__(self, engine: Engine, before: Callable[[], object] = lambda: None) -> None:
         self._engine = engine
         self._before = before
-        self._call = greenlet_spawn if engine.dialect.is_async else in_thread
 
     async def run(self, work: Callable[[Connection], T]) -> T:
         """Run `work` in a transaction; it is rolled back when `work` raises."""
-        return await self._call(self._run, work)
+        if self._engine.dialect.is_async:
+            return await greenlet_spawn(self._run, work)
+        return await in_thread(self._run, work)
 
     def _run(self, work: Callable[[Connection], T]) -> T:
         self._before()
@@ -156,16 +157,16 @@ class Transactions:
 
     async def close(self) -> None:
         """Close the connections; no work is under way. SQLite is left as one file, if it is still there."""
-        await self._call(self._close)
+        if self._engine.dialect.is_async:
+            await greenlet_spawn(self._engine.dispose)
+        else:
+            await in_thread(self._close)
 
     def _close(self) -> None:
         try:
-            if not self._engine.dialect.is_async:
-                with suppress(
-                    ConfigurationError, OSError
-                ):  # it was moved away: what is there now is not ours
-                    self._before()
-                    leave_one_file(self._engine)
+            with suppress(ConfigurationError, OSError):  # it was moved away: what is there now is not ours
+                self._before()
+                leave_one_file(self._engine)
         finally:
             self._engine.dispose()
 
@@ -211,11 +212,19 @@ class Reader:
 
     async def execute(self, statement: Executable, values: Mapping[str, object] | None = None) -> Result[Any]:
         """Read all rows."""
-        return await self.run_sync(lambda connection: connection.execute(statement, values))
+
+        def read(connection: Connection) -> Result[Any]:
+            return connection.execute(statement, values)
+
+        return await self.run_sync(read)
 
     async def scalar(self, statement: Executable) -> Any:
         """Read one value."""
-        return await self.run_sync(lambda connection: connection.scalar(statement))
+
+        def read(connection: Connection) -> Any:
+            return connection.scalar(statement)
+
+        return await self.run_sync(read)
 
     async def batches(self, statement: Executable, size: int) -> AsyncGenerator[Sequence[Row[Any]], None]:
         """Read rows as they are asked for, so many at a time."""

@@ -221,13 +221,13 @@ async def send_design(
         design: what to add.
         body: the same as it is sent.
         patience: seconds to wait until it shows up; None for as long as it takes.
-        check_lease: raises if the request must not leave any more; called when its permit is granted.
+        check_lease: raises if the request must not leave any more; called when its permit is granted, and as it leaves.
         note: keeps a text durably, for a later look.
     """
 
     def build() -> Request[object]:
         check_lease()
-        return Request(method="POST", path=_ADD, body=body, result=object, writes=True)
+        return Request(method="POST", path=_ADD, body=body, result=object, writes=True, check=check_lease)
 
     async def look() -> list[str]:
         seen = await alike(sender.for_call().bulk(urgent=True), design)

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Final, cast
 
+import attrs
+
 from kakaclo_async.codec import RefundNumber, Undecodable, encode
 from kakaclo_async.codec.outgoing import sealed
 from kakaclo_async.errors import InvalidRequest, NotFound, OutcomeUnknown
@@ -41,7 +43,6 @@ if TYPE_CHECKING:
     from kakaclo_async.models.common import Number
     from kakaclo_async.resources._journal import WriteJournal
     from kakaclo_async.sending import Sender
-
 
 REFUND_PATH: Final = "/v2/order/orders/{}/refund"
 REFUNDS_PATH: Final = "/v2/order/orders/refund/{}"
@@ -260,12 +261,12 @@ async def ask_for_refund(
         body: of the request.
         custom_order_id: your own number, for errors; None when it is not known.
         template: the path, of either version of the API.
-        check_lease: raises if the request must not leave any more; called when its permit is granted.
+        check_lease: raises if the request must not leave any more; called when its permit is granted, and as it leaves.
     """
 
     def build() -> Request[RefundNumber]:
         check_lease()
-        return refund_request(template, order_id, body)
+        return attrs.evolve(refund_request(template, order_id, body), check=check_lease)
 
     order = order_label(order_id, custom_order_id)
     try:
@@ -309,9 +310,8 @@ async def refund_rows(sender: Sender, template: str, order_id: str) -> Sequence[
 
     async def read(number: int) -> Page[Refund | Undecodable]:
         query = () if number == 1 else (("pageNumber", str(number)),)
-        page = await sender.send(
-            tolerant(Request(method="GET", path=where, route=template, query=query, result=Page[Refund]))
-        )
+        asked = Request(method="GET", path=where, route=template, query=query, result=Page[Refund])
+        page = await sender.send(tolerant(asked))
         shown[number] = page.list
         return page
 

@@ -8,6 +8,7 @@ that is repeated: a gateway that has forgotten one kept connection has forgotten
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from kakaclo_async.errors import ClientClosed, ConfigurationError, ConnectionFai
 from kakaclo_async.protocol import Answer, Request
 from kakaclo_async.transport.connections import (
     SentTwice,
+    TooLate,
     check_verifies,
     close_at_once,
     lent,
@@ -30,7 +32,7 @@ from kakaclo_async.transport.connections import (
 if TYPE_CHECKING:
     import os
     import ssl
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
     from contextlib import AbstractContextManager
 
     from aiohttp.abc import AbstractStreamWriter
@@ -58,13 +60,30 @@ _PROXY_LOGIN = 407
 
 
 class _Body(aiohttp.BytesPayload):
-    """A request body that knows whether any of it has left, and leaves once: each order sent is paid for."""
+    """A request body that knows whether any of it has left, and leaves once: each order sent is paid for.
+
+    It leaves in its time or never. A process that was stopped, and goes on, runs what is ready before it hears of any
+    time-out; by then another worker may have found that the order never came, and sent it.
+
+    Args:
+        content: the body.
+        seconds: from now on, by any clock: the loop's stands still while the machine sleeps.
+        check: raises if it must not leave any more.
+    """
 
     left = False
+
+    def __init__(self, content: bytes, seconds: float, check: Callable[[], None]) -> None:
+        super().__init__(content, content_type="application/json")
+        self._check = check
+        self._until = tuple(clock() + seconds for clock in _clocks())
 
     def _leave(self) -> None:
         if self.left:
             raise SentTwice
+        if any(clock() >= until for clock, until in zip(_clocks(), self._until, strict=True)):
+            raise TooLate
+        self._check()
         self.left = True
 
     async def write(self, writer: AbstractStreamWriter) -> None:
@@ -75,6 +94,10 @@ class _Body(aiohttp.BytesPayload):
         del content_length  # that of the whole; a slice would be a copy
         self._leave()
         await super().write(writer)
+
+
+def _clocks() -> tuple[Callable[[], float], Callable[[], float]]:
+    return asyncio.get_running_loop().time, time.time
 
 
 class Transport:
@@ -150,7 +173,7 @@ class Transport:
         """
         if self._closed.is_set():
             raise ClientClosed("the client is closed, and nothing was sent; make a new one")
-        body = None if request.body is None else _Body(request.body, content_type="application/json")
+        body = None if request.body is None else _Body(request.body, timeout, request.check)
         limit = asyncio.timeout(timeout)
         cause: Exception | None = None
         try:

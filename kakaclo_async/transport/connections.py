@@ -28,6 +28,10 @@ class SentTwice(aiohttp.ClientConnectionError):
     """The caller's session, or its middleware, tried to send a request again by itself."""
 
 
+class TooLate(aiohttp.ClientConnectionError):
+    """The time for a request was over before any of it left."""
+
+
 def check_verifies(what: str, trust: object) -> None:
     """Make sure that TLS finds out which server it talks to.
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gzip
 import ssl
+import time
 import warnings
 from contextlib import asynccontextmanager
 
@@ -90,6 +91,29 @@ async def test_a_write_never_rides_on_a_kept_connection_that_may_be_closing():
         await transport.send(WRITE, "tok", timeout=5)
         await transport.send(WRITE, "tok", timeout=5)
     assert len(seen) == 3
+
+
+@pytest.mark.parametrize("clock", ["loop", "wall"])
+async def test_a_write_that_stood_still_until_its_time_was_over_does_not_leave_any_more(clock, monkeypatch):
+    """The process was stopped once it was connected, or its machine slept, and another may have sent it since."""
+
+    async def stand_still(*_):
+        owner = asyncio.get_running_loop() if clock == "loop" else time
+        now = owner.time
+        monkeypatch.setattr(owner, "time", lambda: now() + 3600)
+
+    trace = aiohttp.TraceConfig()
+    trace.on_connection_create_end.append(stand_still)
+    async with (
+        serving(answering(OK)) as (transport, seen),
+        aiohttp.ClientSession(trace_configs=[trace]) as session,
+    ):
+        stopped = Transport(transport._base_url, session)
+        with pytest.raises(ConnectionFailed) as failure:
+            await stopped.send(WRITE, "tok", timeout=30)
+        await transport.send(READ, "tok", timeout=7200)  # what left before has come by then
+    assert failure.value.sent is False
+    assert len(seen) == 1
 
 
 async def test_quoted_path_parameters_stay_quoted():

@@ -10,9 +10,16 @@ import pytest
 from support.ordering import POST, client
 
 from kakaclo_async import MaterialImage, NewDesign, OutcomeUnknown
+from kakaclo_async.codec import encode
+from kakaclo_async.errors import LeaseLost
 from kakaclo_async.ordering import Journal
+from kakaclo_async.ordering.leases import Writes
+from kakaclo_async.resources.custom import send_design
+from kakaclo_async.resources.orders.placing import place
+from kakaclo_async.resources.refunds import ask_for_refund
 from kakaclo_async.sandbox import Fault
 from kakaclo_async.sandbox.trade.delivery import Line
+from kakaclo_async.sending import sender_of
 
 pytestmark = pytest.mark.stepped
 
@@ -211,3 +218,36 @@ async def test_submits_of_what_no_look_can_settle_keep_their_pace(kk, sandbox, j
         with pytest.raises(OutcomeUnknown):
             await once.orders.submit(order(), journal=journal, timeout=0.1)
     assert looks(sandbox) <= 20
+
+
+IMAGE = "https://shop.test/front.png"
+DESIGN = NewDesign(model_id=1, en_name="Mug", image_url=IMAGE, material_images=[MaterialImage("a", IMAGE)])
+SENDING = {
+    "order": lambda sender, order, check: place(sender, order, encode(order), check_lease=check),
+    "refund": lambda sender, _, check: ask_for_refund(
+        sender, "10001", b"{}", custom_order_id=None, check_lease=check
+    ),
+    "design": lambda sender, _, check: send_design(
+        sender, DESIGN, encode(DESIGN), patience=1, check_lease=check
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", SENDING)
+async def test_a_lease_that_ends_between_its_last_look_and_the_leaving_keeps_the_write_back(
+    kk, sandbox, order, kind
+):
+    """The process was stopped in between, and another worker has taken over."""
+    assert SENDING.keys() == {writes.kind for writes in Writes.__subclasses__()}
+    checks = []
+
+    def check():
+        checks.append(kind)
+        if len(checks) > 1:
+            raise LeaseLost("over")
+
+    with pytest.raises(LeaseLost):
+        await SENDING[kind](sender_of(kk), order(), check)
+    assert len(checks) == 3
+    sent = {served.path for served in sandbox.log if served.method == "POST"}
+    assert [path for path in sent if path.endswith(("/orders", "/refund", "/addProduct"))] == []

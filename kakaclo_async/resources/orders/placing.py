@@ -72,7 +72,7 @@ async def place(
         order: it has a custom order id.
         body: the same order as it is sent.
         path: of either version of the API.
-        check_lease: raises if the request must not leave any more; called when its permit is granted.
+        check_lease: raises if the request must not leave any more; called when its permit is granted, and as it leaves.
     """
     custom_order_id = order.custom_order_id or ""
     sender = sender.for_call()
@@ -118,7 +118,7 @@ async def _send(
         name = known.get(path, _ADDRESS)
         sent_as.add(name)
         sent = body if name == _ADDRESS else _renamed(body, name)
-        return attrs.evolve(place_request(path, order, sent), again=again)
+        return attrs.evolve(place_request(path, order, sent), again=again, check=check_lease)
 
     try:
         return await sender.send(build)

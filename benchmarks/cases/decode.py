@@ -140,8 +140,7 @@ CASES = (
     ),
     case(
         "distinct", "products: every option distinct", "product", pages.distinct_options,
-        over_parse(2.2, 3.5, "an option is looked up by its text, until that proves to be of no use; a new one is made in "
-                   "Python"),
+        over_parse(2.2, 3.5, "an option is looked up by its text, if that proves to be of use; a new one is made"),
         distinct=True,
     ),
     case(

@@ -6,7 +6,7 @@ are filled as those of an unfrozen subclass of the same layout, and then given t
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from kakaclo_async.models.common import FrozenMapping, Option
 
@@ -55,15 +55,14 @@ def read_when_asked(read: Callable[[object], Option | None]) -> Callable[[object
     return read_later
 
 
-class Shared(Generic[T]):
+class Shared(dict[str, T]):
     """What equal texts are read as, once: pages repeat their colours and sizes, and most are kept.
 
     It is bounded. When it is full it may be of no use, because no text comes twice: it pauses, and begins anew later.
 
     Attributes:
         read: reads a text, or anything else.
-        known: finds what a text was read as; None in a pause.
-        make: reads a text that is not known.
+        known: where a text is looked up, and so this; None in a pause.
         pause: texts until the pause ends; 0: there is none.
     """
 
@@ -71,26 +70,25 @@ class Shared(Generic[T]):
     _LONGEST: Final = 256
     _PAUSE: Final = 65_536
 
-    __slots__ = ("_held", "known", "make", "pause", "read")
+    __slots__ = ("known", "pause", "read")
 
     def __init__(self, read: Callable[[object], T]) -> None:
+        super().__init__()
         self.read = read
         self.pause = 0
-        self._held: dict[str, T] = {}
         self.rest(0)
 
     def rest(self, texts: int) -> None:
         """Count so many texts of a pause."""
         self.pause = max(0, self.pause - texts)
-        self.known: Callable[[str], T | None] | None = None if self.pause else self._held.get
-        self.make: Callable[[str], T] = self.read if self.pause else self._keep
+        self.known: Shared[T] | None = None if self.pause else self
 
-    def _keep(self, text: str) -> T:
+    def __missing__(self, text: str) -> T:
         made = self.read(text)
-        if len(self._held) >= self._MOST:
-            self._held.clear()
+        if len(self) >= self._MOST:
+            self.clear()
             self.pause = self._PAUSE
             self.rest(0)
         elif len(text) <= self._LONGEST:
-            self._held[text] = made
+            self[text] = made
         return made

@@ -113,7 +113,7 @@ class _Way:
     Attributes:
         seen: the type that the parser checks.
         take: the expression that makes the field's value of `value`.
-        tool: what the expression calls `{tool}`; its attributes `known` and `make` stand beside it.
+        tool: what the expression calls `{tool}`; its attributes `known` and `read` stand beside it.
     """
 
     seen: object
@@ -146,13 +146,12 @@ def _struct_and_builder(kind: object, outer: tuple[object, ...]) -> tuple[type[m
     lines: list[str] = []
     for field in wire_fields(kind):
         way = _way(field.kind, (*outer, kind))
-        tool, known, make = (f"{what}_{field.name}" for what in ("tool", "known", "make"))
+        tool, known, read = (f"{what}_{field.name}" for what in ("tool", "known", "read"))
         names[tool] = way.tool
         if isinstance(way.tool, Shared):
             before += [
                 f"if {tool}.pause: {tool}.rest(len(rows))",
-                f"{known} = {tool}.known",
-                f"{make} = {tool}.make",
+                f"{known}, {read} = {tool}.known, {tool}.read",
             ]
         first, *others = struct.add(field, way.seen)
         if _is_code(field):
@@ -163,7 +162,7 @@ def _struct_and_builder(kind: object, outer: tuple[object, ...]) -> tuple[type[m
         lines.append(f"value = row.{first}")
         for other in others:
             lines += ["if value is None or value == '':", f"    value = row.{other}"]
-        lines.append(f"record.{field.name} = {way.take.format(tool=tool, known=known, make=make)}")
+        lines.append(f"record.{field.name} = {way.take.format(tool=tool, known=known, read=read)}")
         if field.default is attrs.NOTHING:
             lines.append(f"if record.{field.name} is None: raise ValueError('missing')")
     lines += struct.extra_lines(closed)
@@ -266,8 +265,8 @@ _TAKEN: Final[dict[type, str]] = {  # an enumeration of numbers is one of `int`
 }
 _ELSE: Final = " else None if value is None else {tool}[value] if type(value) is str else {tool}.read(value)"
 _SHARED: Final = (
-    "({known} and {known}(value) or {make}(value)) if value and type(value) is str"
-    " else None if value is None else {tool}.read(value)"
+    "({read}(value) if {known} is None else {known}[value]) if value and type(value) is str"
+    " else None if value is None else {read}(value)"
 )
 
 

@@ -285,7 +285,7 @@ def _write_request(request: attrs.AttrsInstance) -> dict[str, object]:
     return body
 
 
-_SCALARS: Final[dict[type, Callable[[object], object]]] = {
+SCALARS: Final[dict[type, Callable[[object], object]]] = {
     str: read_text,
     int: read_integer,
     Decimal: read_decimal,
@@ -300,7 +300,7 @@ _SCALARS: Final[dict[type, Callable[[object], object]]] = {
     RefundNumber: partial(read_number, RefundNumber),
 }
 
-for _kind, _read in _SCALARS.items():
+for _kind, _read in SCALARS.items():
     converter.register_structure_hook(_kind, _scalar_hook(_read))
 converter.register_structure_hook_func(lambda kind: kind is object, lambda value, _: value)
 converter.register_structure_hook(OpenStrEnum, lambda value, kind: read_text_member(kind, value))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 import msgspec
 
+from kakaclo_async.codec.many import read_when_asked
 from kakaclo_async.codec.scalars import (
     DAMAGED,
     DECIMALS,
@@ -109,6 +110,7 @@ class _OptionDocument(msgspec.Struct):
 _parse_option: Final = msgspec.json.Decoder(_OptionDocument).decode
 
 
+@read_when_asked
 def read_option(value: object) -> Option | None:
     """Read `{"name": "color", "value": "Black"}`; what cannot be read keeps its raw text alone."""
     if isinstance(value, str):

@@ -6,19 +6,22 @@ struct's fields into a record. attrs and cattrs generate their `__init__` and th
 
 What: one function for each record class, from the names and types of its fields, and from no data. For `Sku`:
 
-    def build(row):
-        record = new(Open)
-        record.sku = row.sku
-        value = row.price
-        record.price = None if value is None else value if type(value) is Decimal else ...
-        ...
-        record.extra = NO_EXTRA
-        record.__class__ = Closed
-        return record
+    def build(rows):
+        records = []
+        for row in rows:
+            record = Open()
+            record.sku = row.sku
+            value = row.price
+            record.price = value if type(value) is Decimal else wholes[value] if type(value) is int else ...
+            ...
+            record.extra = NO_EXTRA
+            record.__class__ = Closed
+            records.append(record)
+        return tuple(records)
 
-A value that already is what its field wants passes inline; what repeats (statuses, options) is looked up by its
-text. `Open` is an unfrozen subclass of the same layout: a frozen class sets its slots through `object.__setattr__`,
-which alone would cost as much as the parsing. The source is in `linecache`, so debuggers and tracebacks show it.
+A value that already is what its field wants passes inline; what repeats (statuses, options, numbers as texts) is
+looked up by its text. `Open` is the class unfrozen (see `many`). The source is in `linecache`, so debuggers and
+tracebacks show it.
 
 How it stays honest: what a struct does not expect ends in an exception, and `converter` reads the document again;
 `UnknownFields` tells what the structs expect. `tests/codec/test_two_ways.py` compares both readers on every sample.
@@ -27,9 +30,9 @@ How it stays honest: what a struct does not expect ends in an exception, and `co
 from __future__ import annotations
 
 import linecache
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from decimal import Decimal
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Annotated, Any, Final, TypeAlias, TypeVar, cast, get_args, get_origin
 from zlib import crc32
 
@@ -37,6 +40,7 @@ import attrs
 import msgspec
 
 from kakaclo_async.codec.converter import (
+    SCALARS,
     UNKNOWN_FIELDS,
     WireField,
     hook_of,
@@ -44,6 +48,7 @@ from kakaclo_async.codec.converter import (
     type_of,
     wire_fields,
 )
+from kakaclo_async.codec.many import OpenMapping, Shared, open_class
 from kakaclo_async.codec.scalars import DAMAGED, DECIMALS, WHOLE_DECIMALS, Memo
 from kakaclo_async.models.common import (
     NO_EXTRA,
@@ -56,7 +61,7 @@ from kakaclo_async.models.common import (
 )
 
 T = TypeVar("T")
-_Build: TypeAlias = Callable[[object], object]
+_Build: TypeAlias = Callable[[Iterable[object]], tuple[object, ...]]
 
 _IDENTIFIER: Final = Annotated[str, msgspec.Meta(min_length=1)]
 
@@ -96,9 +101,9 @@ def _decoders(
 
     def read_body(body: bytes) -> tuple[int, object]:
         code, data = msgspec.structs.astuple(parse_body(body))
-        return code, build(data)
+        return code, build((data,))[0]
 
-    return lambda data: build(parse_data(data)), read_body
+    return lambda data: build((parse_data(data),))[0], read_body
 
 
 @attrs.frozen
@@ -107,22 +112,28 @@ class _Way:
 
     Attributes:
         seen: the type that the parser checks.
-        take: the expression that makes the field's value of `value`, which is not None.
-        absent: what stands for None.
-        tool: what the expression calls `tool`.
+        take: the expression that makes the field's value of `value`.
+        tool: what the expression calls `{tool}`; its attributes `known` and `read` stand beside it.
     """
 
     seen: object
     take: str
-    absent: str = "None"
     tool: object = None
 
 
 _AS_IT_IS: Final = _Way(str | None, "value")
+_NAMES: Final[dict[str, object]] = {
+    "Decimal": Decimal,
+    "NO_EXTRA": NO_EXTRA,
+    "FrozenMapping": FrozenMapping,
+    "OpenMapping": OpenMapping,
+    "UNSET": msgspec.UNSET,
+    "wholes": WHOLE_DECIMALS,
+}
 
 
 def _struct_and_builder(kind: object, outer: tuple[object, ...]) -> tuple[type[msgspec.Struct], _Build]:
-    """Make the struct that the parser fills for a record class, and the function that makes a record of it.
+    """Make the struct that the parser fills for a record class, and the function that makes records of structs.
 
     Args:
         kind: the class; a generic one with its parameters.
@@ -130,18 +141,18 @@ def _struct_and_builder(kind: object, outer: tuple[object, ...]) -> tuple[type[m
     """
     closed = cast("type[Record]", type_of(kind))
     struct = _Struct(closed.__name__)
-    names: dict[str, object] = {
-        "Closed": closed,
-        "Decimal": Decimal,
-        "NO_EXTRA": NO_EXTRA,
-        "Open": _open_class(closed),
-        "new": object.__new__,
-        "wholes": WHOLE_DECIMALS,
-    }
-    lines = ["record = new(Open)"]
+    names = {**_NAMES, "Closed": closed, "Open": open_class(closed)}
+    before: list[str] = []
+    lines: list[str] = []
     for field in wire_fields(kind):
         way = _way(field.kind, (*outer, kind))
-        names[f"tool_{field.name}"] = way.tool
+        tool, known, read = (f"{what}_{field.name}" for what in ("tool", "known", "read"))
+        names[tool] = way.tool
+        if isinstance(way.tool, Shared):
+            before += [
+                f"if {tool}.pause: {tool}.rest(len(rows))",
+                f"{known}, {read} = {tool}.known, {tool}.read",
+            ]
         first, *others = struct.add(field, way.seen)
         if _is_code(field):
             lines.append(f"if {DAMAGED!r} in row.{first}: raise ValueError('damaged')")
@@ -151,18 +162,24 @@ def _struct_and_builder(kind: object, outer: tuple[object, ...]) -> tuple[type[m
         lines.append(f"value = row.{first}")
         for other in others:
             lines += ["if value is None or value == '':", f"    value = row.{other}"]
-        take = way.take.replace("tool", f"tool_{field.name}")
-        lines.append(f"record.{field.name} = {way.absent} if value is None else {take}")
+        lines.append(f"record.{field.name} = {way.take.format(tool=tool, known=known, read=read)}")
         if field.default is attrs.NOTHING:
             lines.append(f"if record.{field.name} is None: raise ValueError('missing')")
-    names["extra_of"] = struct.extra_of(closed)
-    lines += [
-        f"record.extra = {'extra_of(row)' if names['extra_of'] else 'NO_EXTRA'}",
-        "record.__class__ = Closed",
-        "return record",
+    lines += struct.extra_lines(closed)
+    return struct.define(), _compiled(_source(before, lines), closed.__name__, names)
+
+
+def _source(before: list[str], lines: list[str]) -> str:
+    """Write the function, around what prepares it and what fills one record."""
+    each = ["record = Open()", *lines, "record.__class__ = Closed", "records.append(record)"]
+    whole = [
+        *before,
+        "records = []",
+        "for row in rows:",
+        *(f"    {line}" for line in each),
+        "return tuple(records)",
     ]
-    source = "def build(row):\n" + "".join(f"    {line}\n" for line in lines)
-    return struct.define(), _compiled(source, closed.__name__, names)
+    return "def build(rows):\n" + "".join(f"    {line}\n" for line in whole)
 
 
 def _is_code(field: WireField) -> bool:
@@ -176,12 +193,6 @@ def _compiled(source: str, name: str, names: dict[str, object]) -> _Build:
     linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
     exec(compile(source, filename, "exec"), names)  # noqa: S102 # made of our own names
     return cast("_Build", names["build"])
-
-
-def _open_class(closed: type[Record]) -> type[Record]:
-    # Both methods share one slot of the type: with one of them left frozen, setting stays as slow as it was.
-    opened = {"__setattr__": object.__setattr__, "__delattr__": object.__delattr__}
-    return type(closed.__name__, (closed,), {"__slots__": (), **opened})
 
 
 class _Struct:
@@ -204,25 +215,17 @@ class _Struct:
         self._fields.append((name, seen, msgspec.field(default=default, name=wire_name)))
         return name
 
-    def extra_of(self, closed: type[Record]) -> _Build | None:
-        """Add the unknown fields that were met before; return the function that collects them, if any."""
-        wire_names = UNKNOWN_FIELDS.of(closed)
-        if not wire_names:
-            return None
-        extras = {
-            self._add(f"extra{place}", wire_name, object, msgspec.UNSET): wire_name
-            for place, wire_name in enumerate(wire_names)
-        }
-
-        def collect(row: object) -> object:
-            values = {
-                wire_name: value
-                for name, wire_name in extras.items()
-                if (value := getattr(row, name)) is not msgspec.UNSET
-            }
-            return FrozenMapping(values) if values else NO_EXTRA
-
-        return collect
+    def extra_lines(self, closed: type[Record]) -> list[str]:
+        """Add the unknown fields that were met before; return the lines that keep those that a row has."""
+        lines: list[str] = []
+        for place, wire_name in enumerate(UNKNOWN_FIELDS.of(closed)):
+            name = self._add(f"extra{place}", wire_name, object, msgspec.UNSET)
+            lines += [f"if row.{name} is not UNSET:", f"    extra[{wire_name!r}] = row.{name}"]
+        if not lines:
+            return ["record.extra = NO_EXTRA"]
+        keep = ["mapping = OpenMapping()", "mapping._items = extra", "mapping.__class__ = FrozenMapping"]
+        lines += ["if extra:", *(f"    {line}" for line in [*keep, "record.extra = mapping"])]
+        return ["extra = {}", *lines, "else: record.extra = NO_EXTRA"]
 
     def define(self) -> type[msgspec.Struct]:
         """Define the struct."""
@@ -234,7 +237,7 @@ def _way(kind: object, outer: tuple[object, ...]) -> _Way:
     if kind is str:
         return _AS_IT_IS
     if kind == tuple[str, ...]:
-        return _Way(tuple[str, ...] | None, "value", absent="()")
+        return _Way(tuple[str, ...] | None, "() if value is None else value")
     rows = get_origin(kind) is tuple
     row = row_type(cast("object", get_args(kind)[0])) if rows else kind
     # A category holds categories: inside itself it takes the long way.
@@ -242,22 +245,41 @@ def _way(kind: object, outer: tuple[object, ...]) -> _Way:
         struct, build = _struct_and_builder(row, outer)
         if rows:
             many = cast("object", tuple[struct, ...] | None)  # type: ignore[valid-type] # made at run time
-            return _Way(many, "tuple([tool(row) for row in value])", "()", build)
-        return _Way(struct | None, "tool(value)", tool=build)
+            return _Way(many, "() if value is None else {tool}(value)", build)
+        return _Way(struct | None, "None if value is None else {tool}((value,))[0]", build)
+    if issubclass(type_of(kind), (Option, Attributes)):
+        return _Way(object, _SHARED, _shared(kind))
+    for base, taken in _TAKEN.items():
+        if issubclass(type_of(kind), base):
+            return _Way(object, taken + _ELSE, _memo(kind))
+    absent = "()" if rows else "None"
+    return _Way(object, f"{absent} if value is None else {{tool}}(value)", _reader(kind))
 
+
+# What comes most often comes first. What is no text, None or of these types is left to the reader.
+_TAKEN: Final[dict[type, str]] = {  # an enumeration of numbers is one of `int`
+    OpenIntEnum: "{tool}[value] if type(value) is int",
+    OpenStrEnum: "{tool}[value] if type(value) is str",
+    int: f"value if type(value) is int and value < {2**30} and value > -1",  # these are compared quickly
+    Decimal: "value if type(value) is Decimal else wholes[value] if type(value) is int",
+}
+_ELSE: Final = " else None if value is None else {tool}[value] if type(value) is str else {tool}.read(value)"
+_SHARED: Final = (
+    "({read}(value) if {known} is None else {known}[value]) if value and type(value) is str"
+    " else None if value is None else {read}(value)"
+)
+
+
+@cache  # fields of one type share what was read
+def _memo(kind: object) -> Memo[str | int, object]:
+    return Memo(_reader(kind))
+
+
+@cache
+def _shared(kind: object) -> Shared[object]:
+    return Shared(_reader(kind))
+
+
+def _reader(kind: object) -> Callable[[object], object]:
     hook = hook_of(kind)
-
-    def read(value: object) -> object:
-        return hook(value, kind)
-
-    if kind is int:
-        in_bounds = f"type(value) is int and {-(2**63)} <= value < {2**63}"
-        return _Way(object, f"value if {in_bounds} else tool(value)", tool=read)
-    if kind is Decimal:
-        whole = "wholes[value] if type(value) is int else tool(value)"
-        return _Way(object, f"value if type(value) is Decimal else {whole}", tool=read)
-    if issubclass(type_of(kind), (Option, Attributes, OpenStrEnum)):
-        return _Way(object, "tool[value] if type(value) is str else tool.read(value)", tool=Memo(read))
-    if issubclass(type_of(kind), OpenIntEnum):
-        return _Way(object, "tool[value] if type(value) is int else tool.read(value)", tool=Memo(read))
-    return _Way(object, "tool(value)", absent="()" if rows else "None", tool=read)
+    return SCALARS.get(cast("type", kind)) or (lambda value: hook(value, kind))

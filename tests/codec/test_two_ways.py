@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import gc
+import pickle
 import traceback
 from decimal import Decimal
 
@@ -13,16 +15,20 @@ from hypothesis import given, strategies as st
 from kakaclo_async import codec
 from kakaclo_async.codec import strict
 from kakaclo_async.codec.converter import UNKNOWN_FIELDS, type_of
+from kakaclo_async.codec.embedded import read_option
+from kakaclo_async.codec.many import Shared
 from kakaclo_async.codec.scalars import InvalidValue, Memo
 from kakaclo_async.errors import DecodeError
-from kakaclo_async.models.common import Page, Record
+from kakaclo_async.models.common import Option, Page, Record
 from kakaclo_async.models.order import Order
 from kakaclo_async.models.product import Product, Sku, StockLevel
 
-MAYBE_NUMBER = st.sampled_from([None, "", 0, 7, "7", Decimal("7.00"), "7.0", 7.5, True, "x", {}])
+MAYBE_NUMBER = st.sampled_from(
+    [None, "", 0, 7, -7, 2**40, 2**63, "7", Decimal("7.00"), "7.0", "NULL", 7.5, True, "x", {}]
+)
 MAYBE_TEXT = st.sampled_from([None, "", "NULL", "text", 5, Decimal("5.50"), False, []])
 MAYBE_OPTION = st.sampled_from(
-    [None, "", '{"name":"color","value":"Red"}', '{"name":"size","value":3}', "?", {"name": "x"}]
+    [None, "", "NULL", '{"name":"color","value":"Red"}', '{"name":"size","value":3}', "{", "?", {"name": "x"}]
 )
 SKUS = st.fixed_dictionaries(
     {"sku": st.sampled_from(["A", "B", 5, "", None])},
@@ -51,7 +57,9 @@ def outcome(read):
         found = read()
     except DecodeError as error:
         return error.where, error.reason
-    return found, [[product.extra, [sku.extra for sku in product.sku_details]] for product in found]
+    # These take no part in ==.
+    kept = [[sku.extra, sku.option1 and sku.option1.raw] for product in found for sku in product.sku_details]
+    return found, [product.extra for product in found], kept
 
 
 @given(st.lists(PRODUCTS, max_size=3))
@@ -127,7 +135,49 @@ def test_the_generated_source_is_there_for_debuggers_and_tracebacks():
         strict.strict_decoder(Sku)(b'{"sku":"A","price":"cheap"}')
     shown = "".join(traceback.format_exception(caught.value))
     assert "<generated builder of Sku" in shown
-    assert "record.price = None if value is None else value if type(value) is Decimal" in shown
+    assert "record.price = value if type(value) is Decimal else" in shown
+
+
+@pytest.mark.parametrize(
+    ("raw", "name", "value"),
+    [
+        ('{"name":"color","value":"Red"}', "color", "Red"),
+        ('{"name":"size","value":3}', "size", "3"),
+        ('{"value":""}', None, ""),
+        ('{"name":"color","va', None, None),
+        ('{"name":"color","value":' + "[" * 5000, None, None),
+    ],
+)
+@pytest.mark.parametrize(
+    "look", [copy.copy, pickle.dumps, hash, repr, attrs.asdict, attrs.evolve, Option.to_plain]
+)
+def test_an_option_is_the_same_whatever_asks_first_for_what_it_says(raw, name, value, look):
+    read, unread = Option(name, value, raw), read_option(raw)
+    assert look(unread) == look(read)
+    assert (unread.name, unread.value, unread.raw) == (name, value, raw)
+    assert type(unread) is Option
+    with pytest.raises(AttributeError, match="'Option' object has no attribute 'nam'"):
+        unread.nam  # noqa: B018 - it raises
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        unread.value = "Blue"
+
+
+def test_equal_options_are_one_object_until_a_flood_of_others_and_some_time_after_it(monkeypatch):
+    monkeypatch.setattr(Shared, "_MOST", 20)
+    monkeypatch.setattr(Shared, "_PAUSE", 60)
+
+    def options(values):
+        texts = [f'{{"name":"color","value":"{value}"}}' for value in values]
+        rows = [{"sku": "A", "option1": text} for text in texts]
+        page = strict.strict_decoder(Page[Sku])(codec.encode({"list": rows}))
+        assert [sku.option1.value for sku in page] == [str(value) for value in values]
+        return {id(sku.option1) for sku in page}
+
+    strict._shared(Option).rest(10**6)  # ends a pause, if others have caused one
+    options(range(30))
+    shared = [len(options(["Red", "Red"])) == 1 for _ in range(100)]
+    assert not any(shared[:9])
+    assert all(shared[11:])
 
 
 def test_what_is_remembered_is_bounded():

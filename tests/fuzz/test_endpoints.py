@@ -16,7 +16,7 @@ from support.fuzzing import Case, check, request_of
 
 from kakaclo_async import DecodeError, KakaCloError
 from kakaclo_async.codec import converter as cattrs_converter, decode, encode
-from kakaclo_async.codec.converter import _SCALARS, row_type, type_of, wire_fields
+from kakaclo_async.codec.converter import SCALARS, row_type, type_of, wire_fields
 from kakaclo_async.codec.scalars import write_json
 from kakaclo_async.models.common import Page, Record
 from kakaclo_async.protocol import Answer, read_answer
@@ -35,7 +35,7 @@ def records(kind: type = Record):
 
 
 def test_every_type_that_the_readers_know_has_its_maker():
-    assert _SCALARS.keys() <= MAKERS.keys()
+    assert SCALARS.keys() <= MAKERS.keys()
     made = {record for record in records() if record.__module__.startswith("kakaclo_async.models")} - {Page}
     assert len(made) > 15
     for record in made:

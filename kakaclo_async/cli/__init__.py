@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import os
-import signal
 import sys
-from contextlib import suppress
 from io import BufferedWriter, FileIO, TextIOWrapper
-from typing import TYPE_CHECKING, BinaryIO, NoReturn, TextIO, TypeVar, cast
+from typing import TYPE_CHECKING, BinaryIO, NoReturn, TextIO, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Sequence
+    from collections.abc import Sequence
 
     from _typeshed import ReadableBuffer
-
-T = TypeVar("T")
 
 _EXTRA = frozenset({"typer", "rich", "platformdirs", "yaml"})
 """What the extra `cli` installs; anything else that is missing is a broken installation."""
@@ -67,24 +62,6 @@ def _text(stream: TextIO | None, number: int, kind: type[FileIO]) -> TextIO:
         line_buffering=kind is _Stderr or (old is not None and (old.line_buffering or old.write_through)),
     )
     return cast("TextIO", text)
-
-
-def run_async(job: Coroutine[object, object, T]) -> T:
-    """Run a job to its end; Ctrl-C and SIGTERM cancel it, and wait until it has cleaned up.
-
-    Raises:
-        KeyboardInterrupt: after Ctrl-C.
-        asyncio.CancelledError: after SIGTERM.
-    """
-
-    async def cancellable() -> T:
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101 - a coroutine that runs has a task
-        with suppress(NotImplementedError):  # Windows knows no SIGTERM
-            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-        return await job
-
-    return asyncio.run(cancellable())
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

@@ -1,6 +1,5 @@
 """The commands, `drift` among them, and what becomes of their errors."""
 
-import asyncio
 import inspect
 import logging
 import sys
@@ -8,21 +7,19 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, TypeVar, cast
+from typing import Annotated, TypeVar
 
 import typer
 
 from kakaclo_async import InvalidRequest, Item, KakaClo, KakaCloError, Recording, Unauthorized, __version__
-from kakaclo_async.cli import catalog, orders, orders_shown, run_async
+from kakaclo_async.cli import catalog, orders, orders_shown
 from kakaclo_async.cli.board import board
 from kakaclo_async.cli.command import (
     EXIT_CODES,
     FAILED,
-    USAGE,
     MakeClient,
     as_command,
-    exit_code,
-    fault,
+    ended,
     say,
     sentence,
     with_common_options,
@@ -31,9 +28,10 @@ from kakaclo_async.cli.doctor import doctor
 from kakaclo_async.cli.export import export
 from kakaclo_async.cli.fleet import commands as fleet, shown
 from kakaclo_async.cli.mirror import changes, mirror, status
-from kakaclo_async.cli.output import Result, Table, drop_stdout, in_plain_words, one_line, show
+from kakaclo_async.cli.output import Result, Table, one_line, show
 from kakaclo_async.cli.sandbox import demo, sandbox
 from kakaclo_async.cli.shop import check, feed, pending, sku_map, submit, tracking
+from kakaclo_async.cli.values import run_async
 from kakaclo_async.resources import V1
 from kakaclo_async.sending import sender_of
 
@@ -255,30 +253,3 @@ def run(arguments: Sequence[str]) -> int:
     finally:
         _hide_log()
     return code
-
-
-def ended(error: BaseException) -> int:
-    """Tell what ended a command in one line on stderr; return its exit code."""
-    if isinstance(error, typer.TyperException):
-        where = cast("typer.Context | None", getattr(error, "ctx", None))
-        command = "kakaclo" if where is None else where.command_path
-        say(f"{in_plain_words(one_line(error.format_message())).rstrip('.')}. See {command} --help.")
-        return USAGE
-    if isinstance(error, (KakaCloError, KeyboardInterrupt, asyncio.CancelledError)):
-        if isinstance(error, KakaCloError):
-            say(sentence(error))
-        return exit_code(error)
-    if isinstance(error, BrokenPipeError):
-        drop_stdout()  # the reader has what it wanted
-        return FAILED
-    if isinstance(error, OSError):
-        verb = "used"
-        if error.filename == "stdout":
-            drop_stdout()
-            verb = "written"
-        say(f"{error.filename or 'a file'} cannot be {verb}: {error.strerror or error}")
-        return FAILED
-    if isinstance(error, Exception):
-        say(fault(error))  # the user sees where it happened, never a traceback
-        return FAILED
-    raise error

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kakaclo_async import KakaClo
-from kakaclo_async.cli import run_async
 from kakaclo_async.cli.command import MakeClient
 from kakaclo_async.cli.mirror import DB, usual_db
 from kakaclo_async.cli.shop.journal import JournalUrl, journal_url, open_journal
+from kakaclo_async.cli.values import run_async
 from kakaclo_async.config import MissingToken
 
 if TYPE_CHECKING:

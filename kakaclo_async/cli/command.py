@@ -7,13 +7,13 @@ import sys
 import traceback
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated, Final, Literal, TypeVar
+from typing import Annotated, Final, Literal, TypeVar, cast
 
 import typer
 
 from kakaclo_async import Event, KakaClo, RateLimit, Recording, Sent, token_from as find_token
-from kakaclo_async.cli import run_async
 from kakaclo_async.cli.output import Result, drop_stdout, in_plain_words, one_line, show, words_of
+from kakaclo_async.cli.values import run_async
 from kakaclo_async.codec.outgoing import sealed
 from kakaclo_async.config import UnusableToken
 from kakaclo_async.errors import (
@@ -104,6 +104,33 @@ def say(text: str) -> None:
     """Write an error line to stderr."""
     sys.stderr.write(f"error: {text}\n")
     sys.stderr.flush()
+
+
+def ended(error: BaseException) -> int:
+    """Tell what ended a command in one line on stderr; return its exit code."""
+    if isinstance(error, typer.TyperException):
+        where = cast("typer.Context | None", getattr(error, "ctx", None))
+        command = "kakaclo" if where is None else where.command_path
+        say(f"{in_plain_words(one_line(error.format_message())).rstrip('.')}. See {command} --help.")
+        return USAGE
+    if isinstance(error, (KakaCloError, KeyboardInterrupt, asyncio.CancelledError)):
+        if isinstance(error, KakaCloError):
+            say(sentence(error))
+        return exit_code(error)
+    if isinstance(error, BrokenPipeError):
+        drop_stdout()  # the reader has what it wanted
+        return FAILED
+    if isinstance(error, OSError):
+        verb = "used"
+        if error.filename == "stdout":
+            drop_stdout()
+            verb = "written"
+        say(f"{error.filename or 'a file'} cannot be {verb}: {error.strerror or error}")
+        return FAILED
+    if isinstance(error, Exception):
+        say(fault(error))  # the user sees where it happened, never a traceback
+        return FAILED
+    raise error
 
 
 Command = Callable[..., Awaitable[Result]]

@@ -12,11 +12,11 @@ import attrs
 import typer
 
 from kakaclo_async import ConfigurationError, KakaClo, KakaCloError, RateLimited, Recording, Unauthorized
-from kakaclo_async.cli import run_async
 from kakaclo_async.cli.command import FAILED, MakeClient, sentence
 from kakaclo_async.cli.mirror import DB, usual_db
 from kakaclo_async.cli.output import Result, Table, show
 from kakaclo_async.cli.shop.journal import JournalUrl, open_journal
+from kakaclo_async.cli.values import run_async
 from kakaclo_async.config import MissingToken
 from kakaclo_async.errors import APIError, ConnectionFailed, DeadlineExceeded, DecodeError
 from kakaclo_async.sending import sender_of

@@ -10,11 +10,10 @@ from typing import Annotated, BinaryIO
 import typer
 
 from kakaclo_async import InvalidRequest
-from kakaclo_async.cli import run_async
 from kakaclo_async.cli.mirror import DB, DEFAULT_DB
 from kakaclo_async.cli.output import STDOUT, Result, Table, refuse_database, show
 from kakaclo_async.cli.shop.listings import SHOPS_FILES, explain_price, shops_file, show_listing
-from kakaclo_async.cli.values import country as country_codes, one_of
+from kakaclo_async.cli.values import country as country_codes, one_of, run_async
 
 _FOR_SHOPS = "For shops, with --for"
 

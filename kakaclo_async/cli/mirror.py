@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kakaclo_async import ConfigurationError, DatabaseAway, InvalidRequest, KakaClo, KakaCloError
-from kakaclo_async.cli import run_async
 from kakaclo_async.cli.command import say
 from kakaclo_async.cli.output import Result, Table, cell, show
 from kakaclo_async.cli.progress import Meter, progress
-from kakaclo_async.cli.values import country as country_codes, read_time
+from kakaclo_async.cli.values import country as country_codes, read_time, run_async
 from kakaclo_async.codec import to_json
 
 if TYPE_CHECKING:

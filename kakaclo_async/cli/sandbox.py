@@ -26,13 +26,14 @@ from kakaclo_async import (
     RateLimit,
     RefundStatus,
 )
-from kakaclo_async.cli import run_async, values
+from kakaclo_async.cli import values
 from kakaclo_async.cli.catalog import freight_table
 from kakaclo_async.cli.command import FAILED, say
 from kakaclo_async.cli.orders_shown import order_tables
 from kakaclo_async.cli.output import Table, print_tables
 from kakaclo_async.cli.progress import progress
 from kakaclo_async.cli.shop.journal import earlier_journal
+from kakaclo_async.cli.values import run_async
 from kakaclo_async.transport.endpoint import is_loopback
 
 if TYPE_CHECKING:

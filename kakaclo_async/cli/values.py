@@ -1,10 +1,13 @@
-"""The values of options and arguments: how a text is read, and what the shell completes."""
+"""The values of options: how a text is read, what the shell completes, and how a coroutine is waited for."""
 
+import asyncio
 import os
 import re
-from collections.abc import Callable, Iterable
+import signal
+from collections.abc import Callable, Coroutine, Iterable
+from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, TypeVar
 
 from kakaclo_async import ChannelType, InvalidRequest, Item, OrderStatus, RefundReason
 from kakaclo_async.models._checks import check_country
@@ -15,6 +18,27 @@ WHOLE_NUMBER: Final = re.compile(r"[0-9]{1,16}")
 
 Complete = Callable[[str], list[str]]
 """Takes what was typed so far, and returns what it may become."""
+
+
+T = TypeVar("T")
+
+
+def run_async(job: Coroutine[object, object, T]) -> T:
+    """Run a job to its end; Ctrl-C and SIGTERM cancel it, and wait until it has cleaned up.
+
+    Raises:
+        KeyboardInterrupt: after Ctrl-C.
+        asyncio.CancelledError: after SIGTERM.
+    """
+
+    async def cancellable() -> T:
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - a coroutine that runs has a task
+        with suppress(NotImplementedError):  # Windows knows no SIGTERM
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        return await job
+
+    return asyncio.run(cancellable())
 
 
 def read_items(texts: Iterable[str]) -> tuple[Item, ...]:

@@ -148,12 +148,13 @@ class Transactions:
     async def run(self, work: Callable[[Connection], T]) -> T:
         """Run `work` in a transaction; it is rolled back when `work` raises."""
         if self._engine.dialect.is_async:
-            return await greenlet_spawn(self._run, work)
-        return await in_thread(self._run, work)
+            return await greenlet_spawn(in_transaction, self._engine, work)
 
-    def _run(self, work: Callable[[Connection], T]) -> T:
-        self._before()
-        return in_transaction(self._engine, work)
+        def in_a_thread() -> T:
+            self._before()
+            return in_transaction(self._engine, work)
+
+        return await in_thread(in_a_thread)
 
     async def close(self) -> None:
         """Close the connections; no work is under way. SQLite is left as one file, if it is still there."""

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from kakaclo_async.cli import run_async
+from kakaclo_async.cli.values import run_async
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -46,7 +46,7 @@ def worker_asked_for(words: Sequence[str]) -> Callable[[], int] | None:
             run_async(work_for(Path(path), as_json=as_json))
             sys.stdout.flush()
         except BaseException as error:  # noqa: BLE001 - it is told, or raised again
-            from kakaclo_async.cli.app import ended
+            from kakaclo_async.cli.command import ended
 
             return ended(error)
         return 0

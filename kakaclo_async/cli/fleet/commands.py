@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from kakaclo_async import ConfigurationError, Conflict, InvalidRequest, KakaCloError
-from kakaclo_async.cli import run_async
 from kakaclo_async.cli.command import FAILED, say, sentence
 from kakaclo_async.cli.fleet import DEFAULT_FILE, FILE_VARIABLE, work_for
 from kakaclo_async.cli.output import Result, Table, show
@@ -23,6 +22,7 @@ from kakaclo_async.cli.shop.check import (
     SkuMapFile,
     read_file,
 )
+from kakaclo_async.cli.values import run_async
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

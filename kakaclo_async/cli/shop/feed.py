@@ -12,10 +12,10 @@ import attrs
 import typer
 
 from kakaclo_async import ConfigurationError, InvalidRequest, Item, KakaClo, KakaCloError
-from kakaclo_async.cli import run_async
 from kakaclo_async.cli.command import FAILED, MakeClient, say
 from kakaclo_async.cli.output import cell, one_line
 from kakaclo_async.cli.shop.journal import JournalUrl, open_journal
+from kakaclo_async.cli.values import run_async
 
 if TYPE_CHECKING:
     from kakaclo_async.feed import Feed, FeedEvent, Webhook

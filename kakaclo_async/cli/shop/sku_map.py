@@ -8,10 +8,10 @@ from typing import Annotated
 import typer
 
 from kakaclo_async import InvalidRequest
-from kakaclo_async.cli import run_async
 from kakaclo_async.cli.mirror import DB, usual_db
 from kakaclo_async.cli.output import STDOUT, Result, Table, show
 from kakaclo_async.cli.shop.check import OrdersFile
+from kakaclo_async.cli.values import run_async
 from kakaclo_async.shop import guess_map, read_orders, write_map
 from kakaclo_async.shop.incoming.guess import MapRow
 

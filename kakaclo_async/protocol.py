@@ -176,6 +176,10 @@ def read_answer(
         DecodeError: a success whose body cannot be read.
     """
     try:
+        if answer.status == 200:  # the documents know no other success
+            found = codec.decode_body(answer.body, request.result, success=SUCCESS)
+            if found is not None:
+                return found
         return _read(request, answer, _Words(answer, lambda text: scrub(request.scrub(text))), now)
     except KakaCloError as error:
         raise without_frames(error)  # noqa: B904 - it is the same one; the frames hold the answer, so perhaps addresses
@@ -202,11 +206,8 @@ class _Words:
 
 
 def _read(request: Request[T], answer: Answer, words: _Words, now: datetime | None) -> T:
-    if answer.status != 200:  # the documents know no other success
+    if answer.status != 200:
         raise _refusal(request, words, now)
-    found = codec.decode_body(answer.body, request.result, success=SUCCESS)
-    if found is not None:
-        return found
     try:
         envelope = codec.read_envelope(answer.body)
     except DecodeError as error:
@@ -298,18 +299,21 @@ class ServerClock:
     clock, which may be set.
     """
 
+    _text: str = ""
     _date: float | None = None
     _loop_time: float = 0.0
     _wall_time: float = 0.0
 
     def read(self, answer: Answer, *, loop_time: float, wall_time: float) -> None:
         """Take the `Date` of an answer that has just come, if it has one."""
-        try:
-            date = parsedate_to_datetime(answer.headers.get("date", ""))
-            seconds = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
-        except (ValueError, TypeError, OverflowError):
-            return
-        self._date = seconds
+        text = answer.headers.get("date", "")
+        if text != self._text:  # many answers come in one second
+            try:
+                date = parsedate_to_datetime(text)
+                seconds = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
+            except (ValueError, TypeError, OverflowError):
+                return
+            self._text, self._date = text, seconds
         self._loop_time, self._wall_time = loop_time, wall_time
 
     def now(self, *, loop_time: float, wall_time: float) -> float | None:

@@ -106,7 +106,7 @@ class Sender:
                 built: Request[T] | None = None
                 try:
                     with permit:
-                        with permit.unused_on_error():
+                        try:
                             # The token comes first: it may take its time, and a request must leave when it is built.
                             token, renewed = renewed or await self._read_token(budget), None
                             made = build()
@@ -114,7 +114,10 @@ class Sender:
                             if not admitted:
                                 counted, admitted = guard.admit(made), True
                             self._check_may_leave(made, budget)
-                        built = attrs.evolve(made, repeated=budget.attempt > 1)
+                        except BaseException:
+                            permit.give_back()
+                            raise
+                        built = attrs.evolve(made, repeated=True) if budget.attempt > 1 else made
                         attempt = self._attempt_write if built.writes else self._attempt
                         return await attempt(built, token, permit, budget)
                 except KakaCloError as error:

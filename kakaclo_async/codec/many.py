@@ -6,7 +6,7 @@ are filled as those of an unfrozen subclass of the same layout, and then given t
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from kakaclo_async.models.common import FrozenMapping, Option
 
@@ -20,7 +20,7 @@ def open_class(closed: type[T]) -> type[T]:
     """Return the unfrozen subclass of a frozen class; called without arguments, it makes an empty instance."""
     # Both methods of setting share one slot of the type: with one of them left frozen, it stays as slow as it was.
     opened = {name: getattr(object, name) for name in ("__init__", "__setattr__", "__delattr__")}
-    return type(closed.__name__, (closed,), {"__slots__": (), **opened})
+    return cast("type[T]", type(closed.__name__, (closed,), {"__slots__": (), **opened}))
 
 
 OpenMapping: Final = open_class(FrozenMapping)

@@ -125,7 +125,7 @@ _AS_IT_IS: Final = _Way(str | None, "value")
 _NAMES: Final[dict[str, object]] = {
     "Decimal": Decimal,
     "NO_EXTRA": NO_EXTRA,
-    "FrozenMapping": FrozenMapping,
+    "ClosedMapping": FrozenMapping,
     "OpenMapping": OpenMapping,
     "UNSET": msgspec.UNSET,
     "wholes": WHOLE_DECIMALS,
@@ -223,7 +223,7 @@ class _Struct:
             lines += [f"if row.{name} is not UNSET:", f"    extra[{wire_name!r}] = row.{name}"]
         if not lines:
             return ["record.extra = NO_EXTRA"]
-        keep = ["mapping = OpenMapping()", "mapping._items = extra", "mapping.__class__ = FrozenMapping"]
+        keep = ["mapping = OpenMapping()", "mapping._items = extra", "mapping.__class__ = ClosedMapping"]
         lines += ["if extra:", *(f"    {line}" for line in [*keep, "record.extra = mapping"])]
         return ["extra = {}", *lines, "else: record.extra = NO_EXTRA"]
 

@@ -131,29 +131,23 @@ _CODES: Final = {
     r"AD\d{3}": "AD",
     r"[A-Z]{3}\s*\d{2,4}": "MT",
 }
-_ZIP: Final = {
-    country: re.compile(
-        rf"(?:(?:{country}|{country[0]})(?:-| ?(?=\d)))?(?:{pattern})", re.ASCII | re.IGNORECASE
-    )
-    for pattern, countries in _CODES.items()
-    for country in countries.split()
-}
-"""With or without the country's sign before it: D-01067."""
+_ZIP: Final = {country: pattern for pattern, countries in _CODES.items() for country in countries.split()}
 
 _BLANK: Final = {"-", "--", "---", ".", "n/a", "none", "null", "undefined"}
 _TOWN: Final = "none"  # in Piedmont
-_CUT: Final = re.compile(r"'?[+-]?\d(?:[.,]\d+E\+?|E\+)\d+", re.ASCII | re.IGNORECASE)
-_APOSTROPHE: Final = re.compile(r"'[=+\-@\d]")
-_MASKED: Final = re.compile(r"\*|[•●]{2,}|X{5,}|\[?\bredacted\b\]?", re.IGNORECASE)
-_FRAMED: Final = re.compile(r"(\*+)[^*]+ [^*]+\1")
+# Texts, and compiled where they are used: few programs check an address, and all would wait for it when they start.
+_CUT: Final = r"(?ai)'?[+-]?\d(?:[.,]\d+E\+?|E\+)\d+"
+_APOSTROPHE: Final = r"'[=+\-@\d]"
+_MASKED: Final = r"(?i)\*|[•●]{2,}|X{5,}|\[?\bredacted\b\]?"
+_FRAMED: Final = r"(\*+)[^*]+ [^*]+\1"
 """An order to the driver: *** RING THE BELL ***"""
-_DASH: Final = re.compile("[\u2010-\u2015\u2212\u30fc]")
-_QUOTED: Final = re.compile("[\u00a0\u00ab\u00bb\u2018-\u201e]")
+_DASH: Final = "[\u2010-\u2015\u2212\u30fc]"
+_QUOTED: Final = "[\u00a0\u00ab\u00bb\u2018-\u201e]"
 _LONG: Final = 5
 _MOST_LOST: Final = 0.4
-_NOT_ASCII: Final = re.compile(r"[^\x00-\x7f]{2,}")
+_NOT_ASCII: Final = r"[^\x00-\x7f]{2,}"
 _SIGNS: Final = bytes(range(0x80, 0xC0)).decode("cp1252", "ignore") + "?\xd7\xf7"
-_GARBLED: Final = re.compile(
+_GARBLED: Final = (
     # Inside a word: what accents become that are read in the wrong encoding. The others are letters and signs of names.
     "\ufffd|[a-z][\u017d\u0160\u0178][a-z]|[a-z]\xc3|\xc3[a-z]|[a-z][\xc2-\xc5][a-z]|[A-Za-z\xc0-\xff][\x80-\x9f{}][A-Za-z\xe0-\xff]".format(
         "".join(
@@ -179,7 +173,7 @@ def narrow(value: str) -> str:
     """Write the wide digits and dashes of other keyboards as usual ones, where nothing else is in it."""
     if value.isascii():
         return value
-    written = _DASH.sub("-", unicodedata.normalize("NFKC", value)).removeprefix("\u3012").strip()
+    written = re.sub(_DASH, "-", unicodedata.normalize("NFKC", value)).removeprefix("\u3012").strip()
     return written if written.isascii() else value
 
 
@@ -241,18 +235,26 @@ def _missing(country: str, values: Mapping[str, str]) -> Iterator[tuple[str, str
         yield "province", "there is no province"
 
 
+def _is_zip(country: str, code: str) -> bool:
+    """Tell a postal code, with or without the country's sign before it: D-01067."""
+    pattern = _ZIP.get(country)
+    if pattern is None:
+        return False
+    sign = rf"(?:(?:{country}|{country[0]})(?:-| ?(?=\d)))?"
+    return re.fullmatch(rf"(?ai){sign}(?:{pattern})", code) is not None
+
+
 def _zip_problems(country: str, code: str) -> Iterator[tuple[str, str]]:
     if is_blank(code):
         if country not in WITHOUT_ZIP:
             yield "zip", f"there is no postal code, and {country} has them"
         return
-    pattern = _ZIP.get(country)
-    if pattern is not None and pattern.fullmatch(code) and (country in WITHOUT_ZIP or code.strip("0-. ")):
+    if _is_zip(country, code) and (country in WITHOUT_ZIP or code.strip("0-. ")):
         return
     others = () if code.isdigit() else ("US", "GB", "CA", "NL")
-    other = next((name for name in others if _ZIP[name].fullmatch(code)), None)
-    if other is not None or (pattern is not None and country not in WITHOUT_ZIP):
-        lost = pattern is not None and pattern.fullmatch(f"0{code}") is not None
+    other = next((name for name in others if _is_zip(name, code)), None)
+    if other is not None or (country in _ZIP and country not in WITHOUT_ZIP):
+        lost = _is_zip(country, f"0{code}")
         zero = ": has it lost the zero in front?" if lost else ""
         looks = f": it looks like one of {other}" if other else zero
         yield "zip", f"it is no postal code of {country}{looks}"
@@ -275,24 +277,24 @@ def value_problem(value: str, field: str = "") -> str:
     """
     if not value:
         return ""
-    if _MASKED.search(value) and not (field.startswith("street") and _FRAMED.fullmatch(value)):
+    if re.search(_MASKED, value) and not (field.startswith("street") and re.fullmatch(_FRAMED, value)):
         return "it is masked: export the order again while it still has its address"
     if is_cut(value):
         return "a spreadsheet cut it: export the file again, and do not save it in one"
-    if field and _APOSTROPHE.match(value):
+    if field and re.match(_APOSTROPHE, value):
         return "it has the apostrophe of a spreadsheet before it"
     if value.isascii() and "?" not in value:
         return ""
-    if any(map(_twice_encoded, _NOT_ASCII.findall(value))):
+    if any(map(_twice_encoded, re.findall(_NOT_ASCII, value))):
         return "its accents are encoded twice: export the file again as UTF-8"
-    if _GARBLED.search(value) or (field in {"city", "province"} and "?" in value):
+    if re.search(_GARBLED, value) or (field in {"city", "province"} and "?" in value):
         return "its accents are lost: export the file again as UTF-8"
     return ""
 
 
 def is_cut(value: str) -> bool:
     """Whether a spreadsheet wrote a long number short, as "5.76400E+17"."""
-    return _CUT.fullmatch(value) is not None
+    return re.fullmatch(_CUT, value) is not None
 
 
 def _twice_encoded(signs: str) -> bool:
@@ -311,5 +313,5 @@ def _twice_encoded(signs: str) -> bool:
     lost = len(data) - len(meant.encode())
     if len(data) < _LONG:
         is_one = meant <= "\u017f" or "\u0218" <= meant <= "\u021b" or "\u1e00" <= meant <= "\u20ff"
-        return not lost and (len(meant) > 1 or is_one or (len(data) > 2 and not _QUOTED.search(signs)))
+        return not lost and (len(meant) > 1 or is_one or (len(data) > 2 and not re.search(_QUOTED, signs)))
     return lost <= _MOST_LOST * len(data)

@@ -10,8 +10,8 @@ from collections import defaultdict
 from collections.abc import Hashable
 from functools import partial
 from math import inf
+from string import ascii_letters, digits
 from typing import TYPE_CHECKING, Final, Generic, TypeVar, cast
-from urllib.parse import quote
 
 import attrs
 
@@ -46,6 +46,8 @@ CODES_PER_REQUEST = 30
 CODES_BYTES: Final = 6000
 """The most bytes that codes may take in a URL: servers refuse a request line above 8,190, and some above less."""
 
+_SAFE: Final = f"{ascii_letters}{digits}-._~".encode()  # what a URL needs no %XX for
+
 CAUSED_BY_ONE_CODE: Final[tuple[type[KakaCloError], ...]] = (Rejected, NotFound, DecodeError)
 """What a whole request may fail with because of one of its codes, or of one row of its answer."""
 
@@ -57,8 +59,9 @@ def weight(code: str) -> int:
     return max(CODES_BYTES // CODES_PER_REQUEST, _bytes_of(code))
 
 
-def _bytes_of(code: str) -> int:
-    return len(quote(code, safe="")) + len("%2C")
+def _bytes_of(codes: str) -> int:
+    written = codes.encode()
+    return len(written) + len("XX") * len(written.translate(None, _SAFE)) + len("%2C")
 
 
 def chunks(codes: Sequence[str]) -> Iterator[tuple[str, ...]]:
@@ -78,12 +81,13 @@ def chunks(codes: Sequence[str]) -> Iterator[tuple[str, ...]]:
 def joined(codes: Iterable[str], what: str, *, at_most: int = CODES_PER_REQUEST) -> str:
     """Return codes as one parameter of a URL; refuse a bad one, none at all, or more than fit."""
     found = check_codes(codes, what, at_most=at_most)
-    if (size := sum(map(_bytes_of, found))) > CODES_BYTES:
+    text = ",".join(found)
+    if (size := _bytes_of(text)) > CODES_BYTES:
         raise InvalidRequest(
             f"these {len(found)} {what} codes take {size} bytes in a URL, and one request has room for"
             f" {CODES_BYTES}: ask for fewer at once"
         )
-    return ",".join(found)
+    return text
 
 
 async def check_many(codes: Iterable[str], what: str) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -32,7 +32,7 @@ from kakaclo_async.transport.connections import (
 if TYPE_CHECKING:
     import os
     import ssl
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
 
     from aiohttp.abc import AbstractStreamWriter
@@ -57,6 +57,7 @@ _NEVER_LEFT = (
     aiohttp.InvalidURL,
 )
 _PROXY_LOGIN = 407
+_NO_LOGIN = "the proxy wants a user and a password, and nothing was sent: give http://user:password@host:port"
 
 
 class _Body(aiohttp.BytesPayload):
@@ -176,6 +177,7 @@ class Transport:
         body = None if request.body is None else _Body(request.body, timeout, request.check)
         limit = asyncio.timeout(timeout)
         cause: Exception | None = None
+        lacks_login = False
         try:
             async with limit:
                 self._under_way.add(limit)
@@ -188,6 +190,7 @@ class Transport:
             else:
                 why = why_it_failed(error)
             left = _may_have_left(error, body)
+            lacks_login = isinstance(error, aiohttp.ClientHttpProxyError) and error.status == _PROXY_LOGIN
         except (Exception, asyncio.CancelledError) as error:
             left = _may_have_left(error, body)
             if not (left and request.writes):
@@ -203,11 +206,16 @@ class Transport:
         finally:
             self._under_way.discard(limit)
         # Not in a handler: aiohttp's errors hold the URL with its query, and some the headers with the token.
-        raise ConnectionFailed(f"{request.label}: {why}", sent=left) from cause
+        failed = (
+            ConfigurationError(_NO_LOGIN)
+            if lacks_login
+            else ConnectionFailed(f"{request.label}: {why}", sent=left)
+        )
+        raise failed from cause
 
     async def _send(self, request: Request[object], token: str, body: _Body | None) -> Answer | None:
         url = URL(self._base_url + request.path, encoded=True)
-        with self._session(request) as session, _proxy_login():
+        with self._session(request) as session:
             async with session.request(
                 request.method,
                 url.with_query(request.query) if request.query else url,
@@ -254,21 +262,6 @@ class Transport:
         for session in (self._kept, self._fresh):
             if session is not None:
                 await close_at_once(session)
-
-
-@contextmanager
-def _proxy_login() -> Generator[None]:
-    try:
-        yield
-    except aiohttp.ClientHttpProxyError as error:
-        if error.status != _PROXY_LOGIN:
-            raise
-        wants = (
-            "the proxy wants a user and a password, and nothing was sent: give http://user:password@host:port"
-        )
-    else:
-        return
-    raise ConfigurationError(wants)
 
 
 def _may_have_left(error: BaseException, body: _Body | None) -> bool:

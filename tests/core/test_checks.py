@@ -15,12 +15,17 @@ NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
 
 @pytest.mark.parametrize("code", ["", " A", "A ", "A,B", "A\nB", "A" * 65, None, 7])
 def test_a_code_that_would_break_a_list_is_refused(code):
-    with pytest.raises(InvalidRequest):
+    with pytest.raises(InvalidRequest) as alone:
         checks.check_code(code, "SKU")
+    for codes in ([code], ["B", code], [code, "B"]):
+        with pytest.raises(InvalidRequest) as among_others:
+            checks.check_codes(codes, "SKU")
+        assert str(among_others.value) == str(alone.value)
 
 
 def test_equal_codes_are_asked_for_once_and_keep_their_order():
     assert checks.check_codes(["B", "A", "B"], "SKU") == ("B", "A")
+    assert checks.check_codes(["B", "A 1", "裙", "B"], "SKU") == ("B", "A 1", "裙")
 
 
 def test_one_str_is_not_a_list_of_codes():

@@ -20,7 +20,15 @@ from kakaclo_async.errors import (
     ServerError,
     Unauthorized,
 )
-from kakaclo_async.protocol import LONGEST_RETRY_AFTER, Answer, Request, path, read_answer, retry_after
+from kakaclo_async.protocol import (
+    LONGEST_RETRY_AFTER,
+    Answer,
+    Request,
+    ServerClock,
+    path,
+    read_answer,
+    retry_after,
+)
 from kakaclo_async.retry import surely_not_executed
 
 SAMPLES = Path(__file__).parents[1] / "samples"
@@ -262,3 +270,13 @@ def test_a_request_shows_neither_its_body_nor_an_answer_its_own():
 def test_whatever_comes_back_is_a_value_or_one_error_of_ours(status, body, headers):
     with contextlib.suppress(KakaCloError):
         assert isinstance(read_answer(REQUEST, Answer(status, headers, body), now=NOW), str)
+
+
+def test_every_date_of_an_answer_sets_the_servers_clock_also_one_that_it_has_sent_before():
+    clock = ServerClock()
+    noon = {"date": "Wed, 01 May 2024 12:00:00 GMT"}
+    for headers, loop_time in ((noon, 5.0), (noon, 8.0), ({"date": "soon"}, 9.0), ({}, 10.0), (noon, 12.0)):
+        clock.read(Answer(200, headers, b""), loop_time=loop_time, wall_time=loop_time)
+        read_at = loop_time if headers is noon else 8.0
+        assert clock.now(loop_time=20.0, wall_time=0.0) == NOW.timestamp() + 20.0 - read_at
+        assert clock.at(read_at + 0.1) is None

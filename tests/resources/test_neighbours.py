@@ -13,7 +13,7 @@ from hypothesis import given, strategies as st
 
 from kakaclo_async import InvalidRequest, NotFound, Rejected, ServerError
 from kakaclo_async.errors import DecodeError
-from kakaclo_async.resources._lookup import CODES_BYTES, CODES_PER_REQUEST, chunks, joined
+from kakaclo_async.resources._lookup import CODES_BYTES, CODES_PER_REQUEST, chunks, joined, weight
 from kakaclo_async.sandbox import Fault
 from kakaclo_async.sandbox.http import products as sandbox_products
 from kakaclo_async.sandbox.http.routing import Request as SandboxRequest
@@ -130,6 +130,11 @@ def test_no_request_line_is_too_long_and_no_code_is_left_out(codes):
         assert len(quote(joined(group, "SKU"), safe="")) <= CODES_BYTES
     short = all(len(quote(code)) < 190 for code in codes)
     assert not short or len(groups) == -(-len(codes) // CODES_PER_REQUEST)
+
+
+@given(st.text("aZ9-._~/%+ é裙\U0001f457", min_size=1, max_size=64))
+def test_a_code_weighs_what_it_takes_in_a_url(code):
+    assert weight(code) == max(CODES_BYTES // CODES_PER_REQUEST, len(quote(code, safe="")) + len("%2C"))
 
 
 @pytest.mark.parametrize("place", [0, 13, 29])

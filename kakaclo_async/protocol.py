@@ -44,9 +44,7 @@ SUCCESS: Final = 10000
 MAX_MESSAGE_CHARS = 200
 """Characters of the server's message that an error repeats."""
 
-_MAX_SCRUBBED_CHARS: Final = (
-    65_536  # so many more than are shown that no head of a secret is left at their end
-)
+_MAX_SCRUBBED_CHARS: Final = 65_536  # many more than are shown: no head of a secret is left at their end
 
 LONGEST_RETRY_AFTER: Final = 366 * 86_400.0
 """Seconds that a `Retry-After` counts at most: no clock or timer chokes on a year."""

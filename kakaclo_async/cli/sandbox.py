@@ -33,7 +33,6 @@ from kakaclo_async.cli.orders_shown import order_tables
 from kakaclo_async.cli.output import Table, print_tables
 from kakaclo_async.cli.progress import progress
 from kakaclo_async.cli.shop.journal import earlier_journal
-from kakaclo_async.cli.values import run_async
 from kakaclo_async.transport.endpoint import is_loopback
 
 if TYPE_CHECKING:
@@ -114,7 +113,7 @@ def sandbox(
     if log:
         _write_log()
     with suppress(KeyboardInterrupt, asyncio.CancelledError):  # the only ways to end it
-        run_async(_serve(local))
+        values.run_async(_serve(local))
 
 
 async def _serve(sandbox: "Sandbox") -> None:
@@ -204,7 +203,7 @@ def demo(
 ) -> None:
     """Mirror a catalog, quote freight, place an order and refund a part of it, all on this machine."""
     _make_room(db)
-    if not run_async(_show_all(products, db, speed)):
+    if not values.run_async(_show_all(products, db, speed)):
         raise typer.Exit(FAILED)
 
 

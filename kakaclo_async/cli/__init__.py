@@ -82,9 +82,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     words = sys.argv[1:] if arguments is None else arguments
     from kakaclo_async.cli.fleet import worker_asked_for
 
-    if (worker := worker_asked_for(words)) is not None:
-        sys.exit(worker())
     try:
+        if (worker := worker_asked_for(words)) is not None:
+            sys.exit(worker())
         from kakaclo_async.cli.app import run
     except ModuleNotFoundError as error:
         if error.name not in _EXTRA:

@@ -242,6 +242,5 @@ class Reader:
                 yield rows
         finally:
             if found is not None:
-                await run_to_completion(
-                    greenlet_spawn(found.close)
-                )  # an open cursor keeps the database's lock
+                # An open cursor keeps the database's lock.
+                await run_to_completion(greenlet_spawn(found.close))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 from sqlalchemy.util import greenlet_spawn
 
@@ -174,8 +175,17 @@ class Transactions:
 
 def in_transaction(engine: Engine, work: Callable[[Connection], T]) -> T:
     """Run `work` in a transaction; it is rolled back when `work` raises."""
-    with engine.begin() as connection:
-        return work(connection)
+    with engine.connect() as connection:
+        try:
+            transaction = connection.begin()
+        except DBAPIError:
+            if not engine.dialect.is_async:
+                raise
+            # The server has ended it, and the loop is about to hear of that; nothing was done yet, so take another.
+            connection.invalidate()
+            transaction = connection.begin()
+        with transaction:
+            return work(connection)
 
 
 class Reader:

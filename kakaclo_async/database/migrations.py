@@ -40,7 +40,10 @@ def make_schema(connection: Connection) -> None:
     connection.execute(MIGRATING)
     name = str(connection.scalar(text("SELECT current_setting('search_path')")))
     if _ONE_SCHEMA.fullmatch(name) and name != '"$user"':
-        connection.exec_driver_sql(f"CREATE SCHEMA IF NOT EXISTS {name}")
+        # `current_schema` and `IF NOT EXISTS` are answered from a cache, which another's commit may not have reached.
+        known = connection.execute(text("SELECT quote_ident(nspname) FROM pg_catalog.pg_namespace")).scalars()
+        if name not in set(known):
+            connection.exec_driver_sql(f"CREATE SCHEMA IF NOT EXISTS {name}")
 
 
 _STAND_IN: Final = "\ufdd0"

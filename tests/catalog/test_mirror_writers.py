@@ -208,7 +208,7 @@ async def test_a_writer_that_lost_its_connection_takes_the_lock_again_before_it_
 ):
     monkeypatch.setattr(lock, "GRACE", 0.2)
     sandbox, kk = shop
-    cut = "SELECT pg_terminate_backend(backend, 10000) FROM mirror_writer"
+    cut = "SELECT pg_terminate_backend(backend) FROM mirror_writer"
     async with mirror_of(sandbox, kk, pg.url) as mirror:
         await mirror.run()
         await pg.rows(cut)

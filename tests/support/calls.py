@@ -236,8 +236,9 @@ BY_ENDPOINT: Final = {call.endpoint: call for call in CALLS.values() if call.end
 
 ASKS_NOTHING: Final = {
     "Mirror.aclose", "Mirror.changes", "Mirror.status", "Mirror.stop",
-    "Journal.find", "Journal.pending", "Journal.recall",
+    "Journal.add", "Journal.find", "Journal.pending", "Journal.recall", "Journal.withdraw",
     "Journal.once",  # `orders.submit` and its like call it
+    "Journal.drain",  # returns what failed: its own tests, those of cancellation and the fleet's campaigns have its faults
 }  # fmt: skip
 
 

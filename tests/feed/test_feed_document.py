@@ -7,11 +7,11 @@ import re
 import signal
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import attrs
 import pytest
-from support.ports import free_port
 from support.receiver import SECRET
 from support.shop import ADDRESS
 
@@ -20,7 +20,7 @@ from kakaclo_async.feed.events import KINDS
 from kakaclo_sync import Item, Journal, KakaClo, NewOrder, Sandbox
 
 PAGE = (Path(__file__).parents[2] / "docs" / "feed.md").read_text()
-PROGRAMS = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+PROGRAMS = re.findall(r"^```python[^\n]*\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 
 
 def test_the_table_has_every_event_with_its_fields():
@@ -42,14 +42,11 @@ def environment(tmp_path):
         order = NewOrder(address=ADDRESS, items=[Item(sku, 1)], custom_order_id="SHOP-1")
         kk.orders.submit(order, journal=journal)
         sandbox.skip(7 * 3600)
-        port = free_port()
         yield {
             **os.environ,
             "KAKACLO_TOKEN": sandbox.token,
             "KAKACLO_BASE_URL": sandbox.url,
             "KAKACLO_WEBHOOK_SECRET": SECRET,
-            "PORT": str(port),
-            "HOOK_URL": f"http://127.0.0.1:{port}/",
             "PYTHONPATH": os.pathsep.join(sys.path),
         }
 
@@ -69,7 +66,10 @@ def test_the_programs_run(environment, tmp_path):
     assert process.returncode == 0
     assert re.match(r"1 orders, 1 requests, 2 new events\nSHOP-1 OrderPaid\nSHOP-1 \w+ KK\w+\n$", printed)
 
-    with run(receive, environment, tmp_path) as receiver, run(serve, environment, tmp_path) as server:
+    with ExitStack() as running:
+        receiver = running.enter_context(run(receive, environment, tmp_path))
+        posting = environment | {"HOOK_URL": receiver.stdout.readline().strip()}
+        server = running.enter_context(run(serve, posting, tmp_path))
         told = [receiver.stdout.readline() for _ in range(2)]
         server.send_signal(signal.SIGTERM)
         receiver.send_signal(signal.SIGTERM)

@@ -33,7 +33,7 @@ def test_orders_are_added_withdrawn_and_drained(sandbox, kk, tmp_path):
     assert journal.withdraw("SHOP-1").key == "SHOP-1"
     done = journal.drain(kk, at_once=2, seconds=5.0)
     [placed] = sandbox.journal
-    assert done.placed == (("SHOP-2", placed.orders[0]),)
+    assert done.placed == {"SHOP-2": placed.orders[0]}
     assert journal.pending() == ()
 
 
@@ -51,7 +51,7 @@ def test_threads_that_drain_one_journal_place_each_order_once(sandbox, kk, tmp_p
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(key for one in done for key, _ in one.placed) == sorted(f"SHOP-{n}" for n in range(12))
+    assert sorted(key for one in done for key in one.placed) == sorted(f"SHOP-{n}" for n in range(12))
     assert len(sandbox.journal) == 12
 
 

@@ -201,7 +201,7 @@ class Fleet(AsyncEntered, other="kakaclo_sync.fleet"):
         await self._engine.ring(wanted)
 
     async def pause(self, shop: str) -> None:
-        """Let a shop have no turns, for all workers; one under way ends. What is submitted waits.
+        """Let a shop have no turns until `resume`, for all workers; one under way ends. What is submitted waits.
 
         Raises:
             InvalidRequest: there is no such shop.
@@ -233,7 +233,7 @@ class Fleet(AsyncEntered, other="kakaclo_sync.fleet"):
         return path
 
     async def remove(self, shop: str) -> None:
-        """Delete the file of a shop; its journal and mirror stay.
+        """Delete the file of a shop, and end its pause; its journal and mirror stay.
 
         Raises:
             ConfigurationError: it has no file of its own.
@@ -241,6 +241,7 @@ class Fleet(AsyncEntered, other="kakaclo_sync.fleet"):
         """
         remove_shop(self._files, await self._known(shop))
         await self._reread()
+        await self._engine.table.pause(shop, paused=False)
 
     async def pending(self) -> dict[str, tuple[Entry, ...]]:
         """Return what waits, is being sent, or is in doubt, by shop; shops without any are left out.
@@ -300,15 +301,14 @@ class Fleet(AsyncEntered, other="kakaclo_sync.fleet"):
         before, self._settings = self._settings, settings
         await self._pool.change(settings)
         await self._keep(drop=True)
-        renewed = [
-            name for name, shop in settings.shops.items() if before.shops.get(name) not in {None, shop}
-        ]
+        renewed = [name for name, shop in settings.shops.items() if before.shops.get(name) != shop]
         if renewed:  # what failed with the old token need not wait
             await self._engine.ring([turn for turn in self._turns() if turn[0] in renewed])
 
     async def _keep(self, *, drop: bool) -> None:
-        paused = {name: shop.paused for name, shop in self._settings.shops.items()}
-        await self._engine.table.keep(self._turns(), {CATALOG: False, **paused}, drop=drop)
+        turns, shops = self._turns(), self._settings.shops
+        paused = {name: name in shops and shops[name].paused for name, _ in turns}
+        await self._engine.table.keep(turns, paused, drop=drop)
 
     def _turns(self) -> set[tuple[str, Kind]]:
         return set(turns_of(self._settings))

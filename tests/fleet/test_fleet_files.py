@@ -1,0 +1,58 @@
+"""Files that vanish, come back, are half written, or differ between machines: no pause is lost, and no shop forgotten."""
+
+from __future__ import annotations
+
+from support.fleet import entries, orders, placed, sandboxes, serving, until, write_shop, written
+
+from kakaclo_async.fleet import Fleet
+from kakaclo_async.fleet.values import Ended
+
+
+async def shops_of(fleet):
+    return {shop.shop for shop in (await fleet.status()).shops}
+
+
+async def has_shops(fleet, *names):
+    return await shops_of(fleet) == {*names}
+
+
+async def test_a_pause_outlives_the_file_of_its_shop_until_the_shop_is_resumed(tmp_path):
+    async with sandboxes("a", "b") as opened:
+        path = written(tmp_path, entries(opened))
+        async with serving(path) as fleet:
+            await fleet.pause("a")
+            (tmp_path / "shops.d" / "a.toml").rename(tmp_path / "a.away")
+            await until(lambda: has_shops(fleet, "b", "catalog"))
+            (tmp_path / "a.away").rename(tmp_path / "shops.d" / "a.toml")
+            await until(lambda: has_shops(fleet, "a", "b", "catalog"))
+            assert {shop.shop for shop in (await fleet.status()).shops if shop.paused} == {"a"}
+            for name, sandbox in opened.items():
+                await fleet.submit(name, orders(sandbox, 1)[0])
+            await until(lambda: placed(opened["b"]) == ["A-0"])
+            assert placed(opened["a"]) == []
+            await fleet.resume("a")
+            await until(lambda: placed(opened["a"]) == ["A-0"])
+
+
+async def test_a_shop_that_is_removed_and_added_anew_is_not_paused(tmp_path):
+    async with Fleet.open(written(tmp_path)) as fleet:
+        await fleet.add("a", "env:A")
+        await fleet.pause("a")
+        await fleet.remove("a")
+        assert await shops_of(fleet) == set()
+        await fleet.add("a", "env:A")
+        assert [shop.paused for shop in (await fleet.status()).shops] == [False, False]
+
+
+async def test_what_was_told_of_a_catalog_is_known_still_when_its_shops_file_comes_back(tmp_path):
+    """Or what changes in the catalog meanwhile would be told to nobody."""
+    async with Fleet.open(written(tmp_path, [("a", "t", {})], catalog="own")) as fleet:
+        table = fleet._engine.table
+        await table.end("mirror", "a", await table.begin("mirror", "a"), Ended(after=60.0, told=7))
+        (tmp_path / "shops.d" / "a.toml").unlink()
+        await fleet._tick()
+        assert await shops_of(fleet) == set()
+        assert await table.begin("mirror", "a") is None
+        write_shop(tmp_path, "a", "t")
+        await fleet._tick()
+        assert (await table.begin("mirror", "a")).told == 7

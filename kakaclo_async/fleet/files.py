@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from kakaclo_async.errors import ConfigurationError, InvalidRequest
 from kakaclo_async.fleet.checks import Problem
+from kakaclo_async.fleet.engine import log
 from kakaclo_async.fleet.settings import read_settings
 
 if TYPE_CHECKING:
@@ -51,6 +52,15 @@ class SettingsFiles:
         settings = read_settings(self.path, documents, problems)
         self.problems = tuple(problems)
         return None if problems else settings
+
+    def news(self) -> FleetSettings | None:
+        """Return the settings as `read` does; problems are told by the log, once."""
+        before = self.problems
+        settings = self.read()
+        if self.problems and self.problems != before:
+            told = "; ".join(map(str, self.problems))
+            log.error("the fleet's settings have problems, and stay as they were: %s", told)
+        return settings
 
     def demand(self) -> FleetSettings:
         """Return the settings.

@@ -21,7 +21,7 @@ from kakaclo_async.fleet.turns import Hooks, Turn
 from kakaclo_async.fleet.values import CATALOG, as_kind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from types import TracebackType
 
     from kakaclo_async.catalog import Change
@@ -54,7 +54,6 @@ class Fleet(AsyncEntered, other="kakaclo_sync.fleet"):
         self._engine = _engine(self._settings, self._worker)
         self._pool = Pool(self._settings, self._engine.table.paused)
         self._hooks = Hooks()
-        self._told: tuple[str, ...] = ()
         self._is_kept = False
         self._stop: asyncio.Event | None = None
 
@@ -282,21 +281,19 @@ class Fleet(AsyncEntered, other="kakaclo_sync.fleet"):
         ended = await Turn(self._pool, self._settings, self._hooks, began).run(kind, shop)
         return await self._engine.table.end(kind, shop, began, ended)
 
-    async def _tick(self) -> None:
+    async def _tick(self, gone: Sequence[str] = ()) -> None:
         if not self._is_kept:
             await self._keep(drop=True)
             self._is_kept = True
         await self._reread()
+        if here := sorted({name for name, _ in self._turns()}.intersection(gone)):
+            log.warning("the files of another process lack %s: they have their turns still", ", ".join(here))
+            await self._keep(drop=False)
         await self._pool.look()
 
     async def _reread(self) -> None:
         """Take up what has changed in the files; with problems in them, all stays as it was."""
-        settings = self._files.read()
-        problems = tuple(map(str, self._files.problems))
-        if problems and problems != self._told:
-            log.error("the fleet's settings have problems, and stay as they were: %s", "; ".join(problems))
-        self._told = problems
-        if settings is None:
+        if (settings := self._files.news()) is None:
             return
         before, self._settings = self._settings, settings
         await self._pool.change(settings)

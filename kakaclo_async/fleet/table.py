@@ -237,6 +237,10 @@ class Table:
             return None
         return 0.0 if rows[0]["again"] else ended.after
 
+    async def gone(self) -> list[str]:
+        """Return the shops that the files of some process do not have any more."""
+        return [row["shop"] for row in await self.sql("SELECT shop FROM fleet_shop WHERE filed = 2")]
+
     async def beat(self) -> None:
         """Give a sign of life, and forget the workers that gave none for long."""
         await self.sql(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
 from support.fleet import entries, orders, placed, sandboxes, serving, until, write_shop, written
+from support.postgresql import needs_postgresql
 
 from kakaclo_async.fleet import Fleet
 from kakaclo_async.fleet.values import Ended
@@ -56,3 +58,36 @@ async def test_what_was_told_of_a_catalog_is_known_still_when_its_shops_file_com
         write_shop(tmp_path, "a", "t")
         await fleet._tick()
         assert (await table.begin("mirror", "a")).told == 7
+
+
+@pytest.mark.process
+@needs_postgresql()
+async def test_a_worker_with_older_files_leaves_no_shop_without_turns_and_ends_no_pause(tmp_path, shared):
+    async with sandboxes("a", "b", "c") as opened:
+        (old := tmp_path / "old").mkdir()
+        older = written(old, entries({"a": opened["a"]}), **shared)
+        path = written(tmp_path, entries(opened), **shared)
+        await Fleet.open(path).migrate()
+        async with serving(path) as fleet:
+            await fleet.pause("c")
+            async with serving(older) as stale:
+                await until(lambda: stale._is_kept)
+            for name, sandbox in opened.items():
+                await fleet.submit(name, orders(sandbox, 1)[0])
+            await until(lambda: placed(opened["a"]) == placed(opened["b"]) == ["A-0"])
+            await fleet.ring("c", "orders")
+            await until(lambda: has_shops(fleet, "a", "b", "c", "catalog"))
+            assert {shop.shop for shop in (await fleet.status()).shops if shop.paused} == {"c"}
+            assert placed(opened["c"]) == []
+
+
+async def test_a_shop_that_the_files_of_another_process_lack_has_its_turns_still(tmp_path, caplog):
+    async with sandboxes("a") as opened:
+        path = written(tmp_path, entries(opened))
+        async with serving(path) as fleet, Fleet.open(path) as other:
+            await until(lambda: fleet._is_kept)
+            await other._engine.table.keep([], {}, drop=True)
+            await until(lambda: has_shops(fleet, "a", "catalog"))
+            await fleet.submit("a", orders(opened["a"], 1)[0])
+            await until(lambda: placed(opened["a"]) == ["A-0"])
+    assert "the files of another process lack a, catalog" in caplog.text

@@ -282,10 +282,9 @@ class Fleet(AsyncEntered, other="kakaclo_sync.fleet"):
         return await self._engine.table.end(kind, shop, began, ended)
 
     async def _tick(self, gone: Sequence[str] = ()) -> None:
+        await self._reread()
         if not self._is_kept:
             await self._keep(drop=True)
-            self._is_kept = True
-        await self._reread()
         if here := sorted({name for name, _ in self._turns()}.intersection(gone)):
             log.warning("the files of another process lack %s: they have their turns still", ", ".join(here))
             await self._keep(drop=False)
@@ -296,6 +295,7 @@ class Fleet(AsyncEntered, other="kakaclo_sync.fleet"):
         if (settings := self._files.news()) is None:
             return
         before, self._settings = self._settings, settings
+        self._is_kept = False  # should this fail, the next tick does it
         await self._pool.change(settings)
         await self._keep(drop=True)
         renewed = [name for name, shop in settings.shops.items() if before.shops.get(name) != shop]
@@ -306,6 +306,7 @@ class Fleet(AsyncEntered, other="kakaclo_sync.fleet"):
         turns, shops = self._turns(), self._settings.shops
         paused = {name: name in shops and shops[name].paused for name, _ in turns}
         await self._engine.table.keep(turns, paused, drop=drop)
+        self._is_kept |= drop
 
     def _turns(self) -> set[tuple[str, Kind]]:
         return set(turns_of(self._settings))

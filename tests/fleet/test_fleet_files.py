@@ -6,7 +6,9 @@ import pytest
 from support.fleet import entries, orders, placed, sandboxes, serving, until, write_shop, written
 from support.postgresql import needs_postgresql
 
+from kakaclo_async.errors import DatabaseAway
 from kakaclo_async.fleet import Fleet
+from kakaclo_async.fleet.local import _Sqlite
 from kakaclo_async.fleet.values import Ended
 
 
@@ -91,3 +93,26 @@ async def test_a_shop_that_the_files_of_another_process_lack_has_its_turns_still
             await fleet.submit("a", orders(opened["a"], 1)[0])
             await until(lambda: placed(opened["a"]) == ["A-0"])
     assert "the files of another process lack a, catalog" in caplog.text
+
+
+async def test_a_shop_that_is_added_while_the_database_is_away_has_its_turns_when_it_is_back(
+    tmp_path, monkeypatch
+):
+    is_away = True
+    run = _Sqlite.__call__
+
+    async def fail(self, statement, /, **values):
+        if is_away and statement.startswith("INSERT INTO fleet_turn"):
+            raise DatabaseAway("away")
+        return await run(self, statement, **values)
+
+    async with Fleet.open(written(tmp_path, [("a", "t", {})])) as fleet:
+        await fleet._tick()
+        monkeypatch.setattr(_Sqlite, "__call__", fail)
+        write_shop(tmp_path, "b", "t")
+        for _ in range(2):
+            with pytest.raises(DatabaseAway):
+                await fleet._tick()
+        is_away = False
+        await fleet._tick()
+        assert await shops_of(fleet) == {"a", "b", "catalog"}

@@ -10,6 +10,8 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
+import attrs
+
 from kakaclo_async.errors import ConfigurationError, InvalidRequest
 from kakaclo_async.fleet.checks import Problem
 from kakaclo_async.fleet.engine import log
@@ -25,6 +27,10 @@ _GRAIN: Final = 2_000_000_000
 """Nanoseconds that the times of a file system may be coarse by."""
 
 
+_AT_START: Final = ("engine", "home", "bucket", "at_once", "tick", "beat", "dead")
+"""What a process goes on with as it began: two that believe in different homes would place an order twice, or not."""
+
+
 class SettingsFiles:
     """Reads the settings of a fleet again whenever one of their files has changed.
 
@@ -37,6 +43,7 @@ class SettingsFiles:
         self._seen: dict[Path, tuple[tuple[int, int, int], dict[str, Any] | None, list[Problem]]] = {}
         self._listings: dict[str, tuple[int, tuple[Path, ...]]] = {}
         self._stamp: object = None
+        self._later: dict[str, object] = {}
         self.problems: tuple[Problem, ...] = ()
 
     def read(self) -> FleetSettings | None:
@@ -53,14 +60,30 @@ class SettingsFiles:
         self.problems = tuple(problems)
         return None if problems else settings
 
-    def news(self) -> FleetSettings | None:
-        """Return the settings as `read` does; problems are told by the log, once."""
+    def news(self, used: FleetSettings) -> FleetSettings | None:
+        """Return the settings to go on with, if they have changed; the log tells problems, and what takes a restart.
+
+        Args:
+            used: those until now.
+        """
         before = self.problems
         settings = self.read()
         if self.problems and self.problems != before:
             told = "; ".join(map(str, self.problems))
             log.error("the fleet's settings have problems, and stay as they were: %s", told)
-        return settings
+        if settings is None:
+            return None
+        later = {
+            key: getattr(settings, key) for key in _AT_START if getattr(settings, key) != getattr(used, key)
+        }
+        if later and later != self._later:
+            log.warning(
+                "%s in %s changed, which counts from the next start on: restart all workers, and all that submit",
+                ", ".join(later),
+                self.path.name,
+            )
+        self._later = later
+        return attrs.evolve(settings, **{key: getattr(used, key) for key in later})
 
     def demand(self) -> FleetSettings:
         """Return the settings.

@@ -292,7 +292,7 @@ class Fleet(AsyncEntered, other="kakaclo_sync.fleet"):
 
     async def _reread(self) -> None:
         """Take up what has changed in the files; with problems in them, all stays as it was."""
-        if (settings := self._files.news()) is None:
+        if (settings := self._files.news(self._settings)) is None:
             return
         before, self._settings = self._settings, settings
         self._is_kept = False  # should this fail, the next tick does it

@@ -116,3 +116,21 @@ async def test_a_shop_that_is_added_while_the_database_is_away_has_its_turns_whe
         is_away = False
         await fleet._tick()
         assert await shops_of(fleet) == {"a", "b", "catalog"}
+
+
+async def test_the_home_and_the_engine_of_a_process_stay_as_they_were_when_it_began(tmp_path, caplog):
+    """Or an order that waits in the old home would be lost, and one in doubt there be placed again in the new one."""
+    async with sandboxes("a") as opened:
+        path = written(tmp_path, entries(opened))
+        async with serving(path) as fleet:
+            await fleet.pause("a")
+            await fleet.submit("a", orders(opened["a"], 1)[0])
+            url = "postgresql://h/fleet"
+            written(tmp_path, engine=url, home=f"{url}_homes", bucket="redis://h", watch_every=1234)
+            await until(lambda: fleet._settings.watch_every == 1234)
+            await fleet.resume("a")
+            await until(lambda: placed(opened["a"]) == ["A-0"])
+            assert "local" in repr(fleet)
+    told = [record.getMessage() for record in caplog.records if "restart" in record.getMessage()]
+    assert len(told) == 1
+    assert told[0].startswith("engine, home, bucket in fleet.toml changed")

@@ -148,6 +148,7 @@ class SettingsFiles:
             document: dict[str, Any] | None = None
             try:
                 document = tomllib.loads(path.read_text("utf-8"))
+                own += self._lacks(path, document)
             except (OSError, UnicodeDecodeError):
                 own.append(Problem(path.name, "", "cannot be read as text"))
             except tomllib.TOMLDecodeError as error:
@@ -158,6 +159,16 @@ class SettingsFiles:
         _, document, own = self._seen[path]
         problems += own
         return document
+
+    def _lacks(self, path: Path, document: Mapping[str, object]) -> list[Problem]:
+        """Return what a file lacks that was cut off, which is TOML still."""
+        if path == self.path and "fleet" not in document:
+            return [
+                Problem(
+                    path.name, "fleet", "is missing: write [fleet], with nothing below it if all is as usual"
+                )
+            ]
+        return []
 
 
 def _patterns(path: Path, root: Mapping[str, object], problems: list[Problem]) -> tuple[str, ...]:

@@ -107,6 +107,20 @@ def test_a_file_is_read_again_when_it_changes_and_a_bad_one_changes_nothing(tmp_
     assert set(files.read().shops) == {"a"}
 
 
+def test_a_file_that_was_cut_off_is_no_fleet_of_defaults(tmp_path):
+    path = written(
+        tmp_path, [("a", "t", {})], engine="postgresql://h/f", bucket="redis://h", home="postgresql://h/s"
+    )
+    for left in (0, 1):
+        path.write_text("".join(path.read_text().splitlines(keepends=True)[:left]))
+        assert problems(path) == [
+            "fleet.toml: fleet is missing: write [fleet], with nothing below it if all is as usual"
+        ]
+        written(tmp_path)
+    path.write_text("[fleet]\n")
+    assert SettingsFiles(path).demand().shops == {}
+
+
 def test_a_shop_stands_in_one_place(tmp_path):
     path = written(tmp_path, [("a", "t", {})])
     path.write_text(path.read_text() + '[shop.a]\ntoken = "env:A"\n')

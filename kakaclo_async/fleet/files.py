@@ -43,31 +43,38 @@ class SettingsFiles:
         self._seen: dict[Path, tuple[tuple[int, int, int], dict[str, Any] | None, list[Problem]]] = {}
         self._listings: dict[str, tuple[int, tuple[Path, ...]]] = {}
         self._stamp: object = None
+        self._looked: object = None
         self._later: dict[str, object] = {}
         self.problems: tuple[Problem, ...] = ()
 
-    def read(self) -> FleetSettings | None:
+    def read(self, *, settled: bool = False) -> FleetSettings | None:
         """Return the settings, if a file has changed since the last time and all is well; else None.
 
         Its `problems` are those of the last change.
+
+        Args:
+            settled: whether a change counts only once the files are as they were at the last look: somebody may
+                be writing one now.
         """
         documents, problems = self._documents()
         stamp = [(path, self._seen[path][0]) for path, _ in documents]
-        if stamp == self._stamp:
+        before, self._looked = self._looked, stamp
+        if stamp == self._stamp or (settled and stamp != before):
             return None
         self._stamp = stamp
         settings = read_settings(self.path, documents, problems)
         self.problems = tuple(problems)
         return None if problems else settings
 
-    def news(self, used: FleetSettings) -> FleetSettings | None:
+    def news(self, used: FleetSettings, *, settled: bool) -> FleetSettings | None:
         """Return the settings to go on with, if they have changed; the log tells problems, and what takes a restart.
 
         Args:
             used: those until now.
+            settled: see `read`.
         """
         before = self.problems
-        settings = self.read()
+        settings = self.read(settled=settled)
         if self.problems and self.problems != before:
             told = "; ".join(map(str, self.problems))
             log.error("the fleet's settings have problems, and stay as they were: %s", told)
@@ -168,6 +175,8 @@ class SettingsFiles:
                     path.name, "fleet", "is missing: write [fleet], with nothing below it if all is as usual"
                 )
             ]
+        if path != self.path and not document.get("shop"):
+            return [Problem(path.name, "", "has no shop: write one, or delete the file")]
         return []
 
 

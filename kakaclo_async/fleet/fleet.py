@@ -213,7 +213,7 @@ class Fleet(AsyncEntered, other="kakaclo_sync.fleet"):
         await self._engine.ring([turn for turn in self._turns() if turn[0] == shop])
 
     async def add(self, shop: str, token: str, *, settings: Mapping[str, object] | None = None) -> Path:
-        """Write a file for a shop where the fleet's file includes it; workers take it up with their next tick.
+        """Write a file for a shop where the fleet's file includes it; workers take it up within two ticks.
 
         Args:
             shop: its name.
@@ -282,7 +282,7 @@ class Fleet(AsyncEntered, other="kakaclo_sync.fleet"):
         return await self._engine.table.end(kind, shop, began, ended)
 
     async def _tick(self, gone: Sequence[str] = ()) -> None:
-        await self._reread()
+        await self._reread(settled=True)
         if not self._is_kept:
             await self._keep(drop=True)
         if here := sorted({name for name, _ in self._turns()}.intersection(gone)):
@@ -290,9 +290,9 @@ class Fleet(AsyncEntered, other="kakaclo_sync.fleet"):
             await self._keep(drop=False)
         await self._pool.look()
 
-    async def _reread(self) -> None:
+    async def _reread(self, *, settled: bool = False) -> None:
         """Take up what has changed in the files; with problems in them, all stays as it was."""
-        if (settings := self._files.news(self._settings)) is None:
+        if (settings := self._files.news(self._settings, settled=settled)) is None:
             return
         before, self._settings = self._settings, settings
         self._is_kept = False  # should this fail, the next tick does it

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support.fleet import entries, orders, placed, sandboxes, serving, until, write_shop, written
+from support.fleet import entries, orders, placed, sandboxes, serving, ticks, until, write_shop, written
 from support.postgresql import needs_postgresql
 
 from kakaclo_async.errors import DatabaseAway
@@ -54,11 +54,11 @@ async def test_what_was_told_of_a_catalog_is_known_still_when_its_shops_file_com
         table = fleet._engine.table
         await table.end("mirror", "a", await table.begin("mirror", "a"), Ended(after=60.0, told=7))
         (tmp_path / "shops.d" / "a.toml").unlink()
-        await fleet._tick()
+        await ticks(fleet)
         assert await shops_of(fleet) == set()
         assert await table.begin("mirror", "a") is None
         write_shop(tmp_path, "a", "t")
-        await fleet._tick()
+        await ticks(fleet)
         assert (await table.begin("mirror", "a")).told == 7
 
 
@@ -110,6 +110,7 @@ async def test_a_shop_that_is_added_while_the_database_is_away_has_its_turns_whe
         await fleet._tick()
         monkeypatch.setattr(_Sqlite, "__call__", fail)
         write_shop(tmp_path, "b", "t")
+        await fleet._tick()
         for _ in range(2):
             with pytest.raises(DatabaseAway):
                 await fleet._tick()
@@ -134,3 +135,27 @@ async def test_the_home_and_the_engine_of_a_process_stay_as_they_were_when_it_be
     told = [record.getMessage() for record in caplog.records if "restart" in record.getMessage()]
     assert len(told) == 1
     assert told[0].startswith("engine, home, bucket in fleet.toml changed")
+
+
+async def test_a_file_counts_once_nobody_has_written_to_it_for_a_tick(tmp_path):
+    async with Fleet.open(written(tmp_path, [("a", "t", {"paused": True})])) as fleet:
+        file = tmp_path / "shops.d" / "a.toml"
+        whole = file.read_text()
+        await ticks(fleet)
+        file.write_text(whole.replace("paused = true\n", ""))
+        await fleet._tick()
+        file.write_text(whole.replace("paused = true\n", "at_once = 2\npaused = true\n"))
+        await fleet._tick()
+        assert fleet._settings.shops["a"].at_once == 4
+        assert {shop.shop for shop in (await fleet.status()).shops if shop.paused} == {"a"}
+        await fleet._tick()
+        assert fleet._settings.shops["a"].at_once == 2
+
+
+async def test_a_file_that_was_emptied_removes_no_shop(tmp_path, caplog):
+    async with Fleet.open(written(tmp_path, [("a", "t", {})])) as fleet:
+        for text in ("", "[shop]\n", "# soon\n"):
+            (tmp_path / "shops.d" / "a.toml").write_text(text)
+            await ticks(fleet)
+            assert await shops_of(fleet) == {"a", "catalog"}
+    assert "a.toml: has no shop: write one, or delete the file" in caplog.text

@@ -120,10 +120,16 @@ class SettingsFiles:
     def _documents(self) -> tuple[list[tuple[Path, dict[str, Any]]], list[Problem]]:
         problems: list[Problem] = []
         root = self._document(self.path, problems)
-        documents = [(self.path, root or {})]
+        paths = {self.path: None}
         for pattern in _patterns(self.path, root or {}, problems):
-            documents += [(path, self._document(path, problems) or {}) for path in self._listed(pattern)]
-        return documents, problems
+            try:
+                paths |= dict.fromkeys(self._listed(pattern))
+            except (OSError, ValueError, NotImplementedError) as error:
+                why = error.strerror if isinstance(error, OSError) else "it is no pattern of files"
+                problems.append(Problem(self.path.name, "include", f"cannot be looked for: {why}"))
+        others = [path for path in paths if path != self.path]
+        documents = [(path, self._document(path, problems) or {}) for path in others]
+        return [(self.path, root or {}), *documents], problems
 
     def _listed(self, pattern: str) -> tuple[Path, ...]:
         """Return the files of a pattern; its folder is read again only if it has changed."""
@@ -135,7 +141,8 @@ class SettingsFiles:
         if (known := self._listings.get(pattern)) is not None and known[0] == changed:
             return known[1]
         found = self.path.parent.glob(pattern)
-        listed = tuple(sorted(path for path in found if path != self.path and path.suffix == ".toml"))
+        # What an editor keeps beside a file begins with a dot.
+        listed = tuple(sorted(path for path in found if path.suffix == ".toml" and path.name[0] != "."))
         # A folder that changes now may change once more within the grain of its clock.
         if "*" not in str(Path(pattern).parent) and time.time_ns() - changed > _GRAIN:
             self._listings[pattern] = (changed, listed)
@@ -154,11 +161,11 @@ class SettingsFiles:
             own: list[Problem] = []
             document: dict[str, Any] | None = None
             try:
-                document = tomllib.loads(path.read_text("utf-8"))
+                document = tomllib.loads(path.read_text("utf-8-sig"))
                 own += self._lacks(path, document)
             except (OSError, UnicodeDecodeError):
                 own.append(Problem(path.name, "", "cannot be read as text"))
-            except tomllib.TOMLDecodeError as error:
+            except (ValueError, RecursionError) as error:
                 # Only the place: what stands there may be a token.
                 where = re.search(r"\(at [^)]*\)", str(error))
                 own.append(Problem(path.name, "", f"is no TOML {where[0] if where else ''}".strip()))
@@ -183,10 +190,15 @@ class SettingsFiles:
 def _patterns(path: Path, root: Mapping[str, object], problems: list[Problem]) -> tuple[str, ...]:
     include = root.get("include", [])
     patterns = [include] if isinstance(include, str) else include
-    if not isinstance(patterns, list):
-        problems.append(Problem(path.name, "include", "must be a pattern of files, or a list of them"))
+    given = cast("list[object]", patterns if isinstance(patterns, list) else [patterns])
+    found = [entry for entry in given if isinstance(entry, str) and re.search(r"\.toml$|(?<!\*)\*$", entry)]
+    if len(found) < len(given):
+        problems.append(
+            Problem(
+                path.name, "include", 'must be a pattern of .toml files, "shops.d/*.toml", or a list of them'
+            )
+        )
         return ()
-    found = [entry for entry in cast("list[object]", patterns) if isinstance(entry, str) and entry]
     if any(entry.startswith(("/", "~")) or ".." in Path(entry).parts for entry in found):
         problems.append(Problem(path.name, "include", "must stay below the folder of the file"))
         return ()

@@ -127,6 +127,50 @@ def test_a_shop_stands_in_one_place(tmp_path):
     assert problems(path) == ["a.toml: shop.a stands in fleet.toml, too"]
 
 
+@pytest.mark.parametrize(
+    ("include", "told"),
+    [
+        *(
+            (it, "must be a pattern of .toml files")
+            for it in (".", "", "shops.d", "shops.d/", "shops.d/**", 5)
+        ),
+        *((it, "must be a pattern of .toml files") for it in ([1, 2], ["shops.d/*.toml", 3], [["x.toml"]])),
+        *((it, "cannot be looked for") for it in ("a**b/*.toml", "a\\u0000/*.toml", f"{'x' * 300}/x.toml")),
+    ],
+)
+def test_a_pattern_that_can_find_no_file_is_a_problem(path, include, told):
+    shown = f'"{include}"' if isinstance(include, str) else str(include).replace("'", '"')
+    path.write_text(f"include = {shown}\n[fleet]\n")
+    assert [line.startswith(f"fleet.toml: include {told}") for line in problems(path)] == [True], problems(
+        path
+    )
+
+
+@pytest.mark.parametrize(
+    "include",
+    ['"shops.d/*"', '"shops.d/a*"', '"**/*.toml"', '["shops.d/*.toml", "*/a.toml", "shops.d/a.toml"]'],
+)
+def test_a_file_that_several_patterns_find_and_the_fleets_own_are_read_once(tmp_path, include):
+    path = written(tmp_path, [("a", "t", {})])
+    path.write_text(f"include = {include}\n[fleet]\n")
+    assert set(SettingsFiles(path).demand().shops) == {"a"}
+
+
+def test_what_an_editor_leaves_beside_a_file_is_not_read_and_a_byte_order_mark_is(tmp_path):
+    path = written(tmp_path, [("a", "t", {})])
+    folder = tmp_path / "shops.d"
+    (folder / ".a.toml").write_text((folder / "a.toml").read_text())
+    (folder / ".#a.toml").symlink_to("nobody@nowhere.1234")
+    (folder / "a.toml").write_text((folder / "a.toml").read_text(), "utf-8-sig")
+    assert set(SettingsFiles(path).demand().shops) == {"a"}
+
+
+@pytest.mark.parametrize("text", [f"x = {'[' * 5000}", f"x = {'9' * 5000}"])
+def test_whatever_stands_in_a_file_is_told_as_a_problem(path, text):
+    path.write_text(text)
+    assert problems(path) == ["fleet.toml: is no TOML"]
+
+
 def test_files_below_the_folder_alone_are_included(tmp_path):
     path = written(tmp_path, include="../*.toml")
     assert problems(path) == ["fleet.toml: include must stay below the folder of the file"]

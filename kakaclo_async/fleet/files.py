@@ -42,6 +42,7 @@ class SettingsFiles:
         self.path = path.expanduser().absolute()
         self._seen: dict[Path, tuple[tuple[int, int, int], dict[str, Any] | None, list[Problem]]] = {}
         self._listings: dict[str, tuple[int, tuple[Path, ...]]] = {}
+        self._folders: set[str] = set()
         self._stamp: object = None
         self._looked: object = None
         self._later: dict[str, object] = {}
@@ -132,12 +133,21 @@ class SettingsFiles:
         return [(self.path, root or {}), *documents], problems
 
     def _listed(self, pattern: str) -> tuple[Path, ...]:
-        """Return the files of a pattern; its folder is read again only if it has changed."""
+        """Return the files of a pattern; its folder is read again only if it has changed.
+
+        Raises:
+            OSError: the folder cannot be read, or was there, and is not any more: its shops were not removed by that.
+        """
         folder = self.path.parent / Path(pattern).parent
+        changed = 0
         try:
             changed = folder.stat().st_mtime_ns
-        except OSError:
-            changed = 0
+            os.scandir(folder).close()
+        except FileNotFoundError:
+            if pattern in self._folders:
+                raise
+        else:
+            self._folders.add(pattern)
         if (known := self._listings.get(pattern)) is not None and known[0] == changed:
             return known[1]
         found = self.path.parent.glob(pattern)

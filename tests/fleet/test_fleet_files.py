@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 import pytest
 from support.fleet import entries, orders, placed, sandboxes, serving, ticks, until, write_shop, written
 from support.postgresql import needs_postgresql
@@ -159,3 +161,25 @@ async def test_a_file_that_was_emptied_removes_no_shop(tmp_path, caplog):
             await ticks(fleet)
             assert await shops_of(fleet) == {"a", "catalog"}
     assert "a.toml: has no shop: write one, or delete the file" in caplog.text
+
+
+async def test_a_folder_of_shops_that_is_away_or_cannot_be_read_removes_no_shop(
+    tmp_path, caplog, monkeypatch
+):
+    folder = tmp_path / "shops.d"
+    async with Fleet.open(written(tmp_path, [("a", "t", {})])) as fleet:
+        folder.rename(tmp_path / "away")
+        await ticks(fleet)
+        assert await shops_of(fleet) == {"a", "catalog"}
+        (tmp_path / "away").rename(folder)
+        await ticks(fleet)
+        monkeypatch.setattr("os.scandir", _refused)
+        (folder / "b").touch()
+        await ticks(fleet)
+        assert await shops_of(fleet) == {"a", "catalog"}
+    assert "include cannot be looked for: No such file or directory" in caplog.text
+    assert "include cannot be looked for: Permission denied" in caplog.text
+
+
+def _refused(folder):
+    raise PermissionError(errno.EACCES, "Permission denied", str(folder))

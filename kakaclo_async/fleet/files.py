@@ -48,6 +48,11 @@ class SettingsFiles:
         self._later: dict[str, object] = {}
         self.problems: tuple[Problem, ...] = ()
 
+    @property
+    def are_taken_up(self) -> bool:
+        """Whether the files were as `read` knows them at the last look."""
+        return self._looked == self._stamp
+
     def read(self, *, settled: bool = False) -> FleetSettings | None:
         """Return the settings, if a file has changed since the last time and all is well; else None.
 

@@ -232,7 +232,7 @@ class Fleet(AsyncEntered, other="kakaclo_sync.fleet"):
         return path
 
     async def remove(self, shop: str) -> None:
-        """Delete the file of a shop, and end its pause; its journal and mirror stay.
+        """Delete the file of a shop; its journal and mirror stay, and its pause for one of this name.
 
         Raises:
             ConfigurationError: it has no file of its own.
@@ -240,7 +240,6 @@ class Fleet(AsyncEntered, other="kakaclo_sync.fleet"):
         """
         remove_shop(self._files, await self._known(shop))
         await self._reread()
-        await self._engine.table.pause(shop, paused=False)
 
     async def pending(self) -> dict[str, tuple[Entry, ...]]:
         """Return what waits, is being sent, or is in doubt, by shop; shops without any are left out.
@@ -285,7 +284,8 @@ class Fleet(AsyncEntered, other="kakaclo_sync.fleet"):
         await self._reread(settled=True)
         if not self._is_kept:
             await self._keep(drop=True)
-        if here := sorted({name for name, _ in self._turns()}.intersection(gone)):
+        here = sorted({name for name, _ in self._turns()}.intersection(gone))
+        if here and self._files.are_taken_up:
             log.warning("the files of another process lack %s: they have their turns still", ", ".join(here))
             await self._keep(drop=False)
         await self._pool.look()

@@ -40,14 +40,28 @@ async def test_a_pause_outlives_the_file_of_its_shop_until_the_shop_is_resumed(t
             await until(lambda: placed(opened["a"]) == ["A-0"])
 
 
-async def test_a_shop_that_is_removed_and_added_anew_is_not_paused(tmp_path):
+async def test_a_shop_that_is_removed_and_added_anew_is_paused_still(tmp_path):
+    """What waits there is placed when somebody has looked, and says so."""
     async with Fleet.open(written(tmp_path)) as fleet:
         await fleet.add("a", "env:A")
         await fleet.pause("a")
         await fleet.remove("a")
         assert await shops_of(fleet) == set()
         await fleet.add("a", "env:A")
-        assert [shop.paused for shop in (await fleet.status()).shops] == [False, False]
+        assert {shop.shop for shop in (await fleet.status()).shops if shop.paused} == {"a"}
+
+
+async def test_a_shop_that_another_process_has_removed_has_no_turns_until_the_worker_sees_it(
+    tmp_path, caplog
+):
+    path = written(tmp_path, [("a", "t", {}), ("b", "t", {})])
+    async with Fleet.open(path) as fleet, Fleet.open(path) as other:
+        await ticks(fleet)
+        await other.remove("a")
+        for _ in range(3):
+            await fleet._tick(await fleet._engine.table.gone())
+            assert await shops_of(fleet) == {"b", "catalog"}
+    assert caplog.messages == []
 
 
 async def test_what_was_told_of_a_catalog_is_known_still_when_its_shops_file_comes_back(tmp_path):

@@ -13,7 +13,7 @@ import attrs
 from kakaclo_async.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping, Sequence
 
     from kakaclo_async.fleet.table import Table
     from kakaclo_async.fleet.values import Kind
@@ -83,7 +83,7 @@ class Engine(Protocol):
         answer: Callable[[Kind, str], Awaitable[None]],
         *,
         pace: Pace,
-        each_tick: Callable[[], Awaitable[None]],
+        each_tick: Callable[[Sequence[str]], Awaitable[None]],
         stop: asyncio.Event,
     ) -> None:
         """Answer the bells until `stop` is set, and return when what is under way has ended.
@@ -93,7 +93,7 @@ class Engine(Protocol):
         Args:
             answer: carries out one turn; raises nothing.
             pace: how often what is done.
-            each_tick: called before each tick.
+            each_tick: called before each tick, with the shops that the table calls gone.
             stop: set it to end.
 
         Raises:

@@ -10,8 +10,11 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
+import attrs
+
 from kakaclo_async.errors import ConfigurationError, InvalidRequest
 from kakaclo_async.fleet.checks import Problem
+from kakaclo_async.fleet.engine import log
 from kakaclo_async.fleet.settings import read_settings
 
 if TYPE_CHECKING:
@@ -22,6 +25,10 @@ if TYPE_CHECKING:
 
 _GRAIN: Final = 2_000_000_000
 """Nanoseconds that the times of a file system may be coarse by."""
+
+
+_AT_START: Final = ("engine", "home", "bucket", "at_once", "tick", "beat", "dead")
+"""What a process goes on with as it began: two that believe in different homes would place an order twice, or not."""
 
 
 class SettingsFiles:
@@ -35,22 +42,61 @@ class SettingsFiles:
         self.path = path.expanduser().absolute()
         self._seen: dict[Path, tuple[tuple[int, int, int], dict[str, Any] | None, list[Problem]]] = {}
         self._listings: dict[str, tuple[int, tuple[Path, ...]]] = {}
+        self._folders: set[str] = set()
         self._stamp: object = None
+        self._looked: object = None
+        self._later: dict[str, object] = {}
         self.problems: tuple[Problem, ...] = ()
 
-    def read(self) -> FleetSettings | None:
+    @property
+    def are_taken_up(self) -> bool:
+        """Whether the files were as `read` knows them at the last look."""
+        return self._looked == self._stamp
+
+    def read(self, *, settled: bool = False) -> FleetSettings | None:
         """Return the settings, if a file has changed since the last time and all is well; else None.
 
         Its `problems` are those of the last change.
+
+        Args:
+            settled: whether a change counts only once the files are as they were at the last look: somebody may
+                be writing one now.
         """
         documents, problems = self._documents()
         stamp = [(path, self._seen[path][0]) for path, _ in documents]
-        if stamp == self._stamp:
+        before, self._looked = self._looked, stamp
+        if stamp == self._stamp or (settled and stamp != before):
             return None
         self._stamp = stamp
         settings = read_settings(self.path, documents, problems)
         self.problems = tuple(problems)
         return None if problems else settings
+
+    def news(self, used: FleetSettings, *, settled: bool) -> FleetSettings | None:
+        """Return the settings to go on with, if they have changed; the log tells problems, and what takes a restart.
+
+        Args:
+            used: those until now.
+            settled: see `read`.
+        """
+        before = self.problems
+        settings = self.read(settled=settled)
+        if self.problems and self.problems != before:
+            told = "; ".join(map(str, self.problems))
+            log.error("the fleet's settings have problems, and stay as they were: %s", told)
+        if settings is None:
+            return None
+        later = {
+            key: getattr(settings, key) for key in _AT_START if getattr(settings, key) != getattr(used, key)
+        }
+        if later and later != self._later:
+            log.warning(
+                "%s in %s changed, which counts from the next start on: restart all workers, and all that submit",
+                ", ".join(later),
+                self.path.name,
+            )
+        self._later = later
+        return attrs.evolve(settings, **{key: getattr(used, key) for key in later})
 
     def demand(self) -> FleetSettings:
         """Return the settings.
@@ -80,22 +126,38 @@ class SettingsFiles:
     def _documents(self) -> tuple[list[tuple[Path, dict[str, Any]]], list[Problem]]:
         problems: list[Problem] = []
         root = self._document(self.path, problems)
-        documents = [(self.path, root or {})]
+        paths = {self.path: None}
         for pattern in _patterns(self.path, root or {}, problems):
-            documents += [(path, self._document(path, problems) or {}) for path in self._listed(pattern)]
-        return documents, problems
+            try:
+                paths |= dict.fromkeys(self._listed(pattern))
+            except (OSError, ValueError, NotImplementedError) as error:
+                why = error.strerror if isinstance(error, OSError) else "it is no pattern of files"
+                problems.append(Problem(self.path.name, "include", f"cannot be looked for: {why}"))
+        others = [path for path in paths if path != self.path]
+        documents = [(path, self._document(path, problems) or {}) for path in others]
+        return [(self.path, root or {}), *documents], problems
 
     def _listed(self, pattern: str) -> tuple[Path, ...]:
-        """Return the files of a pattern; its folder is read again only if it has changed."""
+        """Return the files of a pattern; its folder is read again only if it has changed.
+
+        Raises:
+            OSError: the folder cannot be read, or was there, and is not any more: its shops were not removed by that.
+        """
         folder = self.path.parent / Path(pattern).parent
+        changed = 0
         try:
             changed = folder.stat().st_mtime_ns
-        except OSError:
-            changed = 0
+            os.scandir(folder).close()
+        except FileNotFoundError:
+            if pattern in self._folders:
+                raise
+        else:
+            self._folders.add(pattern)
         if (known := self._listings.get(pattern)) is not None and known[0] == changed:
             return known[1]
         found = self.path.parent.glob(pattern)
-        listed = tuple(sorted(path for path in found if path != self.path and path.suffix == ".toml"))
+        # What an editor keeps beside a file begins with a dot.
+        listed = tuple(sorted(path for path in found if path.suffix == ".toml" and path.name[0] != "."))
         # A folder that changes now may change once more within the grain of its clock.
         if "*" not in str(Path(pattern).parent) and time.time_ns() - changed > _GRAIN:
             self._listings[pattern] = (changed, listed)
@@ -114,10 +176,11 @@ class SettingsFiles:
             own: list[Problem] = []
             document: dict[str, Any] | None = None
             try:
-                document = tomllib.loads(path.read_text("utf-8"))
+                document = tomllib.loads(path.read_text("utf-8-sig"))
+                own += self._lacks(path, document)
             except (OSError, UnicodeDecodeError):
                 own.append(Problem(path.name, "", "cannot be read as text"))
-            except tomllib.TOMLDecodeError as error:
+            except (ValueError, RecursionError) as error:
                 # Only the place: what stands there may be a token.
                 where = re.search(r"\(at [^)]*\)", str(error))
                 own.append(Problem(path.name, "", f"is no TOML {where[0] if where else ''}".strip()))
@@ -126,14 +189,31 @@ class SettingsFiles:
         problems += own
         return document
 
+    def _lacks(self, path: Path, document: Mapping[str, object]) -> list[Problem]:
+        """Return what a file lacks that was cut off, which is TOML still."""
+        if path == self.path and "fleet" not in document:
+            return [
+                Problem(
+                    path.name, "fleet", "is missing: write [fleet], with nothing below it if all is as usual"
+                )
+            ]
+        if path != self.path and not document.get("shop"):
+            return [Problem(path.name, "", "has no shop: write one, or delete the file")]
+        return []
+
 
 def _patterns(path: Path, root: Mapping[str, object], problems: list[Problem]) -> tuple[str, ...]:
     include = root.get("include", [])
     patterns = [include] if isinstance(include, str) else include
-    if not isinstance(patterns, list):
-        problems.append(Problem(path.name, "include", "must be a pattern of files, or a list of them"))
+    given = cast("list[object]", patterns if isinstance(patterns, list) else [patterns])
+    found = [entry for entry in given if isinstance(entry, str) and re.search(r"\.toml$|(?<!\*)\*$", entry)]
+    if len(found) < len(given):
+        problems.append(
+            Problem(
+                path.name, "include", 'must be a pattern of .toml files, "shops.d/*.toml", or a list of them'
+            )
+        )
         return ()
-    found = [entry for entry in cast("list[object]", patterns) if isinstance(entry, str) and entry]
     if any(entry.startswith(("/", "~")) or ".." in Path(entry).parts for entry in found):
         problems.append(Problem(path.name, "include", "must stay below the folder of the file"))
         return ()

@@ -21,7 +21,7 @@ from kakaclo_async.fleet.turns import Hooks, Turn
 from kakaclo_async.fleet.values import CATALOG, as_kind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from types import TracebackType
 
     from kakaclo_async.catalog import Change
@@ -54,7 +54,6 @@ class Fleet(AsyncEntered, other="kakaclo_sync.fleet"):
         self._engine = _engine(self._settings, self._worker)
         self._pool = Pool(self._settings, self._engine.table.paused)
         self._hooks = Hooks()
-        self._told: tuple[str, ...] = ()
         self._is_kept = False
         self._stop: asyncio.Event | None = None
 
@@ -201,7 +200,7 @@ class Fleet(AsyncEntered, other="kakaclo_sync.fleet"):
         await self._engine.ring(wanted)
 
     async def pause(self, shop: str) -> None:
-        """Let a shop have no turns, for all workers; one under way ends. What is submitted waits.
+        """Let a shop have no turns until `resume`, for all workers; one under way ends. What is submitted waits.
 
         Raises:
             InvalidRequest: there is no such shop.
@@ -214,7 +213,7 @@ class Fleet(AsyncEntered, other="kakaclo_sync.fleet"):
         await self._engine.ring([turn for turn in self._turns() if turn[0] == shop])
 
     async def add(self, shop: str, token: str, *, settings: Mapping[str, object] | None = None) -> Path:
-        """Write a file for a shop where the fleet's file includes it; workers take it up with their next tick.
+        """Write a file for a shop where the fleet's file includes it; workers take it up within two ticks.
 
         Args:
             shop: its name.
@@ -233,7 +232,7 @@ class Fleet(AsyncEntered, other="kakaclo_sync.fleet"):
         return path
 
     async def remove(self, shop: str) -> None:
-        """Delete the file of a shop; its journal and mirror stay.
+        """Delete the file of a shop; its journal and mirror stay, and its pause for one of this name.
 
         Raises:
             ConfigurationError: it has no file of its own.
@@ -281,34 +280,33 @@ class Fleet(AsyncEntered, other="kakaclo_sync.fleet"):
         ended = await Turn(self._pool, self._settings, self._hooks, began).run(kind, shop)
         return await self._engine.table.end(kind, shop, began, ended)
 
-    async def _tick(self) -> None:
+    async def _tick(self, gone: Sequence[str] = ()) -> None:
+        await self._reread(settled=True)
         if not self._is_kept:
             await self._keep(drop=True)
-            self._is_kept = True
-        await self._reread()
+        here = sorted({name for name, _ in self._turns()}.intersection(gone))
+        if here and self._files.are_taken_up:
+            log.warning("the files of another process lack %s: they have their turns still", ", ".join(here))
+            await self._keep(drop=False)
         await self._pool.look()
 
-    async def _reread(self) -> None:
+    async def _reread(self, *, settled: bool = False) -> None:
         """Take up what has changed in the files; with problems in them, all stays as it was."""
-        settings = self._files.read()
-        problems = tuple(map(str, self._files.problems))
-        if problems and problems != self._told:
-            log.error("the fleet's settings have problems, and stay as they were: %s", "; ".join(problems))
-        self._told = problems
-        if settings is None:
+        if (settings := self._files.news(self._settings, settled=settled)) is None:
             return
         before, self._settings = self._settings, settings
+        self._is_kept = False  # should this fail, the next tick does it
         await self._pool.change(settings)
         await self._keep(drop=True)
-        renewed = [
-            name for name, shop in settings.shops.items() if before.shops.get(name) not in {None, shop}
-        ]
+        renewed = [name for name, shop in settings.shops.items() if before.shops.get(name) != shop]
         if renewed:  # what failed with the old token need not wait
             await self._engine.ring([turn for turn in self._turns() if turn[0] in renewed])
 
     async def _keep(self, *, drop: bool) -> None:
-        paused = {name: shop.paused for name, shop in self._settings.shops.items()}
-        await self._engine.table.keep(self._turns(), {CATALOG: False, **paused}, drop=drop)
+        turns, shops = self._turns(), self._settings.shops
+        paused = {name: name in shops and shops[name].paused for name, _ in turns}
+        await self._engine.table.keep(turns, paused, drop=drop)
+        self._is_kept |= drop
 
     def _turns(self) -> set[tuple[str, Kind]]:
         return set(turns_of(self._settings))

@@ -130,7 +130,7 @@ class LocalEngine:
         answer: Callable[[Kind, str], Awaitable[None]],
         *,
         pace: Pace,
-        each_tick: Callable[[], Awaitable[None]],
+        each_tick: Callable[[Sequence[str]], Awaitable[None]],
         stop: asyncio.Event,
     ) -> None:
         """Answer the bells until `stop` is set."""
@@ -147,7 +147,7 @@ class LocalEngine:
         try:
 
             async def tick() -> None:
-                await each_tick()
+                await each_tick(await self.table.gone())
                 await self.table.beat()
                 await self._put_due()
 

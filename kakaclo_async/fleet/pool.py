@@ -124,16 +124,15 @@ class Pool:
         await self._stack.enter_async_context(keeping_connections())
 
     async def change(self, settings: FleetSettings) -> None:
-        """Go on with other settings: shops that are gone or changed are closed once nobody uses them."""
-        before, self._settings = self._settings, settings
+        """Go on with other settings, but the same `home` and `bucket`.
+
+        Shops that are gone or changed are closed once nobody uses them.
+        """
+        self._settings = settings
         self._journals.clear()
         for name, shop in list(self._shops.items()):
             if settings.shops.get(name) != shop.settings:
                 self._old.append(self._shops.pop(name))
-        if (before.bucket, before.home) != (settings.bucket, settings.home):
-            self._old += self._shops.values()
-            self._shops.clear()
-            self._redis = None if settings.bucket is None else RedisServer(settings.bucket)
         await self.look()
         await self._tidy()
 

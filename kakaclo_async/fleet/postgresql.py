@@ -49,6 +49,8 @@ _FETCH: Final = (
     " ORDER BY priority DESC, id LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING *"
 )
 
+_TICK: Final = "SELECT fleet_tick(:worker, :dead), ARRAY(SELECT shop FROM fleet_shop WHERE filed = 2) AS gone"
+
 _MIGRATING: Final = "SELECT pg_advisory_xact_lock(hashtextextended('kakaclo fleet migrate', 0))"
 
 _KEPT_ALIVE: Final[dict[str, Any]] = {
@@ -210,15 +212,16 @@ class PostgresqlEngine:
         answer: Callable[[Kind, str], Awaitable[None]],
         *,
         pace: Pace,
-        each_tick: Callable[[], Awaitable[None]],
+        each_tick: Callable[[Sequence[str]], Awaitable[None]],
         stop: asyncio.Event,
     ) -> None:
         """Answer the bells until `stop` is set; a connection that is lost is made anew."""
         self._answer = answer
+        gone: list[str] = []
 
         async def tick() -> None:
-            await each_tick()
-            await self._sql("SELECT fleet_tick(:worker, :dead)", worker=self._worker, dead=pace.dead)
+            await each_tick(gone)
+            gone[:] = (await self._sql(_TICK, worker=self._worker, dead=pace.dead))[0]["gone"]
 
         ticks = asyncio.create_task(ticking(pace.tick, tick), name="kakaclo fleet tick")
         stopping = asyncio.create_task(stop.wait())

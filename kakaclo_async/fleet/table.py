@@ -25,7 +25,7 @@ VERSION: Final = 1
 
 TABLES: Final = (
     "CREATE TABLE IF NOT EXISTS fleet_version (version INTEGER NOT NULL, engine TEXT)",
-    (
+    (  # filed: as the files have it: 0, 1 if they pause it, 2 if they do not have it any more
         "CREATE TABLE IF NOT EXISTS fleet_shop (shop TEXT PRIMARY KEY, paused INTEGER NOT NULL DEFAULT 0,"
         " filed INTEGER NOT NULL DEFAULT 0)"
     ),
@@ -141,17 +141,15 @@ class Table:
         Args:
             turns: of all shops.
             paused: which shops are paused by the settings.
-            drop: whether it shall have no others.
+            drop: whether all others are gone: they have no turns, but keep their pauses and what was told of
+                their catalogs, for their files may come back.
         """
         pairs = _json(turns)
         filed = _json((shop, "1" if is_paused else "0") for shop, is_paused in paused.items())
         if drop:
             await self.sql(
-                "DELETE FROM fleet_turn WHERE NOT EXISTS"
-                " (SELECT 1 FROM @pairs WHERE p.a = fleet_turn.shop AND p.b = fleet_turn.kind)",
-                pairs=pairs,
+                "UPDATE fleet_shop SET filed = 2 WHERE shop NOT IN (SELECT p.a FROM @pairs)", pairs=filed
             )
-            await self.sql("DELETE FROM fleet_shop WHERE shop NOT IN (SELECT p.a FROM @pairs)", pairs=filed)
         await self.sql(
             "INSERT INTO fleet_shop (shop, filed) SELECT p.a, CAST(p.b AS INTEGER) FROM @pairs"
             " WHERE true ON CONFLICT (shop) DO UPDATE SET filed = excluded.filed",
@@ -162,6 +160,12 @@ class Table:
             " WHERE true ON CONFLICT DO NOTHING",
             pairs=pairs,
         )
+        if drop:
+            await self.sql(
+                "DELETE FROM fleet_turn WHERE shop IN (SELECT shop FROM fleet_shop WHERE filed < 2)"
+                " AND NOT EXISTS (SELECT 1 FROM @pairs WHERE p.a = fleet_turn.shop AND p.b = fleet_turn.kind)",
+                pairs=pairs,
+            )
 
     async def ring(self, turns: Iterable[tuple[str, Kind]], after: float = 0.0) -> int:
         """Let turns be due, in some seconds at the latest; return how many there are."""
@@ -233,6 +237,10 @@ class Table:
             return None
         return 0.0 if rows[0]["again"] else ended.after
 
+    async def gone(self) -> list[str]:
+        """Return the shops that the files of some process do not have any more."""
+        return [row["shop"] for row in await self.sql("SELECT shop FROM fleet_shop WHERE filed = 2")]
+
     async def beat(self) -> None:
         """Give a sign of life, and forget the workers that gave none for long."""
         await self.sql(
@@ -253,7 +261,7 @@ class Table:
         """Return how the fleet stands."""
         rows = await self.sql(
             "SELECT t.*, coalesce(s.paused + s.filed, 0) AS paused, @now AS now FROM fleet_turn t"
-            " LEFT JOIN fleet_shop s ON s.shop = t.shop ORDER BY t.shop, t.kind"
+            " LEFT JOIN fleet_shop s ON s.shop = t.shop WHERE coalesce(s.filed, 0) < 2 ORDER BY t.shop, t.kind"
         )
         workers = await self.sql(
             "SELECT worker, since, beat FROM fleet_worker WHERE beat > @now - :heard_of ORDER BY worker",

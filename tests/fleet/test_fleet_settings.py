@@ -107,10 +107,68 @@ def test_a_file_is_read_again_when_it_changes_and_a_bad_one_changes_nothing(tmp_
     assert set(files.read().shops) == {"a"}
 
 
+def test_a_file_that_was_cut_off_is_no_fleet_of_defaults(tmp_path):
+    path = written(
+        tmp_path, [("a", "t", {})], engine="postgresql://h/f", bucket="redis://h", home="postgresql://h/s"
+    )
+    for left in (0, 1):
+        path.write_text("".join(path.read_text().splitlines(keepends=True)[:left]))
+        assert problems(path) == [
+            "fleet.toml: fleet is missing: write [fleet], with nothing below it if all is as usual"
+        ]
+        written(tmp_path)
+    path.write_text("[fleet]\n")
+    assert SettingsFiles(path).demand().shops == {}
+
+
 def test_a_shop_stands_in_one_place(tmp_path):
     path = written(tmp_path, [("a", "t", {})])
     path.write_text(path.read_text() + '[shop.a]\ntoken = "env:A"\n')
     assert problems(path) == ["a.toml: shop.a stands in fleet.toml, too"]
+
+
+@pytest.mark.parametrize(
+    ("include", "told"),
+    [
+        *(
+            (it, "must be a pattern of .toml files")
+            for it in (".", "", "shops.d", "shops.d/", "shops.d/**", 5)
+        ),
+        *((it, "must be a pattern of .toml files") for it in ([1, 2], ["shops.d/*.toml", 3], [["x.toml"]])),
+        *((it, "cannot be looked for") for it in ("a**b/*.toml", "a\\u0000/*.toml", f"{'x' * 300}/x.toml")),
+    ],
+)
+def test_a_pattern_that_can_find_no_file_is_a_problem(path, include, told):
+    shown = f'"{include}"' if isinstance(include, str) else str(include).replace("'", '"')
+    path.write_text(f"include = {shown}\n[fleet]\n")
+    assert [line.startswith(f"fleet.toml: include {told}") for line in problems(path)] == [True], problems(
+        path
+    )
+
+
+@pytest.mark.parametrize(
+    "include",
+    ['"shops.d/*"', '"shops.d/a*"', '"**/*.toml"', '["shops.d/*.toml", "*/a.toml", "shops.d/a.toml"]'],
+)
+def test_a_file_that_several_patterns_find_and_the_fleets_own_are_read_once(tmp_path, include):
+    path = written(tmp_path, [("a", "t", {})])
+    path.write_text(f"include = {include}\n[fleet]\n")
+    assert set(SettingsFiles(path).demand().shops) == {"a"}
+
+
+def test_what_an_editor_leaves_beside_a_file_is_not_read_and_a_byte_order_mark_is(tmp_path):
+    path = written(tmp_path, [("a", "t", {})])
+    folder = tmp_path / "shops.d"
+    (folder / ".a.toml").write_text((folder / "a.toml").read_text())
+    (folder / ".#a.toml").symlink_to("nobody@nowhere.1234")
+    (folder / "a.toml").write_text((folder / "a.toml").read_text(), "utf-8-sig")
+    assert set(SettingsFiles(path).demand().shops) == {"a"}
+
+
+@pytest.mark.parametrize("text", [f"x = {'[' * 5000}", f"x = {'9' * 5000}"])
+def test_whatever_stands_in_a_file_is_told_as_a_problem(path, text):
+    path.write_text(text)
+    assert problems(path) == ["fleet.toml: is no TOML"]
 
 
 def test_files_below_the_folder_alone_are_included(tmp_path):

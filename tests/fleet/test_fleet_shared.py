@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from statistics import median
 
 import pytest
-from support.fleet import until, write_shop, written
+from support.fleet import ticks, until, write_shop, written
 from support.team import SMALL, Watch, busy_with
 
 from kakaclo_async import RateLimit
@@ -96,20 +96,20 @@ async def test_a_shops_own_calls_wait_no_longer_while_the_catalog_is_read(tmp_pa
 async def test_a_shop_that_is_paused_or_comes_while_the_catalog_is_read_leaves_or_joins_the_team(tmp_path):
     async with fleet_of(tmp_path, 3) as (fleet, sandbox):
         write_shop(tmp_path, "s2", "token-s2", base_url=sandbox.url, paused=True, **LIMITS)
-        await fleet._tick()
+        await ticks(fleet)
         async with fleet._pool.reader() as team:
             assert team.members == ("s0", "s1")
             await fleet.pause("s0")
             write_shop(tmp_path, "s2", "token-s2", base_url=sandbox.url, **LIMITS)
-            await fleet._tick()
+            await ticks(fleet)
             assert team.members == ("s1", "s2")
             await fleet.resume("s0")
             (tmp_path / "shops.d" / "s1.toml").unlink()
-            await fleet._tick()
+            await ticks(fleet)
             assert team.members == ("s0", "s2")
             write_shop(tmp_path, "s0", "token-s0", base_url=sandbox.url, timeout=20, **LIMITS)
             write_shop(tmp_path, "elsewhere", "token", base_url="http://127.0.0.1:9", **LIMITS)
-            await fleet._tick()
+            await ticks(fleet)
             assert team.members == ("s0", "s2")
             async with fleet._pool.client("s0") as renewed:
                 assert team._members.all["s0"].sender.state is renewed._sender.state

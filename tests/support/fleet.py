@@ -85,6 +85,12 @@ async def serving(path, **hooks):
                 worker.result()
 
 
+async def ticks(fleet):
+    """Let a fleet see that files have changed, and that nobody goes on writing them."""
+    for _ in range(2):
+        await fleet._tick()
+
+
 async def until(look, patience=10.0):
     """Wait until a look, sync or async, is true; return it."""
     end = time.monotonic() + patience

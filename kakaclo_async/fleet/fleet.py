@@ -8,7 +8,7 @@ import secrets
 import socket
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Self
 
 from kakaclo_async.config import AsyncEntered
 from kakaclo_async.errors import ConfigurationError, InvalidRequest
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from kakaclo_async.fleet.values import FleetStatus, Kind
     from kakaclo_async.models.new_order import NewOrder
     from kakaclo_async.ordering import Entry
-
-_AT_ONCE: Final = 16  # journals that are read at the same time
 
 
 class Fleet(AsyncEntered, other="kakaclo_sync.fleet"):
@@ -178,7 +176,7 @@ class Fleet(AsyncEntered, other="kakaclo_sync.fleet"):
 
     async def status(self) -> FleetStatus:
         """Return how each shop stands, and which workers there are."""
-        return await self._engine.table.status()
+        return await self._pool.with_left_behind(await self._engine.table.status())
 
     async def permits(self) -> dict[str, float | None]:
         """Return each shop's free permits; None where another process counts them, without Redis."""
@@ -213,55 +211,55 @@ class Fleet(AsyncEntered, other="kakaclo_sync.fleet"):
         await self._engine.table.pause(await self._known(shop), paused=False)
         await self._engine.ring([turn for turn in self._turns() if turn[0] == shop])
 
-    async def add(self, shop: str, token: str, *, settings: Mapping[str, object] | None = None) -> Path:
+    async def add(
+        self, shop: str, token: str, *, settings: Mapping[str, object] | None = None, force: bool = False
+    ) -> Path:
         """Write a file for a shop where the fleet's file includes it; workers take it up with their next tick.
 
         Args:
             shop: its name.
             token: where its token is, "env:NAME" for example; not the token itself.
             settings: what else `[shop.NAME]` has.
+            force: the orders that wait in a journal which a shop of this name has left behind are this shop's.
 
         Returns:
             The file.
 
         Raises:
             ConfigurationError: nothing is included, or the settings would have problems.
-            InvalidRequest: there is such a shop.
+            InvalidRequest: there is such a shop, or there was, and its orders wait.
         """
+        if not force:
+            await self._pool.check_may_begin(shop)
         path = add_shop(self._files, shop, {"token": token, **(settings or {})})
         await self._reread()
         return path
 
-    async def remove(self, shop: str) -> None:
+    async def remove(self, shop: str, *, force: bool = False) -> None:
         """Delete the file of a shop; its journal and mirror stay.
 
+        Args:
+            shop: its name.
+            force: also while some of its orders wait or are in doubt.
+
         Raises:
-            ConfigurationError: it has no file of its own.
-            InvalidRequest: there is no such shop.
+            ConfigurationError: it has no file of its own, or its journal cannot be read.
+            InvalidRequest: there is no such shop, or some of its orders wait or are in doubt.
         """
+        if not force:
+            await self._pool.check_may_end(await self._known(shop))
         remove_shop(self._files, await self._known(shop))
         await self._reread()
 
     async def pending(self) -> dict[str, tuple[Entry, ...]]:
         """Return what waits, is being sent, or is in doubt, by shop; shops without any are left out.
 
+        Journals that a shop has left behind, for it was removed or has another name, are among them.
+
         Raises:
             ConfigurationError: a journal cannot be read.
         """
-        limit = asyncio.Semaphore(_AT_ONCE)
-
-        async def read(shop: str) -> tuple[Entry, ...]:
-            async with limit:
-                try:
-                    return await self._pool.journal(shop).pending()
-                except ConfigurationError as error:
-                    if not str(error).startswith("there is no journal"):
-                        raise
-                    return ()
-
-        shops = sorted(self._settings.shops)
-        found = await asyncio.gather(*map(read, shops))
-        return {shop: entries for shop, entries in zip(shops, found, strict=True) if entries}
+        return await self._pool.pending()
 
     async def _answer(self, kind: Kind, shop: str) -> None:
         """Carry out a turn that was rung for, unless there is no such turn any more."""
@@ -305,6 +303,8 @@ class Fleet(AsyncEntered, other="kakaclo_sync.fleet"):
         ]
         if renewed:  # what failed with the old token need not wait
             await self._engine.ring([turn for turn in self._turns() if turn[0] in renewed])
+        if before.shops.keys() - settings.shops.keys():
+            await self._pool.tell_left_behind()
 
     async def _keep(self, *, drop: bool) -> None:
         paused = {name: shop.paused for name, shop in self._settings.shops.items()}

@@ -124,6 +124,11 @@ class FleetSettings:
         return self.engine == "local"
 
 
+def is_name(text: str) -> bool:
+    """Whether a shop can have this name."""
+    return _NAME.fullmatch(text) is not None and text != CATALOG
+
+
 def turns_of(settings: FleetSettings) -> Iterator[tuple[str, Kind]]:
     """Yield the turns of a fleet: each shop with each kind that it has."""
     for shop in settings.shops:
@@ -209,7 +214,7 @@ def _shops(
         problems.append(Problem(place, "shop", "must be tables: [shop.NAME]"))
         return
     for name, values in cast("dict[str, object]", shops).items():
-        if not _NAME.fullmatch(name) or name == CATALOG:
+        if not is_name(name):
             why = (
                 "is taken by the shared catalog" if name == CATALOG else "takes a-z, 0-9, _ and -, 40 at most"
             )

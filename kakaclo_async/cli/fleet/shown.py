@@ -41,7 +41,7 @@ def status(
 
 
 def tables(found: "FleetStatus") -> tuple[Table, ...]:
-    """Return the tables of shops and of workers."""
+    """Return the tables of shops, of workers, and of names that no shop has any more."""
     rows = [
         (
             *(shop.shop if place == 0 else "", turn.kind, turn.started, turn.due),
@@ -52,7 +52,12 @@ def tables(found: "FleetStatus") -> tuple[Table, ...]:
     ]
     head = ("Shop", "Turn", "Last", "Next", "Late", "Wait", "Doubts", "Error")
     workers = [(entry.worker, entry.since, entry.beat) for entry in found.workers]
-    return Table(head, rows), Table(("Worker", "Since", "Heard of"), workers)
+    left = [
+        (name, "has orders that wait or are in doubt: see kakaclo fleet pending")
+        for name in found.left_behind
+    ]
+    last = (Table(("No shop", ""), left),) if left else ()
+    return Table(head, rows), Table(("Worker", "Since", "Heard of"), workers), *last
 
 
 def _lag(seconds: float, *, paused: bool) -> str:

@@ -1,0 +1,61 @@
+"""The command `fleet check`: all that is wrong with a fleet's settings, found without a request."""
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import typer
+
+from kakaclo_async import ConfigurationError
+from kakaclo_async.cli.command import sentence
+from kakaclo_async.cli.fleet import DEFAULT_FILE
+from kakaclo_async.cli.fleet.commands import AsJson, FleetFile
+from kakaclo_async.cli.output import Result, Table, show
+from kakaclo_async.cli.values import run_async
+
+if TYPE_CHECKING:
+    from kakaclo_async.fleet import FleetSettings
+
+Row = tuple[str, str, str]  # file, key, what
+
+
+def check(fleet: FleetFile = DEFAULT_FILE, as_json: AsJson = False) -> None:
+    """Read the settings, tell all that is wrong with them, and ask for each shop's token; nothing is sent."""
+    from kakaclo_async.fleet.files import SettingsFiles
+
+    files = SettingsFiles(fleet)
+    settings = files.read()
+    problems = [(entry.file, entry.key, entry.what) for entry in files.problems]
+    warnings: list[Row] = []
+    if settings is not None:
+        run_async(_look(fleet.name, settings, problems, warnings))
+    shops = sorted(settings.shops) if settings else []
+    data = {"shops": shops, "problems": _named(problems), "warnings": _named(warnings)}
+    tables = (
+        [Table(("File", "Key", "Problem"), problems)] if problems else [Table(("Shops",), [(len(shops),)])]
+    )
+    tables += [Table(("File", "Key", "Warning"), warnings)] if warnings else []
+    show(Result(data=data, tables=tuple(tables)), as_json=as_json)
+    if problems:
+        raise typer.Exit(2)
+
+
+def _named(rows: list[Row]) -> list[dict[str, str]]:
+    return [dict(zip(("file", "key", "what"), row, strict=True)) for row in rows]
+
+
+async def _look(file: str, settings: "FleetSettings", problems: list[Row], warnings: list[Row]) -> None:
+    from kakaclo_async.fleet.pool import Pool
+    from kakaclo_async.token import Token, token_from
+
+    async def nobody() -> set[str]:
+        return await asyncio.sleep(0, set[str]())
+
+    for name, shop in sorted(settings.shops.items()):
+        try:
+            await Token(token_from(shop.token)).read()
+        except ConfigurationError as error:
+            problems.append((file, f"shop.{name}.token", sentence(error)))
+    if settings.home.startswith("sqlite:"):  # others are at the end of a network
+        for name, found in (await Pool(settings, nobody).left_behind()).items():
+            what = f"has {found}, and there is no such shop: see kakaclo fleet pending"
+            warnings.append((file, f"shop.{name}", what))

@@ -6,13 +6,21 @@ import math
 import re
 from decimal import Decimal
 from difflib import get_close_matches
+from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
 import attrs
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+from kakaclo_async.fleet.engine import log
+from kakaclo_async.token import TokenSource
 
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
+
+
+AS_ONE: Final = (
+    "their orders go to one account, and each counts its requests alone; give each a token of its own"
+)
 
 _UNITS: Final = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -33,6 +41,50 @@ class Problem:
 
     def __str__(self) -> str:
         return " ".join(part for part in (f"{self.file}:", self.key, self.what) if part)
+
+
+class Twins:
+    """Finds shops that have one token; it keeps hashes only.
+
+    Both would place the orders of one account, and each would count its requests alone.
+    """
+
+    def __init__(self) -> None:
+        self._latest: dict[str, tuple[str | None, bytes]] = {}
+
+    def other(self, shop: str, base_url: str | None, token: str) -> str | None:
+        """Note a shop's token; return another shop that has it, when the token is a new one.
+
+        Args:
+            shop: its name.
+            base_url: of its KakaClo: others may have the same tokens.
+            token: that was read just now.
+        """
+        found = (base_url, sha256(token.encode()).digest())
+        if self._latest.get(shop) == found:
+            return None
+        self._latest[shop] = found
+        return next((name for name, its in list(self._latest.items()) if its == found and name != shop), None)
+
+    def watched(
+        self, source: Callable[[], Awaitable[str]], shop: str, base_url: str | None
+    ) -> Callable[[], Awaitable[str]]:
+        """Return a token function that tells the log when another shop has the same token."""
+        if not isinstance(source, TokenSource):
+            return source
+        own = source._read  # noqa: SLF001 - packages share privates
+
+        def read() -> str:
+            token = own()
+            if (other := self.other(shop, base_url, token)) is not None:
+                log.error("shops %s and %s have one token: %s", other, shop, AS_ONE)
+            return token
+
+        return TokenSource(source.place, read, source.kept)
+
+    def keep(self, shops: Collection[str]) -> None:
+        """Forget all shops but these."""
+        self._latest = {name: found for name, found in self._latest.items() if name in shops}
 
 
 def table(

@@ -14,6 +14,7 @@ from kakaclo_async.database.postgresql import keeping_connections
 from kakaclo_async.errors import ConfigurationError, InvalidRequest
 from kakaclo_async.feed import Webhook
 from kakaclo_async.feed.feed import Feed
+from kakaclo_async.fleet.checks import Twins
 from kakaclo_async.fleet.engine import log
 from kakaclo_async.fleet.files import home_of, homes, prepared
 from kakaclo_async.fleet.team import Readers, Team
@@ -77,6 +78,7 @@ class Pool:
         self._old: list[OpenShop] = []
         self._journals: dict[str, Journal] = {}  # with nothing open, but what they have learned of the tables
         self._redis = None if settings.bucket is None else RedisServer(settings.bucket)
+        self._twins = Twins()
         self._readers = Readers(self.shop, paused)
         self._stack = AsyncExitStack()
 
@@ -88,6 +90,7 @@ class Pool:
         """Go on with other settings: shops that are gone or changed are closed once nobody uses them."""
         before, self._settings = self._settings, settings
         self._journals.clear()
+        self._twins.keep(settings.shops)
         for name, shop in list(self._shops.items()):
             if settings.shops.get(name) != shop.settings:
                 self._old.append(self._shops.pop(name))
@@ -270,7 +273,7 @@ class Pool:
         return OpenShop(
             settings,
             KakaClo(
-                token_from(settings.token),
+                self._twins.watched(token_from(settings.token), settings.name, settings.base_url),
                 base_url=settings.base_url,
                 allow_http=settings.allow_http,
                 reserve=settings.reserve,

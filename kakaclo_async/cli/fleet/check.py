@@ -44,17 +44,22 @@ def _named(rows: list[Row]) -> list[dict[str, str]]:
 
 
 async def _look(file: str, settings: "FleetSettings", problems: list[Row], warnings: list[Row]) -> None:
+    from kakaclo_async.fleet.checks import AS_ONE, Twins
     from kakaclo_async.fleet.pool import Pool
     from kakaclo_async.token import Token, token_from
 
     async def nobody() -> set[str]:
         return await asyncio.sleep(0, set[str]())
 
+    twins = Twins()
     for name, shop in sorted(settings.shops.items()):
         try:
-            await Token(token_from(shop.token)).read()
+            token = await Token(token_from(shop.token)).read()
         except ConfigurationError as error:
             problems.append((file, f"shop.{name}.token", sentence(error)))
+            continue
+        if (other := twins.other(name, shop.base_url, token)) is not None:
+            problems.append((file, f"shop.{name}.token", f"is that of shop {other}, too: {AS_ONE}"))
     if settings.home.startswith("sqlite:"):  # others are at the end of a network
         for name, found in (await Pool(settings, nobody).left_behind()).items():
             what = f"has {found}, and there is no such shop: see kakaclo fleet pending"

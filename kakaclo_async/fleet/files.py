@@ -262,7 +262,31 @@ def _folders(settings: FleetSettings) -> set[str]:
 
 
 def prepared(url: str) -> str:
-    """Make the folder of an SQLite database; return its URL."""
+    """Make the folder of an SQLite database; return its URL.
+
+    Raises:
+        ConfigurationError: it cannot be made.
+    """
     if url.startswith("sqlite:///"):
-        Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(url.removeprefix("sqlite:///")).parent
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigurationError(f"the folder {folder} cannot be made: {error.strerror}") from None
     return url
+
+
+def check_home(url: str) -> None:
+    """Find out whether a folder is, or could be, where an SQLite database shall be; make nothing.
+
+    Raises:
+        ConfigurationError: it could not, or could not be written.
+    """
+    if not url.startswith("sqlite:///"):
+        return
+    folder = Path(url.removeprefix("sqlite:///")).parent
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    if not there.is_dir():
+        raise ConfigurationError(f"the folder {folder} cannot be made: {there} is a file")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise ConfigurationError(f"the folder {there} cannot be written")

@@ -22,7 +22,6 @@ from kakaclo_async.fleet.values import CATALOG, as_kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from types import TracebackType
 
     from kakaclo_async.catalog import Change
     from kakaclo_async.feed import FeedEvent
@@ -79,9 +78,7 @@ class Fleet(AsyncEntered, other="kakaclo_sync.fleet"):
             raise
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
     async def aclose(self) -> None:
@@ -251,15 +248,20 @@ class Fleet(AsyncEntered, other="kakaclo_sync.fleet"):
         remove_shop(self._files, await self._known(shop))
         await self._reread()
 
-    async def pending(self) -> dict[str, tuple[Entry, ...]]:
+    async def pending(
+        self, *, unread: Callable[[str, ConfigurationError], object] | None = None
+    ) -> dict[str, tuple[Entry, ...]]:
         """Return what waits, is being sent, or is in doubt, by shop; shops without any are left out.
 
         Journals that a shop has left behind, for it was removed or has another name, are among them.
 
+        Args:
+            unread: called with each shop whose journal cannot be read, and why; None: the error is raised.
+
         Raises:
             ConfigurationError: a journal cannot be read.
         """
-        return await self._pool.pending()
+        return await self._pool.pending(unread)
 
     async def _answer(self, kind: Kind, shop: str) -> None:
         """Carry out a turn that was rung for, unless there is no such turn any more."""
@@ -295,15 +297,13 @@ class Fleet(AsyncEntered, other="kakaclo_sync.fleet"):
         self._told = problems
         if settings is None:
             return
-        before, self._settings = self._settings, settings
+        before, self._settings = self._settings.shops, settings
         await self._pool.change(settings)
         await self._keep(drop=True)
-        renewed = [
-            name for name, shop in settings.shops.items() if before.shops.get(name) not in {None, shop}
-        ]
+        renewed = [name for name, shop in settings.shops.items() if before.get(name) not in {None, shop}]
         if renewed:  # what failed with the old token need not wait
             await self._engine.ring([turn for turn in self._turns() if turn[0] in renewed])
-        if before.shops.keys() - settings.shops.keys():
+        if before.keys() - settings.shops.keys():
             await self._pool.tell_left_behind()
 
     async def _keep(self, *, drop: bool) -> None:

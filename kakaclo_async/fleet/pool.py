@@ -16,7 +16,7 @@ from kakaclo_async.feed import Webhook
 from kakaclo_async.feed.feed import Feed
 from kakaclo_async.fleet.checks import Twins
 from kakaclo_async.fleet.engine import log
-from kakaclo_async.fleet.files import home_of, homes, prepared
+from kakaclo_async.fleet.files import check_home, home_of, homes, prepared
 from kakaclo_async.fleet.team import Readers, Team
 from kakaclo_async.fleet.values import CATALOG, orders_that_wait
 from kakaclo_async.ordering import Journal
@@ -78,7 +78,7 @@ class Pool:
         self._old: list[OpenShop] = []
         self._journals: dict[str, Journal] = {}  # with nothing open, but what they have learned of the tables
         self._redis = None if settings.bucket is None else RedisServer(settings.bucket)
-        self._twins = Twins()
+        self._twins = Twins(settings.shops)
         self._readers = Readers(self.shop, paused)
         self._stack = AsyncExitStack()
 
@@ -268,22 +268,33 @@ class Pool:
             return None
         return Webhook(url, await token_from(source)())
 
+    def check(self, shop: str) -> None:
+        """Find out whether a shop could be opened, with its settings; open and make nothing.
+
+        Raises:
+            ConfigurationError: it could not.
+        """
+        settings = self._settings.shops[shop]
+        self._client(settings)
+        url = home_of(self._settings, shop, "journal")
+        Journal(url, quiet_time=settings.quiet_time, lease=settings.lease)
+        check_home(url)
+
     def _open(self, settings: ShopSettings) -> OpenShop:
         journal = self.journal(settings.name)
-        return OpenShop(
-            settings,
-            KakaClo(
-                self._twins.watched(token_from(settings.token), settings.name, settings.base_url),
-                base_url=settings.base_url,
-                allow_http=settings.allow_http,
-                reserve=settings.reserve,
-                timeout=settings.timeout,
-                max_wait=None,
-                bucket=self._bucket(settings),
-                rate_limit=RateLimit(settings.burst, settings.rate),
-            ),
-            journal,
-            Feed(journal, shop=settings.name, balance_below=settings.balance_below),
+        feed = Feed(journal, shop=settings.name, balance_below=settings.balance_below)
+        return OpenShop(settings, self._client(settings), journal, feed)
+
+    def _client(self, settings: ShopSettings) -> KakaClo:
+        return KakaClo(
+            self._twins.watched(token_from(settings.token), settings.name, settings.base_url),
+            base_url=settings.base_url,
+            allow_http=settings.allow_http,
+            reserve=settings.reserve,
+            timeout=settings.timeout,
+            max_wait=None,
+            bucket=self._bucket(settings),
+            rate_limit=RateLimit(settings.burst, settings.rate),
         )
 
     def _bucket(self, settings: ShopSettings) -> Bucket | None:

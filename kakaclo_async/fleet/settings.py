@@ -14,12 +14,13 @@ from kakaclo_async.fleet.checks import (
     Problem,
     amount,
     duration,
-    number,
     part,
     switch,
     table,
     text,
+    url_problem,
     whole,
+    within,
     word,
 )
 from kakaclo_async.fleet.values import CATALOG, KINDS
@@ -148,9 +149,9 @@ _FLEET: Final[_Readers] = {
     "mirror_every": duration,
     "watch_every": duration,
     "orders_every": duration,
-    "workers": whole(1),
-    "at_once": whole(1),
-    "keep_open": whole(1),
+    "workers": whole(1, 10_000),
+    "at_once": whole(1, 1000),
+    "keep_open": whole(1, 100_000),
     "tick": duration,
     "beat": duration,
     "dead": duration,
@@ -161,13 +162,13 @@ _SHOP: Final[_Readers] = {
     "token": text,
     "base_url": text,
     "allow_http": switch,
-    "rate": number,
-    "burst": whole(1),
-    "reserve": whole(0),
+    "rate": within(0.001, 100_000),
+    "burst": whole(1, 1_000_000),
+    "reserve": whole(0, 1_000_000),
     "timeout": duration,
     "quiet_time": duration,
     "lease": duration,
-    "at_once": whole(1),
+    "at_once": whole(1, 1000),
     "balance_below": amount,
     "paused": switch,
 }
@@ -234,6 +235,10 @@ def _shop(name: str, values: object, place: Path, problems: list[Problem]) -> Sh
     found["token"] = _beside(place, str(token))
     if why := _place_problem(str(found["token"])):
         problems.append(Problem(place.name, f"{key}.token", why))
+    if (url := found.get("base_url")) and (
+        why := url_problem(str(url), allow_http=bool(found.get("allow_http")))
+    ):
+        problems.append(Problem(place.name, f"{key}.base_url", why))
     return ShopSettings(name=name, **cast("Any", found)) if len(problems) == before else None
 
 

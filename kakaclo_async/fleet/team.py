@@ -14,8 +14,9 @@ import attrs
 
 from kakaclo_async import resources
 from kakaclo_async.config import AsyncEntered, check_number
-from kakaclo_async.errors import ConfigurationError, InvalidRequest
+from kakaclo_async.errors import ConfigurationError, InvalidRequest, KakaCloError
 from kakaclo_async.events import Broadcast, Event, Lane
+from kakaclo_async.fleet.engine import log
 from kakaclo_async.fleet.members import PATIENCE, Member, Members
 from kakaclo_async.sending import Sender, sender_of
 
@@ -188,6 +189,7 @@ class Readers:
     paused: Callable[[], Awaitable[Collection[str]]]
     _readings: list[_Reading] = attrs.field(init=False, factory=list["_Reading"])
     _turn: int = attrs.field(init=False, default=0)
+    _told: dict[str, str] = attrs.field(init=False, factory=dict[str, str])
 
     @asynccontextmanager
     async def team(self, settings: FleetSettings) -> AsyncGenerator[Team, None]:
@@ -202,7 +204,16 @@ class Readers:
         if not chosen:
             raise InvalidRequest("the fleet has no shops that may read: all are paused")
         async with AsyncExitStack() as stack:
-            opened = {name: await stack.enter_async_context(self.shop(name)) for name in chosen}
+            opened: dict[str, OpenShop] = {}
+            failures: list[Exception] = []
+            for name in chosen:
+                try:
+                    opened[name] = await stack.enter_async_context(self.shop(name))
+                except Exception as error:  # noqa: BLE001 - whatever ails one shop, the others read
+                    self._leave_out(name, error)
+                    failures.append(error)
+            if not opened:
+                raise failures[0]
             clients = {name: shop.kk for name, shop in opened.items()}
             team = await stack.enter_async_context(Team(clients, share=settings.share))
             base_url = next(iter(opened.values())).settings.base_url
@@ -212,6 +223,12 @@ class Readers:
                 yield team
             finally:
                 self._readings.remove(reading)
+
+    def _leave_out(self, name: str, error: Exception) -> None:
+        why = str(error) if isinstance(error, KakaCloError) else type(error).__name__
+        if self._told.get(name) != why:
+            self._told[name] = why
+            log.warning("shop %s does not read the shared catalog, for it cannot be opened: %s", name, why)
 
     def _chosen(self, settings: FleetSettings, paused: Collection[str]) -> list[str]:
         """Return the shops whose turn it is to read: all of one KakaClo, in case there are several."""
@@ -247,8 +264,12 @@ class Readers:
     async def _join(self, reading: _Reading, settings: ShopSettings, most: int) -> None:
         if settings.base_url != reading.base_url or len(reading.members) >= most:
             return
-        shop = await reading.stack.enter_async_context(self.shop(settings.name))
-        reading.team.join(shop.kk, settings.name)
+        try:
+            shop = await reading.stack.enter_async_context(self.shop(settings.name))
+            reading.team.join(shop.kk, settings.name)
+        except Exception as error:  # noqa: BLE001 - see `team`
+            self._leave_out(settings.name, error)
+            return
         reading.members[settings.name] = shop
 
 

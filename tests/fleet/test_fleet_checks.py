@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
-from support.fleet import orders, placed, sandboxes, serving, until, write_shop, written
+from support.fleet import orders, placed, sandboxes, serving, turn_of, until, write_shop, written
+
+from kakaclo_async.errors import ConfigurationError
+from kakaclo_async.fleet import Fleet
 
 TOKEN = "one-token-of-two-shops"
 
@@ -64,3 +67,69 @@ async def test_a_shop_that_has_another_name_now_has_no_twin(tmp_path, caplog):
             await fleet.submit("b", orders(opened["a"], 1, prefix="B")[0])
             await until(lambda: placed(opened["a"]) == ["A-0", "B-0"])
     assert "have one token" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({"quiet_time": 1e300}, "must be from a millisecond to a year"),
+        ({"lease": 1e300}, "must be from a millisecond to a year"),
+        ({"timeout": 1e-300}, "must be from a millisecond to a year"),
+        ({"rate": 1e-308}, "must be from 0.001 to 100,000"),
+        ({"balance_below": 1e300}, "must be from 0.01 to 1,000,000,000"),
+        ({"at_once": 10**9}, "must be at most 1000"),
+        ({"base_url": "kakaclo"}, "must look like https://host/path"),
+        ({"base_url": "https://host:PASSWORD"}, "is no address"),
+        ({"base_url": "http://elsewhere.example/openapi"}, "if it is a sandbox, say allow_http = true"),
+    ],
+)
+def test_settings_that_no_shop_can_be_opened_with_are_refused(tmp_path, check, values, told):
+    written(tmp_path, [("a", TOKEN, values)])
+    code, problems, _ = check()
+    assert (code, list(problems)) == (2, [f"shop.a.{next(iter(values))}"])
+    assert told in (what := problems[f"shop.a.{next(iter(values))}"])
+    assert "PASSWORD" not in what
+
+
+def test_a_shop_that_cannot_be_opened_is_found_and_nothing_is_made(tmp_path, check, monkeypatch):
+    local = {"base_url": "http://127.0.0.1:1"}
+    written(tmp_path, [("a", TOKEN, {}), ("b", "b", local), ("c", "c", local)], catalog="own")
+    (tmp_path / "shops").mkdir()
+    (tmp_path / "shops" / "c").write_text("a file")
+    monkeypatch.setenv("HTTPS_PROXY", "socks5://proxy:1080")
+    code, problems, _ = check()
+    assert (code, list(problems)) == (2, ["shop.a", "shop.c"])
+    assert [path.name for path in (tmp_path / "shops").iterdir()] == ["c"]
+
+
+async def test_a_shop_that_cannot_be_opened_spoils_nothing_for_the_others(tmp_path, caplog):
+    async with sandboxes("b") as opened:
+        sandbox = opened["b"]
+        shops = [
+            (name, token, {"base_url": sandbox.url}) for name, token in (("a", "x"), ("b", sandbox.token))
+        ]
+        path = written(tmp_path, shops)
+        (tmp_path / "shops").mkdir()
+        (tmp_path / "shops" / "a").write_text("a file")
+        async with Fleet.open(path) as fleet:
+            assert await fleet.turn("mirror", "catalog")
+            assert (await turn_of(fleet, "catalog", "mirror")).error is None
+            await fleet.submit("b", orders(sandbox, 1)[0])
+            with pytest.raises(ConfigurationError, match="cannot be made"):
+                await fleet.submit("a", orders(sandbox, 1)[0])
+            with pytest.raises(ConfigurationError, match="cannot be made"):
+                await fleet.pending()
+            unread = []
+            found = await fleet.pending(unread=lambda shop, error: unread.append((shop, type(error))))
+            assert (list(found), unread) == (["b"], [("a", ConfigurationError)])
+            assert await fleet.turn("mirror", "catalog")
+    assert caplog.text.count("shop a does not read the shared catalog") == 1
+
+
+async def test_where_no_shop_can_be_opened_the_catalog_says_why(tmp_path):
+    path = written(tmp_path, [("a", TOKEN, {"base_url": "http://127.0.0.1:1"})])
+    (tmp_path / "shops").mkdir()
+    (tmp_path / "shops" / "a").write_text("a file")
+    async with Fleet.open(path) as fleet:
+        await fleet.turn("mirror", "catalog")
+        assert "cannot be made" in (await turn_of(fleet, "catalog", "mirror")).error

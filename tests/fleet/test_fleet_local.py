@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from support.fleet import entries, orders, placed, sandboxes, serving, until, write_shop, written
+from support.fleet import entries, orders, placed, sandboxes, serving, turn_of, until, write_shop, written
 from support.ordering import POST
 
 from kakaclo_async import Conflict
@@ -13,11 +13,6 @@ from kakaclo_async.catalog import Mirror
 from kakaclo_async.errors import ConfigurationError, InvalidRequest
 from kakaclo_async.fleet import Fleet
 from kakaclo_async.sandbox import Fault
-
-
-async def turn_of(fleet, shop, kind):
-    found = {entry.shop: entry for entry in (await fleet.status()).shops}
-    return next(turn for turn in found[shop].turns if turn.kind == kind)
 
 
 async def test_what_is_submitted_to_each_shop_is_placed_there_once(tmp_path):

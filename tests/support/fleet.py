@@ -85,6 +85,12 @@ async def serving(path, **hooks):
                 worker.result()
 
 
+async def turn_of(fleet, shop, kind):
+    """How a turn stands."""
+    found = {entry.shop: entry for entry in (await fleet.status()).shops}
+    return next(turn for turn in found[shop].turns if turn.kind == kind)
+
+
 async def until(look, patience=10.0):
     """Wait until a look, sync or async, is true; return it."""
     end = time.monotonic() + patience

@@ -51,8 +51,12 @@ async def _look(file: str, settings: "FleetSettings", problems: list[Row], warni
     async def nobody() -> set[str]:
         return await asyncio.sleep(0, set[str]())
 
-    twins = Twins()
+    twins, pool = Twins(settings.shops), Pool(settings, nobody)
     for name, shop in sorted(settings.shops.items()):
+        try:
+            pool.check(name)
+        except ConfigurationError as error:
+            problems.append((file, f"shop.{name}", sentence(error)))
         try:
             token = await Token(token_from(shop.token)).read()
         except ConfigurationError as error:
@@ -61,6 +65,6 @@ async def _look(file: str, settings: "FleetSettings", problems: list[Row], warni
         if (other := twins.other(name, shop.base_url, token)) is not None:
             problems.append((file, f"shop.{name}.token", f"is that of shop {other}, too: {AS_ONE}"))
     if settings.home.startswith("sqlite:"):  # others are at the end of a network
-        for name, found in (await Pool(settings, nobody).left_behind()).items():
+        for name, found in (await pool.left_behind()).items():
             what = f"has {found}, and there is no such shop: see kakaclo fleet pending"
             warnings.append((file, f"shop.{name}", what))

@@ -25,6 +25,7 @@ from kakaclo_async.fleet.checks import (
 )
 from kakaclo_async.fleet.values import CATALOG, KINDS
 from kakaclo_async.token import token_from
+from kakaclo_async.transport.endpoint import choose_base_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -202,9 +203,19 @@ def read_settings(
     if "webhook_secret" in fleet:
         fleet["webhook_secret"] = _beside(path, str(fleet["webhook_secret"]))
     _check_fleet(fleet, path.name, problems)
+    if not problems and fleet.get("catalog", "shared") == "shared" and (two := _of_two_places(shops)):
+        why = f"the shops {two[0]} and {two[1]} have another base_url each, and so may have another catalog"
+        problems.append(Problem(path.name, "fleet.catalog", f'must be "own": {why}'))
     if problems:
         return None
     return FleetSettings(folder=path.parent, shops=shops, **cast("Any", fleet))
+
+
+def _of_two_places(shops: Mapping[str, ShopSettings]) -> tuple[str, str] | None:
+    """Return two shops that do not talk to the same KakaClo."""
+    places = {choose_base_url(None, shop.base_url, allow_http=True): name for name, shop in shops.items()}
+    first, *others = sorted(places.values()) or [""]
+    return (first, others[0]) if others else None
 
 
 def _shops(

@@ -200,7 +200,7 @@ class Readers:
         Raises:
             InvalidRequest: the fleet has no shops, or all are paused.
         """
-        chosen = self._chosen(settings, await self.paused())
+        chosen = self._chosen(settings, set(await self.paused()))
         if not chosen:
             raise InvalidRequest("the fleet has no shops that may read: all are paused")
         async with AsyncExitStack() as stack:
@@ -230,18 +230,11 @@ class Readers:
             self._told[name] = why
             log.warning("shop %s does not read the shared catalog, for it cannot be opened: %s", name, why)
 
-    def _chosen(self, settings: FleetSettings, paused: Collection[str]) -> list[str]:
-        """Return the shops whose turn it is to read: all of one KakaClo, in case there are several."""
-        places: dict[str | None, list[str]] = {}
-        for name, shop in sorted(settings.shops.items()):
-            if name not in paused:
-                places.setdefault(shop.base_url, []).append(name)
-        if not places:
-            return []
-        rounds, place = divmod(self._turn, len(places))
+    def _chosen(self, settings: FleetSettings, paused: set[str]) -> list[str]:
+        """Return the shops whose turn it is to read."""
+        names, most = sorted(settings.shops.keys() - paused), _most(settings)
+        first = self._turn * (1 if len(names) <= most else most) % max(1, len(names))
         self._turn += 1
-        names, most = list(places.values())[place], _most(settings)
-        first = rounds * (1 if len(names) <= most else most) % len(names)
         return [*names[first:], *names[:first]][:most]
 
     async def look(self, settings: FleetSettings) -> None:

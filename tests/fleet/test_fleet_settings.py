@@ -80,6 +80,20 @@ def test_settings_that_cannot_work_together_are_refused(tmp_path, settings, told
     assert any(told in line for line in problems(path)), problems(path)
 
 
+def test_shops_of_two_kakaclos_share_no_catalog(tmp_path):
+    shops = [("a", "t", {}), ("b", "u", {"base_url": "http://127.0.0.1:1"})]
+    path = written(tmp_path, shops, catalog="shared")
+    assert len(told := problems(path)) == 1
+    assert told[0].startswith(
+        'fleet.toml: fleet.catalog must be "own": the shops a and b have another base_url'
+    )
+    written(tmp_path, shops, catalog="own")
+    assert SettingsFiles(path).demand().catalog == "own"
+    same = "https://DEVELOPER.kakaclo.com:443/openapi/"
+    written(tmp_path, [("a", "t", {}), ("b", "u", {"base_url": same})], catalog="shared")
+    assert SettingsFiles(path).demand().catalog == "shared"
+
+
 def test_several_workers_have_a_bucket_in_redis_and_homes_that_all_can_reach(tmp_path):
     path = written(
         tmp_path,

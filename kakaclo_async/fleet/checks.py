@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
+from kakaclo_async.config import UnusableToken
 from kakaclo_async.errors import ConfigurationError
+from kakaclo_async.feed.webhook import Webhook
 from kakaclo_async.fleet.engine import log
-from kakaclo_async.token import TokenSource
+from kakaclo_async.token import TokenSource, token_from
 from kakaclo_async.transport.endpoint import choose_base_url
 
 if TYPE_CHECKING:
@@ -204,3 +206,25 @@ def url_problem(url: str, *, allow_http: bool) -> str | None:
             .replace("allow_http=True (--allow-http)", "allow_http = true")
         )
     return None
+
+
+def webhook_problem(url: str) -> str | None:
+    """Say what is wrong with the URL of a webhook; None: nothing."""
+    try:
+        Webhook(url, "0123456789abcdef")
+    except ConfigurationError as error:
+        return str(error).removeprefix("the webhook's URL ").partition("; if that is")[0]
+    return None
+
+
+async def webhook_secret(source: str) -> str:
+    """Read the secret of a webhook from its place.
+
+    Raises:
+        ConfigurationError: it cannot be read.
+    """
+    try:
+        return await token_from(source)()
+    except UnusableToken as error:
+        why = str(error).replace("the token", "the secret", 1)
+        raise ConfigurationError(f"the webhook's secret cannot be read: {why}") from None

@@ -14,7 +14,7 @@ from kakaclo_async.database.postgresql import keeping_connections
 from kakaclo_async.errors import ConfigurationError, InvalidRequest
 from kakaclo_async.feed import Webhook
 from kakaclo_async.feed.feed import Feed
-from kakaclo_async.fleet.checks import Twins
+from kakaclo_async.fleet.checks import Twins, webhook_secret
 from kakaclo_async.fleet.engine import log
 from kakaclo_async.fleet.files import check_home, home_of, homes, prepared
 from kakaclo_async.fleet.team import Readers, Team
@@ -262,11 +262,15 @@ class Pool:
         }
 
     async def webhook(self) -> Webhook | None:
-        """Return where events are posted to; its secret is read anew."""
+        """Return where events are posted to; its secret is read anew.
+
+        Raises:
+            ConfigurationError: the secret cannot be read, or is too short.
+        """
         url, source = self._settings.webhook, self._settings.webhook_secret
         if url is None or source is None:
             return None
-        return Webhook(url, await token_from(source)())
+        return Webhook(url, await webhook_secret(source))
 
     def check(self, shop: str) -> None:
         """Find out whether a shop could be opened, with its settings; open and make nothing.

@@ -19,6 +19,7 @@ from kakaclo_async.fleet.checks import (
     table,
     text,
     url_problem,
+    webhook_problem,
     whole,
     within,
     word,
@@ -319,6 +320,8 @@ def _check_fleet(fleet: Mapping[str, object], place: str, problems: list[Problem
         tell(
             "webhook", "and webhook_secret belong together: the second says where the secret is, as env:NAME"
         )
+    if "webhook" in fleet and (problem := webhook_problem(str(fleet["webhook"]))):
+        tell("webhook", problem)
     if "webhook_secret" in fleet and (problem := _place_problem(str(fleet["webhook_secret"]))):
         tell("webhook_secret", problem)
     dead, beat = float(cast("float", fleet.get("dead", 15.0))), float(cast("float", fleet.get("beat", 5.0)))

@@ -133,3 +133,32 @@ async def test_where_no_shop_can_be_opened_the_catalog_says_why(tmp_path):
     async with Fleet.open(path) as fleet:
         await fleet.turn("mirror", "catalog")
         assert "cannot be made" in (await turn_of(fleet, "catalog", "mirror")).error
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("not a url PASSWORD", "must look like https://host/path"),
+        ("ftp://PASSWORD", "must look like https://host/path"),
+        ("http://example.com/PASSWORD", "must be HTTPS: over plain HTTP all on the way to example.com"),
+    ],
+)
+def test_a_webhook_that_nothing_can_be_posted_to_is_refused(tmp_path, check, url, told):
+    written(tmp_path, [("a", TOKEN, {})], webhook=url, webhook_secret="env:SECRET")
+    code, problems, _ = check()
+    assert (code, list(problems)) == (2, ["fleet.webhook"])
+    assert told in problems["fleet.webhook"]
+    assert "PASSWORD" not in problems["fleet.webhook"]
+    assert "allow_http" not in problems["fleet.webhook"], "a fleet has no such setting"
+
+
+@pytest.mark.parametrize(
+    ("secret", "told"), [("", "NOSUCH should hold the secret"), ("short", "16 characters")]
+)
+def test_a_webhook_whose_secret_will_not_do_is_found(tmp_path, check, monkeypatch, secret, told):
+    monkeypatch.setenv("NOSUCH", secret)
+    written(tmp_path, [("a", TOKEN, {})], webhook="https://example.com/x", webhook_secret="env:NOSUCH")
+    code, problems, _ = check()
+    assert (code, list(problems)) == (2, ["fleet.webhook_secret"])
+    assert told in problems["fleet.webhook_secret"]
+    assert "token" not in problems["fleet.webhook_secret"].replace("secrets.token", "")

@@ -19,7 +19,7 @@ Row = tuple[str, str, str]  # file, key, what
 
 
 def check(fleet: FleetFile = DEFAULT_FILE, as_json: AsJson = False) -> None:
-    """Read the settings, tell all that is wrong with them, and ask for each shop's token; nothing is sent."""
+    """Read the settings, tell all that is wrong with them, and ask for each token and secret; nothing is sent."""
     from kakaclo_async.fleet.files import SettingsFiles
 
     files = SettingsFiles(fleet)
@@ -64,6 +64,10 @@ async def _look(file: str, settings: "FleetSettings", problems: list[Row], warni
             continue
         if (other := twins.other(name, shop.base_url, token)) is not None:
             problems.append((file, f"shop.{name}.token", f"is that of shop {other}, too: {AS_ONE}"))
+    try:
+        await pool.webhook()
+    except ConfigurationError as error:
+        problems.append((file, "fleet.webhook_secret", sentence(error)))
     if settings.home.startswith("sqlite:"):  # others are at the end of a network
         for name, found in (await pool.left_behind()).items():
             what = f"has {found}, and there is no such shop: see kakaclo fleet pending"

@@ -14,7 +14,7 @@ from kakaclo_async.database.postgresql import keeping_connections
 from kakaclo_async.errors import ConfigurationError, InvalidRequest
 from kakaclo_async.feed import Webhook
 from kakaclo_async.feed.feed import Feed
-from kakaclo_async.fleet.checks import Twins, webhook_secret
+from kakaclo_async.fleet.checks import Twins, too_quick, webhook_secret
 from kakaclo_async.fleet.engine import log
 from kakaclo_async.fleet.files import check_home, home_of, homes, prepared
 from kakaclo_async.fleet.team import Readers, Team
@@ -34,11 +34,8 @@ if TYPE_CHECKING:
     from kakaclo_async.ratelimit.bucket import Bucket
 
 
+_BUCKET: Final = "kakaclo:{}"
 _AT_ONCE: Final = 16  # journals that are read at the same time
-
-
-def _bucket_name(shop: str) -> str:
-    return f"kakaclo:{shop}"
 
 
 @attrs.define(eq=False)
@@ -59,10 +56,6 @@ class OpenShop:
     feed: Feed
     users: int = 0
 
-    async def aclose(self) -> None:
-        """Close it."""
-        await self.kk.aclose()
-
 
 class Pool:
     """The shops that are open, opened when they are needed.
@@ -78,6 +71,7 @@ class Pool:
         self._old: list[OpenShop] = []
         self._journals: dict[str, Journal] = {}  # with nothing open, but what they have learned of the tables
         self._redis = None if settings.bucket is None else RedisServer(settings.bucket)
+        self._warned: dict[str, str] = {}
         self._twins = Twins(settings.shops)
         self._readers = Readers(self.shop, paused)
         self._stack = AsyncExitStack()
@@ -128,7 +122,13 @@ class Pool:
         return self._readers.team(self._settings)
 
     async def look(self) -> None:
-        """Let the teams that read now have the shops that came or go on, and not those that are gone or paused."""
+        """Let the teams that read now have the shops that came or go on, and not those that are gone or paused.
+
+        What is risky in the settings is told to the log, once.
+        """
+        before, self._warned = self._warned, too_quick(self._settings)
+        for name in self._warned.keys() - before.keys():
+            log.warning("shop %s: quiet_time %s", name, self._warned[name])
         await self._readers.look(self._settings)
 
     @asynccontextmanager
@@ -254,8 +254,8 @@ class Pool:
         """
         limits = {name: RateLimit(shop.burst, shop.rate) for name, shop in self._settings.shops.items()}
         if self._redis is not None:
-            used = await self._redis.levels({_bucket_name(name): limit for name, limit in limits.items()})
-            return {name: limit.burst - used[_bucket_name(name)] for name, limit in limits.items()}
+            used = await self._redis.levels({_BUCKET.format(name): limit for name, limit in limits.items()})
+            return {name: limit.burst - used[_BUCKET.format(name)] for name, limit in limits.items()}
         opened = {name: shop.kk.stats().level for name, shop in self._shops.items()}
         return {
             name: limit.burst - opened[name] if name in opened else None for name, limit in limits.items()
@@ -306,7 +306,7 @@ class Pool:
         if self._redis is None:
             return None
         limit = RateLimit(settings.burst, settings.rate)
-        return RedisBucket(self._redis, key=_bucket_name(settings.name), rate_limit=limit)
+        return RedisBucket(self._redis, key=_BUCKET.format(settings.name), rate_limit=limit)
 
     async def _tidy(self) -> None:
         """Close what nobody uses: shops of other settings, and those that were used longest ago."""
@@ -316,7 +316,7 @@ class Pool:
         closing = [shop for shop in self._old if not shop.users]
         self._old = [shop for shop in self._old if shop.users]
         for shop in closing:
-            await shop.aclose()
+            await shop.kk.aclose()
 
     async def aclose(self) -> None:
         """Close all shops."""
@@ -325,6 +325,6 @@ class Pool:
         self._old.clear()
         try:
             for shop in shops:
-                await shop.aclose()
+                await shop.kk.aclose()
         finally:
             await self._stack.aclose()

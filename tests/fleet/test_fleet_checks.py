@@ -162,3 +162,22 @@ def test_a_webhook_whose_secret_will_not_do_is_found(tmp_path, check, monkeypatc
     assert (code, list(problems)) == (2, ["fleet.webhook_secret"])
     assert told in problems["fleet.webhook_secret"]
     assert "token" not in problems["fleet.webhook_secret"].replace("secrets.token", "")
+
+
+def test_a_quiet_time_below_the_lag_of_the_index_is_warned_of(tmp_path, check):
+    written(tmp_path, [("a", TOKEN, {"quiet_time": 299}), ("b", "b", {"quiet_time": 300})])
+    code, problems, warnings = check()
+    assert (code, problems, list(warnings)) == (0, {}, ["shop.a.quiet_time"])
+    assert "placed twice" in warnings["shop.a.quiet_time"]
+
+
+async def test_a_worker_warns_once_of_a_quiet_time_that_is_too_short(tmp_path, caplog):
+    async with serving(written(tmp_path, [("a", TOKEN, {"quiet_time": 2, "paused": True})])) as fleet:
+        await until(lambda: "quiet_time is below" in caplog.text)
+        await until(lambda: _ticked(fleet, 3))
+    assert caplog.text.count("quiet_time is below") == 1
+
+
+async def _ticked(fleet, times, beats=set()):  # noqa: B006 - it is to be kept
+    beats.update(worker.beat for worker in (await fleet.status()).workers)
+    return len(beats) > times

@@ -44,7 +44,7 @@ def _named(rows: list[Row]) -> list[dict[str, str]]:
 
 
 async def _look(file: str, settings: "FleetSettings", problems: list[Row], warnings: list[Row]) -> None:
-    from kakaclo_async.fleet.checks import AS_ONE, Twins
+    from kakaclo_async.fleet.checks import AS_ONE, Twins, too_quick
     from kakaclo_async.fleet.pool import Pool
     from kakaclo_async.token import Token, token_from
 
@@ -68,6 +68,7 @@ async def _look(file: str, settings: "FleetSettings", problems: list[Row], warni
         await pool.webhook()
     except ConfigurationError as error:
         problems.append((file, "fleet.webhook_secret", sentence(error)))
+    warnings += [(file, f"shop.{name}.quiet_time", why) for name, why in too_quick(settings).items()]
     if settings.home.startswith("sqlite:"):  # others are at the end of a network
         for name, found in (await pool.left_behind()).items():
             what = f"has {found}, and there is no such shop: see kakaclo fleet pending"

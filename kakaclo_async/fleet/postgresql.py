@@ -34,11 +34,14 @@ _POLL: Final = 5.0
 _GRACE: Final = 8.0
 """Seconds that turns under way have to end by themselves when the worker stops."""
 
-_TOLD_ONCE: Final = 60.0
-"""Seconds in which a worker that was frozen says so once, however many bells were taken from it."""
+_TOLD_ONCE: Final = 60.0  # seconds in which a worker that was frozen says so once, whatever was taken from it
 
 _PAUSE: Final = 1.0
 """Seconds before a worker whose connection was lost is started again."""
+
+_RECONNECTING: Final = 3.0
+"""Seconds after which the driver's pool gives up, and begins anew for whoever asks: its pauses double until then, and
+after a long outage it would sleep on for as long."""
 
 _PARAMETER: Final = re.compile(r"(?<!:):(\w+)")
 
@@ -93,6 +96,7 @@ class _Postgresql:
             min_size=1,
             max_size=4,
             timeout=10.0,
+            reconnect_timeout=_RECONNECTING,
             name="kakaclo fleet",
         )
         self.app = procrastinate.App(connector=self.connector)

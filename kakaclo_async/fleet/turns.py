@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from kakaclo_async.catalog import Change, MirrorReport
     from kakaclo_async.feed import FeedEvent
+    from kakaclo_async.feed.delivery import Delivery
     from kakaclo_async.feed.feed import Feed
     from kakaclo_async.fleet.pool import OpenShop, Pool
     from kakaclo_async.fleet.settings import FleetSettings
@@ -199,7 +200,7 @@ class Turn:
             why: str | None = "; ".join(turn.problems) or None
             if (webhook := await self.pool.webhook()) is not None:
                 delivery = await feed.deliver(webhook, seconds=SLICE)
-                why = why or (f"the webhook does not take all: {delivery.why}" if delivery.failed else None)
+                why = why or _refused(delivery)
         is_late = turn.due_at is not None and turn.due_at <= datetime.now(UTC)
         every = self.settings.watch_every
         return Ended(after=0.0 if has_more or is_late else max(0.0, every - (clock() - start)), error=why)
@@ -226,6 +227,14 @@ class Turn:
 async def _doubts(shop: OpenShop) -> int:
     unknown = {WriteStatus.SENDING, WriteStatus.UNKNOWN}
     return sum(entry.status in unknown for entry in await shop.journal.pending())
+
+
+def _refused(delivery: Delivery) -> str | None:
+    """Say what a webhook has not taken, also between two attempts; None: it takes all."""
+    if delivery.since is None:
+        return None
+    since = delivery.since.isoformat(" ", "seconds")
+    return f"the webhook does not take all: {delivery.why}; {delivery.waiting} wait, the first since {since}"
 
 
 def _why(error: Exception) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from support.fleet import entries, orders, sandboxes, serving, until, written
 from support.receiver import SECRET, Receiver
@@ -40,6 +40,29 @@ async def test_a_receiver_that_fails_shows_in_the_status_without_its_address(tmp
             told = await until(lambda: _watch_error(fleet))
     assert told.startswith("the webhook does not take all")
     assert "hidden-in-the-url" not in told
+
+
+async def test_a_receiver_that_failed_shows_between_two_attempts_too_until_it_has_taken_all(tmp_path):
+    async with sandboxes("a") as opened, Receiver(lambda: datetime.now(UTC)) as receiver:
+        receiver.fails = lambda _: 500
+        path = written(tmp_path, entries(opened), **settings(tmp_path, receiver))
+        async with Fleet.open(path) as fleet:
+            await fleet.submit("a", orders(opened["a"], 1)[0])
+            await fleet.turn("orders", "a")
+            while not receiver.posts:
+                await fleet.turn("watch", "a")
+            posts = len(receiver.posts)
+            await fleet.turn("watch", "a")
+            assert len(receiver.posts) == posts, "it is not yet time to try again"
+            told = await _watch_error(fleet)
+            assert told.startswith("the webhook does not take all: HTTP 500; ")
+            assert "the first since 20" in told
+            receiver.fails = lambda _: None
+            [shop] = fleet._pool._shops.values()
+            receiver.now = lambda: datetime.now(UTC) + timedelta(hours=1)
+            shop.feed._seconds = lambda: receiver.now().timestamp()
+            await fleet.turn("watch", "a")
+            assert await _watch_error(fleet) is None
 
 
 async def _watch_error(fleet):

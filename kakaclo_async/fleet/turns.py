@@ -121,11 +121,18 @@ class Turn:
             return Ended(after=_CLAIMED, error=str(error))
         except KakaCloError as error:
             return Ended(after=self._pause(error), error=_why(error), told=self._told)
-        except Exception as error:  # noqa: BLE001 - a worker goes on, and its log and status say so
+        except (
+            Exception,
+            asyncio.CancelledError,
+            SystemExit,
+        ) as error:  # a worker goes on, and its log says so
+            task = asyncio.current_task()
+            if isinstance(error, asyncio.CancelledError) and (task is None or task.cancelling()):
+                raise  # this turn is cancelled; otherwise a function of the owner's has raised it
             log.exception("the turn %s of %s failed", kind, shop)
             return Ended(after=self._pause(error), error=_why(error), told=self._told)
 
-    def _pause(self, error: Exception) -> float:
+    def _pause(self, error: BaseException) -> float:
         """Return the seconds until a turn that failed is tried again."""
         longest = _LONGEST_PAUSE if isinstance(error, _PASSING) else _LONGEST_STOP
         return min(longest, _FIRST_PAUSE * 2.0 ** min(self.began.failures, 10))
@@ -237,7 +244,7 @@ def _refused(delivery: Delivery) -> str | None:
     return f"the webhook does not take all: {delivery.why}; {delivery.waiting} wait, the first since {since}"
 
 
-def _why(error: Exception) -> str:
+def _why(error: BaseException) -> str:
     """Return what a status may show: of foreign errors only the kind, for their texts may hold anything."""
     if isinstance(error, KakaCloError):
         return str(error) or type(error).__name__

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
-from support.fleet import entries, orders, sandboxes, serving, until, written
+import pytest
+from support.fleet import entries, orders, placed, sandboxes, serving, until, written
 from support.receiver import SECRET, Receiver
 
 from kakaclo_async.fleet import Fleet
@@ -91,3 +93,19 @@ async def test_what_was_not_handled_is_told_again_and_what_was_is_not(tmp_path):
             await fleet.ring("a", "watch")
             await until(lambda: len(heard) >= 4)
     assert sorted(key for key in heard if key) == ["A-0", "A-1", "A-2"]
+
+
+@pytest.mark.parametrize("error", [asyncio.CancelledError, SystemExit])
+async def test_whatever_a_function_of_the_owners_raises_is_told_and_the_worker_goes_on(tmp_path, error):
+    def fail(event):
+        raise error
+
+    async with sandboxes("a") as opened:
+        path = written(tmp_path, entries(opened), watch_every=0.2)
+        async with Fleet.open(path) as fleet:
+            await fleet.submit("a", orders(opened["a"], 1)[0])
+            await fleet.turn("orders", "a")
+        async with serving(path, on_order=fail) as fleet:
+            assert await until(lambda: _watch_error(fleet)) == f"{error.__name__}: see the worker's log"
+            await fleet.submit("a", orders(opened["a"], 2)[1])
+            await until(lambda: placed(opened["a"]) == ["A-0", "A-1"])

@@ -310,3 +310,11 @@ async def test_stopped_it_ends_what_is_under_way(tmp_path):
             await serve
             assert await fleet.pending() == {}
             assert (await fleet.status()).workers == ()
+
+
+async def test_a_worker_that_is_cancelled_leaves_no_task_behind(tmp_path):
+    before = asyncio.all_tasks()
+    async with serving(written(tmp_path, [("a", "t", {"paused": True})])) as fleet:
+        await until(lambda: _has_shops(fleet, {"a", "catalog"}))
+    await asyncio.sleep(0)
+    assert asyncio.all_tasks() == before

@@ -6,6 +6,7 @@ import json
 
 import pytest
 from support.fleet import orders, placed, sandboxes, serving, turn_of, until, write_shop, written
+from support.ports import free_port
 
 from kakaclo_async.errors import ConfigurationError
 from kakaclo_async.fleet import Fleet
@@ -18,10 +19,10 @@ def check(tmp_path, monkeypatch, capsys):
     """Check the fleet of a folder; return the exit code, and what is wrong, by key."""
     monkeypatch.chdir(tmp_path)
 
-    def call():
+    def call(*options):
         from kakaclo_async.cli.app import run
 
-        code = run(["fleet", "check", "--json"])
+        code = run(["fleet", "check", "--json", *options])
         shown = capsys.readouterr().out
         assert TOKEN not in shown
         found = json.loads(shown)
@@ -181,3 +182,15 @@ async def test_a_worker_warns_once_of_a_quiet_time_that_is_too_short(tmp_path, c
 async def _ticked(fleet, times, beats=set()):  # noqa: B006 - it is to be kept
     beats.update(worker.beat for worker in (await fleet.status()).workers)
     return len(beats) > times
+
+
+@pytest.mark.process  # a driver of PostgreSQL looks for its library
+def test_databases_and_redis_that_are_not_there_are_found_by_whoever_asks(tmp_path, check, monkeypatch):
+    monkeypatch.setattr("kakaclo_async.fleet.engine._PATIENCE", 0.0)
+    url = f"postgresql://somebody:{TOKEN}@127.0.0.1:{free_port()}/fleet"
+    bucket = f"redis://127.0.0.1:{free_port()}"
+    written(tmp_path, [("a", "t", {})], engine=url, home=url, bucket=bucket)
+    assert check()[:2] == (0, {})
+    code, problems, _ = check("--connect")
+    assert (code, set(problems)) == (2, {"fleet.engine", "fleet.home", "fleet.bucket"})
+    assert "Connection refused" in problems["fleet.engine"]

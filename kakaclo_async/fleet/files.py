@@ -7,6 +7,7 @@ import os
 import re
 import time
 import tomllib
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -159,7 +160,7 @@ def add_shop(files: SettingsFiles, shop: str, values: Mapping[str, object]) -> P
 
     Raises:
         ConfigurationError: nothing is included, or there would be problems.
-        InvalidRequest: there is such a shop, or a file of that name.
+        InvalidRequest: there is such a shop, or a file of that name; or a value that no file can have.
     """
     if shop in SettingsFiles(files.path).demand().shops:
         raise InvalidRequest(f"the fleet has a shop {shop} already")
@@ -168,8 +169,7 @@ def add_shop(files: SettingsFiles, shop: str, values: Mapping[str, object]) -> P
     if path.parent != folder or not shop:
         raise InvalidRequest(f"{shop!r} is no name for a shop")
     folder.mkdir(parents=True, exist_ok=True)
-    # A JSON text, number or switch is a TOML one.
-    lines = [f"[shop.{shop}]", *(f"{key} = {json.dumps(value)}" for key, value in values.items())]
+    lines = [f"[shop.{shop}]", *(f"{key} = {_toml(key, value)}" for key, value in values.items())]
     draft = path.with_suffix(".new")
     draft.write_text("\n".join([*lines, ""]), "utf-8")
     try:
@@ -184,6 +184,13 @@ def add_shop(files: SettingsFiles, shop: str, values: Mapping[str, object]) -> P
         path.unlink()
         raise
     return path
+
+
+def _toml(key: str, value: object) -> str:
+    """Return a value as TOML has it; a JSON text, number or switch is one."""
+    if not isinstance(value, str | int | float | Decimal) or not re.fullmatch(r"[A-Za-z0-9_-]+", key):
+        raise InvalidRequest(f"{key} must be a text, a number, or true or false, not {type(value).__name__}")
+    return str(value) if isinstance(value, Decimal) else json.dumps(value)
 
 
 def remove_shop(files: SettingsFiles, shop: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import attrs
 import pytest
 from support.fleet import write_shop, written
@@ -152,6 +154,16 @@ async def test_a_shop_that_is_added_has_a_file_and_one_that_would_not_work_leave
         assert (await fleet.status()).shops == ()
         with pytest.raises(InvalidRequest, match="no shop acme"):
             await fleet.remove("acme")
+
+
+async def test_dollars_are_added_as_they_are_given_and_what_no_file_can_hold_is_refused(tmp_path):
+    async with Fleet.open(written(tmp_path)) as fleet:
+        path = await fleet.add("a", "env:A", settings={"balance_below": Decimal("12.50")})
+        assert "balance_below = 12.50\n" in path.read_text()
+        for settings in ({"rate": None}, {"rate": [1]}, {"rate = 1\n[shop.x]\ntoken": "env:X"}):
+            with pytest.raises(InvalidRequest, match="must be a text, a number, or true or false"):
+                await fleet.add("b", "env:B", settings=settings)
+        assert [file.name for file in (tmp_path / "shops.d").iterdir()] == ["a.toml"]
 
 
 async def test_a_shop_beside_others_in_a_file_is_not_removed_with_them(tmp_path):

@@ -32,7 +32,7 @@ async def main() -> None:
     """Serve two shops until both have had their orders paid."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "fleet.toml"
-        path.write_text('include = "shops.d/*.toml"\n[fleet]\nwatch_every = 1\ntick = 0.2\n')
+        path.write_text('include = "shops.d/*.toml"\n[fleet]\ncatalog = "own"\nwatch_every = 1\ntick = 0.2\n')
         async with Sandbox(products=50, index_lag=0) as acme, Sandbox(products=50, index_lag=0) as bolt:
             await serve(path, {"acme": acme, "bolt": bolt})
 

@@ -26,7 +26,7 @@ from kakaclo_async.cli.command import (
 )
 from kakaclo_async.cli.doctor import doctor
 from kakaclo_async.cli.export import export
-from kakaclo_async.cli.fleet import commands as fleet, shown
+from kakaclo_async.cli.fleet import check as fleet_check, commands as fleet, shown
 from kakaclo_async.cli.mirror import changes, mirror, status
 from kakaclo_async.cli.output import Result, Table, one_line, show
 from kakaclo_async.cli.sandbox import demo, sandbox
@@ -228,7 +228,7 @@ group.command()(with_common_options(feed.feed, feed.feed, 2))
 group.command("map")(sku_map.map_skus)
 group.command("list")(as_command(orders_shown.list_orders))
 for of_many in (
-    *(fleet.check, fleet.migrate, fleet.serve, shown.status, fleet.ring, fleet.pause, fleet.resume),
+    *(fleet_check.check, fleet.migrate, fleet.serve, shown.status, fleet.ring, fleet.pause, fleet.resume),
     *(fleet.add, fleet.remove, fleet.submit, shown.pending),
 ):
     many.command()(of_many)

@@ -8,6 +8,7 @@ with the time.
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 import attrs
@@ -56,13 +57,15 @@ class Delivery(Shown):
         posted: events that the receiver took.
         failed: posts that it did not take.
         waiting: events that wait for it still.
-        why: what the last failure was; None without one.
+        why: what the last failure was, now or before, of an event that waits; None: none of them was refused.
+        since: when the first of these events was found; None: none was refused.
     """
 
     posted: int
     failed: int
     waiting: int
     why: str | None = None
+    since: datetime | None = None
 
 
 @attrs.frozen
@@ -112,8 +115,14 @@ class Deliverer:
                     task.cancel()
                 if under_way:
                     await run_to_completion(asyncio.wait(under_way))
-        waiting = await self._database.run(self._count)
-        return Delivery(posted=self._posted, failed=self._failed, waiting=waiting, why=self._why)
+        waiting, since, why = await self._database.run(self._left)
+        return Delivery(
+            posted=self._posted,
+            failed=self._failed,
+            waiting=waiting,
+            why=self._why or why,
+            since=None if since is None else datetime.fromtimestamp(since, UTC),
+        )
 
     async def _claim(self, most: int) -> tuple[_Post, ...]:
         now = self._seconds()
@@ -159,11 +168,16 @@ class Deliverer:
         await self._database.run(lambda on: on.execute(change))
         self._failed, self._in_a_row, self._why = self._failed + 1, self._in_a_row + 1, why
 
-    def _count(self, connection: Connection) -> int:
+    def _left(self, connection: Connection) -> tuple[int, float | None, str | None]:
+        """Return how many events wait, since when the first of those does that were refused, and why it was."""
         waiting = select(func.count()).where(post.c.consumer == self._webhook.name)
         left = connection.scalar(waiting) or 0
         after = event.c.seq > cursor(connection, self._webhook.name)
-        return left + (connection.scalar(select(func.count()).select_from(event).where(after)) or 0)
+        left += connection.scalar(select(func.count()).select_from(event).where(after)) or 0
+        refused = and_(post.c.consumer == self._webhook.name, post.c.attempts > 0)
+        first = select(event.c.at, post.c.why).join(post, event.c.seq == post.c.seq).where(refused)
+        found = connection.execute(first.order_by(event.c.seq).limit(1)).first() if left else None
+        return (left, None, None) if found is None else (left, float(found.at), found.why)
 
 
 def _hand_on(connection: Connection, name: str, now: float) -> None:

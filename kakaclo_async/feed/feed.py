@@ -223,6 +223,8 @@ class Feed:
         """
         if not consumer:
             raise InvalidRequest("a consumer needs a name")
+        if not isinstance(seq, int):  # pyright: ignore[reportUnnecessaryIsInstance] - callers err
+            raise InvalidRequest(f"seq must be the number of an event, not {seq!r}")
         return await self._place.run(lambda on: tables.acknowledge(on, consumer, seq, self._seconds()))
 
     async def forget(self, consumer: str) -> None:

@@ -6,14 +6,30 @@ import math
 import re
 from decimal import Decimal
 from difflib import get_close_matches
+from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
 import attrs
 
+from kakaclo_async.config import UnusableToken
+from kakaclo_async.errors import ConfigurationError
+from kakaclo_async.feed.webhook import Webhook
+from kakaclo_async.fleet.engine import log
+from kakaclo_async.token import TokenSource, token_from
+from kakaclo_async.transport.endpoint import choose_base_url
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
+
+    from kakaclo_async.fleet.settings import FleetSettings
 
 
+AS_ONE: Final = (
+    "their orders go to one account, and each counts its requests alone; give each a token of its own"
+)
+
+_INDEX_LAG: Final = 300.0
+_YEAR: Final = 31_536_000.0
 _UNITS: Final = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -33,6 +49,55 @@ class Problem:
 
     def __str__(self) -> str:
         return " ".join(part for part in (f"{self.file}:", self.key, self.what) if part)
+
+
+class Twins:
+    """Finds shops that have one token; it keeps hashes only.
+
+    Both would place the orders of one account, and each would count its requests alone.
+
+    Args:
+        shops: that there are; those that are gone may still send for a while.
+    """
+
+    def __init__(self, shops: Collection[str]) -> None:
+        self._shops = shops
+        self._latest: dict[str, tuple[str | None, bytes]] = {}
+
+    def other(self, shop: str, base_url: str | None, token: str) -> str | None:
+        """Note a shop's token; return another shop that has it, when the token is a new one.
+
+        Args:
+            shop: its name.
+            base_url: of its KakaClo: others may have the same tokens.
+            token: that was read just now.
+        """
+        found = (base_url, sha256(token.encode()).digest())
+        if self._latest.get(shop) == found or shop not in self._shops:
+            return None
+        self._latest[shop] = found
+        return next((name for name in self._shops if name != shop and self._latest.get(name) == found), None)
+
+    def watched(
+        self, source: Callable[[], Awaitable[str]], shop: str, base_url: str | None
+    ) -> Callable[[], Awaitable[str]]:
+        """Return a token function that tells the log when another shop has the same token."""
+        if not isinstance(source, TokenSource):
+            return source
+        own = source._read  # noqa: SLF001 - packages share privates
+
+        def read() -> str:
+            token = own()
+            if (other := self.other(shop, base_url, token)) is not None:
+                log.error("shops %s and %s have one token: %s", other, shop, AS_ONE)
+            return token
+
+        return TokenSource(source.place, read, source.kept)
+
+    def keep(self, shops: Collection[str]) -> None:
+        """Forget all shops but these."""
+        self._shops = shops
+        self._latest = {name: found for name, found in self._latest.items() if name in shops}
 
 
 def table(
@@ -80,6 +145,18 @@ def number(value: object) -> float:
     return float(value)
 
 
+def within(least: float, most: float) -> Callable[[object], float]:
+    """Return what reads a number, and refuses those with which nothing could be reckoned."""
+
+    def read(value: object) -> float:
+        found = number(value)
+        if not least <= found <= most:
+            raise ValueError(f"must be from {least:g} to {most:,.15g}")
+        return found
+
+    return read
+
+
 def part(value: object) -> float:
     """Read a number above 0, up to 1."""
     found = number(value)
@@ -90,25 +167,76 @@ def part(value: object) -> float:
 
 def amount(value: object) -> Decimal:
     """Read dollars, with cents."""
-    return Decimal(str(number(value)))
+    return Decimal(str(within(0.01, 1e9)(value)))
 
 
-def whole(least: int) -> Callable[[object], int]:
+def whole(least: int, most: int) -> Callable[[object], int]:
     """Return what reads a whole number."""
 
     def read(value: object) -> int:
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
             raise ValueError(f"must be a whole number, {least} or more")
+        if value > most:
+            raise ValueError(f"must be at most {most}")
         return value
 
     return read
 
 
 def duration(value: object) -> float:
-    """Read seconds: a number, or "90s", "5m", "1h", "1d"."""
+    """Read seconds, up to a year: a number, or "90s", "5m", "1h", "1d"."""
     if isinstance(value, str) and (match := re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd]?)", value.strip())):
         value = float(match[1]) * _UNITS[match[2]]
     try:
-        return number(value)
+        found = number(value)
     except ValueError:
         raise ValueError('must be seconds, or a text such as "90s", "5m" or "1h"') from None
+    if not 0.001 <= found <= _YEAR:
+        raise ValueError("must be from a millisecond to a year")
+    return found
+
+
+def url_problem(url: str, *, allow_http: bool) -> str | None:
+    """Say what is wrong with the URL of an API; None: nothing."""
+    try:
+        choose_base_url(None, url, allow_http=allow_http)
+    except ConfigurationError as error:
+        if isinstance(error.__context__, ValueError):  # whose text may repeat a part of it
+            return "is no address"
+        return (
+            str(error)
+            .removeprefix("base_url ")
+            .replace("allow_http=True (--allow-http)", "allow_http = true")
+        )
+    return None
+
+
+def webhook_problem(url: str) -> str | None:
+    """Say what is wrong with the URL of a webhook; None: nothing."""
+    try:
+        Webhook(url, "0123456789abcdef")
+    except ConfigurationError as error:
+        return str(error).removeprefix("the webhook's URL ").partition("; if that is")[0]
+    return None
+
+
+async def webhook_secret(source: str) -> str:
+    """Read the secret of a webhook from its place.
+
+    Raises:
+        ConfigurationError: it cannot be read.
+    """
+    try:
+        return await token_from(source)()
+    except UnusableToken as error:
+        why = str(error).replace("the token", "the secret", 1)
+        raise ConfigurationError(f"the webhook's secret cannot be read: {why}") from None
+
+
+def too_quick(settings: FleetSettings) -> dict[str, str]:
+    """Say of which shops the `quiet_time` is too short to be sure, and why, by name."""
+    why = (
+        f"is below {_INDEX_LAG:g} seconds, for which a list may lack a new order: one in doubt may be found missing,"
+        " and be placed twice; that is for sandboxes"
+    )
+    return {name: why for name, shop in settings.shops.items() if shop.quiet_time < _INDEX_LAG}

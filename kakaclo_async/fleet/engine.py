@@ -6,20 +6,24 @@ import asyncio
 import logging
 import signal
 from contextlib import contextmanager
+from time import monotonic
 from typing import TYPE_CHECKING, Final, Protocol
 
 import attrs
 
-from kakaclo_async.errors import ConfigurationError
+from kakaclo_async.errors import ConfigurationError, DatabaseAway
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping, Sequence
+    from contextlib import AbstractAsyncContextManager
 
     from kakaclo_async.fleet.table import Table
     from kakaclo_async.fleet.values import Kind
 
 
 log: Final = logging.getLogger("kakaclo.fleet")
+
+_PATIENCE: Final = 5.0  # seconds that whoever opens a fleet waits for its database
 
 PRIORITY: Final[Mapping[Kind, int]] = {"orders": 2, "watch": 1, "mirror": 0}
 """Which bells are answered first: a mirror's turns are the longest, and nobody waits for them."""
@@ -120,6 +124,23 @@ async def ticking(every: float, tick: Callable[[], Awaitable[None]]) -> None:
         except Exception:
             log.exception("the fleet's tick failed, and is tried again")
         await asyncio.sleep(every)
+
+
+async def reach(transaction: Callable[[], AbstractAsyncContextManager[object]]) -> None:
+    """Wait a little for a database; its driver's pool would for half a minute, and not say why.
+
+    Raises:
+        DatabaseAway: it is away still.
+    """
+    until = monotonic() + _PATIENCE
+    while True:
+        try:
+            async with transaction():
+                return
+        except DatabaseAway:
+            if monotonic() >= until:
+                raise
+        await asyncio.sleep(0.5)
 
 
 @contextmanager

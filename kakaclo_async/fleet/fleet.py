@@ -8,7 +8,7 @@ import secrets
 import socket
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Self
 
 from kakaclo_async.config import AsyncEntered
 from kakaclo_async.errors import ConfigurationError, InvalidRequest
@@ -22,7 +22,6 @@ from kakaclo_async.fleet.values import CATALOG, as_kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from types import TracebackType
 
     from kakaclo_async.catalog import Change
     from kakaclo_async.feed import FeedEvent
@@ -31,8 +30,6 @@ if TYPE_CHECKING:
     from kakaclo_async.fleet.values import FleetStatus, Kind
     from kakaclo_async.models.new_order import NewOrder
     from kakaclo_async.ordering import Entry
-
-_AT_ONCE: Final = 16  # journals that are read at the same time
 
 
 class Fleet(AsyncEntered, other="kakaclo_sync.fleet"):
@@ -80,9 +77,7 @@ class Fleet(AsyncEntered, other="kakaclo_sync.fleet"):
             raise
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
     async def aclose(self) -> None:
@@ -177,7 +172,7 @@ class Fleet(AsyncEntered, other="kakaclo_sync.fleet"):
 
     async def status(self) -> FleetStatus:
         """Return how each shop stands, and which workers there are."""
-        return await self._engine.table.status()
+        return await self._pool.with_left_behind(await self._engine.table.status())
 
     async def permits(self) -> dict[str, float | None]:
         """Return each shop's free permits; None where another process counts them, without Redis."""
@@ -212,55 +207,60 @@ class Fleet(AsyncEntered, other="kakaclo_sync.fleet"):
         await self._engine.table.pause(await self._known(shop), paused=False)
         await self._engine.ring([turn for turn in self._turns() if turn[0] == shop])
 
-    async def add(self, shop: str, token: str, *, settings: Mapping[str, object] | None = None) -> Path:
+    async def add(
+        self, shop: str, token: str, *, settings: Mapping[str, object] | None = None, force: bool = False
+    ) -> Path:
         """Write a file for a shop where the fleet's file includes it; workers take it up within two ticks.
 
         Args:
             shop: its name.
             token: where its token is, "env:NAME" for example; not the token itself.
             settings: what else `[shop.NAME]` has.
+            force: the orders that wait in a journal which a shop of this name has left behind are this shop's.
 
         Returns:
             The file.
 
         Raises:
             ConfigurationError: nothing is included, or the settings would have problems.
-            InvalidRequest: there is such a shop.
+            InvalidRequest: there is such a shop, or there was, and its orders wait.
         """
+        if not force:
+            await self._pool.check_may_begin(shop)
         path = add_shop(self._files, shop, {"token": token, **(settings or {})})
         await self._reread()
         return path
 
-    async def remove(self, shop: str) -> None:
+    async def remove(self, shop: str, *, force: bool = False) -> None:
         """Delete the file of a shop; its journal and mirror stay, and its pause for one of this name.
 
+        Args:
+            shop: its name.
+            force: also while some of its orders wait or are in doubt.
+
         Raises:
-            ConfigurationError: it has no file of its own.
-            InvalidRequest: there is no such shop.
+            ConfigurationError: it has no file of its own, or its journal cannot be read.
+            InvalidRequest: there is no such shop, or some of its orders wait or are in doubt.
         """
+        if not force:
+            await self._pool.check_may_end(await self._known(shop))
         remove_shop(self._files, await self._known(shop))
         await self._reread()
 
-    async def pending(self) -> dict[str, tuple[Entry, ...]]:
+    async def pending(
+        self, *, unread: Callable[[str, ConfigurationError], object] | None = None
+    ) -> dict[str, tuple[Entry, ...]]:
         """Return what waits, is being sent, or is in doubt, by shop; shops without any are left out.
+
+        Journals that a shop has left behind, for it was removed or has another name, are among them.
+
+        Args:
+            unread: called with each shop whose journal cannot be read, and why; None: the error is raised.
 
         Raises:
             ConfigurationError: a journal cannot be read.
         """
-        limit = asyncio.Semaphore(_AT_ONCE)
-
-        async def read(shop: str) -> tuple[Entry, ...]:
-            async with limit:
-                try:
-                    return await self._pool.journal(shop).pending()
-                except ConfigurationError as error:
-                    if not str(error).startswith("there is no journal"):
-                        raise
-                    return ()
-
-        shops = sorted(self._settings.shops)
-        found = await asyncio.gather(*map(read, shops))
-        return {shop: entries for shop, entries in zip(shops, found, strict=True) if entries}
+        return await self._pool.pending(unread)
 
     async def _answer(self, kind: Kind, shop: str) -> None:
         """Carry out a turn that was rung for, unless there is no such turn any more."""
@@ -301,6 +301,8 @@ class Fleet(AsyncEntered, other="kakaclo_sync.fleet"):
         renewed = [name for name, shop in settings.shops.items() if before.shops.get(name) != shop]
         if renewed:  # what failed with the old token need not wait
             await self._engine.ring([turn for turn in self._turns() if turn[0] in renewed])
+        if before.shops.keys() - settings.shops.keys():
+            await self._pool.tell_left_behind()
 
     async def _keep(self, *, drop: bool) -> None:
         turns, shops = self._turns(), self._settings.shops

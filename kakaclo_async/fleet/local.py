@@ -175,8 +175,10 @@ class LocalEngine:
                     task = asyncio.create_task(self._one(answer, kind, shop), name=f"kakaclo {kind} {shop}")
                     self._running[task] = (kind, shop)
                 rung = asyncio.create_task(self._rung.wait())
-                await asyncio.wait({rung, stopping, *self._running}, return_when=asyncio.FIRST_COMPLETED)
-                rung.cancel()
+                try:
+                    await asyncio.wait({rung, stopping, *self._running}, return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    rung.cancel()
         finally:
             stopping.cancel()
 

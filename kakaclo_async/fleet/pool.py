@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
-from contextlib import AsyncExitStack, asynccontextmanager
-from pathlib import Path
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 import attrs
 
 from kakaclo_async.client import KakaClo
 from kakaclo_async.database.postgresql import keeping_connections
-from kakaclo_async.errors import InvalidRequest
+from kakaclo_async.errors import ConfigurationError, InvalidRequest
 from kakaclo_async.feed import Webhook
 from kakaclo_async.feed.feed import Feed
-from kakaclo_async.fleet.team import Team
-from kakaclo_async.fleet.values import CATALOG
+from kakaclo_async.fleet.checks import Twins, too_quick, webhook_secret
+from kakaclo_async.fleet.engine import log
+from kakaclo_async.fleet.files import check_home, home_of, homes, prepared
+from kakaclo_async.fleet.team import Readers, Team
+from kakaclo_async.fleet.values import CATALOG, orders_that_wait
 from kakaclo_async.ordering import Journal
 from kakaclo_async.ratelimit import RedisServer
 from kakaclo_async.ratelimit.bucket import RateLimit
@@ -26,38 +29,13 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
 
     from kakaclo_async.fleet.settings import FleetSettings, ShopSettings
+    from kakaclo_async.fleet.values import FleetStatus
+    from kakaclo_async.ordering import Entry
     from kakaclo_async.ratelimit.bucket import Bucket
 
 
-_FILES: Final = {"journal": "orders.db", "mirror": "catalog.db"}
-
-
-def home_of(settings: FleetSettings, shop: str, holds: str) -> str:
-    """Return the URL of a shop's journal or mirror.
-
-    Args:
-        settings: of the fleet.
-        shop: its name, or `CATALOG`.
-        holds: "journal" or "mirror".
-    """
-    home = settings.home.replace("{shop}", shop)
-    if home.startswith("sqlite:///"):
-        folder = settings.folder / Path(home.removeprefix("sqlite:///"))
-        return f"sqlite:///{folder / _FILES[holds]}"
-    if home != settings.home:
-        return home
-    schema = CATALOG if shop == CATALOG else f"shop_{shop}"
-    return f"{home}{'&' if '?' in home else '?'}schema={schema}"
-
-
-def _bucket_name(shop: str) -> str:
-    return f"kakaclo:{shop}"
-
-
-def _prepared(url: str) -> str:
-    if url.startswith("sqlite:///"):
-        Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
-    return url
+_BUCKET: Final = "kakaclo:{}"
+_AT_ONCE: Final = 16  # journals that are read at the same time
 
 
 @attrs.define(eq=False)
@@ -78,27 +56,6 @@ class OpenShop:
     feed: Feed
     users: int = 0
 
-    async def aclose(self) -> None:
-        """Close it."""
-        await self.kk.aclose()
-
-
-@attrs.define(eq=False)
-class _Reading:
-    """A team that reads what all shops share.
-
-    Attributes:
-        base_url: of its shops: a team reads from one KakaClo.
-        team: of their clients.
-        stack: keeps the shops open, those that have left included: they may have a request under way.
-        members: those that are in it.
-    """
-
-    base_url: str | None
-    team: Team
-    stack: AsyncExitStack
-    members: dict[str, OpenShop]
-
 
 class Pool:
     """The shops that are open, opened when they are needed.
@@ -110,13 +67,13 @@ class Pool:
 
     def __init__(self, settings: FleetSettings, paused: Callable[[], Awaitable[Collection[str]]]) -> None:
         self._settings = settings
-        self._paused = paused
         self._shops: OrderedDict[str, OpenShop] = OrderedDict()
         self._old: list[OpenShop] = []
         self._journals: dict[str, Journal] = {}  # with nothing open, but what they have learned of the tables
         self._redis = None if settings.bucket is None else RedisServer(settings.bucket)
-        self._readings: list[_Reading] = []
-        self._turn = 0
+        self._warned: dict[str, str] = {}
+        self._twins = Twins(settings.shops)
+        self._readers = Readers(self.shop, paused)
         self._stack = AsyncExitStack()
 
     async def open(self) -> None:
@@ -130,6 +87,7 @@ class Pool:
         """
         self._settings = settings
         self._journals.clear()
+        self._twins.keep(settings.shops)
         for name, shop in list(self._shops.items()):
             if settings.shops.get(name) != shop.settings:
                 self._old.append(self._shops.pop(name))
@@ -158,71 +116,19 @@ class Pool:
             shop.users -= 1
             await self._tidy()
 
-    @asynccontextmanager
-    async def reader(self) -> AsyncGenerator[Team, None]:
-        """Give a team of shops that reads what all share, each with permits that it can spare.
-
-        They are half as many as may be open, so that those with orders stay open, too; others come next time.
-
-        Raises:
-            InvalidRequest: the fleet has no shops, or all are paused.
-        """
-        chosen = self._readers(await self._paused())
-        if not chosen:
-            raise InvalidRequest("the fleet has no shops that may read: all are paused")
-        async with AsyncExitStack() as stack:
-            opened = {name: await stack.enter_async_context(self.shop(name)) for name in chosen}
-            clients = {name: shop.kk for name, shop in opened.items()}
-            team = await stack.enter_async_context(Team(clients, share=self._settings.share))
-            base_url = next(iter(opened.values())).settings.base_url
-            reading = _Reading(base_url, team, stack, opened)
-            self._readings.append(reading)
-            try:
-                yield team
-            finally:
-                self._readings.remove(reading)
-
-    def _readers(self, paused: Collection[str]) -> list[str]:
-        """Return the shops whose turn it is to read: all of one KakaClo, in case there are several."""
-        places: dict[str | None, list[str]] = {}
-        for name, shop in sorted(self._settings.shops.items()):
-            if name not in paused:
-                places.setdefault(shop.base_url, []).append(name)
-        if not places:
-            return []
-        rounds, place = divmod(self._turn, len(places))
-        self._turn += 1
-        names = list(places.values())[place]
-        first = rounds * (1 if len(names) <= self._most else self._most) % len(names)
-        return [*names[first:], *names[:first]][: self._most]
-
-    @property
-    def _most(self) -> int:
-        return max(1, self._settings.keep_open // 2)
+    def reader(self) -> AbstractAsyncContextManager[Team]:
+        """Give a team of shops that reads what all share; see `Readers`."""
+        return self._readers.team(self._settings)
 
     async def look(self) -> None:
-        """Let the teams that read now have the shops that came or go on, and not those that are gone or paused."""
-        if not self._readings:
-            return
-        paused = await self._paused()
-        wanted = {name: shop for name, shop in self._settings.shops.items() if name not in paused}
-        for reading in self._readings:
-            for name in wanted.keys() - reading.members.keys():
-                await self._join(reading, wanted[name])
-            for name, shop in list(reading.members.items()):
-                if wanted.get(name) != shop.settings:
-                    del reading.members[name]
-                    if name in reading.team.members:  # it leaves by itself when it is closed
-                        reading.team.leave(name)
-                    if name in wanted:
-                        await self._join(reading, wanted[name])
+        """Let the teams that read now have the shops that came or go on, and not those that are gone or paused.
 
-    async def _join(self, reading: _Reading, settings: ShopSettings) -> None:
-        if settings.base_url != reading.base_url or len(reading.members) >= self._most:
-            return
-        shop = await reading.stack.enter_async_context(self.shop(settings.name))
-        reading.team.join(shop.kk, settings.name)
-        reading.members[settings.name] = shop
+        What is risky in the settings is told to the log, once.
+        """
+        before, self._warned = self._warned, too_quick(self._settings)
+        for name in self._warned.keys() - before.keys():
+            log.warning("shop %s: quiet_time %s", name, self._warned[name])
+        await self._readers.look(self._settings)
 
     @asynccontextmanager
     async def client(self, name: str) -> AsyncGenerator[KakaClo, None]:
@@ -232,7 +138,7 @@ class Pool:
 
     def mirror_url(self, shop: str) -> str:
         """Return where the mirror of a shop lies, or the shared one."""
-        return _prepared(home_of(self._settings, shop, "mirror"))
+        return prepared(home_of(self._settings, shop, "mirror"))
 
     def journal(self, shop: str) -> Journal:
         """Return the journal of a shop, without opening the shop."""
@@ -240,9 +146,104 @@ class Pool:
         if settings is None:
             raise InvalidRequest(f"the fleet has no shop {shop}")
         if shop not in self._journals:
-            url = _prepared(home_of(self._settings, shop, "journal"))
+            url = prepared(home_of(self._settings, shop, "journal"))
             self._journals[shop] = Journal(url, quiet_time=settings.quiet_time, lease=settings.lease)
         return self._journals[shop]
+
+    async def waiting(self, shop: str) -> tuple[Entry, ...]:
+        """Return what waits in a journal, is being sent, or is in doubt; also where its shop is gone.
+
+        Raises:
+            ConfigurationError: it cannot be read.
+        """
+        is_known = shop in self._settings.shops
+        journal = self.journal(shop) if is_known else Journal(home_of(self._settings, shop, "journal"))
+        try:
+            return await journal.pending()
+        except ConfigurationError as error:
+            if not str(error).startswith("there is no journal"):
+                raise
+            return ()
+
+    async def pending(
+        self, unread: Callable[[str, ConfigurationError], object] | None = None
+    ) -> dict[str, tuple[Entry, ...]]:
+        """Return what waits, is being sent, or is in doubt, by name, where something does.
+
+        Args:
+            unread: called with each name whose journal cannot be read; None: the first such error is raised.
+
+        Raises:
+            ConfigurationError: a journal cannot be read.
+        """
+        return await self._waiting_in(self._settings.shops.keys() | await homes(self._settings), unread)
+
+    async def left_behind(self) -> dict[str, str]:
+        """Return the names under which orders wait or are in doubt without a shop, and how many, in words.
+
+        Raises:
+            ConfigurationError: the shops' database cannot be read.
+        """
+        names = await homes(self._settings) - self._settings.shops.keys()
+        found = await self._waiting_in(
+            names, lambda name, error: log.warning("journal of %s: %s", name, error)
+        )
+        return {name: orders_that_wait(len(entries)) for name, entries in found.items()}
+
+    async def with_left_behind(self, found: FleetStatus) -> FleetStatus:
+        """Return a status that names them, if the shops' database can be read."""
+        with suppress(ConfigurationError):
+            return attrs.evolve(found, left_behind=tuple(await self.left_behind()))
+        return found
+
+    async def tell_left_behind(self) -> None:
+        """Tell the log of them."""
+        with suppress(ConfigurationError):
+            for name, found in (await self.left_behind()).items():
+                log.warning("%s has %s, and the fleet has no such shop any more", name, found)
+
+    async def check_may_begin(self, shop: str) -> None:
+        """Refuse a shop whose name has orders that wait already: they may be of another account.
+
+        Raises:
+            InvalidRequest: it has.
+        """
+        is_new = shop not in self._settings.shops and shop in await homes(self._settings)
+        if is_new and (found := await self.waiting(shop)):
+            raise InvalidRequest(
+                f"a journal of a shop {shop} is there already, with {orders_that_wait(len(found))}: they would be"
+                " placed with this token; if it is the same shop, say force=True (--force)"
+            )
+
+    async def check_may_end(self, shop: str) -> None:
+        """Refuse to let a shop go whose orders nobody would look after then.
+
+        Raises:
+            InvalidRequest: it has such orders.
+        """
+        if shop != CATALOG and (found := await self.waiting(shop)):
+            raise InvalidRequest(
+                f"shop {shop} has {orders_that_wait(len(found))}, and nobody would look after them: see kakaclo fleet"
+                " pending; to remove it all the same, say force=True (--force)"
+            )
+
+    async def _waiting_in(
+        self, names: Collection[str], unread: Callable[[str, ConfigurationError], object] | None
+    ) -> dict[str, tuple[Entry, ...]]:
+        limit = asyncio.Semaphore(_AT_ONCE)
+
+        async def read(name: str) -> tuple[Entry, ...]:
+            async with limit:
+                try:
+                    return await self.waiting(name)
+                except ConfigurationError as error:
+                    if unread is None:
+                        raise
+                    unread(name, error)
+                    return ()
+
+        found = await asyncio.gather(*map(read, sorted(names)))
+        return {name: entries for name, entries in zip(sorted(names), found, strict=True) if entries}
 
     async def permits(self) -> dict[str, float | None]:
         """Return the free permits of each shop; None where they are counted in another process.
@@ -252,36 +253,51 @@ class Pool:
         """
         limits = {name: RateLimit(shop.burst, shop.rate) for name, shop in self._settings.shops.items()}
         if self._redis is not None:
-            used = await self._redis.levels({_bucket_name(name): limit for name, limit in limits.items()})
-            return {name: limit.burst - used[_bucket_name(name)] for name, limit in limits.items()}
+            used = await self._redis.levels({_BUCKET.format(name): limit for name, limit in limits.items()})
+            return {name: limit.burst - used[_BUCKET.format(name)] for name, limit in limits.items()}
         opened = {name: shop.kk.stats().level for name, shop in self._shops.items()}
         return {
             name: limit.burst - opened[name] if name in opened else None for name, limit in limits.items()
         }
 
     async def webhook(self) -> Webhook | None:
-        """Return where events are posted to; its secret is read anew."""
+        """Return where events are posted to; its secret is read anew.
+
+        Raises:
+            ConfigurationError: the secret cannot be read, or is too short.
+        """
         url, source = self._settings.webhook, self._settings.webhook_secret
         if url is None or source is None:
             return None
-        return Webhook(url, await token_from(source)())
+        return Webhook(url, await webhook_secret(source))
+
+    def check(self, shop: str) -> None:
+        """Find out whether a shop could be opened, with its settings; open and make nothing.
+
+        Raises:
+            ConfigurationError: it could not.
+        """
+        settings = self._settings.shops[shop]
+        self._client(settings)
+        url = home_of(self._settings, shop, "journal")
+        Journal(url, quiet_time=settings.quiet_time, lease=settings.lease)
+        check_home(url)
 
     def _open(self, settings: ShopSettings) -> OpenShop:
         journal = self.journal(settings.name)
-        return OpenShop(
-            settings,
-            KakaClo(
-                token_from(settings.token),
-                base_url=settings.base_url,
-                allow_http=settings.allow_http,
-                reserve=settings.reserve,
-                timeout=settings.timeout,
-                max_wait=None,
-                bucket=self._bucket(settings),
-                rate_limit=RateLimit(settings.burst, settings.rate),
-            ),
-            journal,
-            Feed(journal, shop=settings.name, balance_below=settings.balance_below),
+        feed = Feed(journal, shop=settings.name, balance_below=settings.balance_below)
+        return OpenShop(settings, self._client(settings), journal, feed)
+
+    def _client(self, settings: ShopSettings) -> KakaClo:
+        return KakaClo(
+            self._twins.watched(token_from(settings.token), settings.name, settings.base_url),
+            base_url=settings.base_url,
+            allow_http=settings.allow_http,
+            reserve=settings.reserve,
+            timeout=settings.timeout,
+            max_wait=None,
+            bucket=self._bucket(settings),
+            rate_limit=RateLimit(settings.burst, settings.rate),
         )
 
     def _bucket(self, settings: ShopSettings) -> Bucket | None:
@@ -289,7 +305,7 @@ class Pool:
         if self._redis is None:
             return None
         limit = RateLimit(settings.burst, settings.rate)
-        return RedisBucket(self._redis, key=_bucket_name(settings.name), rate_limit=limit)
+        return RedisBucket(self._redis, key=_BUCKET.format(settings.name), rate_limit=limit)
 
     async def _tidy(self) -> None:
         """Close what nobody uses: shops of other settings, and those that were used longest ago."""
@@ -299,7 +315,7 @@ class Pool:
         closing = [shop for shop in self._old if not shop.users]
         self._old = [shop for shop in self._old if shop.users]
         for shop in closing:
-            await shop.aclose()
+            await shop.kk.aclose()
 
     async def aclose(self) -> None:
         """Close all shops."""
@@ -308,6 +324,6 @@ class Pool:
         self._old.clear()
         try:
             for shop in shops:
-                await shop.aclose()
+                await shop.kk.aclose()
         finally:
             await self._stack.aclose()

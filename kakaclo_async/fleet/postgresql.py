@@ -15,7 +15,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 from kakaclo_async.errors import ConfigurationError, DatabaseAway, MissingExtra
-from kakaclo_async.fleet.engine import log, ticking
+from kakaclo_async.fleet.engine import log, reach, ticking
 from kakaclo_async.fleet.table import POSTGRESQL, TABLES, VERSION, Table
 from kakaclo_async.fleet.values import as_kind
 
@@ -31,14 +31,13 @@ if TYPE_CHECKING:
 
 _QUEUE: Final = "fleet"
 _POLL: Final = 5.0
-_GRACE: Final = 8.0
-"""Seconds that turns under way have to end by themselves when the worker stops."""
+_GRACE: Final = 8.0  # seconds that turns under way have to end by themselves when the worker stops
+_TOLD_ONCE: Final = 60.0  # seconds in which a worker that was frozen says so once, whatever was taken from it
 
-_TOLD_ONCE: Final = 60.0
-"""Seconds in which a worker that was frozen says so once, however many bells were taken from it."""
-
-_PAUSE: Final = 1.0
-"""Seconds before a worker whose connection was lost is started again."""
+_PAUSE: Final = 1.0  # seconds before a worker whose connection was lost is started again
+_POOL: Final[dict[str, Any]] = {"min_size": 1, "max_size": 4, "timeout": 10.0, "reconnect_timeout": 3.0}
+"""Of connections. Having failed for so long it begins anew for whoever asks: its pauses double until then, and after a
+long outage it would sleep on for as long."""
 
 _PARAMETER: Final = re.compile(r"(?<!:):(\w+)")
 
@@ -92,10 +91,7 @@ class _Postgresql:
             conninfo=url,
             kwargs=dict(_KEPT_ALIVE),
             configure=_set_up,
-            min_size=1,
-            max_size=4,
-            timeout=10.0,
-            name="kakaclo fleet",
+            **_POOL,
         )
         self.app = procrastinate.App(connector=self.connector)
 
@@ -116,7 +112,7 @@ class _Postgresql:
         except self._trouble as error:
             cause = error.__cause__ or error
             passes = isinstance(cause, self._passing) or cause is error
-            what = getattr(getattr(cause, "diag", None), "message_primary", None) or type(cause).__name__
+            what = getattr(getattr(cause, "diag", None), "message_primary", None) or _reason(cause)
             kind = DatabaseAway if passes else ConfigurationError
             raise kind(f"the fleet's database cannot be used: {what}") from None
 
@@ -125,6 +121,12 @@ class _Postgresql:
         """Open a connection for one transaction."""
         async with self.errors(), await self._connect(self._url, **_KEPT_ALIVE) as connection:
             yield connection
+
+
+def _reason(error: BaseException) -> str:
+    """Return why a connection failed, without the address; of other errors the kind."""
+    found = re.search(r"failed: ([A-Z][A-Za-z ]+|timeout expired)$", str(error).partition("\n")[0])
+    return found[1] if found else type(error).__name__
 
 
 class PostgresqlEngine:
@@ -152,6 +154,7 @@ class PostgresqlEngine:
 
     async def open(self) -> None:
         """Connect."""
+        await reach(self._sql.transaction)
         async with self._sql.errors():
             await self._sql.app.open_async()
         self._is_open = True

@@ -14,16 +14,19 @@ from kakaclo_async.fleet.checks import (
     Problem,
     amount,
     duration,
-    number,
     part,
     switch,
     table,
     text,
+    url_problem,
+    webhook_problem,
     whole,
+    within,
     word,
 )
 from kakaclo_async.fleet.values import CATALOG, KINDS
 from kakaclo_async.token import token_from
+from kakaclo_async.transport.endpoint import choose_base_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -124,6 +127,11 @@ class FleetSettings:
         return self.engine == "local"
 
 
+def is_name(text: str) -> bool:
+    """Whether a shop can have this name."""
+    return _NAME.fullmatch(text) is not None and text != CATALOG
+
+
 def turns_of(settings: FleetSettings) -> Iterator[tuple[str, Kind]]:
     """Yield the turns of a fleet: each shop with each kind that it has."""
     for shop in settings.shops:
@@ -143,9 +151,9 @@ _FLEET: Final[_Readers] = {
     "mirror_every": duration,
     "watch_every": duration,
     "orders_every": duration,
-    "workers": whole(1),
-    "at_once": whole(1),
-    "keep_open": whole(1),
+    "workers": whole(1, 10_000),
+    "at_once": whole(1, 1000),
+    "keep_open": whole(1, 100_000),
     "tick": duration,
     "beat": duration,
     "dead": duration,
@@ -156,13 +164,13 @@ _SHOP: Final[_Readers] = {
     "token": text,
     "base_url": text,
     "allow_http": switch,
-    "rate": number,
-    "burst": whole(1),
-    "reserve": whole(0),
+    "rate": within(0.001, 100_000),
+    "burst": whole(1, 1_000_000),
+    "reserve": whole(0, 1_000_000),
     "timeout": duration,
     "quiet_time": duration,
     "lease": duration,
-    "at_once": whole(1),
+    "at_once": whole(1, 1000),
     "balance_below": amount,
     "paused": switch,
 }
@@ -196,9 +204,19 @@ def read_settings(
     if "webhook_secret" in fleet:
         fleet["webhook_secret"] = _beside(path, str(fleet["webhook_secret"]))
     _check_fleet(fleet, path.name, problems)
+    if not problems and fleet.get("catalog", "shared") == "shared" and (two := _of_two_places(shops)):
+        why = f"the shops {two[0]} and {two[1]} have another base_url each, and so may have another catalog"
+        problems.append(Problem(path.name, "fleet.catalog", f'must be "own": {why}'))
     if problems:
         return None
     return FleetSettings(folder=path.parent, shops=shops, **cast("Any", fleet))
+
+
+def _of_two_places(shops: Mapping[str, ShopSettings]) -> tuple[str, str] | None:
+    """Return two shops that do not talk to the same KakaClo."""
+    places = {choose_base_url(None, shop.base_url, allow_http=True): name for name, shop in shops.items()}
+    first, *others = sorted(places.values()) or [""]
+    return (first, others[0]) if others else None
 
 
 def _shops(
@@ -209,7 +227,7 @@ def _shops(
         problems.append(Problem(place, "shop", "must be tables: [shop.NAME]"))
         return
     for name, values in cast("dict[str, object]", shops).items():
-        if not _NAME.fullmatch(name) or name == CATALOG:
+        if not is_name(name):
             why = (
                 "is taken by the shared catalog" if name == CATALOG else "takes a-z, 0-9, _ and -, 40 at most"
             )
@@ -229,6 +247,10 @@ def _shop(name: str, values: object, place: Path, problems: list[Problem]) -> Sh
     found["token"] = _beside(place, str(token))
     if why := _place_problem(str(found["token"])):
         problems.append(Problem(place.name, f"{key}.token", why))
+    if (url := found.get("base_url")) and (
+        why := url_problem(str(url), allow_http=bool(found.get("allow_http")))
+    ):
+        problems.append(Problem(place.name, f"{key}.base_url", why))
     return ShopSettings(name=name, **cast("Any", found)) if len(problems) == before else None
 
 
@@ -298,6 +320,8 @@ def _check_fleet(fleet: Mapping[str, object], place: str, problems: list[Problem
         tell(
             "webhook", "and webhook_secret belong together: the second says where the secret is, as env:NAME"
         )
+    if "webhook" in fleet and (problem := webhook_problem(str(fleet["webhook"]))):
+        tell("webhook", problem)
     if "webhook_secret" in fleet and (problem := _place_problem(str(fleet["webhook_secret"]))):
         tell("webhook_secret", problem)
     dead, beat = float(cast("float", fleet.get("dead", 15.0))), float(cast("float", fleet.get("beat", 5.0)))

@@ -5,7 +5,8 @@ Which member reads a page makes no difference to a pull: they all ask one KakaCl
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from itertools import count
 from typing import TYPE_CHECKING, Self, TypeVar, cast
 
@@ -13,16 +14,19 @@ import attrs
 
 from kakaclo_async import resources
 from kakaclo_async.config import AsyncEntered, check_number
-from kakaclo_async.errors import ConfigurationError, InvalidRequest
+from kakaclo_async.errors import ConfigurationError, InvalidRequest, KakaCloError
 from kakaclo_async.events import Broadcast, Event, Lane
+from kakaclo_async.fleet.engine import log
 from kakaclo_async.fleet.members import PATIENCE, Member, Members
 from kakaclo_async.sending import Sender, sender_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import AsyncGenerator, Iterable
     from types import TracebackType
 
     from kakaclo_async.client import KakaClo
+    from kakaclo_async.fleet.pool import OpenShop
+    from kakaclo_async.fleet.settings import FleetSettings, ShopSettings
     from kakaclo_async.ratelimit.gate import Permit
     from kakaclo_async.sending import MaybeLate
 
@@ -153,3 +157,115 @@ class Team(AsyncEntered):
 
     def __repr__(self) -> str:
         return f"<Team of {len(self._members.all)}, {self._address}>"
+
+
+@attrs.define(eq=False)
+class _Reading:
+    """A team that reads what all shops share.
+
+    Attributes:
+        base_url: of its shops: a team reads from one KakaClo.
+        team: of their clients.
+        stack: keeps the shops open, those that have left included: they may have a request under way.
+        members: those that are in it.
+    """
+
+    base_url: str | None
+    team: Team
+    stack: AsyncExitStack
+    members: dict[str, OpenShop]
+
+
+@attrs.define(eq=False)
+class Readers:
+    """The teams of a fleet that read now.
+
+    Attributes:
+        shop: opens a shop.
+        paused: returns the names of the shops that are paused now.
+    """
+
+    shop: Callable[[str], AbstractAsyncContextManager[OpenShop]]
+    paused: Callable[[], Awaitable[Collection[str]]]
+    _readings: list[_Reading] = attrs.field(init=False, factory=list["_Reading"])
+    _turn: int = attrs.field(init=False, default=0)
+    _told: dict[str, str] = attrs.field(init=False, factory=dict[str, str])
+
+    @asynccontextmanager
+    async def team(self, settings: FleetSettings) -> AsyncGenerator[Team, None]:
+        """Give a team of shops that reads what all share, each with permits that it can spare.
+
+        They are half as many as may be open, so that those with orders stay open, too; others come next time.
+
+        Raises:
+            InvalidRequest: the fleet has no shops, or all are paused.
+        """
+        chosen = self._chosen(settings, set(await self.paused()))
+        if not chosen:
+            raise InvalidRequest("the fleet has no shops that may read: all are paused")
+        async with AsyncExitStack() as stack:
+            opened: dict[str, OpenShop] = {}
+            failures: list[Exception] = []
+            for name in chosen:
+                try:
+                    opened[name] = await stack.enter_async_context(self.shop(name))
+                except Exception as error:  # noqa: BLE001 - whatever ails one shop, the others read
+                    self._leave_out(name, error)
+                    failures.append(error)
+            if not opened:
+                raise failures[0]
+            clients = {name: shop.kk for name, shop in opened.items()}
+            team = await stack.enter_async_context(Team(clients, share=settings.share))
+            base_url = next(iter(opened.values())).settings.base_url
+            reading = _Reading(base_url, team, stack, opened)
+            self._readings.append(reading)
+            try:
+                yield team
+            finally:
+                self._readings.remove(reading)
+
+    def _leave_out(self, name: str, error: Exception) -> None:
+        why = str(error) if isinstance(error, KakaCloError) else type(error).__name__
+        if self._told.get(name) != why:
+            self._told[name] = why
+            log.warning("shop %s does not read the shared catalog, for it cannot be opened: %s", name, why)
+
+    def _chosen(self, settings: FleetSettings, paused: set[str]) -> list[str]:
+        """Return the shops whose turn it is to read."""
+        names, most = sorted(settings.shops.keys() - paused), _most(settings)
+        first = self._turn * (1 if len(names) <= most else most) % max(1, len(names))
+        self._turn += 1
+        return [*names[first:], *names[:first]][:most]
+
+    async def look(self, settings: FleetSettings) -> None:
+        """Let the teams that read now have the shops that came or go on, and not those that are gone or paused."""
+        if not self._readings:
+            return
+        paused = await self.paused()
+        wanted = {name: shop for name, shop in settings.shops.items() if name not in paused}
+        for reading in self._readings:
+            for name in wanted.keys() - reading.members.keys():
+                await self._join(reading, wanted[name], _most(settings))
+            for name, shop in list(reading.members.items()):
+                if wanted.get(name) != shop.settings:
+                    del reading.members[name]
+                    if name in reading.team.members:  # it leaves by itself when it is closed
+                        reading.team.leave(name)
+                    if name in wanted:
+                        await self._join(reading, wanted[name], _most(settings))
+
+    async def _join(self, reading: _Reading, settings: ShopSettings, most: int) -> None:
+        if settings.base_url != reading.base_url or len(reading.members) >= most:
+            return
+        try:
+            shop = await reading.stack.enter_async_context(self.shop(settings.name))
+            reading.team.join(shop.kk, settings.name)
+        except Exception as error:  # noqa: BLE001 - see `team`
+            self._leave_out(settings.name, error)
+            return
+        reading.members[settings.name] = shop
+
+
+def _most(settings: FleetSettings) -> int:
+    """Return how many shops read at the same time."""
+    return max(1, settings.keep_open // 2)

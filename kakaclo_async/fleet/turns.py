@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from kakaclo_async.catalog import Change, MirrorReport
     from kakaclo_async.feed import FeedEvent
+    from kakaclo_async.feed.delivery import Delivery
     from kakaclo_async.feed.feed import Feed
     from kakaclo_async.fleet.pool import OpenShop, Pool
     from kakaclo_async.fleet.settings import FleetSettings
@@ -120,11 +121,18 @@ class Turn:
             return Ended(after=_CLAIMED, error=str(error))
         except KakaCloError as error:
             return Ended(after=self._pause(error), error=_why(error), told=self._told)
-        except Exception as error:  # noqa: BLE001 - a worker goes on, and its log and status say so
+        except (
+            Exception,
+            asyncio.CancelledError,
+            SystemExit,
+        ) as error:  # a worker goes on, and its log says so
+            task = asyncio.current_task()
+            if isinstance(error, asyncio.CancelledError) and (task is None or task.cancelling()):
+                raise  # this turn is cancelled; otherwise a function of the owner's has raised it
             log.exception("the turn %s of %s failed", kind, shop)
             return Ended(after=self._pause(error), error=_why(error), told=self._told)
 
-    def _pause(self, error: Exception) -> float:
+    def _pause(self, error: BaseException) -> float:
         """Return the seconds until a turn that failed is tried again."""
         longest = _LONGEST_PAUSE if isinstance(error, _PASSING) else _LONGEST_STOP
         return min(longest, _FIRST_PAUSE * 2.0 ** min(self.began.failures, 10))
@@ -199,7 +207,7 @@ class Turn:
             why: str | None = "; ".join(turn.problems) or None
             if (webhook := await self.pool.webhook()) is not None:
                 delivery = await feed.deliver(webhook, seconds=SLICE)
-                why = why or (f"the webhook does not take all: {delivery.why}" if delivery.failed else None)
+                why = why or _refused(delivery)
         is_late = turn.due_at is not None and turn.due_at <= datetime.now(UTC)
         every = self.settings.watch_every
         return Ended(after=0.0 if has_more or is_late else max(0.0, every - (clock() - start)), error=why)
@@ -228,7 +236,15 @@ async def _doubts(shop: OpenShop) -> int:
     return sum(entry.status in unknown for entry in await shop.journal.pending())
 
 
-def _why(error: Exception) -> str:
+def _refused(delivery: Delivery) -> str | None:
+    """Say what a webhook has not taken, also between two attempts; None: it takes all."""
+    if delivery.since is None:
+        return None
+    since = delivery.since.isoformat(" ", "seconds")
+    return f"the webhook does not take all: {delivery.why}; {delivery.waiting} wait, the first since {since}"
+
+
+def _why(error: BaseException) -> str:
     """Return what a status may show: of foreign errors only the kind, for their texts may hold anything."""
     if isinstance(error, KakaCloError):
         return str(error) or type(error).__name__

@@ -34,6 +34,11 @@ def as_kind(text: str) -> Kind:
     raise InvalidRequest(f"{text!r} is no kind of turn: there are {', '.join(KINDS)}")
 
 
+def orders_that_wait(count: int) -> str:
+    """Return how many orders, or other writes, of a shop are pending, in words."""
+    return "an order that waits or is in doubt" if count == 1 else f"{count} orders that wait or are in doubt"
+
+
 @attrs.frozen(kw_only=True)
 class TurnStatus(Shown):
     """The turns of one kind of a shop.
@@ -104,11 +109,13 @@ class FleetStatus(Shown):
         at: when it was read, by the clock of its database.
         shops: by name; the shared catalog among them.
         workers: those that were heard of within the last minute.
+        left_behind: names that no shop has any more, and whose journals have orders that wait or are in doubt.
     """
 
     at: datetime
     shops: tuple[ShopStatus, ...]
     workers: tuple[WorkerStatus, ...]
+    left_behind: tuple[str, ...] = ()
 
 
 @attrs.frozen(kw_only=True)

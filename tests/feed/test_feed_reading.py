@@ -36,6 +36,9 @@ async def test_what_is_no_event_cannot_be_acknowledged(feed, told):
     for seq in (told[-1].seq + 1, -1):
         with pytest.raises(InvalidRequest, match="events 1 to 3"):
             await feed.acknowledge("shop", seq)
+    for seq in ("3", 1.5, None):
+        with pytest.raises(InvalidRequest, match="seq must be the number of an event"):
+            await feed.acknowledge("shop", seq)
     with pytest.raises(InvalidRequest, match="name"):
         await feed.acknowledge("", 1)
 

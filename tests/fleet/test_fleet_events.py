@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import asyncio
+from datetime import UTC, datetime, timedelta
 
-from support.fleet import entries, orders, sandboxes, serving, until, written
+import pytest
+from support.fleet import entries, orders, placed, sandboxes, serving, until, written
 from support.receiver import SECRET, Receiver
 
 from kakaclo_async.fleet import Fleet
@@ -42,6 +44,29 @@ async def test_a_receiver_that_fails_shows_in_the_status_without_its_address(tmp
     assert "hidden-in-the-url" not in told
 
 
+async def test_a_receiver_that_failed_shows_between_two_attempts_too_until_it_has_taken_all(tmp_path):
+    async with sandboxes("a") as opened, Receiver(lambda: datetime.now(UTC)) as receiver:
+        receiver.fails = lambda _: 500
+        path = written(tmp_path, entries(opened), **settings(tmp_path, receiver))
+        async with Fleet.open(path) as fleet:
+            await fleet.submit("a", orders(opened["a"], 1)[0])
+            await fleet.turn("orders", "a")
+            while not receiver.posts:
+                await fleet.turn("watch", "a")
+            posts = len(receiver.posts)
+            await fleet.turn("watch", "a")
+            assert len(receiver.posts) == posts, "it is not yet time to try again"
+            told = await _watch_error(fleet)
+            assert told.startswith("the webhook does not take all: HTTP 500; ")
+            assert "the first since 20" in told
+            receiver.fails = lambda _: None
+            [shop] = fleet._pool._shops.values()
+            receiver.now = lambda: datetime.now(UTC) + timedelta(hours=1)
+            shop.feed._seconds = lambda: receiver.now().timestamp()
+            await fleet.turn("watch", "a")
+            assert await _watch_error(fleet) is None
+
+
 async def _watch_error(fleet):
     turns = [turn for shop in (await fleet.status()).shops for turn in shop.turns]
     return next((turn.error for turn in turns if turn.kind == "watch" and turn.error), None)
@@ -68,3 +93,19 @@ async def test_what_was_not_handled_is_told_again_and_what_was_is_not(tmp_path):
             await fleet.ring("a", "watch")
             await until(lambda: len(heard) >= 4)
     assert sorted(key for key in heard if key) == ["A-0", "A-1", "A-2"]
+
+
+@pytest.mark.parametrize("error", [asyncio.CancelledError, SystemExit])
+async def test_whatever_a_function_of_the_owners_raises_is_told_and_the_worker_goes_on(tmp_path, error):
+    def fail(event):
+        raise error
+
+    async with sandboxes("a") as opened:
+        path = written(tmp_path, entries(opened), watch_every=0.2)
+        async with Fleet.open(path) as fleet:
+            await fleet.submit("a", orders(opened["a"], 1)[0])
+            await fleet.turn("orders", "a")
+        async with serving(path, on_order=fail) as fleet:
+            assert await until(lambda: _watch_error(fleet)) == f"{error.__name__}: see the worker's log"
+            await fleet.submit("a", orders(opened["a"], 2)[1])
+            await until(lambda: placed(opened["a"]) == ["A-0", "A-1"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from support.fleet import entries, orders, placed, sandboxes, serving, until, write_shop, written
+from support.fleet import entries, orders, placed, sandboxes, serving, turn_of, until, write_shop, written
 from support.ordering import POST
 
 from kakaclo_async import Conflict
@@ -13,11 +13,6 @@ from kakaclo_async.catalog import Mirror
 from kakaclo_async.errors import ConfigurationError, InvalidRequest
 from kakaclo_async.fleet import Fleet
 from kakaclo_async.sandbox import Fault
-
-
-async def turn_of(fleet, shop, kind):
-    found = {entry.shop: entry for entry in (await fleet.status()).shops}
-    return next(turn for turn in found[shop].turns if turn.kind == kind)
 
 
 async def test_what_is_submitted_to_each_shop_is_placed_there_once(tmp_path):
@@ -109,7 +104,7 @@ async def test_a_shop_with_many_orders_keeps_no_other_waiting(tmp_path):
 
 async def test_shops_are_added_removed_and_paused_without_a_restart(tmp_path):
     async with sandboxes("a", "b") as opened:
-        path = written(tmp_path, entries({"a": opened["a"]}))
+        path = written(tmp_path, entries({"a": opened["a"]}), catalog="own")
         async with serving(path) as fleet:
             write_shop(tmp_path, "b", opened["b"].token, base_url=opened["b"].url)
             await until(lambda: "b" in fleet._settings.shops)
@@ -125,7 +120,7 @@ async def test_shops_are_added_removed_and_paused_without_a_restart(tmp_path):
             await fleet.resume("b")
             await until(lambda: placed(opened["b"]) == ["A-0", "A-1"])
             (tmp_path / "shops.d" / "b.toml").unlink()
-            await until(lambda: _has_shops(fleet, {"a", "catalog"}))
+            await until(lambda: _has_shops(fleet, {"a"}))
             with pytest.raises(InvalidRequest, match="no shop b"):
                 await fleet.submit("b", first)
 
@@ -178,11 +173,14 @@ async def _healed(fleet):
 
 
 async def test_all_shops_read_one_mirror_and_their_clients_take_turns(tmp_path):
-    async with sandboxes("a", "b", products=10, seed=7) as opened:
-        path = written(tmp_path, entries(opened), mirror_every=0.2)
-        async with serving(path):
+    async with sandboxes("a", products=10, tokens=("another",)) as opened:
+        sandbox, tokens = opened["a"], {"a": opened["a"].token, "b": "another"}
+        shops = [(name, token, {"base_url": sandbox.url}) for name, token in tokens.items()]
+        async with serving(written(tmp_path, shops, mirror_every=0.2)):
             await until(
-                lambda: all(sandbox.requests.get("/v1/product/products") for sandbox in opened.values())
+                lambda: all(
+                    sandbox.shop(token).requests.get("/v1/product/products") for token in tokens.values()
+                )
             )
         assert (tmp_path / "shops" / "catalog" / "catalog.db").exists()
         assert not (tmp_path / "shops" / "a" / "catalog.db").exists()
@@ -312,3 +310,11 @@ async def test_stopped_it_ends_what_is_under_way(tmp_path):
             await serve
             assert await fleet.pending() == {}
             assert (await fleet.status()).workers == ()
+
+
+async def test_a_worker_that_is_cancelled_leaves_no_task_behind(tmp_path):
+    before = asyncio.all_tasks()
+    async with serving(written(tmp_path, [("a", "t", {"paused": True})])) as fleet:
+        await until(lambda: _has_shops(fleet, {"a", "catalog"}))
+    await asyncio.sleep(0)
+    assert asyncio.all_tasks() == before

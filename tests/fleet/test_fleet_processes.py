@@ -199,5 +199,5 @@ def test_each_command_does_what_it_says(tmp_path, kakaclo, monkeypatch):
             code, shown = kakaclo(*words)
             assert code == 2, words
             assert len(shown.err.splitlines()) == 1
-        assert (kakaclo("remove", "a"))[0] == 0
+        assert (kakaclo("remove", "a", "--force"))[0] == 0
         assert not (tmp_path / "shops.d" / "a.toml").exists()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import attrs
 import pytest
 from support.fleet import write_shop, written
@@ -78,6 +80,20 @@ def test_every_setting_is_read_and_every_attribute_can_be_set():
 def test_settings_that_cannot_work_together_are_refused(tmp_path, settings, told):
     path = written(tmp_path, [("a", "t", {})], **settings)
     assert any(told in line for line in problems(path)), problems(path)
+
+
+def test_shops_of_two_kakaclos_share_no_catalog(tmp_path):
+    shops = [("a", "t", {}), ("b", "u", {"base_url": "http://127.0.0.1:1"})]
+    path = written(tmp_path, shops, catalog="shared")
+    assert len(told := problems(path)) == 1
+    assert told[0].startswith(
+        'fleet.toml: fleet.catalog must be "own": the shops a and b have another base_url'
+    )
+    written(tmp_path, shops, catalog="own")
+    assert SettingsFiles(path).demand().catalog == "own"
+    same = "https://DEVELOPER.kakaclo.com:443/openapi/"
+    written(tmp_path, [("a", "t", {}), ("b", "u", {"base_url": same})], catalog="shared")
+    assert SettingsFiles(path).demand().catalog == "shared"
 
 
 def test_several_workers_have_a_bucket_in_redis_and_homes_that_all_can_reach(tmp_path):
@@ -196,6 +212,16 @@ async def test_a_shop_that_is_added_has_a_file_and_one_that_would_not_work_leave
         assert (await fleet.status()).shops == ()
         with pytest.raises(InvalidRequest, match="no shop acme"):
             await fleet.remove("acme")
+
+
+async def test_dollars_are_added_as_they_are_given_and_what_no_file_can_hold_is_refused(tmp_path):
+    async with Fleet.open(written(tmp_path)) as fleet:
+        path = await fleet.add("a", "env:A", settings={"balance_below": Decimal("12.50")})
+        assert "balance_below = 12.50\n" in path.read_text()
+        for settings in ({"rate": None}, {"rate": [1]}, {"rate = 1\n[shop.x]\ntoken": "env:X"}):
+            with pytest.raises(InvalidRequest, match="must be a text, a number, or true or false"):
+                await fleet.add("b", "env:B", settings=settings)
+        assert [file.name for file in (tmp_path / "shops.d").iterdir()] == ["a.toml"]
 
 
 async def test_a_shop_beside_others_in_a_file_is_not_removed_with_them(tmp_path):

@@ -17,7 +17,12 @@ QUICK = {"tick": 0.05, "beat": 0.1, "dead": 0.5, "mirror_every": 3600, "watch_ev
 
 
 def written(folder, shops=(), *, include="shops.d/*.toml", **settings):
-    """Write `fleet.toml` and a file for each shop; return the path of the first."""
+    """Write `fleet.toml` and a file for each shop; return the path of the first.
+
+    Shops of several sandboxes have a catalog each.
+    """
+    if len({values.get("base_url") for _, _, values in shops}) > 1:
+        settings = {"catalog": "own"} | settings
     lines = [f'include = "{include}"', "[fleet]", *_lines(QUICK | settings)]
     path = folder / "fleet.toml"
     path.write_text("\n".join(lines) + "\n")
@@ -89,6 +94,12 @@ async def ticks(fleet):
     """Let a fleet see that files have changed, and that nobody goes on writing them."""
     for _ in range(2):
         await fleet._tick()
+
+
+async def turn_of(fleet, shop, kind):
+    """How a turn stands."""
+    found = {entry.shop: entry for entry in (await fleet.status()).shops}
+    return next(turn for turn in found[shop].turns if turn.kind == kind)
 
 
 async def until(look, patience=10.0):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from kakaclo_async import ConfigurationError, Conflict, InvalidRequest, KakaCloError
+from kakaclo_async import Conflict, InvalidRequest, KakaCloError
 from kakaclo_async.cli.command import FAILED, say, sentence
 from kakaclo_async.cli.fleet import DEFAULT_FILE, FILE_VARIABLE, work_for
 from kakaclo_async.cli.output import Result, Table, show
@@ -37,6 +37,7 @@ FleetFile = Annotated[
     typer.Option("--fleet", help="The fleet's settings.", metavar="FILE", envvar=FILE_VARIABLE),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Force = Annotated[bool, typer.Option("--force", help="Although orders of this name wait or are in doubt.")]
 ShopName = Annotated[str, typer.Argument(help="The shop's name.", metavar="SHOP", show_default=False)]
 
 
@@ -49,34 +50,6 @@ def with_fleet(path: Path, work: "Callable[[Fleet], Awaitable[T]]") -> T:
             return await work(fleet)
 
     return run_async(job())
-
-
-def check(fleet: FleetFile = DEFAULT_FILE, as_json: AsJson = False) -> None:
-    """Read the settings, tell all that is wrong with them, and ask for each shop's token; nothing is sent."""
-    from kakaclo_async.fleet.files import SettingsFiles
-    from kakaclo_async.token import Token, token_from
-
-    files = SettingsFiles(fleet)
-    settings = files.read()
-    found = [(entry.file, entry.key, entry.what) for entry in files.problems]
-
-    async def read_tokens() -> None:
-        for name, shop in sorted(settings.shops.items() if settings else ()):
-            try:
-                await Token(token_from(shop.token)).read()
-            except ConfigurationError as error:
-                found.append((fleet.name, f"shop.{name}.token", sentence(error)))
-
-    run_async(read_tokens())
-    shops = sorted(settings.shops) if settings else []
-    data = {
-        "shops": shops,
-        "problems": [dict(zip(("file", "key", "what"), row, strict=True)) for row in found],
-    }
-    tables = (Table(("File", "Key", "Problem"), found),) if found else (Table(("Shops",), [(len(shops),)]),)
-    show(Result(data=data, tables=tables), as_json=as_json)
-    if found:
-        raise typer.Exit(2)
 
 
 def migrate(fleet: FleetFile = DEFAULT_FILE) -> None:
@@ -138,18 +111,19 @@ def add(
     ],
     base_url: Annotated[str | None, typer.Option(help="URL of the API.", metavar="URL")] = None,
     rate: Annotated[float | None, typer.Option(help="Requests per second that it may send.")] = None,
+    force: Force = False,
     fleet: FleetFile = DEFAULT_FILE,
 ) -> None:
     """Write a file for a new shop; workers take it up within a tick."""
     given = {"base_url": base_url, "rate": rate}
     settings = {key: value for key, value in given.items() if value is not None}
-    path = with_fleet(fleet, lambda opened: opened.add(shop, token, settings=settings))
+    path = with_fleet(fleet, lambda opened: opened.add(shop, token, settings=settings, force=force))
     sys.stdout.write(f"{path}\n")
 
 
-def remove(shop: ShopName, fleet: FleetFile = DEFAULT_FILE) -> None:
+def remove(shop: ShopName, force: Force = False, fleet: FleetFile = DEFAULT_FILE) -> None:
     """Delete the file of a shop; its journal and its mirror stay."""
-    with_fleet(fleet, lambda opened: opened.remove(shop))
+    with_fleet(fleet, lambda opened: opened.remove(shop, force=force))
 
 
 def submit(

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kakaclo_async import ConfigurationError
+from kakaclo_async.cli.command import FAILED, say, sentence
 from kakaclo_async.cli.fleet import DEFAULT_FILE
 from kakaclo_async.cli.fleet.commands import AsJson, FleetFile, with_fleet
 from kakaclo_async.cli.output import Result, Table, print_tables, show
@@ -41,7 +43,7 @@ def status(
 
 
 def tables(found: "FleetStatus") -> tuple[Table, ...]:
-    """Return the tables of shops and of workers."""
+    """Return the tables of shops, of workers, and of names that no shop has any more."""
     rows = [
         (
             *(shop.shop if place == 0 else "", turn.kind, turn.started, turn.due),
@@ -52,7 +54,12 @@ def tables(found: "FleetStatus") -> tuple[Table, ...]:
     ]
     head = ("Shop", "Turn", "Last", "Next", "Late", "Wait", "Doubts", "Error")
     workers = [(entry.worker, entry.since, entry.beat) for entry in found.workers]
-    return Table(head, rows), Table(("Worker", "Since", "Heard of"), workers)
+    left = [
+        (name, "has orders that wait or are in doubt: see kakaclo fleet pending")
+        for name in found.left_behind
+    ]
+    last = (Table(("No shop", ""), left),) if left else ()
+    return Table(head, rows), Table(("Worker", "Since", "Heard of"), workers), *last
 
 
 def _lag(seconds: float, *, paused: bool) -> str:
@@ -61,7 +68,12 @@ def _lag(seconds: float, *, paused: bool) -> str:
 
 def pending(fleet: FleetFile = DEFAULT_FILE, as_json: AsJson = False) -> None:
     """List what waits, is being sent, or is in doubt, of all shops."""
-    found = with_fleet(fleet, lambda opened: opened.pending())
+    unread: list[str] = []
+
+    def note(shop: str, error: ConfigurationError) -> None:
+        unread.append(f"shop {shop}: {sentence(error)}")
+
+    found = with_fleet(fleet, lambda opened: opened.pending(unread=note))
     rows = [
         (shop, entry.kind, entry.key, str(entry.status), entry.settles_at, entry.why)
         for shop, entries in found.items()
@@ -71,3 +83,7 @@ def pending(fleet: FleetFile = DEFAULT_FILE, as_json: AsJson = False) -> None:
     data = [dict(zip(names, row, strict=True)) for row in rows]
     head = ("Shop", "Kind", "Key", "Status", "Settles", "Why")
     show(Result(data=data, tables=(Table(head, rows),)), as_json=as_json)
+    for line in unread:
+        say(line)
+    if unread:
+        raise typer.Exit(FAILED)

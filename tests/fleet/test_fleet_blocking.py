@@ -55,7 +55,7 @@ def test_turns_shops_and_pauses_are_the_same_as_for_async_callers(path, hosted):
         fleet.turn("orders", "a")
         assert len(hosted.sandbox.journal) == 1
         fleet.ring("a", "watch")
-        assert fleet.add("b", "env:B_TOKEN").name == "b.toml"
+        assert fleet.add("b", "env:B_TOKEN", settings={"base_url": hosted.sandbox.url}).name == "b.toml"
         fleet.remove("b")
         with pytest.raises(InvalidRequest, match="no shop b"):
             fleet.pause("b")

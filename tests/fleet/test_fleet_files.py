@@ -24,13 +24,13 @@ async def has_shops(fleet, *names):
 
 async def test_a_pause_outlives_the_file_of_its_shop_until_the_shop_is_resumed(tmp_path):
     async with sandboxes("a", "b") as opened:
-        path = written(tmp_path, entries(opened))
+        path = written(tmp_path, entries(opened), catalog="own")
         async with serving(path) as fleet:
             await fleet.pause("a")
             (tmp_path / "shops.d" / "a.toml").rename(tmp_path / "a.away")
-            await until(lambda: has_shops(fleet, "b", "catalog"))
+            await until(lambda: has_shops(fleet, "b"))
             (tmp_path / "a.away").rename(tmp_path / "shops.d" / "a.toml")
-            await until(lambda: has_shops(fleet, "a", "b", "catalog"))
+            await until(lambda: has_shops(fleet, "a", "b"))
             assert {shop.shop for shop in (await fleet.status()).shops if shop.paused} == {"a"}
             for name, sandbox in opened.items():
                 await fleet.submit(name, orders(sandbox, 1)[0])
@@ -138,7 +138,7 @@ async def test_a_shop_that_is_added_while_the_database_is_away_has_its_turns_whe
 async def test_the_home_and_the_engine_of_a_process_stay_as_they_were_when_it_began(tmp_path, caplog):
     """Or an order that waits in the old home would be lost, and one in doubt there be placed again in the new one."""
     async with sandboxes("a") as opened:
-        path = written(tmp_path, entries(opened))
+        path = written(tmp_path, entries(opened), catalog="own")
         async with serving(path) as fleet:
             await fleet.pause("a")
             await fleet.submit("a", orders(opened["a"], 1)[0])

@@ -131,22 +131,26 @@ class Fleet(AsyncEntered, other="kakaclo_sync.fleet"):
         on_change: Callable[[str, Change], object] | None = None,
         on_order: Callable[[FeedEvent], object] | None = None,
         on_refund: Callable[[FeedEvent], object] | None = None,
+        on_declined: Callable[[str, Entry], object] | None = None,
         stop_on_signals: bool = True,
     ) -> None:
         """Be a worker: answer bells until SIGTERM, SIGINT or `stop`; what is under way ends first.
 
-        Each change and each event is told at least once: give all workers the same functions.
+        Each of them is told at least once: give all workers the same functions.
 
         Args:
             on_change: called with a shop, or "catalog", and each change of its catalog; may be async.
             on_order: called with each event of an order, and of a balance; may be async.
             on_refund: called with each refund that is settled; may be async.
+            on_declined: called with a shop, and the entry of each order that KakaClo declined; may be async.
             stop_on_signals: SIGTERM and SIGINT end it; only in the main thread.
 
         Raises:
             ConfigurationError: another process serves, and the engine takes only one.
         """
-        self._hooks = Hooks(on_change=on_change, on_order=on_order, on_refund=on_refund)
+        self._hooks = Hooks(
+            on_change=on_change, on_order=on_order, on_refund=on_refund, on_declined=on_declined
+        )
         stop = self._stop = asyncio.Event()
         settings = self._settings
         pace = Pace(at_once=settings.at_once, tick=settings.tick, beat=settings.beat, dead=settings.dead)
@@ -243,7 +247,7 @@ class Fleet(AsyncEntered, other="kakaclo_sync.fleet"):
         await self._reread()
 
     async def pending(self) -> dict[str, tuple[Entry, ...]]:
-        """Return what waits, is being sent, or is in doubt, by shop; shops without any are left out.
+        """Return what waits, is being sent, in doubt or declined, by shop; shops without any are left out.
 
         Raises:
             ConfigurationError: a journal cannot be read.
@@ -253,7 +257,8 @@ class Fleet(AsyncEntered, other="kakaclo_sync.fleet"):
         async def read(shop: str) -> tuple[Entry, ...]:
             async with limit:
                 try:
-                    return await self._pool.journal(shop).pending()
+                    journal = self._pool.journal(shop)
+                    return await journal.pending() + await journal._store.declined()  # noqa: SLF001 - packages share privates
                 except ConfigurationError as error:
                     if not str(error).startswith("there is no journal"):
                         raise

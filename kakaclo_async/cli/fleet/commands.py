@@ -92,7 +92,8 @@ def serve(
     as_json: Annotated[
         bool,
         typer.Option(
-            "--json", help="Print each change of a catalog and each event, one JSON document per line."
+            "--json",
+            help="Print each change of a catalog, each event and each declined order, one JSON document per line.",
         ),
     ] = False,
 ) -> None:
@@ -189,6 +190,8 @@ def submit(
 async def _submit(
     opened: "Fleet", shop: str, found: "OrderFile"
 ) -> tuple[list[tuple[str, str]], list[KakaCloError]]:
+    from kakaclo_async.ordering import WriteStatus
+
     rows: list[tuple[str, str]] = []
     troubles: list[KakaCloError] = []
     for entry in found.orders:
@@ -198,5 +201,7 @@ async def _submit(
             troubles.append(error)
         else:
             rows.append((entry.custom_order_id, str(written.status)))
+            if written.status is WriteStatus.WAITING and written.why is not None:
+                say(f"order {written.key} waits once more; what ended it before: {written.why}")
         await asyncio.sleep(0)
     return rows, troubles

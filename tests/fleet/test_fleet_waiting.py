@@ -1,0 +1,88 @@
+"""What became of orders that were not placed: declined ones are counted, listed and told of."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+
+import pytest
+from support.fleet import entries, orders, placed, sandboxes, serving, until, written
+from support.ordering import POST
+
+from kakaclo_async.errors import ConfigurationError
+from kakaclo_async.fleet import Fleet
+from kakaclo_async.fleet.table import TABLES
+from kakaclo_async.sandbox import Fault
+
+REFUSED = {"message": "no such channel", "code": 40099, **POST}
+
+
+async def shop_of(fleet, name):
+    return next(shop for shop in (await fleet.status()).shops if shop.shop == name)
+
+
+async def test_a_declined_order_is_counted_and_listed_until_it_is_placed(tmp_path):
+    async with sandboxes("a") as opened, Fleet.open(written(tmp_path, entries(opened))) as fleet:
+        sandbox = opened["a"]
+        sandbox.faults.add(Fault("rejected", **REFUSED))
+        [order] = orders(sandbox, 1)
+        await fleet.submit("a", order)
+        await fleet.turn("orders", "a")
+        assert (await shop_of(fleet, "a")).declined == 1
+        [entry] = (await fleet.pending())["a"]
+        assert (entry.key, str(entry.status)) == ("A-0", "declined")
+        assert "no such channel" in entry.why
+        again = await fleet.submit("a", order)
+        assert str(again.status) == "waiting"
+        assert "no such channel" in again.why
+        await fleet.turn("orders", "a")
+        assert (await shop_of(fleet, "a")).declined == 0
+        assert placed(sandbox) == ["A-0"]
+        assert await fleet.pending() == {}
+
+
+async def test_each_declined_order_is_told_at_least_once_also_when_that_failed_before(tmp_path):
+    told = []
+
+    def note(shop, entry):
+        told.append((shop, entry.key, entry.attempts))
+        if len(told) == 1:
+            raise RuntimeError("the owner's own mistake")
+
+    async with sandboxes("a") as opened:
+        sandbox = opened["a"]
+        first, second, third = orders(sandbox, 3)
+        sandbox.faults.add(Fault("rejected", **REFUSED, times=2))
+        path = written(tmp_path, entries(opened, at_once=1), orders_every=0.1)
+        async with Fleet.open(path) as fleet:
+            for order in (first, second, third):
+                await fleet.submit("a", order)
+            await fleet.turn("orders", "a")  # nobody listens
+        async with serving(path, on_declined=note) as fleet:
+            await until(lambda: len(told) == 3)
+            assert placed(sandbox) == ["A-2"]
+            sandbox.faults.add(Fault("rejected", **REFUSED))
+            await fleet.submit("a", first)
+            await until(lambda: len(told) == 4)
+            await until(lambda: _healed(fleet))
+    assert told == [("a", "A-0", 1), ("a", "A-0", 1), ("a", "A-1", 1), ("a", "A-0", 2)]
+
+
+async def _healed(fleet):
+    return (await shop_of(fleet, "a")).error is None
+
+
+async def test_a_table_of_an_earlier_version_gets_what_it_lacks(tmp_path):
+    path = written(tmp_path, [("a", "t", {})])
+    with closing(sqlite3.connect(tmp_path / "fleet.db")) as connection:
+        for statement in (*TABLES, "INSERT INTO fleet_version (version) VALUES (1)"):
+            connection.execute(statement)
+        connection.commit()
+    for _ in range(2):
+        async with Fleet.open(path) as fleet:
+            assert (await shop_of(fleet, "a")).declined == 0
+    with closing(sqlite3.connect(tmp_path / "fleet.db")) as connection:
+        connection.execute("UPDATE fleet_version SET version = version + 1")
+        connection.commit()
+    with pytest.raises(ConfigurationError, match="update kakaclo"):
+        await Fleet.open(path).__aenter__()

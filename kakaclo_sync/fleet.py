@@ -71,6 +71,7 @@ class Fleet(BlockingEntered, BlockingProxy[AsyncFleet], other="kakaclo_async.fle
 
     migrate = blocking(AsyncFleet.migrate)
     submit = blocking(AsyncFleet.submit)
+    withdraw = blocking(AsyncFleet.withdraw)
     turn = blocking(AsyncFleet.turn)
     status = blocking(AsyncFleet.status)
     permits = blocking(AsyncFleet.permits)

@@ -118,12 +118,35 @@ class Fleet(AsyncEntered, other="kakaclo_sync.fleet"):
         """
         entry = await self._pool.journal(await self._known(shop)).add(order)
         if entry.may_be_sent:
-            try:
-                await self._engine.ring([(shop, "orders")])
-            except ConfigurationError as error:
-                # It is written down, and found by the shop's next turn.
-                log.warning("the bell of %s could not be rung: %s", shop, error)
+            await self._ring(shop)
         return entry
+
+    async def _ring(self, shop: str) -> None:
+        """Ring for a shop's orders, if possible: what is written down is found by its next turn, too."""
+        try:
+            await self._engine.ring([(shop, "orders")])
+        except ConfigurationError as error:
+            log.warning("the bell of %s could not be rung: %s", shop, error)
+
+    async def withdraw(self, shop: str, custom_order_id: str) -> Entry | None:
+        """Take an order back that waits in a shop's journal, or that was declined; its address is wiped.
+
+        Args:
+            shop: its name.
+            custom_order_id: of the order.
+
+        Returns:
+            The journal's entry as it was; None when no such order waits.
+
+        Raises:
+            Conflict: it is placed, or may have been sent.
+            InvalidRequest: there is no such shop, or no order can have this id.
+            ConfigurationError: the journal cannot be written.
+        """
+        taken = await self._pool.journal(await self._known(shop)).withdraw(custom_order_id)
+        if taken is not None:
+            await self._ring(shop)  # its next turn counts again
+        return taken
 
     async def serve(
         self,

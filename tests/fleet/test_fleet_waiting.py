@@ -9,7 +9,7 @@ import pytest
 from support.fleet import entries, orders, placed, sandboxes, serving, until, written
 from support.ordering import POST
 
-from kakaclo_async.errors import ConfigurationError
+from kakaclo_async.errors import ConfigurationError, Conflict, InvalidRequest
 from kakaclo_async.fleet import Fleet
 from kakaclo_async.fleet.table import TABLES
 from kakaclo_async.sandbox import Fault
@@ -70,6 +70,30 @@ async def test_each_declined_order_is_told_at_least_once_also_when_that_failed_b
 
 async def _healed(fleet):
     return (await shop_of(fleet, "a")).error is None
+
+
+async def test_what_waits_in_a_fleet_can_be_withdrawn_and_what_may_have_been_sent_cannot(tmp_path):
+    async with sandboxes("a") as opened, Fleet.open(written(tmp_path, entries(opened, at_once=1))) as fleet:
+        sandbox = opened["a"]
+        sandbox.faults.add(Fault("rejected", **REFUSED))
+        sandbox.faults.add(Fault("reset_after", **POST))
+        declined, doubt, late = orders(sandbox, 3)
+        await fleet.submit("a", declined)
+        await fleet.turn("orders", "a")
+        await fleet.submit("a", doubt)
+        await fleet.turn("orders", "a")
+        await fleet.submit("a", late)
+        for key, status in {"A-0": "declined", "A-2": "waiting"}.items():
+            taken = await fleet.withdraw("a", key)
+            assert str(taken.status) == status
+            assert await fleet.withdraw("a", key) is None
+        with pytest.raises(Conflict, match="cannot be withdrawn: it may have been placed"):
+            await fleet.withdraw("a", "A-1")
+        await fleet.turn("orders", "a")
+        assert placed(sandbox) == ["A-1"]
+        assert [entry.key for entry in (await fleet.pending())["a"]] == ["A-1"]
+        with pytest.raises(InvalidRequest, match="no shop b"):
+            await fleet.withdraw("b", "A-1")
 
 
 async def test_a_table_of_an_earlier_version_gets_what_it_lacks(tmp_path):

@@ -22,10 +22,11 @@ from kakaclo_async.cli.shop.check import (
     SkuMapFile,
     read_file,
 )
+from kakaclo_async.cli.shop.elsewhere import tell
 from kakaclo_async.cli.values import run_async
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from kakaclo_async.fleet import Fleet
     from kakaclo_async.shop import OrderFile
@@ -187,6 +188,35 @@ def submit(
         raise typer.Exit(FAILED)
 
 
+def withdraw(
+    shop: ShopName,
+    orders: Annotated[
+        list[str], typer.Argument(help="Their custom order ids.", metavar="ORDER...", show_default=False)
+    ],
+    fleet: FleetFile = DEFAULT_FILE,
+) -> None:
+    """Take orders back that wait in a shop's journal, or that were declined; what may have been sent stays."""
+    if with_fleet(fleet, lambda opened: _withdraw(opened, shop, orders)):
+        raise typer.Exit(FAILED)
+
+
+async def _withdraw(opened: "Fleet", shop: str, orders: "Sequence[str]") -> bool:
+    """Withdraw some orders; return whether one could not be."""
+    failed = False
+    for order in orders:
+        try:
+            taken = await opened.withdraw(shop, order)
+        except Conflict as error:
+            say(sentence(error))
+        else:
+            if taken is not None:
+                sys.stdout.write(f"order {order} of {shop} is withdrawn; it was {taken.status}\n")
+                continue
+            say(f"no order {order} waits in the journal of {shop}")
+        failed = True
+    return failed
+
+
 async def _submit(
     opened: "Fleet", shop: str, found: "OrderFile"
 ) -> tuple[list[tuple[str, str]], list[KakaCloError]]:
@@ -202,6 +232,6 @@ async def _submit(
         else:
             rows.append((entry.custom_order_id, str(written.status)))
             if written.status is WriteStatus.WAITING and written.why is not None:
-                say(f"order {written.key} waits once more; what ended it before: {written.why}")
+                tell(f"order {written.key} waits; the last attempt ended with: {written.why}")
         await asyncio.sleep(0)
     return rows, troubles

@@ -17,7 +17,7 @@ from kakaclo_async.fleet.files import SettingsFiles, add_shop, remove_shop
 from kakaclo_async.fleet.local import LocalEngine
 from kakaclo_async.fleet.pool import Pool
 from kakaclo_async.fleet.settings import turns_of
-from kakaclo_async.fleet.turns import Hooks, Turn
+from kakaclo_async.fleet.turns import Hooks, Turn, with_counts
 from kakaclo_async.fleet.values import CATALOG, as_kind
 
 if TYPE_CHECKING:
@@ -205,7 +205,7 @@ class Fleet(AsyncEntered, other="kakaclo_sync.fleet"):
 
     async def status(self) -> FleetStatus:
         """Return how each shop stands, and which workers there are."""
-        return await self._engine.table.status()
+        return await with_counts(self._pool, await self._engine.table.status())
 
     async def permits(self) -> dict[str, float | None]:
         """Return each shop's free permits; None where another process counts them, without Redis."""

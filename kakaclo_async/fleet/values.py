@@ -67,9 +67,9 @@ class ShopStatus(Shown):
         paused: whether it has no turns.
         turns: one for each kind that it has.
         lag: seconds that its latest turn is late.
-        pending: orders that wait, as of the last turn.
-        doubts: orders whose outcome is unknown, as of the last turn.
-        declined: orders that KakaClo declined, and that nobody submitted again or withdrew, as of the last turn.
+        pending: orders that wait, as of the last turn; of now while it is paused or nobody serves.
+        doubts: orders whose outcome is unknown; likewise.
+        declined: orders that KakaClo declined, and that nobody submitted again or withdrew; likewise.
     """
 
     shop: str

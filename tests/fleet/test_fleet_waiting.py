@@ -96,6 +96,25 @@ async def test_what_waits_in_a_fleet_can_be_withdrawn_and_what_may_have_been_sen
             await fleet.withdraw("b", "A-1")
 
 
+async def test_what_waits_is_counted_also_where_no_turn_counts_it(tmp_path):
+    async with sandboxes("a", "b", "c") as opened:
+        path = written(tmp_path, entries(opened))
+        async with Fleet.open(path) as fleet:
+            await fleet.submit("a", orders(opened["a"], 1)[0])
+            assert (await shop_of(fleet, "a")).pending == 1  # nobody serves
+            assert not (tmp_path / "shops" / "b" / "orders.db").exists()
+        async with serving(path) as fleet:
+            await until(lambda: placed(opened["a"]))
+            for name in ("b", "c"):
+                await fleet.pause(name)
+            for order in orders(opened["b"], 3):
+                await fleet.submit("b", order)
+            assert (await shop_of(fleet, "b")).pending == 3
+            await fleet.withdraw("b", "A-1")
+            assert (await shop_of(fleet, "b")).pending == 2
+            assert (await shop_of(fleet, "c")).pending == 0
+
+
 async def test_a_table_of_an_earlier_version_gets_what_it_lacks(tmp_path):
     path = written(tmp_path, [("a", "t", {})])
     with closing(sqlite3.connect(tmp_path / "fleet.db")) as connection:

@@ -236,8 +236,18 @@ class Fleet(AsyncEntered, other="kakaclo_sync.fleet"):
         await self._engine.table.pause(await self._known(shop), paused=True)
 
     async def resume(self, shop: str) -> None:
-        """Let a shop have turns again, at once; see `pause`."""
-        await self._engine.table.pause(await self._known(shop), paused=False)
+        """Let a shop have turns again, at once; see `pause`.
+
+        Raises:
+            InvalidRequest: there is no such shop.
+            ConfigurationError: its settings pause it.
+        """
+        table = self._engine.table
+        await table.pause(await self._known(shop), paused=False)
+        if shop in await table.paused():
+            raise ConfigurationError(
+                f"shop {shop} stays paused, for its settings have paused = true: take that out of its file"
+            )
         await self._engine.ring([turn for turn in self._turns() if turn[0] == shop])
 
     async def add(self, shop: str, token: str, *, settings: Mapping[str, object] | None = None) -> Path:

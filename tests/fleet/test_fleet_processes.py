@@ -188,8 +188,14 @@ def test_each_command_does_what_it_says(tmp_path, kakaclo, monkeypatch):
         assert (code, shown.out) == (0, "order X-2 of a is withdrawn; it was waiting\n")
         code, shown = kakaclo("withdraw", "a", "X-2")
         assert (code, shown.err) == (1, "error: no order X-2 waits in the journal of a\n")
-        for words in (("pause", "a"), ("ring", "a", "orders"), ("ring", "catalog"), ("resume", "a")):
-            assert (kakaclo(*words))[0] == 0
+        for words, told in {
+            ("pause", "a"): "a is paused, until you run: kakaclo fleet resume a\n",
+            ("ring", "a", "orders"): "what was rung for is due once it is resumed: a is paused\n",
+            ("ring", "catalog"): "what was rung for is due now\n",
+            ("resume", "a"): "a has its turns again\n",
+        }.items():
+            code, shown = kakaclo(*words)
+            assert (code, shown.out) == (0, told)
         code, shown = kakaclo("status", "--json")
         assert {shop["shop"] for shop in json.loads(shown.out)["shops"]} == {"a", "catalog"}
         code, shown = kakaclo("status")

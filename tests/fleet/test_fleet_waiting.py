@@ -6,7 +6,7 @@ import sqlite3
 from contextlib import closing
 
 import pytest
-from support.fleet import entries, orders, placed, sandboxes, serving, until, written
+from support.fleet import entries, orders, placed, sandboxes, serving, until, write_shop, written
 from support.ordering import POST
 
 from kakaclo_async.errors import ConfigurationError, Conflict, InvalidRequest
@@ -113,6 +113,19 @@ async def test_what_waits_is_counted_also_where_no_turn_counts_it(tmp_path):
             await fleet.withdraw("b", "A-1")
             assert (await shop_of(fleet, "b")).pending == 2
             assert (await shop_of(fleet, "c")).pending == 0
+
+
+async def test_a_shop_that_its_settings_pause_is_not_resumed_in_silence(tmp_path):
+    path = written(tmp_path, [("a", "t", {"paused": True})])
+    async with Fleet.open(path) as fleet:
+        await fleet.pause("a")
+        with pytest.raises(
+            ConfigurationError, match="shop a stays paused, for its settings have paused = true"
+        ):
+            await fleet.resume("a")
+    write_shop(tmp_path, "a", "t")
+    async with Fleet.open(path) as fleet:
+        assert not (await shop_of(fleet, "a")).paused  # the operator's pause has ended
 
 
 async def test_a_table_of_an_earlier_version_gets_what_it_lacks(tmp_path):

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from kakaclo_async.fleet import Fleet
+    from kakaclo_async.fleet.values import Kind
     from kakaclo_async.shop import OrderFile
 
 T = TypeVar("T")
@@ -115,17 +116,27 @@ def ring(
     from kakaclo_async.fleet.values import as_kind
 
     wanted = None if kind is None else as_kind(kind)
-    with_fleet(fleet, lambda opened: opened.ring(shop, wanted))
+    paused = with_fleet(fleet, lambda opened: _ring(opened, shop, wanted))
+    then = f"once it is resumed: {shop} is paused" if paused else "now"
+    sys.stdout.write(f"what was rung for is due {then}\n")
+
+
+async def _ring(opened: "Fleet", shop: str, kind: "Kind | None") -> bool:
+    """Ring; return whether the shop is paused."""
+    await opened.ring(shop, kind)
+    return any(entry.paused for entry in (await opened.status()).shops if entry.shop == shop)
 
 
 def pause(shop: ShopName, fleet: FleetFile = DEFAULT_FILE) -> None:
     """Let a shop have no turns, for all workers; what is submitted waits."""
     with_fleet(fleet, lambda opened: opened.pause(shop))
+    sys.stdout.write(f"{shop} is paused, until you run: kakaclo fleet resume {shop}\n")
 
 
 def resume(shop: ShopName, fleet: FleetFile = DEFAULT_FILE) -> None:
     """Let a shop have turns again, at once."""
     with_fleet(fleet, lambda opened: opened.resume(shop))
+    sys.stdout.write(f"{shop} has its turns again\n")
 
 
 def add(

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from kakaclo_async.catalog import Change
     from kakaclo_async.feed import FeedEvent
+    from kakaclo_async.ordering import Entry
 
 
 __all__ = [
@@ -70,6 +71,7 @@ class Fleet(BlockingEntered, BlockingProxy[AsyncFleet], other="kakaclo_async.fle
 
     migrate = blocking(AsyncFleet.migrate)
     submit = blocking(AsyncFleet.submit)
+    withdraw = blocking(AsyncFleet.withdraw)
     turn = blocking(AsyncFleet.turn)
     status = blocking(AsyncFleet.status)
     permits = blocking(AsyncFleet.permits)
@@ -87,17 +89,18 @@ class Fleet(BlockingEntered, BlockingProxy[AsyncFleet], other="kakaclo_async.fle
         on_change: Callable[[str, Change], object] | None = None,
         on_order: Callable[[FeedEvent], object] | None = None,
         on_refund: Callable[[FeedEvent], object] | None = None,
+        on_declined: Callable[[str, Entry], object] | None = None,
         stop_on_signals: bool = True,
     ) -> None:
         """Be a worker: answer bells until SIGTERM, SIGINT or `stop`; what is under way ends first.
 
-        Each change and each event is told at least once, on this thread, which may block: give all workers the same
-        functions.
+        Each of them is told at least once, on this thread, which may block: give all workers the same functions.
 
         Args:
             on_change: called with a shop, or "catalog", and each change of its catalog.
             on_order: called with each event of an order, and of a balance.
             on_refund: called with each refund that is settled.
+            on_declined: called with a shop, and the entry of each order that KakaClo declined.
             stop_on_signals: SIGTERM and SIGINT end it; only in the main thread.
 
         Raises:
@@ -113,11 +116,15 @@ class Fleet(BlockingEntered, BlockingProxy[AsyncFleet], other="kakaclo_async.fle
         def tell_refund(event: FeedEvent) -> Awaitable[object]:
             return on_caller(lambda: None if on_refund is None else on_refund(event))
 
+        def tell_declined(shop: str, entry: Entry) -> Awaitable[object]:
+            return on_caller(lambda: None if on_declined is None else on_declined(shop, entry))
+
         with stopped_by_signals(self.stop) if stop_on_signals else nullcontext():
             self._serve(
                 on_change=on_change and tell_change,
                 on_order=on_order and tell_order,
                 on_refund=on_refund and tell_refund,
+                on_declined=on_declined and tell_declined,
                 stop_on_signals=False,
             )
 

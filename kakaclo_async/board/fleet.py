@@ -46,7 +46,8 @@ class FleetPages:
             return {"status": None}
         status, permits = await self.fleet.status(), await self.fleet.permits()
         shops = sorted(
-            status.shops, key=lambda shop: (shop.error is None, -shop.lag, -shop.doubts, shop.shop)
+            status.shops,
+            key=lambda shop: (shop.error is None, -shop.lag, -shop.doubts, -shop.declined, shop.shop),
         )
         return {
             "status": status,
@@ -62,6 +63,7 @@ class FleetPages:
                 ("Failing", sum(shop.error is not None for shop in shops)),
                 ("Orders that wait", sum(shop.pending for shop in shops)),
                 ("In doubt", sum(shop.doubts for shop in shops)),
+                ("Declined", sum(shop.declined for shop in shops)),
                 ("Workers", len(status.workers)),
             ],
         }

@@ -229,7 +229,7 @@ group.command("map")(sku_map.map_skus)
 group.command("list")(as_command(orders_shown.list_orders))
 for of_many in (
     *(fleet_check.check, fleet.migrate, fleet.serve, shown.status, fleet.ring, fleet.pause, fleet.resume),
-    *(fleet.add, fleet.remove, fleet.submit, shown.pending),
+    *(fleet.add, fleet.remove, fleet.submit, fleet.withdraw, shown.pending),
 ):
     many.command()(of_many)
 for command in (*app.registered_commands, *group.registered_commands, *many.registered_commands):

@@ -17,7 +17,7 @@ from kakaclo_async.fleet.files import SettingsFiles, add_shop, remove_shop
 from kakaclo_async.fleet.local import LocalEngine
 from kakaclo_async.fleet.pool import Pool
 from kakaclo_async.fleet.settings import turns_of
-from kakaclo_async.fleet.turns import Hooks, Turn
+from kakaclo_async.fleet.turns import Hooks, Turn, with_counts
 from kakaclo_async.fleet.values import CATALOG, as_kind
 
 if TYPE_CHECKING:
@@ -112,12 +112,35 @@ class Fleet(AsyncEntered, other="kakaclo_sync.fleet"):
         """
         entry = await self._pool.journal(await self._known(shop)).add(order)
         if entry.may_be_sent:
-            try:
-                await self._engine.ring([(shop, "orders")])
-            except ConfigurationError as error:
-                # It is written down, and found by the shop's next turn.
-                log.warning("the bell of %s could not be rung: %s", shop, error)
+            await self._ring(shop)
         return entry
+
+    async def _ring(self, shop: str) -> None:
+        """Ring for a shop's orders, if possible: what is written down is found by its next turn, too."""
+        try:
+            await self._engine.ring([(shop, "orders")])
+        except ConfigurationError as error:
+            log.warning("the bell of %s could not be rung: %s", shop, error)
+
+    async def withdraw(self, shop: str, custom_order_id: str) -> Entry | None:
+        """Take an order back that waits in a shop's journal, or that was declined; its address is wiped.
+
+        Args:
+            shop: its name.
+            custom_order_id: of the order.
+
+        Returns:
+            The journal's entry as it was; None when no such order waits.
+
+        Raises:
+            Conflict: it is placed, or may have been sent.
+            InvalidRequest: there is no such shop, or no order can have this id.
+            ConfigurationError: the journal cannot be written.
+        """
+        taken = await self._pool.journal(await self._known(shop)).withdraw(custom_order_id)
+        if taken is not None:
+            await self._ring(shop)  # its next turn counts again
+        return taken
 
     async def serve(
         self,
@@ -125,22 +148,26 @@ class Fleet(AsyncEntered, other="kakaclo_sync.fleet"):
         on_change: Callable[[str, Change], object] | None = None,
         on_order: Callable[[FeedEvent], object] | None = None,
         on_refund: Callable[[FeedEvent], object] | None = None,
+        on_declined: Callable[[str, Entry], object] | None = None,
         stop_on_signals: bool = True,
     ) -> None:
         """Be a worker: answer bells until SIGTERM, SIGINT or `stop`; what is under way ends first.
 
-        Each change and each event is told at least once: give all workers the same functions.
+        Each of them is told at least once: give all workers the same functions.
 
         Args:
             on_change: called with a shop, or "catalog", and each change of its catalog; may be async.
             on_order: called with each event of an order, and of a balance; may be async.
             on_refund: called with each refund that is settled; may be async.
+            on_declined: called with a shop, and the entry of each order that KakaClo declined; may be async.
             stop_on_signals: SIGTERM and SIGINT end it; only in the main thread.
 
         Raises:
             ConfigurationError: another process serves, and the engine takes only one.
         """
-        self._hooks = Hooks(on_change=on_change, on_order=on_order, on_refund=on_refund)
+        self._hooks = Hooks(
+            on_change=on_change, on_order=on_order, on_refund=on_refund, on_declined=on_declined
+        )
         stop = self._stop = asyncio.Event()
         settings = self._settings
         pace = Pace(at_once=settings.at_once, tick=settings.tick, beat=settings.beat, dead=settings.dead)
@@ -172,7 +199,8 @@ class Fleet(AsyncEntered, other="kakaclo_sync.fleet"):
 
     async def status(self) -> FleetStatus:
         """Return how each shop stands, and which workers there are."""
-        return await self._pool.with_left_behind(await self._engine.table.status())
+        status = await with_counts(self._pool, await self._engine.table.status())
+        return await self._pool.with_left_behind(status)
 
     async def permits(self) -> dict[str, float | None]:
         """Return each shop's free permits; None where another process counts them, without Redis."""
@@ -203,8 +231,18 @@ class Fleet(AsyncEntered, other="kakaclo_sync.fleet"):
         await self._engine.table.pause(await self._known(shop), paused=True)
 
     async def resume(self, shop: str) -> None:
-        """Let a shop have turns again, at once; see `pause`."""
-        await self._engine.table.pause(await self._known(shop), paused=False)
+        """Let a shop have turns again, at once; see `pause`.
+
+        Raises:
+            InvalidRequest: there is no such shop.
+            ConfigurationError: its settings pause it.
+        """
+        table = self._engine.table
+        await table.pause(await self._known(shop), paused=False)
+        if shop in await table.paused():
+            raise ConfigurationError(
+                f"shop {shop} stays paused, for its settings have paused = true: take that out of its file"
+            )
         await self._engine.ring([turn for turn in self._turns() if turn[0] == shop])
 
     async def add(
@@ -250,7 +288,7 @@ class Fleet(AsyncEntered, other="kakaclo_sync.fleet"):
     async def pending(
         self, *, unread: Callable[[str, ConfigurationError], object] | None = None
     ) -> dict[str, tuple[Entry, ...]]:
-        """Return what waits, is being sent, or is in doubt, by shop; shops without any are left out.
+        """Return what waits, is being sent, in doubt or declined, by shop; shops without any are left out.
 
         Journals that a shop has left behind, for it was removed or has another name, are among them.
 

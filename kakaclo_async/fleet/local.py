@@ -6,7 +6,7 @@ import asyncio
 import heapq
 from contextlib import suppress
 from itertools import count
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from sqlalchemy import text
 
@@ -15,7 +15,7 @@ from kakaclo_async.database.engines import Transactions, load_driver, sqlite_eng
 from kakaclo_async.database.url import DatabaseUrl
 from kakaclo_async.errors import ConfigurationError
 from kakaclo_async.fleet.engine import PRIORITY, ticking
-from kakaclo_async.fleet.table import SQLITE, TABLES, VERSION, Table
+from kakaclo_async.fleet.table import SQLITE, TABLES, VERSION, Table, steps_from
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from kakaclo_async.fleet.engine import Pace
     from kakaclo_async.fleet.values import Kind
 
+
+T = TypeVar("T")
 
 _GRACE: Final = 8.0
 """Seconds that turns under way have to end by themselves when the worker stops."""
@@ -45,6 +47,10 @@ class _Sqlite:
             found = connection.execute(text(SQLITE.words(statement)), values)
             return [dict(row) for row in found.mappings()] if found.returns_rows else []
 
+        return await self.run(run)
+
+    async def run(self, work: Callable[[Connection], T]) -> T:
+        """Do some work in one transaction."""
         async with self._turn:
             with self.url.errors(OSError):
                 if self._open is None:
@@ -52,7 +58,7 @@ class _Sqlite:
                         self._path, "journal_mode = WAL", "synchronous = NORMAL", keep_open=True, make=True
                     )
                     self._open = Transactions(engine)
-                return await self._open.run(run)
+                return await self._open.run(work)
 
     async def aclose(self) -> None:
         async with self._turn:
@@ -88,13 +94,20 @@ class LocalEngine:
         await self.migrate()
 
     async def migrate(self) -> None:
-        """Make the tables."""
-        for statement in TABLES:
-            await self._sql(statement)
-        await self._sql(
-            "INSERT INTO fleet_version (version) SELECT :version WHERE NOT EXISTS (SELECT 1 FROM fleet_version)",
-            version=VERSION,
-        )
+        """Make the tables, or give those of an earlier version what they lack."""
+
+        def work(connection: Connection) -> None:
+            for statement in TABLES:
+                connection.exec_driver_sql(statement)
+            found = connection.exec_driver_sql("SELECT version FROM fleet_version").scalar()
+            for statement in steps_from(found or 1):
+                connection.exec_driver_sql(statement)
+            if found is None:
+                connection.exec_driver_sql("INSERT INTO fleet_version (version) VALUES (0)")
+            newer = text("UPDATE fleet_version SET version = max(version, :version)")
+            connection.execute(newer, {"version": VERSION})
+
+        await self._sql.run(work)
         await self.table.check()
 
     async def ring(self, turns: Iterable[tuple[str, Kind]], after: float = 0.0) -> int:

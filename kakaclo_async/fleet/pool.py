@@ -150,8 +150,12 @@ class Pool:
             self._journals[shop] = Journal(url, quiet_time=settings.quiet_time, lease=settings.lease)
         return self._journals[shop]
 
-    async def waiting(self, shop: str) -> tuple[Entry, ...]:
+    async def waiting(self, shop: str, *, declined: bool = False) -> tuple[Entry, ...]:
         """Return what waits in a journal, is being sent, or is in doubt; also where its shop is gone.
+
+        Args:
+            shop: its name.
+            declined: what KakaClo declined as well.
 
         Raises:
             ConfigurationError: it cannot be read.
@@ -159,7 +163,8 @@ class Pool:
         is_known = shop in self._settings.shops
         journal = self.journal(shop) if is_known else Journal(home_of(self._settings, shop, "journal"))
         try:
-            return await journal.pending()
+            found = await journal.pending()
+            return found + await journal._store.declined() if declined else found  # noqa: SLF001 - packages share privates
         except ConfigurationError as error:
             if not str(error).startswith("there is no journal"):
                 raise
@@ -168,7 +173,7 @@ class Pool:
     async def pending(
         self, unread: Callable[[str, ConfigurationError], object] | None = None
     ) -> dict[str, tuple[Entry, ...]]:
-        """Return what waits, is being sent, or is in doubt, by name, where something does.
+        """Return what waits, is being sent, in doubt or declined, by name, where something is.
 
         Args:
             unread: called with each name whose journal cannot be read; None: the first such error is raised.
@@ -176,7 +181,8 @@ class Pool:
         Raises:
             ConfigurationError: a journal cannot be read.
         """
-        return await self._waiting_in(self._settings.shops.keys() | await homes(self._settings), unread)
+        names = self._settings.shops.keys() | await homes(self._settings)
+        return await self._waiting_in(names, unread, declined=True)
 
     async def left_behind(self) -> dict[str, str]:
         """Return the names under which orders wait or are in doubt without a shop, and how many, in words.
@@ -228,14 +234,18 @@ class Pool:
             )
 
     async def _waiting_in(
-        self, names: Collection[str], unread: Callable[[str, ConfigurationError], object] | None
+        self,
+        names: Collection[str],
+        unread: Callable[[str, ConfigurationError], object] | None,
+        *,
+        declined: bool = False,
     ) -> dict[str, tuple[Entry, ...]]:
         limit = asyncio.Semaphore(_AT_ONCE)
 
         async def read(name: str) -> tuple[Entry, ...]:
             async with limit:
                 try:
-                    return await self.waiting(name)
+                    return await self.waiting(name, declined=declined)
                 except ConfigurationError as error:
                     if unread is None:
                         raise

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from kakaclo_async.errors import ConfigurationError, DatabaseAway, MissingExtra
 from kakaclo_async.fleet.engine import log, reach, ticking
-from kakaclo_async.fleet.table import POSTGRESQL, TABLES, VERSION, Table
+from kakaclo_async.fleet.table import POSTGRESQL, TABLES, VERSION, Table, steps_from
 from kakaclo_async.fleet.values import as_kind
 
 if TYPE_CHECKING:
@@ -176,7 +176,7 @@ class PostgresqlEngine:
                 raise ConfigurationError(f"the fleet's tables are of version {found[0]}: update kakaclo")
             for script in _scripts(None if found is None else str(found[1])):
                 await connection.execute(_literal(script))
-            for statement in TABLES[1:]:
+            for statement in (*TABLES[1:], *steps_from(1 if found is None else found[0])):
                 await connection.execute(_literal(statement))
             bells = files("kakaclo_async.fleet").joinpath("bells.sql").read_text(encoding="utf-8")
             await connection.execute(_literal(bells))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import attrs
 
 from kakaclo_async.errors import ConfigurationError, DatabaseAway
-from kakaclo_async.fleet.values import SLICE, FleetStatus, ShopStatus, TurnStatus, WorkerStatus, as_kind
+from kakaclo_async.fleet.values import FleetStatus, WorkerStatus, as_kind, moment, shop_status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from kakaclo_async.fleet.values import Ended, Kind
 
 
-VERSION: Final = 1
+VERSION: Final = 2
 
 TABLES: Final = (
     "CREATE TABLE IF NOT EXISTS fleet_version (version INTEGER NOT NULL, engine TEXT)",
@@ -40,6 +40,15 @@ TABLES: Final = (
         " beat DOUBLE PRECISION NOT NULL)"
     ),
 )
+
+_ADDED: Final = ("ALTER TABLE fleet_turn ADD COLUMN declined INTEGER NOT NULL DEFAULT 0",)
+"""What version 1 of the tables lacks, in order: the first leads to version 2."""
+
+
+def steps_from(version: int) -> Sequence[str]:
+    """Return the statements that tables of a version lack; those of `TABLES` are of version 1."""
+    return _ADDED[max(0, version - 1) :]
+
 
 _HEARD_OF: Final = 60.0
 """Seconds that a worker is shown after its last sign of life."""
@@ -117,7 +126,7 @@ class Table:
         """Find out whether the tables are there.
 
         Raises:
-            ConfigurationError: they are not, or of a newer version.
+            ConfigurationError: they are not, or of another version.
         """
         try:
             rows = await self.sql("SELECT version FROM fleet_version")
@@ -127,6 +136,10 @@ class Table:
             rows = []
         if not rows:
             raise ConfigurationError("the fleet's database has no tables yet: run kakaclo fleet migrate")
+        if rows[0]["version"] < VERSION:
+            raise ConfigurationError(
+                "the fleet's tables are of an earlier version of this package: run kakaclo fleet migrate"
+            )
         if rows[0]["version"] > VERSION:
             raise ConfigurationError(
                 f"the fleet's tables are of version {rows[0]['version']}; this package knows up to {VERSION}:"
@@ -219,7 +232,8 @@ class Table:
             "UPDATE fleet_turn SET ended = @now,"
             " due = CASE WHEN rung <> :rung THEN @now ELSE @now + :after END, error = :error,"
             " failures = :failures, pending = coalesce(CAST(:pending AS INTEGER), pending),"
-            " doubts = coalesce(CAST(:doubts AS INTEGER), doubts), told = coalesce(CAST(:told AS BIGINT), told)"
+            " doubts = coalesce(CAST(:doubts AS INTEGER), doubts),"
+            " declined = coalesce(CAST(:declined AS INTEGER), declined), told = coalesce(CAST(:told AS BIGINT), told)"
             " WHERE shop = :shop AND kind = :kind AND worker = :worker"
             " RETURNING CASE WHEN rung <> :rung OR :after <= 0 THEN 1 ELSE 0 END AS again",
             shop=shop,
@@ -230,6 +244,7 @@ class Table:
             error=ended.error,
             pending=ended.pending,
             doubts=ended.doubts,
+            declined=ended.declined,
             told=ended.told,
             failures=began.failures + 1 if ended.error else 0,
         )
@@ -272,51 +287,13 @@ class Table:
         for row in rows:
             by_shop.setdefault(row["shop"], []).append(row)
         return FleetStatus(
-            at=_moment(at),
-            shops=tuple(_shop_status(shop, its, at) for shop, its in by_shop.items()),
+            at=moment(at),
+            shops=tuple(shop_status(shop, its, at) for shop, its in by_shop.items()),
             workers=tuple(
-                WorkerStatus(worker=row["worker"], since=_moment(row["since"]), beat=_moment(row["beat"]))
+                WorkerStatus(worker=row["worker"], since=moment(row["since"]), beat=moment(row["beat"]))
                 for row in workers
             ),
         )
-
-
-def _shop_status(shop: str, rows: Sequence[Mapping[str, Any]], at: float) -> ShopStatus:
-    paused = rows[0]["paused"] > 0
-    late = [_late(row, at) for row in rows]
-    return ShopStatus(
-        shop=shop,
-        paused=paused,
-        turns=tuple(
-            TurnStatus(
-                kind=as_kind(row["kind"]),
-                started=_known(row["started"]),
-                ended=_known(row["ended"]),
-                due=_known(row["due"]),
-                failures=row["failures"],
-                error=row["error"],
-            )
-            for row in rows
-        ),
-        lag=0.0 if paused else max(0.0, *late, 0.0),
-        pending=max(row["pending"] for row in rows),
-        doubts=max(row["doubts"] for row in rows),
-    )
-
-
-def _late(row: Mapping[str, Any], at: float) -> float:
-    """Return how late a turn is; one that is under way is when it takes far longer than it may."""
-    if row["started"] is not None and row["started"] > (row["ended"] or 0.0):
-        return at - float(row["started"]) - 2 * SLICE
-    return 0.0 if row["due"] is None else at - float(row["due"])
-
-
-def _known(seconds: float | None) -> datetime | None:
-    return None if seconds is None else _moment(seconds)
-
-
-def _moment(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)
 
 
 def _json(pairs: Iterable[tuple[str, str]]) -> str:

@@ -38,7 +38,8 @@ if TYPE_CHECKING:
     from kakaclo_async.fleet.pool import OpenShop, Pool
     from kakaclo_async.fleet.settings import FleetSettings
     from kakaclo_async.fleet.table import Began
-    from kakaclo_async.fleet.values import Kind
+    from kakaclo_async.fleet.values import FleetStatus, Kind, ShopStatus
+    from kakaclo_async.ordering import Entry
 
 
 T = TypeVar("T")
@@ -60,6 +61,9 @@ _LEAST_REQUESTS: Final = 24
 _CONSUMER: Final = "fleet"
 """Whose cursor the hooks of a fleet have in each feed."""
 
+_COUNTED_AT_ONCE: Final = 16
+"""Journals that a status reads at the same time."""
+
 _CLAIMED: Final = 2.0
 """Seconds until a turn is tried again whose database another worker uses."""
 
@@ -72,11 +76,13 @@ class Hooks:
         on_change: called with the shop, or `CATALOG`, and each change of the catalog; may be async.
         on_order: called with each event of the feed but those of refunds; may be async.
         on_refund: called with each event of a refund; may be async.
+        on_declined: called with the shop, and each order that KakaClo declined; may be async.
     """
 
     on_change: Callable[[str, Change], object] | None = None
     on_order: Callable[[FeedEvent], object] | None = None
     on_refund: Callable[[FeedEvent], object] | None = None
+    on_declined: Callable[[str, Entry], object] | None = None
 
     @property
     def wants_events(self) -> bool:
@@ -183,10 +189,11 @@ class Turn:
             except ConfigurationError as error:
                 if not str(error).startswith("there is no journal"):
                     raise
-                return Ended(after=self.settings.orders_every, pending=0, doubts=0)
+                return Ended(after=self.settings.orders_every, pending=0, doubts=0, declined=0)
             for key, refusal in done.declined.items():
                 log.warning("shop %s: order %s was declined: %s", name, key, refusal)
             doubts = 0 if done.due is None else await _doubts(shop)
+            why = await self._tell_declined(shop) if done.still_declined else None
         after = self.settings.orders_every
         if done.due is not None:
             after = min(after, max(1.0, (done.due - datetime.now(UTC)).total_seconds()))
@@ -194,8 +201,23 @@ class Turn:
             if type(done.failure) is KakaCloError:
                 log.error("shop %s: its orders failed", name, exc_info=done.failure)
             after = min(after, self._pause(done.failure))
-            return Ended(after=after, error=_why(done.failure), pending=done.left, doubts=doubts)
-        return Ended(after=0.0 if done.left else after, pending=done.left, doubts=doubts)
+            why = _why(done.failure)
+        elif done.left:
+            after = 0.0
+        return Ended(after=after, error=why, pending=done.left, doubts=doubts, declined=done.still_declined)
+
+    async def _tell_declined(self, shop: OpenShop) -> str | None:
+        """Tell of orders that were declined; return why that failed. It keeps no order from being placed."""
+        if self.hooks.on_declined is None:
+            return None
+        try:
+            for entry in await shop.journal._store.declined(untold=True):  # noqa: SLF001 - packages share privates
+                await told(self.hooks.on_declined(shop.settings.name, entry))
+                await shop.journal._store.told(entry)  # noqa: SLF001
+        except Exception as error:  # noqa: BLE001 - the worker's log and status say so
+            log.exception("shop %s: what was declined could not be told", shop.settings.name)
+            return _why(error)
+        return None
 
     async def _watch(self, name: str) -> Ended:
         clock = asyncio.get_running_loop().time
@@ -242,6 +264,32 @@ def _refused(delivery: Delivery) -> str | None:
         return None
     since = delivery.since.isoformat(" ", "seconds")
     return f"the webhook does not take all: {delivery.why}; {delivery.waiting} wait, the first since {since}"
+
+
+async def with_counts(pool: Pool, status: FleetStatus) -> FleetStatus:
+    """Return a status that counts now what no turn counts: of shops that are paused, and of all while nobody serves."""
+    limit = asyncio.Semaphore(_COUNTED_AT_ONCE)
+    is_away = False
+
+    async def counted(shop: ShopStatus) -> ShopStatus:
+        nonlocal is_away
+        if status.workers and not shop.paused:
+            return shop
+        async with limit:
+            if is_away or all(turn.kind != "orders" for turn in shop.turns):
+                return shop
+            try:
+                now = await pool.journal(shop.shop)._store.standing(make=False)  # noqa: SLF001 - packages share privates
+            except DatabaseAway:
+                is_away = True  # the others' would keep everybody waiting as well
+            except KakaCloError:  # it has no journal yet, or one that its turns complain of
+                pass
+            else:
+                return attrs.evolve(shop, pending=now.left, doubts=len(now.doubts), declined=now.declined)
+            return shop
+
+    shops = await asyncio.gather(*map(counted, status.shops))
+    return attrs.evolve(status, shops=tuple(shops))
 
 
 def _why(error: BaseException) -> str:

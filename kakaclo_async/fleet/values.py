@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Final, Literal, TypeAlias, get_args
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 
 import attrs
 
 from kakaclo_async.errors import InvalidRequest
 from kakaclo_async.travel.shown import Shown
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 Kind: TypeAlias = Literal["mirror", "orders", "watch"]
 """What a turn is for: the catalog, the orders that wait, or what became of those that were placed."""
@@ -69,8 +72,9 @@ class ShopStatus(Shown):
         paused: whether it has no turns.
         turns: one for each kind that it has.
         lag: seconds that its latest turn is late.
-        pending: orders that wait, as of the last turn.
-        doubts: orders whose outcome is unknown, as of the last turn.
+        pending: orders that wait, as of the last turn; of now while it is paused or nobody serves.
+        doubts: orders whose outcome is unknown; likewise.
+        declined: orders that KakaClo declined, and that nobody submitted again or withdrew; likewise.
     """
 
     shop: str
@@ -79,6 +83,7 @@ class ShopStatus(Shown):
     lag: float
     pending: int
     doubts: int
+    declined: int = 0
 
     @property
     def error(self) -> str | None:
@@ -127,6 +132,7 @@ class Ended:
         error: what it failed with; None: it did not.
         pending: orders that wait; None: this turn does not know.
         doubts: orders whose outcome is unknown; None: this turn does not know.
+        declined: orders that stand declined; None: this turn does not know.
         told: the last change of the catalog that was handled; None: as before.
     """
 
@@ -134,4 +140,51 @@ class Ended:
     error: str | None = None
     pending: int | None = None
     doubts: int | None = None
+    declined: int | None = None
     told: int | None = None
+
+
+def shop_status(shop: str, rows: Sequence[Mapping[str, Any]], at: float) -> ShopStatus:
+    """Return how a shop stands.
+
+    Args:
+        shop: its name.
+        rows: of its turns, as the table of shops has them.
+        at: when they were read, in seconds since 1970.
+    """
+    paused = rows[0]["paused"] > 0
+    return ShopStatus(
+        shop=shop,
+        paused=paused,
+        turns=tuple(
+            TurnStatus(
+                kind=as_kind(row["kind"]),
+                started=_known(row["started"]),
+                ended=_known(row["ended"]),
+                due=_known(row["due"]),
+                failures=row["failures"],
+                error=row["error"],
+            )
+            for row in rows
+        ),
+        lag=0.0 if paused else max(0.0, *(_late(row, at) for row in rows), 0.0),
+        pending=max(row["pending"] for row in rows),
+        doubts=max(row["doubts"] for row in rows),
+        declined=max(row["declined"] for row in rows),
+    )
+
+
+def moment(seconds: float) -> datetime:
+    """Return a time of seconds since 1970."""
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def _known(seconds: float | None) -> datetime | None:
+    return None if seconds is None else moment(seconds)
+
+
+def _late(row: Mapping[str, Any], at: float) -> float:
+    """Return how late a turn is; one that is under way is when it takes far longer than it may."""
+    if row["started"] is not None and row["started"] > (row["ended"] or 0.0):
+        return at - float(row["started"]) - 2 * SLICE
+    return 0.0 if row["due"] is None else at - float(row["due"])

@@ -50,6 +50,8 @@ class Drained(Shown):
         placed: the number of each write that was carried out, or found to be, by its key: a custom order id.
         declined: the error of each write that KakaClo declined, by its key. None of them is pending, or is returned
             again; the journal keeps the reason.
+        still_declined: how many stand declined in the journal, those of this drain among them, until they are added
+            again or withdrawn.
         left: how many writes wait still.
         due: when the earliest doubt may be settled, UTC: drain again then; None when nothing is in doubt.
         failure: what stopped it, or kept doubts from being looked for: a token that is refused, a guard, a failed
@@ -59,6 +61,7 @@ class Drained(Shown):
 
     placed: Mapping[str, Number] = FrozenMapping()
     declined: Mapping[str, Rejected] = FrozenMapping()
+    still_declined: int = 0
     left: int = 0
     due: datetime | None = None
     failure: KakaCloError | None = None
@@ -120,6 +123,7 @@ class Draining:
         return Drained(
             placed=FrozenMapping(self._placed),
             declined=FrozenMapping(self._declined),
+            still_declined=standing.declined,
             left=standing.left,
             due=self._due(standing),
             failure=self._failure,

@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, Final, cast
 
 import attrs
-from sqlalchemy import func, select, tuple_, update
+from sqlalchemy import and_, func, or_, select, tuple_, update
 
 from kakaclo_async.errors import Conflict
 from kakaclo_async.ordering.database import IN_LINE, insert_into, same, write
@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 
 
 _ORDER: Final = "order"
+_IS_DECLINED: Final = write.c.state == DECLINED
+
+_TOLD: Final = json.dumps({"told": True})
+"""The note of what was declined, once somebody has heard of it."""
+
 _WITHDRAWN: Final = {"state": READY, "payload": b"", "marks": None, "why": "it was withdrawn"}
 
 
@@ -55,11 +60,13 @@ class Standing:
 
     Attributes:
         left: how many writes wait to be sent.
+        declined: how many KakaClo declined, and nobody added again.
         doubts: what may have been sent.
         seen_at: when it was read, in seconds since 1970.
     """
 
     left: int
+    declined: int
     doubts: Sequence[Doubt]
     seen_at: float
 
@@ -81,7 +88,8 @@ class Intents(Store):
             values = {"digest": digest, "payload": payload, "marks": marks}
             row = self._locked(connection, _ORDER, key, now, values)
             if row.state in {READY, DECLINED}:
-                waiting = {**values, "state": WAITING, "notes": None, "why": None, "queued_at": now}
+                why = row.why if row.state == DECLINED else None  # it may well be declined once more
+                waiting = {**values, "state": WAITING, "notes": None, "why": why, "queued_at": now}
                 connection.execute(update(write).where(same(_ORDER, key)).values(waiting))
                 row = connection.execute(select(write).where(same(_ORDER, key))).one()
             return self._entry(row, now, moment)
@@ -92,7 +100,7 @@ class Intents(Store):
         return entry
 
     async def withdraw(self, key: str) -> Entry | None:
-        """Take an order back that waits to be sent; return the entry as it was, None when there is nothing to take.
+        """Take an order back that waits or was declined; return the entry as it was, None when there is none to take.
 
         Raises:
             Conflict: it may have been sent.
@@ -104,12 +112,12 @@ class Intents(Store):
             row = connection.execute(found).one_or_none()
             if row is None:
                 return None
-            if row.state in {WAITING, LOST}:
+            if row.state in {WAITING, LOST, DECLINED}:
                 connection.execute(update(write).where(same(_ORDER, key)).values(_WITHDRAWN))
             return self._entry(row, self._seconds(), moment)
 
         entry = await self._database.run(work)
-        if entry is None or entry.status in {WriteStatus.NOT_SENT, WriteStatus.DECLINED}:
+        if entry is None or entry.status is WriteStatus.NOT_SENT:
             return None
         if not entry.may_be_sent:
             raise too_late(key, entry)
@@ -137,15 +145,17 @@ class Intents(Store):
             self._witness(entry.kind, entry.key, entry.attempts, lease, moment)
         return entry
 
-    async def standing(self) -> Standing:
+    async def standing(self, *, make: bool = True) -> Standing:
         """Tell how the journal stands, without reading what is done."""
         moment = Moment()
         columns = ("kind", "key", "attempts", "sent_until", "holder", "held_until")
         sent = select(*(write.c[name] for name in columns)).where(write.c.state == SENT)
+        of_these = (select(func.count()).select_from(write).where(one) for one in (IN_LINE, _IS_DECLINED))
+        counts = select(*(count.scalar_subquery() for count in of_these))
 
         def work(connection: Connection) -> Standing:
             now = self._seconds()
-            left = connection.scalar(select(func.count()).select_from(write).where(IN_LINE)) or 0
+            left, declined = connection.execute(counts).one()
             doubts = [
                 Doubt(
                     row.kind,
@@ -154,9 +164,27 @@ class Intents(Store):
                 )
                 for row in connection.execute(sent)
             ]
-            return Standing(left, doubts, now)
+            return Standing(left, declined, doubts, now)
 
-        return await self._database.run(work)
+        return await self._database.run(work, make=make)
+
+    async def declined(self, *, untold: bool = False) -> tuple[Entry, ...]:
+        """Return what KakaClo declined and nobody added again, oldest first; with `untold` what nobody heard of."""
+        moment = Moment()
+        found = select(write).where(_IS_DECLINED).order_by(write.c.created_at, write.c.key)
+        if untold:
+            found = found.where(or_(write.c.notes.is_(None), write.c.notes != _TOLD))
+
+        def work(connection: Connection) -> tuple[Entry, ...]:
+            now = self._seconds()
+            return tuple(self._entry(row, now, moment) for row in connection.execute(found))
+
+        return await self._database.run(work, make=False)
+
+    async def told(self, declined: Entry) -> None:
+        """Note that somebody has heard of what was declined; it is told again if it is declined once more."""
+        attempt = write.c.attempts == declined.attempts
+        await self._update(and_(same(declined.kind, declined.key), _IS_DECLINED, attempt), notes=_TOLD)
 
     async def has_sent(self, kind: str) -> bool:
         """Tell whether a journal that is there was ever used to send a write of a kind, rather than told of it."""

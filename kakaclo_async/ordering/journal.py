@@ -139,10 +139,10 @@ class Journal:
         return await self._store.add(key, payload, digest_of(payload))
 
     async def withdraw(self, custom_order_id: str) -> Entry | None:
-        """Take an order back that waits, or that KakaClo surely did not get; its address is wiped.
+        """Take an order back that waits, that KakaClo surely did not get, or that it declined; its address is wiped.
 
         Returns:
-            The entry as it was; None when no order waits under this id.
+            The entry as it was; None when no order waits under this id, or was declined.
 
         Raises:
             Conflict: it is placed, or may have been sent.

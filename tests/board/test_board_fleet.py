@@ -59,8 +59,9 @@ async def test_shops_that_need_somebody_come_first_with_what_ails_them(fleet):
                 "resting": "paused",
             }
             assert found["unsure"][4] == "1"
-            assert found["broken"][8] != "–"
-            assert [found[name][5].isdigit() for name in ("unsure", "resting")] == [True, False]
+            assert found["unsure"][5] == "0"
+            assert found["broken"][9] != "–"
+            assert [found[name][6].isdigit() for name in ("unsure", "resting")] == [True, False]
             [worker] = rows(page, "Workers that were heard of within the last minute")
             assert worker[0] == fleet._worker
     for secret in (*SECRETS, "wrong-token-77ab"):

@@ -54,6 +54,7 @@ def test_turns_shops_and_pauses_are_the_same_as_for_async_callers(path, hosted):
         fleet.resume("a")
         fleet.turn("orders", "a")
         assert len(hosted.sandbox.journal) == 1
+        assert fleet.withdraw("a", "A-9") is None
         fleet.ring("a", "watch")
         assert fleet.add("b", "env:B_TOKEN", settings={"base_url": hosted.sandbox.url}).name == "b.toml"
         fleet.remove("b")

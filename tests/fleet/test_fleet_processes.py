@@ -184,8 +184,18 @@ def test_each_command_does_what_it_says(tmp_path, kakaclo, monkeypatch):
         code, shown = kakaclo("pending")
         assert "X-2" in shown.out
         assert "Hopper" not in shown.out
-        for words in (("pause", "a"), ("ring", "a", "orders"), ("ring", "catalog"), ("resume", "a")):
-            assert (kakaclo(*words))[0] == 0
+        code, shown = kakaclo("withdraw", "a", "X-2")
+        assert (code, shown.out) == (0, "order X-2 of a is withdrawn; it was waiting\n")
+        code, shown = kakaclo("withdraw", "a", "X-2")
+        assert (code, shown.err) == (1, "error: no order X-2 waits in the journal of a\n")
+        for words, told in {
+            ("pause", "a"): "a is paused, until you run: kakaclo fleet resume a\n",
+            ("ring", "a", "orders"): "what was rung for is due once it is resumed: a is paused\n",
+            ("ring", "catalog"): "what was rung for is due now\n",
+            ("resume", "a"): "a has its turns again\n",
+        }.items():
+            code, shown = kakaclo(*words)
+            assert (code, shown.out) == (0, told)
         code, shown = kakaclo("status", "--json")
         assert {shop["shop"] for shop in json.loads(shown.out)["shops"]} == {"a", "catalog"}
         code, shown = kakaclo("status")
@@ -201,3 +211,26 @@ def test_each_command_does_what_it_says(tmp_path, kakaclo, monkeypatch):
             assert len(shown.err.splitlines()) == 1
         assert (kakaclo("remove", "a", "--force"))[0] == 0
         assert not (tmp_path / "shops.d" / "a.toml").exists()
+
+
+def test_whoever_submits_a_declined_order_again_hears_why_it_was_declined(tmp_path, kakaclo):
+    with closing(Hosted(products=30, index_lag=0)) as hosted:
+        written(tmp_path, [("a", hosted.sandbox.token, {"base_url": hosted.sandbox.url})])
+        (tmp_path / "orders.csv").write_text(
+            "custom_order_id,sku,quantity,country,recipient,phone,province,city,street1,zip\n"
+            "X-1,NOSUCH_SKU,1,US,Grace Hopper,5550100,NY,New York,1 Main St,10001\n"
+        )
+        for again in (False, True):
+            code, shown = kakaclo("submit", "a", "orders.csv")
+            assert code == 0
+            assert ("order X-1 waits; the last attempt ended with: " in shown.err) is again
+            asyncio.run(_orders_turn(tmp_path / "fleet.toml"))
+        code, shown = kakaclo("pending", "--json")
+        assert [(entry["key"], entry["status"]) for entry in json.loads(shown.out)] == [("X-1", "declined")]
+        code, shown = kakaclo("status", "--json")
+        assert {shop["shop"]: shop["declined"] for shop in json.loads(shown.out)["shops"]}["a"] == 1
+
+
+async def _orders_turn(path):
+    async with Fleet.open(path) as fleet:
+        await fleet.turn("orders", "a")

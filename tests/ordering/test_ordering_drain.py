@@ -90,6 +90,16 @@ async def test_what_waits_can_be_withdrawn_and_leaves_no_address(kk, sandbox, jo
     assert placed(sandbox) == ["SHOP-1"]
 
 
+async def test_what_was_declined_can_be_withdrawn_and_is_forgotten(kk, sandbox, journal, order):
+    sandbox.faults.add(Fault("rejected", message="no such channel", code=40099, **POST))
+    await journal.add(order())
+    assert (await journal.drain(kk)).still_declined == 1
+    assert (await journal.withdraw("SHOP-1")).status is WriteStatus.DECLINED
+    assert await journal.withdraw("SHOP-1") is None
+    assert await journal.find("SHOP-1") is None
+    assert await journal.drain(kk) == Drained()
+
+
 async def test_what_may_have_been_sent_cannot_be_withdrawn(kk, sandbox, journal, order):
     sandbox.faults.add(Fault("reset_after", **POST))
     await journal.add(order())
@@ -150,9 +160,11 @@ async def test_what_is_declined_is_told_once_and_does_not_stop_the_others(kk, sa
     assert "no such channel" in entry.why
     assert not entry.payload
     assert await journal.pending() == ()
-    assert await journal.drain(kk) == Drained()
-    assert (await journal.add(order("SHOP-1"))).status is WriteStatus.WAITING  # once more
-    await journal.drain(kk)
+    assert await journal.drain(kk) == Drained(still_declined=1)
+    again = await journal.add(order("SHOP-1"))
+    assert again.status is WriteStatus.WAITING
+    assert "no such channel" in again.why
+    assert (await journal.drain(kk)).still_declined == 0
     assert placed(sandbox) == ["SHOP-1", "SHOP-2"]
 
 

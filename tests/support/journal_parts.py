@@ -17,7 +17,7 @@ import attrs
 from sqlalchemy import StaticPool, create_engine
 
 from kakaclo_async import Item, KakaClo, NewOrder
-from kakaclo_async.database.engines import Transactions, _set_up_sqlite
+from kakaclo_async.database.engines import _set_up_sqlite, in_transaction
 from kakaclo_async.ordering.database import MIGRATIONS
 from kakaclo_async.protocol import Answer
 from kakaclo_async.retry import Pauses
@@ -109,14 +109,13 @@ class Disk:
         self._raw = sqlite3.connect(":memory:", check_same_thread=False)
         self._engine = create_engine("sqlite://", creator=lambda: self._raw, poolclass=StaticPool)
         _set_up_sqlite(self._engine, "BEGIN IMMEDIATE")
-        self._transactions = Transactions(self._engine)
         self._run(lambda connection: MIGRATIONS.migrate(connection, make=True))
         self._columns = [name for _, name, *_ in self._raw.execute("PRAGMA table_info(kakaclo_write)")]
         self._known = {}
         self.executed = 0
 
     def _run(self, work):
-        return self._transactions._run(self._engine, work)
+        return in_transaction(self._engine, work)
 
     def run(self, rows, work, past):
         """Run a transaction on some rows; return them as they are then, and its result or what it raised."""

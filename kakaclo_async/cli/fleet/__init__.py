@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from kakaclo_async.catalog import Change
     from kakaclo_async.feed import FeedEvent
+    from kakaclo_async.ordering import Entry
 
 DEFAULT_FILE: Final = Path("fleet.toml")
 FILE_VARIABLE: Final = "KAKACLO_FLEET"
@@ -66,13 +67,22 @@ async def work_for(path: Path, *, as_json: bool) -> None:
     async with Fleet.open(path) as fleet:
         sys.stderr.write(f"serving {fleet!r}; stop it with SIGTERM or Ctrl-C\n")
         if as_json:
-            await fleet.serve(on_change=_print_change, on_order=_print_event, on_refund=_print_event)
+            await fleet.serve(
+                on_change=_print_change,
+                on_order=_print_event,
+                on_refund=_print_event,
+                on_declined=_print_declined,
+            )
         else:
             await fleet.serve()
 
 
 def _print_change(shop: str, change: Change) -> None:
     _print({"shop": shop, "type": "Change", **change.to_dict()})
+
+
+def _print_declined(shop: str, entry: Entry) -> None:
+    _print({"shop": shop, "type": "OrderDeclined", "custom_order_id": entry.key, "why": entry.why})
 
 
 def _print_event(event: FeedEvent) -> None:

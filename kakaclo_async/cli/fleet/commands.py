@@ -22,12 +22,14 @@ from kakaclo_async.cli.shop.check import (
     SkuMapFile,
     read_file,
 )
+from kakaclo_async.cli.shop.elsewhere import tell
 from kakaclo_async.cli.values import run_async
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from kakaclo_async.fleet import Fleet
+    from kakaclo_async.fleet.values import Kind
     from kakaclo_async.shop import OrderFile
 
 T = TypeVar("T")
@@ -65,7 +67,8 @@ def serve(
     as_json: Annotated[
         bool,
         typer.Option(
-            "--json", help="Print each change of a catalog and each event, one JSON document per line."
+            "--json",
+            help="Print each change of a catalog, each event and each declined order, one JSON document per line.",
         ),
     ] = False,
 ) -> None:
@@ -86,17 +89,27 @@ def ring(
     from kakaclo_async.fleet.values import as_kind
 
     wanted = None if kind is None else as_kind(kind)
-    with_fleet(fleet, lambda opened: opened.ring(shop, wanted))
+    paused = with_fleet(fleet, lambda opened: _ring(opened, shop, wanted))
+    then = f"once it is resumed: {shop} is paused" if paused else "now"
+    sys.stdout.write(f"what was rung for is due {then}\n")
+
+
+async def _ring(opened: "Fleet", shop: str, kind: "Kind | None") -> bool:
+    """Ring; return whether the shop is paused."""
+    await opened.ring(shop, kind)
+    return any(entry.paused for entry in (await opened.status()).shops if entry.shop == shop)
 
 
 def pause(shop: ShopName, fleet: FleetFile = DEFAULT_FILE) -> None:
     """Let a shop have no turns, for all workers; what is submitted waits."""
     with_fleet(fleet, lambda opened: opened.pause(shop))
+    sys.stdout.write(f"{shop} is paused, until you run: kakaclo fleet resume {shop}\n")
 
 
 def resume(shop: ShopName, fleet: FleetFile = DEFAULT_FILE) -> None:
     """Let a shop have turns again, at once."""
     with_fleet(fleet, lambda opened: opened.resume(shop))
+    sys.stdout.write(f"{shop} has its turns again\n")
 
 
 def add(
@@ -160,9 +173,40 @@ def submit(
         raise typer.Exit(FAILED)
 
 
+def withdraw(
+    shop: ShopName,
+    orders: Annotated[
+        list[str], typer.Argument(help="Their custom order ids.", metavar="ORDER...", show_default=False)
+    ],
+    fleet: FleetFile = DEFAULT_FILE,
+) -> None:
+    """Take orders back that wait in a shop's journal, or that were declined; what may have been sent stays."""
+    if with_fleet(fleet, lambda opened: _withdraw(opened, shop, orders)):
+        raise typer.Exit(FAILED)
+
+
+async def _withdraw(opened: "Fleet", shop: str, orders: "Sequence[str]") -> bool:
+    """Withdraw some orders; return whether one could not be."""
+    failed = False
+    for order in orders:
+        try:
+            taken = await opened.withdraw(shop, order)
+        except Conflict as error:
+            say(sentence(error))
+        else:
+            if taken is not None:
+                sys.stdout.write(f"order {order} of {shop} is withdrawn; it was {taken.status}\n")
+                continue
+            say(f"no order {order} waits in the journal of {shop}")
+        failed = True
+    return failed
+
+
 async def _submit(
     opened: "Fleet", shop: str, found: "OrderFile"
 ) -> tuple[list[tuple[str, str]], list[KakaCloError]]:
+    from kakaclo_async.ordering import WriteStatus
+
     rows: list[tuple[str, str]] = []
     troubles: list[KakaCloError] = []
     for entry in found.orders:
@@ -172,5 +216,7 @@ async def _submit(
             troubles.append(error)
         else:
             rows.append((entry.custom_order_id, str(written.status)))
+            if written.status is WriteStatus.WAITING and written.why is not None:
+                tell(f"order {written.key} waits; the last attempt ended with: {written.why}")
         await asyncio.sleep(0)
     return rows, troubles

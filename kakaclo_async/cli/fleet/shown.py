@@ -24,7 +24,7 @@ def status(
     every: Annotated[float, typer.Option(help="With --watch: seconds between two looks.", min=0.1)] = 2.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document per line.")] = False,
 ) -> None:
-    """Show each shop: its last and its next turns, how late it is, what waits, what is in doubt, what failed."""
+    """Show each shop: its last and its next turns, how late it is, what waits, is in doubt or declined, what failed."""
 
     async def work(opened: "Fleet") -> None:
         while True:
@@ -47,12 +47,12 @@ def tables(found: "FleetStatus") -> tuple[Table, ...]:
     rows = [
         (
             *(shop.shop if place == 0 else "", turn.kind, turn.started, turn.due),
-            *(_lag(shop.lag, paused=shop.paused), shop.pending, shop.doubts, turn.error),
+            *(_lag(shop.lag, paused=shop.paused), shop.pending, shop.doubts, shop.declined, turn.error),
         )
         for shop in found.shops
         for place, turn in enumerate(shop.turns)
     ]
-    head = ("Shop", "Turn", "Last", "Next", "Late", "Wait", "Doubts", "Error")
+    head = ("Shop", "Turn", "Last", "Next", "Late", "Wait", "Doubts", "Declined", "Error")
     workers = [(entry.worker, entry.since, entry.beat) for entry in found.workers]
     left = [
         (name, "has orders that wait or are in doubt: see kakaclo fleet pending")
@@ -67,7 +67,7 @@ def _lag(seconds: float, *, paused: bool) -> str:
 
 
 def pending(fleet: FleetFile = DEFAULT_FILE, as_json: AsJson = False) -> None:
-    """List what waits, is being sent, or is in doubt, of all shops."""
+    """List what waits, is being sent, in doubt or declined, of all shops."""
     unread: list[str] = []
 
     def note(shop: str, error: ConfigurationError) -> None:

@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from kakaclo_async.fleet.config.settings import FleetSettings
 from kakaclo_async.fleet.engine import PRIORITY
-from kakaclo_async.fleet.settings import FleetSettings
 from kakaclo_async.testing import SteppedLoop
 
 if TYPE_CHECKING:

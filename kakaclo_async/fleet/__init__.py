@@ -3,9 +3,9 @@
 from kakaclo_async.errors import MissingExtra
 
 try:
+    from kakaclo_async.fleet.config.settings import FleetSettings, ShopSettings
     from kakaclo_async.fleet.fleet import Fleet
     from kakaclo_async.fleet.members import CameBack, LeftOut
-    from kakaclo_async.fleet.settings import FleetSettings, ShopSettings
     from kakaclo_async.fleet.team import Team
     from kakaclo_async.fleet.values import FleetStatus, Kind, ShopStatus, TurnStatus, WorkerStatus
 except ModuleNotFoundError as error:

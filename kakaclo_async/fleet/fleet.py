@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Self
 
 from kakaclo_async.config import AsyncEntered
 from kakaclo_async.errors import ConfigurationError, InvalidRequest
+from kakaclo_async.fleet.config.files import SettingsFiles, add_shop, remove_shop
+from kakaclo_async.fleet.config.settings import turns_of
 from kakaclo_async.fleet.engine import Pace, log, set_by_signals
-from kakaclo_async.fleet.files import SettingsFiles, add_shop, remove_shop
 from kakaclo_async.fleet.local import LocalEngine
 from kakaclo_async.fleet.pool import Pool
-from kakaclo_async.fleet.settings import turns_of
 from kakaclo_async.fleet.turns import Hooks, Turn, with_counts
 from kakaclo_async.fleet.values import CATALOG, as_kind
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from kakaclo_async.catalog import Change
     from kakaclo_async.feed import FeedEvent
+    from kakaclo_async.fleet.config.settings import FleetSettings
     from kakaclo_async.fleet.engine import Engine
-    from kakaclo_async.fleet.settings import FleetSettings
     from kakaclo_async.fleet.values import FleetStatus, Kind
     from kakaclo_async.models.new_order import NewOrder
     from kakaclo_async.ordering import Entry

@@ -14,9 +14,9 @@ from kakaclo_async.database.postgresql import keeping_connections
 from kakaclo_async.errors import ConfigurationError, InvalidRequest
 from kakaclo_async.feed import Webhook
 from kakaclo_async.feed.feed import Feed
-from kakaclo_async.fleet.checks import Twins, too_quick, webhook_secret
+from kakaclo_async.fleet.config.checks import Twins, too_quick, webhook_secret
+from kakaclo_async.fleet.config.homes import check_home, home_of, homes, prepared
 from kakaclo_async.fleet.engine import log
-from kakaclo_async.fleet.files import check_home, home_of, homes, prepared
 from kakaclo_async.fleet.team import Readers, Team
 from kakaclo_async.fleet.values import CATALOG, orders_that_wait
 from kakaclo_async.ordering import Journal
@@ -28,7 +28,7 @@ from kakaclo_async.token import token_from
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
 
-    from kakaclo_async.fleet.settings import FleetSettings, ShopSettings
+    from kakaclo_async.fleet.config.settings import FleetSettings, ShopSettings
     from kakaclo_async.fleet.values import FleetStatus
     from kakaclo_async.ordering import Entry
     from kakaclo_async.ratelimit.bucket import Bucket

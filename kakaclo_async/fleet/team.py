@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from kakaclo_async.client import KakaClo
+    from kakaclo_async.fleet.config.settings import FleetSettings, ShopSettings
     from kakaclo_async.fleet.pool import OpenShop
-    from kakaclo_async.fleet.settings import FleetSettings, ShopSettings
     from kakaclo_async.ratelimit.gate import Permit
     from kakaclo_async.sending import MaybeLate
 

@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from kakaclo_async.feed import FeedEvent
     from kakaclo_async.feed.delivery import Delivery
     from kakaclo_async.feed.feed import Feed
+    from kakaclo_async.fleet.config.settings import FleetSettings
     from kakaclo_async.fleet.pool import OpenShop, Pool
-    from kakaclo_async.fleet.settings import FleetSettings
     from kakaclo_async.fleet.table import Began
     from kakaclo_async.fleet.values import FleetStatus, Kind, ShopStatus
     from kakaclo_async.ordering import Entry

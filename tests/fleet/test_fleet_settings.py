@@ -10,8 +10,8 @@ from support.fleet import write_shop, written
 
 from kakaclo_async.errors import ConfigurationError, InvalidRequest
 from kakaclo_async.fleet import Fleet, FleetSettings, ShopSettings
-from kakaclo_async.fleet.files import SettingsFiles
-from kakaclo_async.fleet.settings import _FLEET, _SHOP
+from kakaclo_async.fleet.config.files import SettingsFiles
+from kakaclo_async.fleet.config.settings import _FLEET, _SHOP
 
 SECRET = "sk-live-8f14e45fceea167a"
 

@@ -29,7 +29,7 @@ def check(
     as_json: AsJson = False,
 ) -> None:
     """Read the settings, tell all that is wrong with them, and ask for each token and secret; KakaClo is not asked."""
-    from kakaclo_async.fleet.files import SettingsFiles
+    from kakaclo_async.fleet.config.files import SettingsFiles
 
     files = SettingsFiles(fleet)
     settings = files.read()
@@ -56,7 +56,7 @@ async def _look(
     path: Path, settings: "FleetSettings", problems: list[Row], warnings: list[Row], *, connect: bool
 ) -> None:
     from kakaclo_async.fleet import Fleet
-    from kakaclo_async.fleet.checks import AS_ONE, Twins, too_quick
+    from kakaclo_async.fleet.config.checks import AS_ONE, Twins, too_quick
     from kakaclo_async.fleet.pool import Pool
     from kakaclo_async.token import Token, token_from
 

@@ -21,7 +21,7 @@ from kakaclo_async.transport.endpoint import choose_base_url
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 
-    from kakaclo_async.fleet.settings import FleetSettings
+    from kakaclo_async.fleet.config.settings import FleetSettings
 
 
 AS_ONE: Final = (

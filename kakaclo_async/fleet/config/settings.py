@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, cast
 import attrs
 
 from kakaclo_async.errors import ConfigurationError
-from kakaclo_async.fleet.checks import (
+from kakaclo_async.fleet.config.checks import (
     Problem,
     amount,
     duration,

@@ -17,8 +17,9 @@ from kakaclo_async.fleet.config.settings import turns_of
 from kakaclo_async.fleet.engine import Pace, log, set_by_signals
 from kakaclo_async.fleet.local import LocalEngine
 from kakaclo_async.fleet.pool import Pool
-from kakaclo_async.fleet.turns import Hooks, Turn, with_counts
+from kakaclo_async.fleet.turns import Hooks, Turn
 from kakaclo_async.fleet.values import CATALOG, as_kind
+from kakaclo_async.fleet.waiting import Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -50,6 +51,7 @@ class Fleet(AsyncEntered, other="kakaclo_sync.fleet"):
         self._worker = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
         self._engine = _engine(self._settings, self._worker)
         self._pool = Pool(self._settings, self._engine.table.paused)
+        self._waiting = Waiting(self._pool)
         self._hooks = Hooks()
         self._is_kept = False
         self._stop: asyncio.Event | None = None
@@ -199,8 +201,8 @@ class Fleet(AsyncEntered, other="kakaclo_sync.fleet"):
 
     async def status(self) -> FleetStatus:
         """Return how each shop stands, and which workers there are."""
-        status = await with_counts(self._pool, await self._engine.table.status())
-        return await self._pool.with_left_behind(status)
+        status = await self._waiting.with_counts(await self._engine.table.status())
+        return await self._waiting.with_left_behind(status)
 
     async def permits(self) -> dict[str, float | None]:
         """Return each shop's free permits; None where another process counts them, without Redis."""
@@ -264,7 +266,7 @@ class Fleet(AsyncEntered, other="kakaclo_sync.fleet"):
             InvalidRequest: there is such a shop, or there was, and its orders wait.
         """
         if not force:
-            await self._pool.check_may_begin(shop)
+            await self._waiting.check_may_begin(shop)
         path = add_shop(self._files, shop, {"token": token, **(settings or {})})
         await self._reread()
         return path
@@ -281,7 +283,7 @@ class Fleet(AsyncEntered, other="kakaclo_sync.fleet"):
             InvalidRequest: there is no such shop, or some of its orders wait or are in doubt.
         """
         if not force:
-            await self._pool.check_may_end(await self._known(shop))
+            await self._waiting.check_may_end(await self._known(shop))
         remove_shop(self._files, await self._known(shop))
         await self._reread()
 
@@ -298,7 +300,7 @@ class Fleet(AsyncEntered, other="kakaclo_sync.fleet"):
         Raises:
             ConfigurationError: a journal cannot be read.
         """
-        return await self._pool.pending(unread)
+        return await self._waiting.pending(unread)
 
     async def _answer(self, kind: Kind, shop: str) -> None:
         """Carry out a turn that was rung for, unless there is no such turn any more."""
@@ -340,7 +342,7 @@ class Fleet(AsyncEntered, other="kakaclo_sync.fleet"):
         if renewed:  # what failed with the old token need not wait
             await self._engine.ring([turn for turn in self._turns() if turn[0] in renewed])
         if before.shops.keys() - settings.shops.keys():
-            await self._pool.tell_left_behind()
+            await self._waiting.tell_left_behind()
 
     async def _keep(self, *, drop: bool) -> None:
         turns, shops = self._turns(), self._settings.shops

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import OrderedDict
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
 import attrs
 
 from kakaclo_async.client import KakaClo
 from kakaclo_async.database.postgresql import keeping_connections
-from kakaclo_async.errors import ConfigurationError, InvalidRequest
+from kakaclo_async.errors import InvalidRequest
 from kakaclo_async.feed import Webhook
 from kakaclo_async.feed.feed import Feed
 from kakaclo_async.fleet.config.checks import Twins, too_quick, webhook_secret
-from kakaclo_async.fleet.config.homes import check_home, home_of, homes, prepared
+from kakaclo_async.fleet.config.homes import check_home, home_of, prepared
 from kakaclo_async.fleet.engine import log
 from kakaclo_async.fleet.team import Readers, Team
-from kakaclo_async.fleet.values import CATALOG, orders_that_wait
 from kakaclo_async.ordering import Journal
 from kakaclo_async.ratelimit import RedisServer
 from kakaclo_async.ratelimit.bucket import RateLimit
@@ -29,13 +27,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
 
     from kakaclo_async.fleet.config.settings import FleetSettings, ShopSettings
-    from kakaclo_async.fleet.values import FleetStatus
-    from kakaclo_async.ordering import Entry
     from kakaclo_async.ratelimit.bucket import Bucket
 
 
 _BUCKET: Final = "kakaclo:{}"
-_AT_ONCE: Final = 16  # journals that are read at the same time
 
 
 @attrs.define(eq=False)
@@ -66,7 +61,7 @@ class Pool:
     """
 
     def __init__(self, settings: FleetSettings, paused: Callable[[], Awaitable[Collection[str]]]) -> None:
-        self._settings = settings
+        self.settings = settings
         self._shops: OrderedDict[str, OpenShop] = OrderedDict()
         self._old: list[OpenShop] = []
         self._journals: dict[str, Journal] = {}  # with nothing open, but what they have learned of the tables
@@ -85,7 +80,7 @@ class Pool:
 
         Shops that are gone or changed are closed once nobody uses them.
         """
-        self._settings = settings
+        self.settings = settings
         self._journals.clear()
         self._twins.keep(settings.shops)
         for name, shop in list(self._shops.items()):
@@ -102,7 +97,7 @@ class Pool:
             InvalidRequest: there is no such shop.
             ConfigurationError: it cannot be opened.
         """
-        settings = self._settings.shops.get(name)
+        settings = self.settings.shops.get(name)
         if settings is None:
             raise InvalidRequest(f"the fleet has no shop {name}")
         shop = self._shops.get(name)
@@ -118,17 +113,17 @@ class Pool:
 
     def reader(self) -> AbstractAsyncContextManager[Team]:
         """Give a team of shops that reads what all share; see `Readers`."""
-        return self._readers.team(self._settings)
+        return self._readers.team(self.settings)
 
     async def look(self) -> None:
         """Let the teams that read now have the shops that came or go on, and not those that are gone or paused.
 
         What is risky in the settings is told to the log, once.
         """
-        before, self._warned = self._warned, too_quick(self._settings)
+        before, self._warned = self._warned, too_quick(self.settings)
         for name in self._warned.keys() - before.keys():
             log.warning("shop %s: quiet_time %s", name, self._warned[name])
-        await self._readers.look(self._settings)
+        await self._readers.look(self.settings)
 
     @asynccontextmanager
     async def client(self, name: str) -> AsyncGenerator[KakaClo, None]:
@@ -138,122 +133,17 @@ class Pool:
 
     def mirror_url(self, shop: str) -> str:
         """Return where the mirror of a shop lies, or the shared one."""
-        return prepared(home_of(self._settings, shop, "mirror"))
+        return prepared(home_of(self.settings, shop, "mirror"))
 
     def journal(self, shop: str) -> Journal:
         """Return the journal of a shop, without opening the shop."""
-        settings = self._settings.shops.get(shop)
+        settings = self.settings.shops.get(shop)
         if settings is None:
             raise InvalidRequest(f"the fleet has no shop {shop}")
         if shop not in self._journals:
-            url = prepared(home_of(self._settings, shop, "journal"))
+            url = prepared(home_of(self.settings, shop, "journal"))
             self._journals[shop] = Journal(url, quiet_time=settings.quiet_time, lease=settings.lease)
         return self._journals[shop]
-
-    async def waiting(self, shop: str, *, declined: bool = False) -> tuple[Entry, ...]:
-        """Return what waits in a journal, is being sent, or is in doubt; also where its shop is gone.
-
-        Args:
-            shop: its name.
-            declined: what KakaClo declined as well.
-
-        Raises:
-            ConfigurationError: it cannot be read.
-        """
-        is_known = shop in self._settings.shops
-        journal = self.journal(shop) if is_known else Journal(home_of(self._settings, shop, "journal"))
-        try:
-            found = await journal.pending()
-            return found + await journal._store.declined() if declined else found  # noqa: SLF001 - packages share privates
-        except ConfigurationError as error:
-            if not str(error).startswith("there is no journal"):
-                raise
-            return ()
-
-    async def pending(
-        self, unread: Callable[[str, ConfigurationError], object] | None = None
-    ) -> dict[str, tuple[Entry, ...]]:
-        """Return what waits, is being sent, in doubt or declined, by name, where something is.
-
-        Args:
-            unread: called with each name whose journal cannot be read; None: the first such error is raised.
-
-        Raises:
-            ConfigurationError: a journal cannot be read.
-        """
-        names = self._settings.shops.keys() | await homes(self._settings)
-        return await self._waiting_in(names, unread, declined=True)
-
-    async def left_behind(self) -> dict[str, str]:
-        """Return the names under which orders wait or are in doubt without a shop, and how many, in words.
-
-        Raises:
-            ConfigurationError: the shops' database cannot be read.
-        """
-        names = await homes(self._settings) - self._settings.shops.keys()
-        found = await self._waiting_in(
-            names, lambda name, error: log.warning("journal of %s: %s", name, error)
-        )
-        return {name: orders_that_wait(len(entries)) for name, entries in found.items()}
-
-    async def with_left_behind(self, found: FleetStatus) -> FleetStatus:
-        """Return a status that names them, if the shops' database can be read."""
-        with suppress(ConfigurationError):
-            return attrs.evolve(found, left_behind=tuple(await self.left_behind()))
-        return found
-
-    async def tell_left_behind(self) -> None:
-        """Tell the log of them."""
-        with suppress(ConfigurationError):
-            for name, found in (await self.left_behind()).items():
-                log.warning("%s has %s, and the fleet has no such shop any more", name, found)
-
-    async def check_may_begin(self, shop: str) -> None:
-        """Refuse a shop whose name has orders that wait already: they may be of another account.
-
-        Raises:
-            InvalidRequest: it has.
-        """
-        is_new = shop not in self._settings.shops and shop in await homes(self._settings)
-        if is_new and (found := await self.waiting(shop)):
-            raise InvalidRequest(
-                f"a journal of a shop {shop} is there already, with {orders_that_wait(len(found))}: they would be"
-                " placed with this token; if it is the same shop, say force=True (--force)"
-            )
-
-    async def check_may_end(self, shop: str) -> None:
-        """Refuse to let a shop go whose orders nobody would look after then.
-
-        Raises:
-            InvalidRequest: it has such orders.
-        """
-        if shop != CATALOG and (found := await self.waiting(shop)):
-            raise InvalidRequest(
-                f"shop {shop} has {orders_that_wait(len(found))}, and nobody would look after them: see kakaclo fleet"
-                " pending; to remove it all the same, say force=True (--force)"
-            )
-
-    async def _waiting_in(
-        self,
-        names: Collection[str],
-        unread: Callable[[str, ConfigurationError], object] | None,
-        *,
-        declined: bool = False,
-    ) -> dict[str, tuple[Entry, ...]]:
-        limit = asyncio.Semaphore(_AT_ONCE)
-
-        async def read(name: str) -> tuple[Entry, ...]:
-            async with limit:
-                try:
-                    return await self.waiting(name, declined=declined)
-                except ConfigurationError as error:
-                    if unread is None:
-                        raise
-                    unread(name, error)
-                    return ()
-
-        found = await asyncio.gather(*map(read, sorted(names)))
-        return {name: entries for name, entries in zip(sorted(names), found, strict=True) if entries}
 
     async def permits(self) -> dict[str, float | None]:
         """Return the free permits of each shop; None where they are counted in another process.
@@ -261,7 +151,7 @@ class Pool:
         Raises:
             ConnectionFailed: Redis cannot be used now.
         """
-        limits = {name: RateLimit(shop.burst, shop.rate) for name, shop in self._settings.shops.items()}
+        limits = {name: RateLimit(shop.burst, shop.rate) for name, shop in self.settings.shops.items()}
         if self._redis is not None:
             used = await self._redis.levels({_BUCKET.format(name): limit for name, limit in limits.items()})
             return {name: limit.burst - used[_BUCKET.format(name)] for name, limit in limits.items()}
@@ -276,7 +166,7 @@ class Pool:
         Raises:
             ConfigurationError: the secret cannot be read, or is too short.
         """
-        url, source = self._settings.webhook, self._settings.webhook_secret
+        url, source = self.settings.webhook, self.settings.webhook_secret
         if url is None or source is None:
             return None
         return Webhook(url, await webhook_secret(source))
@@ -287,9 +177,9 @@ class Pool:
         Raises:
             ConfigurationError: it could not.
         """
-        settings = self._settings.shops[shop]
+        settings = self.settings.shops[shop]
         self._client(settings)
-        url = home_of(self._settings, shop, "journal")
+        url = home_of(self.settings, shop, "journal")
         Journal(url, quiet_time=settings.quiet_time, lease=settings.lease)
         check_home(url)
 
@@ -320,7 +210,7 @@ class Pool:
     async def _tidy(self) -> None:
         """Close what nobody uses: shops of other settings, and those that were used longest ago."""
         spare = [shop for shop in self._shops.values() if not shop.users]
-        for shop in spare[: max(0, len(self._shops) - self._settings.keep_open)]:
+        for shop in spare[: max(0, len(self._shops) - self.settings.keep_open)]:
             self._old.append(self._shops.pop(shop.settings.name))
         closing = [shop for shop in self._old if not shop.users]
         self._old = [shop for shop in self._old if shop.users]

@@ -28,12 +28,10 @@ if TYPE_CHECKING:
     from kakaclo_async.fleet.engine import Pace
     from kakaclo_async.fleet.values import Kind
 
-
 _QUEUE: Final = "fleet"
 _POLL: Final = 5.0
 _GRACE: Final = 8.0  # seconds that turns under way have to end by themselves when the worker stops
 _TOLD_ONCE: Final = 60.0  # seconds in which a worker that was frozen says so once, whatever was taken from it
-
 _PAUSE: Final = 1.0  # seconds before a worker whose connection was lost is started again
 _POOL: Final[dict[str, Any]] = {"min_size": 1, "max_size": 4, "timeout": 10.0, "reconnect_timeout": 3.0}
 """Of connections. Having failed for so long it begins anew for whoever asks: its pauses double until then, and after a

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from kakaclo_async.fleet.config.settings import FleetSettings
     from kakaclo_async.fleet.pool import OpenShop, Pool
     from kakaclo_async.fleet.table import Began
-    from kakaclo_async.fleet.values import FleetStatus, Kind, ShopStatus
+    from kakaclo_async.fleet.values import Kind
     from kakaclo_async.ordering import Entry
 
 
@@ -61,7 +61,6 @@ _LEAST_REQUESTS: Final = 24
 _CONSUMER: Final = "fleet"
 """Whose cursor the hooks of a fleet have in each feed."""
 
-_COUNTED_AT_ONCE: Final = 16
 """Journals that a status reads at the same time."""
 
 _CLAIMED: Final = 2.0
@@ -264,32 +263,6 @@ def _refused(delivery: Delivery) -> str | None:
         return None
     since = delivery.since.isoformat(" ", "seconds")
     return f"the webhook does not take all: {delivery.why}; {delivery.waiting} wait, the first since {since}"
-
-
-async def with_counts(pool: Pool, status: FleetStatus) -> FleetStatus:
-    """Return a status that counts now what no turn counts: of shops that are paused, and of all while nobody serves."""
-    limit = asyncio.Semaphore(_COUNTED_AT_ONCE)
-    is_away = False
-
-    async def counted(shop: ShopStatus) -> ShopStatus:
-        nonlocal is_away
-        if status.workers and not shop.paused:
-            return shop
-        async with limit:
-            if is_away or all(turn.kind != "orders" for turn in shop.turns):
-                return shop
-            try:
-                now = await pool.journal(shop.shop)._store.standing(make=False)  # noqa: SLF001 - packages share privates
-            except DatabaseAway:
-                is_away = True  # the others' would keep everybody waiting as well
-            except KakaCloError:  # it has no journal yet, or one that its turns complain of
-                pass
-            else:
-                return attrs.evolve(shop, pending=now.left, doubts=len(now.doubts), declined=now.declined)
-            return shop
-
-    shops = await asyncio.gather(*map(counted, status.shops))
-    return attrs.evolve(status, shops=tuple(shops))
 
 
 def _why(error: BaseException) -> str:

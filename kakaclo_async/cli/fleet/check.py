@@ -58,6 +58,7 @@ async def _look(
     from kakaclo_async.fleet import Fleet
     from kakaclo_async.fleet.config.checks import AS_ONE, Twins, too_quick
     from kakaclo_async.fleet.pool import Pool
+    from kakaclo_async.fleet.waiting import Waiting
     from kakaclo_async.token import Token, token_from
 
     async def nobody() -> set[str]:
@@ -72,7 +73,7 @@ async def _look(
                 await engine.aclose()
 
     async def look_for_orders() -> None:
-        for name, found in (await pool.left_behind()).items():
+        for name, found in (await Waiting(pool).left_behind()).items():
             what = f"has {found}, and there is no such shop: see kakaclo fleet pending"
             warnings.append((file, f"shop.{name}", what))
 

@@ -23,6 +23,7 @@ from kakaclo_async.fleet.waiting import Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from types import TracebackType
 
     from kakaclo_async.catalog import Change
     from kakaclo_async.feed import FeedEvent
@@ -39,10 +40,7 @@ class Fleet(AsyncEntered, other="kakaclo_sync.fleet"):
     As an async context manager it is open. A worker calls `serve`; who has orders calls `submit`, in any process.
 
     Args:
-        path: of `fleet.toml`.
-
-    Raises:
-        ConfigurationError: settings with problems; it tells all of them.
+        path: of `fleet.toml`; see `open`.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -79,7 +77,9 @@ class Fleet(AsyncEntered, other="kakaclo_sync.fleet"):
             raise
         return self
 
-    async def __aexit__(self, *_: object) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
         await self.aclose()
 
     async def aclose(self) -> None:
@@ -290,9 +290,7 @@ class Fleet(AsyncEntered, other="kakaclo_sync.fleet"):
     async def pending(
         self, *, unread: Callable[[str, ConfigurationError], object] | None = None
     ) -> dict[str, tuple[Entry, ...]]:
-        """Return what waits, is being sent, in doubt or declined, by shop; shops without any are left out.
-
-        Journals that a shop has left behind, for it was removed or has another name, are among them.
+        """Return what waits, is being sent, in doubt or declined, by shop, also where that was removed or renamed.
 
         Args:
             unread: called with each shop whose journal cannot be read, and why; None: the error is raised.

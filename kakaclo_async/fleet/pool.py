@@ -116,11 +116,9 @@ class Pool:
         return self._readers.team(self.settings)
 
     async def look(self) -> None:
-        """Let the teams that read now have the shops that came or go on, and not those that are gone or paused.
-
-        What is risky in the settings is told to the log, once.
-        """
-        before, self._warned = self._warned, too_quick(self.settings)
+        """Let teams that read now have the shops that may read, and no others; tell the log of risky settings."""
+        times = {name: shop.quiet_time for name, shop in self.settings.shops.items()}
+        before, self._warned = self._warned, too_quick(times)
         for name in self._warned.keys() - before.keys():
             log.warning("shop %s: quiet_time %s", name, self._warned[name])
         await self._readers.look(self.settings)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from itertools import count
-from typing import TYPE_CHECKING, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Protocol, Self, TypeVar, cast
 
 import attrs
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     from kakaclo_async.client import KakaClo
     from kakaclo_async.fleet.config.settings import FleetSettings, ShopSettings
-    from kakaclo_async.fleet.pool import OpenShop
     from kakaclo_async.ratelimit.gate import Permit
     from kakaclo_async.sending import MaybeLate
 
@@ -159,6 +158,13 @@ class Team(AsyncEntered):
         return f"<Team of {len(self._members.all)}, {self._address}>"
 
 
+class _Open(Protocol):
+    """A shop that is open."""
+
+    settings: ShopSettings
+    kk: KakaClo
+
+
 @attrs.define(eq=False)
 class _Reading:
     """A team that reads what all shops share.
@@ -173,7 +179,7 @@ class _Reading:
     base_url: str | None
     team: Team
     stack: AsyncExitStack
-    members: dict[str, OpenShop]
+    members: dict[str, _Open]
 
 
 @attrs.define(eq=False)
@@ -185,7 +191,7 @@ class Readers:
         paused: returns the names of the shops that are paused now.
     """
 
-    shop: Callable[[str], AbstractAsyncContextManager[OpenShop]]
+    shop: Callable[[str], AbstractAsyncContextManager[_Open]]
     paused: Callable[[], Awaitable[Collection[str]]]
     _readings: list[_Reading] = attrs.field(init=False, factory=list["_Reading"])
     _turn: int = attrs.field(init=False, default=0)
@@ -204,7 +210,7 @@ class Readers:
         if not chosen:
             raise InvalidRequest("the fleet has no shops that may read: all are paused")
         async with AsyncExitStack() as stack:
-            opened: dict[str, OpenShop] = {}
+            opened: dict[str, _Open] = {}
             failures: list[Exception] = []
             for name in chosen:
                 try:

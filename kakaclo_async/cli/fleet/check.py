@@ -91,7 +91,8 @@ async def _look(
             continue
         if (other := twins.other(name, shop.base_url, token)) is not None:
             problems.append((file, f"shop.{name}.token", f"is that of shop {other}, too: {AS_ONE}"))
-    warnings += [(file, f"shop.{name}.quiet_time", why) for name, why in too_quick(settings).items()]
+    times = {name: shop.quiet_time for name, shop in settings.shops.items()}
+    warnings += [(file, f"shop.{name}.quiet_time", why) for name, why in too_quick(times).items()]
     wanted: list[tuple[str, Callable[[], Awaitable[object]]]] = [("fleet.webhook_secret", pool.webhook)]
     if connect or settings.home.startswith("sqlite:"):  # others are at the end of a network
         wanted.append(("fleet.home", look_for_orders))

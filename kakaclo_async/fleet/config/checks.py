@@ -21,8 +21,6 @@ from kakaclo_async.transport.endpoint import choose_base_url
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 
-    from kakaclo_async.fleet.config.settings import FleetSettings
-
 
 AS_ONE: Final = (
     "their orders go to one account, and each counts its requests alone; give each a token of its own"
@@ -233,10 +231,10 @@ async def webhook_secret(source: str) -> str:
         raise ConfigurationError(f"the webhook's secret cannot be read: {why}") from None
 
 
-def too_quick(settings: FleetSettings) -> dict[str, str]:
+def too_quick(times: Mapping[str, float]) -> dict[str, str]:
     """Say of which shops the `quiet_time` is too short to be sure, and why, by name."""
     why = (
         f"is below {_INDEX_LAG:g} seconds, for which a list may lack a new order: one in doubt may be found missing,"
         " and be placed twice; that is for sandboxes"
     )
-    return {name: why for name, shop in settings.shops.items() if shop.quiet_time < _INDEX_LAG}
+    return {name: why for name, seconds in times.items() if seconds < _INDEX_LAG}

@@ -150,8 +150,11 @@ class Intents(Store):
         moment = Moment()
         columns = ("kind", "key", "attempts", "sent_until", "holder", "held_until")
         sent = select(*(write.c[name] for name in columns)).where(write.c.state == SENT)
-        of_these = (select(func.count()).select_from(write).where(one) for one in (IN_LINE, _IS_DECLINED))
-        counts = select(*(count.scalar_subquery() for count in of_these))
+        waiting, refused = (
+            select(func.count()).select_from(write).where(one).scalar_subquery()
+            for one in (IN_LINE, _IS_DECLINED)
+        )
+        counts = select(waiting, refused)
 
         def work(connection: Connection) -> Standing:
             now = self._seconds()

@@ -286,7 +286,7 @@ class Mirror:
             # A process's first answers tell the time; behind it, what is newest would not be met by any first run.
             if not is_guess or not self._clock.is_behind():
                 return
-            again = self._window(since, until)
+            again = self._window(window.end, until)
         run.verifying = run.verifying and again.end
         await run.pull(again)
 

@@ -199,6 +199,19 @@ async def test_a_clock_that_is_behind_is_put_right_by_the_first_answer(shop, mir
     assert sandbox.now() - (await slow.status()).products_until < timedelta(minutes=11)
 
 
+async def test_a_verification_by_a_clock_that_is_behind_reads_nothing_twice(shop, db):
+    sandbox, kk = shop
+    slow = Mirror(kk, db.url, now=lambda: sandbox.now() - timedelta(hours=5))
+    new = next(iter(sandbox.catalog.spus()))
+    sandbox.catalog.touch(new)  # of the hours that the clock does not know of
+    sandbox.skip(3600)
+
+    report = await slow.verify()
+
+    assert report.products == 60
+    assert db.one("SELECT count(*) FROM product WHERE spu = ?", new) == 1
+
+
 async def test_a_time_that_lies_in_2099_protects_nothing(shop, mirror_of, db):
     sandbox, kk = shop
     mirror = mirror_of(sandbox, kk)

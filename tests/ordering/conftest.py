@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from itertools import count
+
 import pytest
 from support import shop
 from support.ordering import RICH
+from support.postgresql import running_server
 
 from kakaclo_async import Item, NewOrder
 from kakaclo_async.ordering import Journal
@@ -19,6 +22,27 @@ def quick_disk(request, monkeypatch):
     if "durable" not in request.node.name:
         pragmas = ("synchronous = OFF", "secure_delete = ON")
         monkeypatch.setattr("kakaclo_async.ordering.database._PRAGMAS", pragmas)
+
+
+_numbers = count(1)
+
+
+@pytest.fixture(scope="module")
+def postgresql_server():
+    with running_server() as url:
+        yield url
+
+
+@pytest.fixture
+async def postgresql_url(postgresql_server):
+    """The URL of a new database."""
+    import asyncpg
+
+    name = f"orders{next(_numbers)}"
+    connection = await asyncpg.connect(f"{postgresql_server}/postgres")
+    await connection.execute(f"CREATE DATABASE {name}")
+    await connection.close()
+    return f"{postgresql_server}/{name}"
 
 
 @pytest.fixture

@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import warnings
-from itertools import count
 
 import asyncpg
 import pytest
 from support.campaign import stock_up
 from support.ordering import client
-from support.postgresql import needs_postgresql, running_server
+from support.postgresql import needs_postgresql
 
 from kakaclo_async.database import postgresql
 from kakaclo_async.database.postgresql import keeping_connections
@@ -19,22 +18,10 @@ from kakaclo_async.ordering import Journal
 
 pytestmark = [needs_postgresql(), pytest.mark.process]
 
-numbers = count(1)
-
-
-@pytest.fixture(scope="module")
-def server():
-    with running_server() as url:
-        yield url
-
 
 @pytest.fixture
-async def url(server):
-    name = f"kept{next(numbers)}"
-    connection = await asyncpg.connect(f"{server}/postgres")
-    await connection.execute(f"CREATE DATABASE {name}")
-    await connection.close()
-    return f"{server}/{name}"
+def url(postgresql_url):
+    return postgresql_url
 
 
 @pytest.fixture
@@ -116,11 +103,11 @@ async def test_however_many_were_needed_at_once_few_are_kept(url, order):
     assert await alive(url) == 0
 
 
-async def test_a_restart_of_the_server_costs_a_kept_connection_and_no_order(server, url, order):
+async def test_a_restart_of_the_server_costs_a_kept_connection_and_no_order(postgresql_server, url, order):
     journal = Journal(url)
     async with keeping_connections():
         await journal.add(order("SHOP-1"))
-        await asyncio.to_thread(server.restart)
+        await asyncio.to_thread(postgresql_server.restart)
         await journal.add(order("SHOP-2"))
         assert len(await journal.pending()) == 2
 
@@ -149,14 +136,14 @@ def test_a_journal_is_used_by_one_event_loop_after_another(url_of_loops, order):
 
 
 @pytest.fixture
-def url_of_loops(server):
+def url_of_loops(postgresql_server):
     async def make():
-        connection = await asyncpg.connect(f"{server}/postgres")
+        connection = await asyncpg.connect(f"{postgresql_server}/postgres")
         await connection.execute("CREATE DATABASE loops")
         await connection.close()
 
     asyncio.run(make())
-    return f"{server}/loops"
+    return f"{postgresql_server}/loops"
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="it forks")
@@ -184,3 +171,22 @@ async def test_a_forked_child_leaves_its_parents_connections_alone(url, order, c
 async def _add(journal, one):
     async with keeping_connections():
         await journal.add(one)
+
+
+async def test_a_transaction_takes_another_connection_when_the_server_has_just_ended_its_own(
+    url, order, monkeypatch
+):
+    journal = Journal(url)
+    async with keeping_connections():
+        await journal.add(order("SHOP-1"))
+        watcher = await asyncpg.connect(url)
+        await watcher.execute(
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        await watcher.close()
+        # As long as the event loop has not heard of it.
+        monkeypatch.setattr(asyncpg.Connection, "is_closed", lambda _: False)
+        await journal.add(order("SHOP-2"))
+        monkeypatch.undo()
+        assert [entry.key for entry in await journal.pending()] == ["SHOP-1", "SHOP-2"]

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from itertools import count
 
 import asyncpg
 import pytest
 from support.campaign import stock_up
 from support.ordering import POST, client
-from support.postgresql import needs_postgresql, running_server
+from support.postgresql import needs_postgresql
 
 from kakaclo_async import OutcomeUnknown
 from kakaclo_async.ordering import Drained, Journal, WriteStatus
@@ -17,22 +16,10 @@ from kakaclo_async.sandbox import Fault
 
 pytestmark = needs_postgresql()
 
-numbers = count(1)
-
-
-@pytest.fixture(scope="module")
-def server():
-    with running_server() as url:
-        yield url
-
 
 @pytest.fixture
-async def url(server):
-    name = f"drain{next(numbers)}"
-    connection = await asyncpg.connect(f"{server}/postgres")
-    await connection.execute(f"CREATE DATABASE {name}")
-    await connection.close()
-    return f"{server}/{name}"
+def url(postgresql_url):
+    return postgresql_url
 
 
 @pytest.fixture

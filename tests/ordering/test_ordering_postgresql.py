@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import sys
 from datetime import UTC, datetime, timedelta
-from itertools import count
 from pathlib import Path
 
 import asyncpg
@@ -20,26 +19,14 @@ from kakaclo_async.sandbox import Fault
 
 sys.path.append(str(Path(__file__).parents[1] / "catalog"))
 
-from support.postgresql import needs_postgresql, running_server
+from support.postgresql import needs_postgresql
 
 pytestmark = needs_postgresql()
 
-numbers = count(1)
-
-
-@pytest.fixture(scope="module")
-def server():
-    with running_server() as url:
-        yield url
-
 
 @pytest.fixture
-async def url(server):
-    name = f"orders{next(numbers)}"
-    connection = await asyncpg.connect(f"{server}/postgres")
-    await connection.execute(f"CREATE DATABASE {name}")
-    await connection.close()
-    return f"{server}/{name}"
+def url(postgresql_url):
+    return postgresql_url
 
 
 async def test_workers_that_submit_the_same_orders_at_once_place_each_once(sandbox, url, order):
@@ -194,9 +181,9 @@ async def test_a_url_is_read_as_postgresqls_own_programs_read_it(url, query):
     assert await Journal(url + query).find("SHOP-1") is None
 
 
-async def test_what_cannot_be_reached_is_one_error_without_any_password(server):
+async def test_what_cannot_be_reached_is_one_error_without_any_password(postgresql_server):
     for url, reason in (
-        (f"{server}/nowhere", 'database "nowhere" does not exist'),
+        (f"{postgresql_server}/nowhere", 'database "nowhere" does not exist'),
         ("postgresql://127.0.0.1:1/orders?password=secret", "Connect call failed"),
     ):
         with pytest.raises(ConfigurationError, match=reason) as caught:

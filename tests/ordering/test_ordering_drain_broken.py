@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import pytest
 from support.campaign import stock_up
 from support.ordering import POST, client, kill_at
 
-from kakaclo_async import OutcomeUnknown
+from kakaclo_async import KakaClo, KakaCloError, OutcomeUnknown, RateLimit
 from kakaclo_async.errors import ConfigurationError
 from kakaclo_async.ordering import Drained, Journal, WriteStatus
+from kakaclo_async.ratelimit.local import LocalBucket
 from kakaclo_async.sandbox import Fault
 
 pytestmark = pytest.mark.stepped
@@ -131,3 +133,20 @@ async def test_a_drain_drops_the_freight_quotes_of_what_it_places(kk, sandbox, j
     await journal.drain(kk)
     await kk.freight.quote(cart, "US")
     assert (before, quotes()) == (1, 2)
+
+
+async def test_what_foreign_code_raises_before_an_order_leaves_is_told_as_an_error_of_this_package(
+    sandbox, journal, order
+):
+    class Broken(LocalBucket):
+        async def take(self, *_, **__):
+            raise RuntimeError(f"the bucket broke over {sandbox.token}")
+
+    await journal.add(order())
+    bucket = Broken(RateLimit(120, 2.0))
+    async with KakaClo(sandbox.token, base_url=sandbox.url, bucket=bucket) as kk:
+        done = await journal.drain(kk)
+    assert (type(done.failure), type(done.failure.__cause__)) == (KakaCloError, RuntimeError)
+    assert str(done.failure) == "RuntimeError: the bucket broke over ***"
+    assert str(Drained.from_dict(json.loads(done.to_json())).failure) == str(done.failure)
+    assert done.left == 1

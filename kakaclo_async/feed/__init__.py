@@ -3,11 +3,9 @@
 Receivers of webhooks need no database: `verify_signature` and `read_event` work without the extra.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
-from kakaclo_async.errors import MissingExtra
-from kakaclo_async.extras import stand_in
+from kakaclo_async.extras import loaded_when_used
 from kakaclo_async.feed.events import (
     BalanceLow,
     FeedEvent,
@@ -48,16 +46,4 @@ __all__ = [
 ]
 
 if not TYPE_CHECKING:  # type checkers would let every name pass
-
-    def __getattr__(name: str) -> object:
-        if name not in _MODULES:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        try:
-            return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
-        except ImportError as error:
-            if not isinstance(error, MissingExtra) and error.name != "sqlalchemy":
-                raise
-            return stand_in(name, __name__, f"{name} needs SQLAlchemy: pip install 'kakaclo[catalog]'")
-
-    def __dir__() -> list[str]:
-        return sorted({*globals(), *_MODULES})
+    __getattr__, __dir__ = loaded_when_used(__name__, _MODULES)

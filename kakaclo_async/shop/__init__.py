@@ -1,10 +1,8 @@
 """Shops: their order files in, their listings and tracking out. Only the command line imports it."""
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
-from kakaclo_async.errors import MissingExtra
-from kakaclo_async.extras import stand_in
+from kakaclo_async.extras import loaded_when_used
 from kakaclo_async.models.address_checks import address_problems
 from kakaclo_async.shop.incoming.guess import guess_map, write_map
 from kakaclo_async.shop.incoming.order_file import OrderFile
@@ -35,9 +33,9 @@ if TYPE_CHECKING:
 
 # Loaded when they are first used: they need a database, and reading orders needs none.
 _MODULES = {
-    **dict.fromkeys(("ListingReport", "export_listings", "listing_rows"), "listings"),
-    **dict.fromkeys(("tracking", "tracking_rows", "write_tracking"), "tracking"),
-    **dict.fromkeys(("TrackingReport", "tell_tracking"), "tracking_told"),
+    **dict.fromkeys(("ListingReport", "export_listings", "listing_rows"), "outgoing.listings"),
+    **dict.fromkeys(("tracking", "tracking_rows", "write_tracking"), "outgoing.tracking"),
+    **dict.fromkeys(("TrackingReport", "tell_tracking"), "outgoing.tracking_told"),
 }
 
 __all__ = [
@@ -65,16 +63,4 @@ __all__ = [
 ]
 
 if not TYPE_CHECKING:  # type checkers would let every name pass
-
-    def __getattr__(name: str) -> object:
-        if name not in _MODULES:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        try:
-            return getattr(import_module(f"{__name__}.outgoing.{_MODULES[name]}"), name)
-        except ImportError as error:
-            if not isinstance(error, MissingExtra) and error.name != "sqlalchemy":
-                raise
-            return stand_in(name, __name__, f"{name} needs SQLAlchemy: pip install 'kakaclo[catalog]'")
-
-    def __dir__() -> list[str]:
-        return sorted({*globals(), *_MODULES})
+    __getattr__, __dir__ = loaded_when_used(__name__, _MODULES)

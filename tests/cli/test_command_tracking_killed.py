@@ -8,9 +8,9 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from pathlib import Path
 
 import pytest
+from support.children import import_path
 from support.shop import two_countries
 from support.terminal import TOKEN, Hosted
 
@@ -84,7 +84,7 @@ def drive(hosted, kakaclo, tmp_path):
     expected = {(f"#{number}", sku, str(number)) for number in range(1, 4) for sku in (cn, us)}
 
     def run(plans):
-        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+        environment = {**os.environ, "PYTHONPATH": import_path()}
         environment |= {"KAKACLO_TOKEN": TOKEN, "KAKACLO_BASE_URL": hosted.sandbox.url}
         done = subprocess.run(
             [sys.executable, "-c", DRIVER, json.dumps(plans)],

@@ -11,6 +11,7 @@ import time
 from contextlib import contextmanager
 
 import pytest
+from support.children import import_path
 from support.ports import free_port
 from support.redis_server import running
 from support.shop import ADDRESS
@@ -53,7 +54,7 @@ def shop(fresh, tmp_path):
         kept = {
             key: value for key, value in os.environ.items() if not key.startswith(("KAKACLO_", "COVERAGE_"))
         }
-        path = os.pathsep.join([str(tmp_path), str(ROOT / "examples" / "celery_orders"), *sys.path])
+        path = import_path(tmp_path, ROOT / "examples" / "celery_orders")
         yield {"cwd": tmp_path, "env": kept | {
             "CELERY_BROKER_URL": f"redis://127.0.0.1:{port}/0",
             "KAKACLO_BASE_URL": fresh.sandbox.url,

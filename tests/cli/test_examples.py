@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.children import import_path
 from support.terminal import TOKEN, Hosted
 
 from kakaclo_async.sandbox import Fault
@@ -95,7 +96,7 @@ def run_through(monkeypatch, tmp_path):
             monkeypatch.delenv(variable)
         for variable, value in settings.items():
             monkeypatch.setenv(variable, value)
-        monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+        monkeypatch.setenv("PYTHONPATH", import_path())
         notebook = nbformat.read(EXAMPLES / f"{name}.ipynb", as_version=4)
         nbformat.validate(notebook)
         place = {"metadata": {"path": str(tmp_path)}}

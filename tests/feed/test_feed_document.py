@@ -12,6 +12,7 @@ from pathlib import Path
 
 import attrs
 import pytest
+from support.children import import_path
 from support.receiver import SECRET
 from support.shop import ADDRESS
 
@@ -47,7 +48,7 @@ def environment(tmp_path):
             "KAKACLO_TOKEN": sandbox.token,
             "KAKACLO_BASE_URL": sandbox.url,
             "KAKACLO_WEBHOOK_SECRET": SECRET,
-            "PYTHONPATH": os.pathsep.join(sys.path),
+            "PYTHONPATH": import_path(),
         }
 
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from support.children import import_path
 from support.receiver import Receiver
 
 from kakaclo_async.feed import Feed
@@ -34,7 +35,7 @@ class Workers:
         ahead = (self._sandbox.now() - datetime.now(UTC)).total_seconds()
         self.process = await asyncio.create_subprocess_exec(
             sys.executable, str(WORKER), *self._arguments, str(ahead), str(fatal),
-            env={**os.environ, "PYTHONPATH": f"{WORKER.parents[2]}:{WORKER.parents[1]}"},
+            env={**os.environ, "PYTHONPATH": import_path()},
         )  # fmt: skip
 
     def kill(self):

@@ -28,6 +28,7 @@ from support.campaign import (
     gateways_408,
     stock_up,
 )
+from support.children import import_path
 from support.ordering import RICH, client
 from support.postgresql import needs_postgresql, running_server
 
@@ -136,7 +137,7 @@ async def live_and_die(sandbox, url, file, batch, numbers, happened, seed, lives
         file.write_text(json.dumps({"ids": left, "sku": sku, "quiet_time": QUIET_TIME}))
         worker = await asyncio.create_subprocess_exec(
             *[sys.executable, "-m", "support.campaign_worker", sandbox.url, sandbox.token, url, file],
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+            env=os.environ | {"PYTHONPATH": import_path()},
             stdout=asyncio.subprocess.PIPE,
         )
         heard = asyncio.create_task(hear(worker, numbers, happened))

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 from support.campaign import check_books, stock_up
+from support.children import import_path
 from support.drain_worker import TIMES
 from support.ordering import POST, RICH
 from support.postgresql import needs_postgresql, running_server
@@ -30,10 +31,9 @@ def url(request, tmp_path):
 
 
 async def worker(sandbox, url):
-    path = os.pathsep.join(filter(None, ["tests", os.environ.get("PYTHONPATH")]))
     return await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "support.drain_worker", sandbox.url, sandbox.token, url),
-        env={**os.environ, "PYTHONPATH": path},
+        env={**os.environ, "PYTHONPATH": import_path()},
     )
 
 
@@ -48,6 +48,7 @@ async def test_drains_that_are_killed_lose_and_double_nothing(sandbox, url, orde
     in_the_middle = 0
     for placed in (4, 12, 20, 28):
         while len(sandbox.journal) < placed:
+            assert all(one.returncode is None for one in workers), "a worker ended before its time"
             await asyncio.sleep(0.005)
         victim = workers.pop(0)
         victim.kill()

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import update
+from support.children import import_path
 
 from kakaclo_async import ConfigurationError, DatabaseAway
 from kakaclo_async.database import Threads
@@ -119,7 +120,7 @@ async def test_a_thread_that_outlives_the_main_one_still_places_orders_and_recor
     sku = next(iter(sandbox.catalog.selling(pieces=5)))
     late = await asyncio.create_subprocess_exec(
         sys.executable, "-c", LATE, sandbox.url, sandbox.token, url, sku,
-        cwd=Path(__file__).parents[1], env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        cwd=Path(__file__).parents[1], env=os.environ | {"PYTHONPATH": import_path()},
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     out, complaint = await late.communicate()

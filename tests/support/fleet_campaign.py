@@ -18,6 +18,7 @@ import attrs
 
 from kakaclo_async import Item, NewOrder
 from kakaclo_async.fleet import Fleet
+from support.children import import_path
 from support.fleet import written
 from support.shop import ADDRESS
 
@@ -80,7 +81,7 @@ class Process:
                 stdout=subprocess.PIPE if stdin is not None else log,
                 stderr=log,
                 cwd=folder,
-                env={**os.environ, "PYTHONPATH": f"{TESTS.parent}{os.pathsep}{TESTS}"},
+                env={**os.environ, "PYTHONPATH": import_path()},
             )
         stack.callback(self.end)
 

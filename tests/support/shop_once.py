@@ -12,6 +12,7 @@ from collections import Counter
 from pathlib import Path
 
 from support.campaign import stock_up
+from support.children import import_path
 from support.shop_files import SHOPIFY, SHOPIFY_ORDER, table
 from support.terminal import TOKEN, Hosted
 
@@ -57,7 +58,7 @@ class Shop:
             "HOME": str(home),
             "KAKACLO_TOKEN": TOKEN,
             "KAKACLO_BASE_URL": self.sandbox.url,
-            "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+            "PYTHONPATH": import_path(),
             **variables,
         }
         worker = str(Path(__file__).with_name("shop_once_worker.py"))

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from support.children import import_path
 from support.toys import Shop
 
 HERE = Path(__file__).parent
@@ -35,7 +36,7 @@ def script():
             stderr=subprocess.PIPE,
             text=True,
             cwd=HERE,
-            env=variables | {"PYTHONPATH": os.pathsep.join(sys.path)} | (env or {}),
+            env=variables | {"PYTHONPATH": import_path()} | (env or {}),
         )
         with process:
             try:

@@ -82,6 +82,7 @@ write = Table(
     Column("sent_until", Double),
     Column("server_until", Double, comment="sent_until on KakaClo's clock, from its Date header"),
     Column("marks", Text, comment="a byte of a hash for each field of the payload"),
+    Column("sent_with", Text, comment="a salted hash of the token that the last attempt was made with"),
     Column("created_at", Double, nullable=False),
     Column("done_at", Double),
     Column("queued_at", Double, comment="its place in the line of what waits: first that of its intent"),
@@ -145,12 +146,17 @@ def _to_4(connection: Connection) -> None:
         connection.exec_driver_sql(statement)
 
 
+def _to_5(connection: Connection) -> None:
+    """Keep a mark of the token that a write was sent with."""
+    connection.exec_driver_sql("ALTER TABLE kakaclo_write ADD COLUMN sent_with TEXT")
+
+
 MIGRATIONS = Migrations(
     holds="journal",
     hint="submit an order first",
     metadata=metadata,
     version=version,
-    steps=[_to_2, _to_3, _to_4],
+    steps=[_to_2, _to_3, _to_4, _to_5],
     alone=False,
 )
 

@@ -21,6 +21,7 @@ from kakaclo_async.errors import (
     Unauthorized,
 )
 from kakaclo_async.models.common import FrozenMapping, Number
+from kakaclo_async.ordering.accounts import mark_for
 from kakaclo_async.ordering.leases import Attempt
 from kakaclo_async.ordering.orders import OrderWrites
 from kakaclo_async.ordering.reconcile import reconcile
@@ -166,7 +167,7 @@ class Draining:
                 self._stop(error)
 
     async def _claim(self) -> tuple[Entry | None, Attempt]:
-        lease = self._leases.new(self._sender.options.timeout)
+        lease = self._leases.new(self._sender.options.timeout, mark_for(self._sender))
         now = self._sender.state.server_clock.now(loop_time=self._clock(), wall_time=time.time())
         try:
             entry = await self._store.claim(lease, now)

@@ -14,11 +14,11 @@ from sqlalchemy import and_, func, or_, select, tuple_, update
 
 from kakaclo_async.errors import Conflict
 from kakaclo_async.ordering.database import IN_LINE, insert_into, same, write
-from kakaclo_async.ordering.store import DECLINED, LOST, READY, SENT, WAITING, Store, leased_by
+from kakaclo_async.ordering.store import DECLINED, DONE, LOST, READY, SENT, WAITING, Store, leased_by
 from kakaclo_async.ordering.writes import Moment, WriteStatus, field_marks, flat_fields, is_same
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from sqlalchemy.engine import Connection
 
@@ -150,10 +150,8 @@ class Intents(Store):
         moment = Moment()
         columns = ("kind", "key", "attempts", "sent_until", "holder", "held_until")
         sent = select(*(write.c[name] for name in columns)).where(write.c.state == SENT)
-        waiting, refused = (
-            select(func.count()).select_from(write).where(one).scalar_subquery()
-            for one in (IN_LINE, _IS_DECLINED)
-        )
+        counted = select(func.count()).select_from(write)
+        waiting, refused = (counted.where(one).scalar_subquery() for one in (IN_LINE, _IS_DECLINED))
         counts = select(waiting, refused)
 
         def work(connection: Connection) -> Standing:
@@ -188,6 +186,26 @@ class Intents(Store):
         """Note that somebody has heard of what was declined; it is told again if it is declined once more."""
         attempt = write.c.attempts == declined.attempts
         await self._update(and_(same(declined.kind, declined.key), _IS_DECLINED, attempt), notes=_TOLD)
+
+    async def mark(self, token: str, sent_with: str) -> None:
+        """Keep the mark of the token that a leased write is about to be sent with."""
+        await self._update(write.c.holder == token, sent_with=sent_with)
+
+    async def placed_before(self, entries: Iterable[Entry]) -> dict[str, tuple[float, tuple[str, ...]]]:
+        """Return when the last order before each of some entries was placed, and its numbers; by the entry's key."""
+        moment = Moment()
+        placed = select(write).where(write.c.kind == _ORDER, write.c.state == DONE, write.c.attempts > 0)
+
+        def work(connection: Connection) -> dict[str, tuple[float, tuple[str, ...]]]:
+            found: dict[str, tuple[float, tuple[str, ...]]] = {}
+            for entry in entries:
+                sent_from = (entry.sent_from or entry.created_at).timestamp()
+                last = placed.where(write.c.done_at <= sent_from).order_by(write.c.done_at.desc()).limit(1)
+                if (row := connection.execute(last).one_or_none()) is not None:
+                    found[entry.key] = row.done_at, self._entry(row, self._seconds(), moment).number.all
+            return found
+
+        return await self._database.run(work)
 
     async def has_sent(self, kind: str) -> bool:
         """Tell whether a journal that is there was ever used to send a write of a kind, rather than told of it."""

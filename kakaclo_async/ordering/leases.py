@@ -18,6 +18,7 @@ from kakaclo_async.config import Options
 from kakaclo_async.errors import ConfigurationError, KakaCloError, LeaseLost, OutcomeUnknown
 from kakaclo_async.events import Lane
 from kakaclo_async.models.common import Number
+from kakaclo_async.ordering.accounts import mark_for, marking
 from kakaclo_async.ordering.writes import Lease, WriteStatus, refuses_this
 from kakaclo_async.sending import Sender
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
     from kakaclo_async.errors import Conflict
-    from kakaclo_async.ordering.store import Store
+    from kakaclo_async.ordering.intents import Intents
     from kakaclo_async.ordering.writes import Entry, Reconciliation
 
 
@@ -38,21 +39,22 @@ class Leases:
         now: tells the time, aware.
     """
 
-    def __init__(self, store: Store, seconds: float, now: Callable[[], datetime]) -> None:
+    def __init__(self, store: Intents, seconds: float, now: Callable[[], datetime]) -> None:
         self._store = store
         self._seconds = seconds
         self._now = now
         self._held: dict[str, Lease] = {}
         self._keeper: asyncio.Task[None] | None = None
 
-    def new(self, timeout: float) -> Lease:
+    def new(self, timeout: float, sent_with: str | None = None) -> Lease:
         """Return a lease to claim a write with.
 
         Args:
             timeout: seconds that one attempt takes at most.
+            sent_with: a mark of the token that it will most likely be made with.
         """
         token = f"{os.getpid()}-{secrets.token_hex(8)}"
-        return Lease(token, timeout, *self._end(), self._now)
+        return Lease(token, timeout, *self._end(), self._now, sent_with=sent_with)
 
     def keep(self, lease: Lease) -> None:
         """Prolong a lease from now on."""
@@ -177,7 +179,7 @@ class Attempt:
         writes: Writes,
         key: str,
         payload: bytes,
-        store: Store,
+        store: Intents,
         leases: Leases,
         *,
         orphan: WriteStatus | None = None,
@@ -186,11 +188,12 @@ class Attempt:
         self.key = key
         self.payload = payload
         self.orphan = orphan
-        self._writes = writes
         self._store = store
         self._leases = leases
         self._may_have_left = False
-        self.lease = lease or leases.new(writes.sender.options.timeout)
+        self.lease = lease or leases.new(writes.sender.options.timeout, mark_for(writes.sender))
+        self._writes = copy(writes)
+        self._writes.sender = marking(writes.sender, store, self.lease)
 
     async def claim(self, digest: str) -> tuple[Entry, bool]:
         """Write the intent down unless it is there, and lease it if it may be sent.

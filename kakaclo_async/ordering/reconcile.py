@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from kakaclo_async.errors import ClientClosed, ConfigurationError, KakaCloError, OutcomeUnknown, Unauthorized
+from kakaclo_async.ordering.accounts import noting, sent_elsewhere
 from kakaclo_async.ordering.writes import TheirClock, WriteStatus
 from kakaclo_async.retry import Pauses
 from kakaclo_async.sharing import Pace
@@ -19,8 +20,8 @@ from kakaclo_async.state import call_writes
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from kakaclo_async.ordering.intents import Intents
     from kakaclo_async.ordering.leases import Writes
-    from kakaclo_async.ordering.store import Store
     from kakaclo_async.ordering.writes import Entry, Reconciliation, Resembling
 
 
@@ -36,7 +37,7 @@ _TIMES_AS_LONG: Final = (
 )
 
 
-async def reconcile(store: Store, writes: Writes, *, for_all: bool = True) -> Mapping[str, str]:
+async def reconcile(store: Intents, writes: Writes, *, for_all: bool = True) -> Mapping[str, str]:
     """Look once for all unknown writes of a kind, with time of its own, and record what is certain.
 
     Args:
@@ -53,7 +54,9 @@ async def reconcile(store: Store, writes: Writes, *, for_all: bool = True) -> Ma
     unknown = [entry for entry in await store.open(writes.kind) if entry.status is WriteStatus.UNKNOWN]
     if not unknown:
         return {}
+    tokens = set[str]()
     writes = writes.at_leisure(for_all=for_all)
+    writes.sender = noting(writes.sender, tokens)
     # Before the look: what it does not show was absent then, and could not arrive any more.
     ripe = [entry for entry in unknown if entry.may_be_settled]
     began = asyncio.get_running_loop().time()
@@ -63,12 +66,14 @@ async def reconcile(store: Store, writes: Writes, *, for_all: bool = True) -> Ma
     clocks = {} if server_time is None else _by_their_clock(left, server_time, store.quiet_time)
     ripe = [entry for entry in ripe if entry.key not in seen.found and not _is_early(entry, clocks)]
     unclear = await _unclear(store, writes, seen, ripe)
+    absent = [entry for entry in ripe if entry.key not in unclear]
+    unclear = {**unclear, **await sent_elsewhere(store, writes.sender, absent, tokens)}
     kept: dict[str, bytes] = {}
     pace = Pace()
     for entry in unknown:
         kept[entry.key] = writes.redact(entry.payload)
         await pace()
-    absent = [entry for entry in ripe if entry.key not in unclear]
+    absent = [entry for entry in absent if entry.key not in unclear]
     try:
         await store.settle(
             writes.kind,
@@ -91,7 +96,7 @@ async def reconcile(store: Store, writes: Writes, *, for_all: bool = True) -> Ma
 
 
 async def _unclear(
-    store: Store, writes: Writes, seen: Reconciliation, ripe: Sequence[Entry]
+    store: Intents, writes: Writes, seen: Reconciliation, ripe: Sequence[Entry]
 ) -> Mapping[str, str]:
     """Return why writes cannot be called absent, by key."""
     unclear = dict(seen.unclear)
@@ -168,7 +173,7 @@ class Reconciler:
         quiet_time: seconds; pauses are short beside it.
     """
 
-    def __init__(self, store: Store, quiet_time: float) -> None:
+    def __init__(self, store: Intents, quiet_time: float) -> None:
         self._store = store
         longest = max(_FIRST_PAUSE, min(_LONGEST_PAUSE, quiet_time / 10))
         self._pauses = Pauses(first=_FIRST_PAUSE, growth=1.5, longest=longest)

@@ -302,6 +302,7 @@ class Store:
             marks=row.marks,
             server_until=row.server_until,
             is_witnessed=is_witnessed,
+            sent_with=row.sent_with,
         )
 
 
@@ -313,6 +314,7 @@ def leased_by(lease: Lease, now: float, server_now: float | None) -> dict[str, o
         "state": SENT,
         "attempts": write.c.attempts + 1,
         "holder": lease.token,
+        "sent_with": lease.sent_with,
         "held_until": lease.until,
         "sent_from": func.coalesce(write.c.sent_from, now),
         "sent_until": last,

@@ -62,6 +62,7 @@ class Entry(Shown):
         created_at: when the intent was written down.
         seen_at: when the journal was read.
         server_until: `sent_until` on KakaClo's clock, in seconds since 1970; None when no answer had a `Date`.
+        sent_with: a mark of the token that the last attempt was made with; None when it is not known.
         is_witnessed: whether `settles_at` was measured by the monotonic clock of this process, which made the last
             attempt.
     """
@@ -85,6 +86,7 @@ class Entry(Shown):
     marks: str | None = attrs.field(default=None, repr=False)
     server_until: float | None = attrs.field(default=None, repr=False)
     is_witnessed: bool = attrs.field(default=False, repr=False)
+    sent_with: str | None = attrs.field(default=None, repr=False)
 
     @property
     def number(self) -> Number:
@@ -124,6 +126,7 @@ class Lease:
         deadline: the same moment on the event loop's clock, which guards against wall-clock adjustments.
         now: tells the time, aware.
         ended: when the attempt ended, on the event loop's clock; None while it may go on.
+        sent_with: a mark of the token that it is made with, as far as the journal knows it.
     """
 
     token: str
@@ -132,6 +135,7 @@ class Lease:
     deadline: float
     now: Callable[[], datetime]
     ended: float | None = None
+    sent_with: str | None = None
 
     def check(self) -> None:
         """Raise `LeaseLost` unless the lease still holds."""

@@ -128,6 +128,39 @@ async def test_a_shop_that_its_settings_pause_is_not_resumed_in_silence(tmp_path
         assert not (await shop_of(fleet, "a")).paused  # the operator's pause has ended
 
 
+@pytest.mark.parametrize("how", ["the settings", "the token's file"])
+async def test_an_order_in_doubt_is_not_placed_by_the_account_of_a_changed_token(tmp_path, how):
+    other = "other-token-000"
+    async with sandboxes("a", tokens=(other,)) as opened:
+        sandbox = opened["a"]
+        quick = {"quiet_time": 0.3, "timeout": 2}
+        path = written(tmp_path, entries(opened, **quick), orders_every=0.1)
+        sandbox.faults.add(Fault("reset_after", **POST))
+        async with serving(path) as fleet:
+            await fleet.submit("a", orders(sandbox, 1)[0])
+            await until(lambda: placed(sandbox))
+            if how == "the settings":
+                write_shop(tmp_path, "a", other, base_url=sandbox.url, **quick, at_once=3)
+            else:
+                (tmp_path / "a.token").write_text(other)
+            entry = await until(lambda: _doubt_of_another_token(fleet))
+            assert str(entry.status) == "unknown"
+            assert [one.custom_order_id for one in sandbox.shop(other).ledger.placed] == []
+            (tmp_path / "a.token").write_text(sandbox.token)
+            await until(lambda: _nothing_is_pending(fleet))
+        assert placed(sandbox) == ["A-0"]
+        assert [one.custom_order_id for one in sandbox.shop(other).ledger.placed] == []
+
+
+async def _doubt_of_another_token(fleet):
+    [entry] = (await fleet.pending())["a"]
+    return entry if "sent with another token" in (entry.why or "") else None
+
+
+async def _nothing_is_pending(fleet):
+    return await fleet.pending() == {}
+
+
 async def test_a_table_of_an_earlier_version_gets_what_it_lacks(tmp_path):
     path = written(tmp_path, [("a", "t", {})])
     with closing(sqlite3.connect(tmp_path / "fleet.db")) as connection:

@@ -118,7 +118,8 @@ async def test_a_journal_from_before_shops_were_told_of_packages_gets_the_very_t
         connection.executescript(
             "DROP TABLE kakaclo_told; ALTER TABLE kakaclo_write DROP COLUMN server_until;"
             "ALTER TABLE kakaclo_write DROP COLUMN marks; DROP INDEX kakaclo_write_line;"
-            "ALTER TABLE kakaclo_write DROP COLUMN queued_at; UPDATE kakaclo_journal SET version = 1"
+            "ALTER TABLE kakaclo_write DROP COLUMN queued_at; ALTER TABLE kakaclo_write DROP COLUMN sent_with;"
+            " UPDATE kakaclo_journal SET version = 1"
         )
 
     assert (await Journal(url).find("SHOP-1")).outcome == created.id

@@ -65,8 +65,12 @@ class Engine(Protocol):
         """
         ...
 
-    async def migrate(self) -> None:
-        """Make the tables, or bring them to this package's version; two at once take their turns."""
+    async def migrate(self, home: str) -> None:
+        """Make the tables, or bring them to this package's version; two at once take their turns.
+
+        Args:
+            home: see `Table.settle_home`; another one than before is taken up.
+        """
         ...
 
     async def ring(self, turns: Iterable[tuple[str, Kind]], after: float = 0.0) -> int:

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Self
 from kakaclo_async.config import AsyncEntered
 from kakaclo_async.errors import ConfigurationError, InvalidRequest
 from kakaclo_async.fleet.config.files import SettingsFiles, add_shop, remove_shop
+from kakaclo_async.fleet.config.homes import place_of
 from kakaclo_async.fleet.config.settings import turns_of
-from kakaclo_async.fleet.engine import Pace, log, set_by_signals
+from kakaclo_async.fleet.engine import Pace, log, set_by_signals, ticking
 from kakaclo_async.fleet.local import LocalEngine
 from kakaclo_async.fleet.pool import Pool
 from kakaclo_async.fleet.turns import Hooks, Turn
@@ -70,6 +71,7 @@ class Fleet(AsyncEntered, other="kakaclo_sync.fleet"):
     async def __aenter__(self) -> Self:
         try:
             await self._engine.open()
+            await self._engine.table.settle_home(place_of(self._settings))
             await self._pool.open()
             await self._keep(drop=False)
         except BaseException:
@@ -93,9 +95,10 @@ class Fleet(AsyncEntered, other="kakaclo_sync.fleet"):
         """Make the fleet's tables, or bring them to this package's version; it needs not be open.
 
         Raises:
-            ConfigurationError: the database cannot be used, belongs to another program, or is newer.
+            ConfigurationError: the database cannot be used, belongs to another program, or is newer; or a worker serves
+                another `home` than this one.
         """
-        await self._engine.migrate()
+        await self._engine.migrate(place_of(self._settings))
 
     async def submit(self, shop: str, order: NewOrder) -> Entry:
         """Write an order down in a shop's journal, and ring: a worker places it, exactly once.
@@ -173,8 +176,14 @@ class Fleet(AsyncEntered, other="kakaclo_sync.fleet"):
         stop = self._stop = asyncio.Event()
         settings = self._settings
         pace = Pace(at_once=settings.at_once, tick=settings.tick, beat=settings.beat, dead=settings.dead)
-        with set_by_signals(stop) if stop_on_signals else nullcontext():
-            await self._engine.serve(self._answer, pace=pace, each_tick=self._tick, stop=stop)
+        # A change counts once two looks agree, and does so within one tick.
+        looks = asyncio.create_task(ticking(settings.tick / 2, self._look), name="kakaclo fleet files")
+        try:
+            with set_by_signals(stop) if stop_on_signals else nullcontext():
+                await self._engine.serve(self._answer, pace=pace, each_tick=self._tick, stop=stop)
+        finally:
+            looks.cancel()
+            await asyncio.wait((looks,))
 
     def stop(self) -> None:
         """Let `serve` return, once what is under way has ended."""
@@ -250,7 +259,7 @@ class Fleet(AsyncEntered, other="kakaclo_sync.fleet"):
     async def add(
         self, shop: str, token: str, *, settings: Mapping[str, object] | None = None, force: bool = False
     ) -> Path:
-        """Write a file for a shop where the fleet's file includes it; workers take it up within two ticks.
+        """Write a file for a shop where the fleet's file includes it; workers take it up within one tick.
 
         Args:
             shop: its name.
@@ -319,7 +328,6 @@ class Fleet(AsyncEntered, other="kakaclo_sync.fleet"):
         return await self._engine.table.end(kind, shop, began, ended)
 
     async def _tick(self, gone: Sequence[str] = ()) -> None:
-        await self._reread(settled=True)
         if not self._is_kept:
             await self._keep(drop=True)
         here = sorted({name for name, _ in self._turns()}.intersection(gone))
@@ -327,6 +335,9 @@ class Fleet(AsyncEntered, other="kakaclo_sync.fleet"):
             log.warning("the files of another process lack %s: they have their turns still", ", ".join(here))
             await self._keep(drop=False)
         await self._pool.look()
+
+    async def _look(self) -> None:
+        await self._reread(settled=True)
 
     async def _reread(self, *, settled: bool = False) -> None:
         """Take up what has changed in the files; with problems in them, all stays as it was."""

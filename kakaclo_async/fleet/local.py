@@ -90,11 +90,7 @@ class LocalEngine:
         self._serving = False
 
     async def open(self) -> None:
-        """Make the file where there is none."""
-        await self.migrate()
-
-    async def migrate(self) -> None:
-        """Make the tables, or give those of an earlier version what they lack."""
+        """Make the file where there is none, and the tables, or give those of an earlier version what they lack."""
 
         def work(connection: Connection) -> None:
             for statement in TABLES:
@@ -109,6 +105,11 @@ class LocalEngine:
 
         await self._sql.run(work)
         await self.table.check()
+
+    async def migrate(self, home: str) -> None:
+        """Make the tables, or bring them to this package's version."""
+        await self.open()
+        await self.table.settle_home(home, anew=True)
 
     async def ring(self, turns: Iterable[tuple[str, Kind]], after: float = 0.0) -> int:
         """Ring for turns."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from math import inf
 from typing import TYPE_CHECKING, Final
 
 import attrs
@@ -42,6 +43,7 @@ class OpenShop:
         kk: its client.
         journal: of its orders.
         feed: of what becomes of them.
+        prune_at: the loop's time from when on the feed may be pruned again.
         users: how many use it now.
     """
 
@@ -49,6 +51,7 @@ class OpenShop:
     kk: KakaClo
     journal: Journal
     feed: Feed
+    prune_at: float = -inf
     users: int = 0
 
 

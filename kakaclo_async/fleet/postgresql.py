@@ -7,22 +7,21 @@ each tick rings for it.
 from __future__ import annotations
 
 import asyncio
-import re
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from importlib.resources import files
 from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
-from kakaclo_async.errors import ConfigurationError, DatabaseAway, MissingExtra
+from kakaclo_async.errors import ConfigurationError
+from kakaclo_async.fleet.connections import Connections, literal
 from kakaclo_async.fleet.engine import log, reach, ticking
-from kakaclo_async.fleet.table import POSTGRESQL, TABLES, VERSION, Table, steps_from
+from kakaclo_async.fleet.table import TABLES, VERSION, Table, steps_from
 from kakaclo_async.fleet.values import as_kind
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
 
-    import psycopg
     from procrastinate.manager import JobManager
 
     from kakaclo_async.fleet.engine import Pace
@@ -33,11 +32,7 @@ _POLL: Final = 5.0
 _GRACE: Final = 8.0  # seconds that turns under way have to end by themselves when the worker stops
 _TOLD_ONCE: Final = 60.0  # seconds in which a worker that was frozen says so once, whatever was taken from it
 _PAUSE: Final = 1.0  # seconds before a worker whose connection was lost is started again
-_POOL: Final[dict[str, Any]] = {"min_size": 1, "max_size": 4, "timeout": 10.0, "reconnect_timeout": 3.0}
-"""Of connections. Having failed for so long it begins anew for whoever asks: its pauses double until then, and after a
-long outage it would sleep on for as long."""
 
-_PARAMETER: Final = re.compile(r"(?<!:):(\w+)")
 
 # All jobs are the fleet's, and due.
 _FETCH: Final = (
@@ -49,82 +44,6 @@ _FETCH: Final = (
 _TICK: Final = "SELECT fleet_tick(:worker, :dead), ARRAY(SELECT shop FROM fleet_shop WHERE filed = 2) AS gone"
 
 _MIGRATING: Final = "SELECT pg_advisory_xact_lock(hashtextextended('kakaclo fleet migrate', 0))"
-
-_KEPT_ALIVE: Final[dict[str, Any]] = {
-    "connect_timeout": 10,
-    "keepalives": 1,
-    "keepalives_idle": 10,
-    "keepalives_interval": 5,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 20_000,
-    "application_name": "kakaclo fleet",
-}
-"""So that a network that loses packets is noticed: a connection that nobody ends would be waited for."""
-
-
-def _literal(statement: str) -> Any:
-    """Return a statement as the driver wants it: written here, or by procrastinate, and made of no values."""
-    return statement
-
-
-async def _set_up(connection: psycopg.AsyncConnection[Any]) -> None:
-    await connection.set_autocommit(True)  # a worker that freezes between two statements holds no lock
-
-
-class _Postgresql:
-    """Runs statements by procrastinate's own connections."""
-
-    def __init__(self, url: str) -> None:
-        try:
-            import procrastinate  # noqa: PLC0415 - an extra
-            import psycopg  # noqa: PLC0415 - an extra
-            from procrastinate.exceptions import ConnectorException  # noqa: PLC0415 - an extra
-        except ImportError as error:
-            raise MissingExtra(f"this fleet needs {error.name}: pip install 'kakaclo[fleet]'") from None
-        self._url = url
-        self._trouble = (ConnectorException, psycopg.Error, OSError, TimeoutError)
-        self._passing = (psycopg.OperationalError, OSError, TimeoutError)
-        self._connect = psycopg.AsyncConnection.connect
-        self.connector = procrastinate.PsycopgConnector(
-            conninfo=url,
-            kwargs=dict(_KEPT_ALIVE),
-            configure=_set_up,
-            **_POOL,
-        )
-        self.app = procrastinate.App(connector=self.connector)
-
-    async def __call__(self, statement: str, /, **values: object) -> Sequence[Mapping[str, Any]]:
-        query = _literal(_PARAMETER.sub(r"%(\1)s", POSTGRESQL.words(statement)))
-        async with self.errors():
-            if " RETURNING " in statement or statement.startswith("SELECT"):
-                rows: list[dict[str, Any]] = await self.connector.execute_query_all_async(query, **values)
-                return rows
-            await self.connector.execute_query_async(query, **values)
-        return []
-
-    @asynccontextmanager
-    async def errors(self) -> AsyncGenerator[None, None]:
-        """Turn a driver's errors into this package's, without SQL, values or the password."""
-        try:
-            yield
-        except self._trouble as error:
-            cause = error.__cause__ or error
-            passes = isinstance(cause, self._passing) or cause is error
-            what = getattr(getattr(cause, "diag", None), "message_primary", None) or _reason(cause)
-            kind = DatabaseAway if passes else ConfigurationError
-            raise kind(f"the fleet's database cannot be used: {what}") from None
-
-    @asynccontextmanager
-    async def transaction(self) -> AsyncGenerator[psycopg.AsyncConnection[Any], None]:
-        """Open a connection for one transaction."""
-        async with self.errors(), await self._connect(self._url, **_KEPT_ALIVE) as connection:
-            yield connection
-
-
-def _reason(error: BaseException) -> str:
-    """Return why a connection failed, without the address; of other errors the kind."""
-    found = re.search(r"failed: ([A-Z][A-Za-z ]+|timeout expired)$", str(error).partition("\n")[0])
-    return found[1] if found else type(error).__name__
 
 
 class PostgresqlEngine:
@@ -142,7 +61,7 @@ class PostgresqlEngine:
     several = True
 
     def __init__(self, url: str, worker: str) -> None:
-        self._sql = _Postgresql(url)
+        self._sql = Connections(url)
         self.table = Table(self._sql, worker)
         self._worker = worker
         self._answer: Callable[[Kind, str], Awaitable[None]] | None = None
@@ -158,7 +77,7 @@ class PostgresqlEngine:
         self._is_open = True
         await self.table.check()
 
-    async def migrate(self) -> None:
+    async def migrate(self, home: str) -> None:
         """Make the tables, procrastinate's and the fleet's."""
         newest = _migrations()[-1]
         async with self._sql.transaction() as connection:
@@ -173,13 +92,15 @@ class PostgresqlEngine:
             if found is not None and found[0] > VERSION:
                 raise ConfigurationError(f"the fleet's tables are of version {found[0]}: update kakaclo")
             for script in _scripts(None if found is None else str(found[1])):
-                await connection.execute(_literal(script))
+                await connection.execute(literal(script))
             for statement in (*TABLES[1:], *steps_from(1 if found is None else found[0])):
-                await connection.execute(_literal(statement))
+                await connection.execute(literal(statement))
             bells = files("kakaclo_async.fleet").joinpath("bells.sql").read_text(encoding="utf-8")
-            await connection.execute(_literal(bells))
-            await connection.execute("DELETE FROM fleet_version")
-            await connection.execute("INSERT INTO fleet_version VALUES (%s, %s)", (VERSION, newest))
+            await connection.execute(literal(bells))
+            if found is None:
+                await connection.execute("INSERT INTO fleet_version VALUES (0, '')")
+            await connection.execute("UPDATE fleet_version SET version = %s, engine = %s", (VERSION, newest))
+        await Table(self._sql.apart, self._worker).settle_home(home, anew=True)
 
     async def ring(self, turns: Iterable[tuple[str, Kind]], after: float = 0.0) -> int:
         """Ring for turns."""
@@ -271,7 +192,7 @@ class PostgresqlEngine:
                 await self._sql.app.close_async()
 
 
-def _bells(sql: _Postgresql) -> JobManager:
+def _bells(sql: Connections) -> JobManager:
     """Return what looks after jobs.
 
     Procrastinate's own fails for each job that was taken away meanwhile; it compares all jobs by their locks, which

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from kakaclo_async.fleet.values import Ended, Kind
 
 
-VERSION: Final = 2
+VERSION: Final = 3
 
 TABLES: Final = (
     "CREATE TABLE IF NOT EXISTS fleet_version (version INTEGER NOT NULL, engine TEXT)",
@@ -41,7 +41,10 @@ TABLES: Final = (
     ),
 )
 
-_ADDED: Final = ("ALTER TABLE fleet_turn ADD COLUMN declined INTEGER NOT NULL DEFAULT 0",)
+_ADDED: Final = (
+    "ALTER TABLE fleet_turn ADD COLUMN declined INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE fleet_version ADD COLUMN home TEXT",
+)
 """What version 1 of the tables lacks, in order: the first leads to version 2."""
 
 
@@ -146,6 +149,33 @@ class Table:
                 " update kakaclo"
             )
 
+    async def settle_home(self, home: str, *, anew: bool = False) -> None:
+        """Note where the shops' journals are, and refuse another place: orders would be placed twice, or by nobody.
+
+        Args:
+            home: says it without a password.
+            anew: whether it may be another place from now on, as long as no worker serves.
+
+        Raises:
+            ConfigurationError: it is another place.
+        """
+        await self.sql("UPDATE fleet_version SET home = :home WHERE home IS NULL", home=home)
+        before = (await self.sql("SELECT home FROM fleet_version"))[0]["home"]
+        if before == home:
+            return
+        what = f"`home` in the fleet's file is {home}, and this fleet's journals are in {before}"
+        if not anew:
+            to_move = "stop all workers and all that submit, move the journals, and run kakaclo fleet migrate"
+            raise ConfigurationError(f"{what}: take that back; or {to_move}")
+        if await self.sql(
+            "SELECT worker FROM fleet_worker WHERE beat > @now - :heard_of", heard_of=_HEARD_OF
+        ):
+            raise ConfigurationError(
+                f"{what}, where a worker serves, or did a minute ago: stop all workers and all that submit, move the"
+                " journals, wait a minute, and try again"
+            )
+        await self.sql("UPDATE fleet_version SET home = :home", home=home)
+
     async def keep(
         self, turns: Iterable[tuple[str, Kind]], paused: Mapping[str, bool], *, drop: bool
     ) -> None:
@@ -194,9 +224,8 @@ class Table:
 
     async def pause(self, shop: str, *, paused: bool) -> None:
         """Keep a shop from having turns, or let it have them again."""
-        await self.sql(
-            "UPDATE fleet_shop SET paused = :paused WHERE shop = :shop", shop=shop, paused=int(paused)
-        )
+        statement = "UPDATE fleet_shop SET paused = :paused WHERE shop = :shop"
+        await self.sql(statement, shop=shop, paused=int(paused))
 
     async def paused(self) -> set[str]:
         """Return the shops that have no turns."""

@@ -61,7 +61,8 @@ _LEAST_REQUESTS: Final = 24
 _CONSUMER: Final = "fleet"
 """Whose cursor the hooks of a fleet have in each feed."""
 
-"""Journals that a status reads at the same time."""
+_PRUNE_EVERY: Final = 3600.0
+"""Seconds between two looks for old events of a shop."""
 
 _CLAIMED: Final = 2.0
 """Seconds until a turn is tried again whose database another worker uses."""
@@ -229,6 +230,9 @@ class Turn:
             if (webhook := await self.pool.webhook()) is not None:
                 delivery = await feed.deliver(webhook, seconds=SLICE)
                 why = why or _refused(delivery)
+            if (days := self.settings.keep_days) is not None and clock() >= shop.prune_at:
+                shop.prune_at = clock() + _PRUNE_EVERY
+                await feed.prune(days)
         is_late = turn.due_at is not None and turn.due_at <= datetime.now(UTC)
         every = self.settings.watch_every
         return Ended(after=0.0 if has_more or is_late else max(0.0, every - (clock() - start)), error=why)

@@ -40,6 +40,9 @@ _log = logging.getLogger("kakaclo.sandbox")
 _MAX_LINE = 1 << 20
 """Of aiohttp; far beyond `url_limit`, so that a long URL is logged, and refused by the sandbox's own clock."""
 
+_BACKLOG = 1024
+"""Connections that may wait to be accepted: Linux drops what comes beyond, and the client tries again a second later."""
+
 _TOO_LONG = b"<html><head><title>400 Bad Request</title></head><body><h1>400 URL too long</h1></body></html>"
 
 
@@ -193,7 +196,7 @@ class Sandbox(Settings):
         )
         await runner.setup()
         try:
-            await web.TCPSite(runner, self.host, self.port).start()
+            await web.TCPSite(runner, self.host, self.port, backlog=_BACKLOG).start()
         except BaseException:
             await runner.cleanup()
             raise

@@ -59,6 +59,7 @@ async def test_a_shop_that_another_process_has_removed_has_no_turns_until_the_wo
         await ticks(fleet)
         await other.remove("a")
         for _ in range(3):
+            await fleet._look()
             await fleet._tick(await fleet._engine.table.gone())
             assert await shops_of(fleet) == {"b", "catalog"}
     assert caplog.messages == []
@@ -123,13 +124,14 @@ async def test_a_shop_that_is_added_while_the_database_is_away_has_its_turns_whe
         return await run(self, statement, **values)
 
     async with Fleet.open(written(tmp_path, [("a", "t", {})])) as fleet:
-        await fleet._tick()
+        await ticks(fleet)
         monkeypatch.setattr(_Sqlite, "__call__", fail)
         write_shop(tmp_path, "b", "t")
-        await fleet._tick()
-        for _ in range(2):
-            with pytest.raises(DatabaseAway):
-                await fleet._tick()
+        await fleet._look()
+        with pytest.raises(DatabaseAway):
+            await fleet._look()
+        with pytest.raises(DatabaseAway):
+            await fleet._tick()
         is_away = False
         await fleet._tick()
         assert await shops_of(fleet) == {"a", "b", "catalog"}
@@ -153,18 +155,18 @@ async def test_the_home_and_the_engine_of_a_process_stay_as_they_were_when_it_be
     assert told[0].startswith("engine, home, bucket in fleet.toml changed")
 
 
-async def test_a_file_counts_once_nobody_has_written_to_it_for_a_tick(tmp_path):
+async def test_a_file_counts_once_nobody_has_written_to_it_between_two_looks(tmp_path):
     async with Fleet.open(written(tmp_path, [("a", "t", {"paused": True})])) as fleet:
         file = tmp_path / "shops.d" / "a.toml"
         whole = file.read_text()
         await ticks(fleet)
         file.write_text(whole.replace("paused = true\n", ""))
-        await fleet._tick()
+        await fleet._look()
         file.write_text(whole.replace("paused = true\n", "at_once = 2\npaused = true\n"))
-        await fleet._tick()
+        await fleet._look()
         assert fleet._settings.shops["a"].at_once == 4
         assert {shop.shop for shop in (await fleet.status()).shops if shop.paused} == {"a"}
-        await fleet._tick()
+        await fleet._look()
         assert fleet._settings.shops["a"].at_once == 2
 
 

@@ -10,8 +10,9 @@ from support.fleet import entries, orders, placed, sandboxes, serving, until, wr
 from support.postgresql import needs_postgresql
 from support.terminal import Hosted
 
-from kakaclo_async.errors import InvalidRequest
-from kakaclo_async.fleet import Fleet
+from kakaclo_async.errors import ConfigurationError, InvalidRequest
+from kakaclo_async.fleet import Fleet, FleetSettings
+from kakaclo_async.fleet.config.homes import place_of
 
 
 async def test_a_shop_whose_orders_wait_is_removed_only_by_force(tmp_path):
@@ -105,3 +106,69 @@ def test_the_commands_show_what_nobody_places(tmp_path, monkeypatch, capsys):
         assert run(["fleet", "check"]) == 0
         assert "fleet pending" in capsys.readouterr().out
         assert run(["fleet", "add", "a", "--token-from", "env:OTHER"]) == 2
+
+
+async def _keeps_to_its_home(folder, opened, other, **settings):
+    """Or a command with another one writes an order down where no worker looks, and does not find what was placed."""
+    path = written(folder, entries(opened), **settings)
+    await Fleet.open(path).migrate()
+    async with Fleet.open(path) as fleet:
+        await fleet.submit("a", orders(opened["a"], 1)[0])
+    written(folder, entries(opened), **settings | {"home": other})
+    with pytest.raises(ConfigurationError, match="journals are in") as refused:
+        await Fleet.open(path).__aenter__()
+    assert "secret" not in str(refused.value)
+    written(folder, entries(opened), **settings)
+    async with serving(path) as fleet:
+        await until(lambda: _has_worker(fleet))
+        written(folder, entries(opened), **settings | {"home": other})
+        with pytest.raises(ConfigurationError, match="where a worker serves"):
+            await Fleet.open(path).migrate()
+    await Fleet.open(path).migrate()
+    async with Fleet.open(path) as fleet:
+        assert await fleet.pending() == {}
+
+
+async def _has_worker(fleet):
+    return (await fleet.status()).workers
+
+
+async def test_a_process_with_another_home_than_the_fleets_is_refused(tmp_path):
+    async with sandboxes("a") as opened:
+        await _keeps_to_its_home(tmp_path, opened, "sqlite:///other/{shop}")
+
+
+@pytest.mark.process
+@needs_postgresql()
+async def test_a_process_with_another_home_than_the_fleets_is_refused_on_postgresql(tmp_path, shared):
+    async with sandboxes("a") as opened:
+        await _keeps_to_its_home(tmp_path, opened, shared["engine"], **shared)
+
+
+@pytest.mark.parametrize(
+    ("one", "same"),
+    [
+        ("sqlite:///shops/{shop}", "sqlite:///./shops//{shop}"),
+        ("postgresql://me:secret@h/shops", "postgres://you@h:5432/shops"),
+        ("postgresql://h/shops?sslmode=require", "postgresql://h/shops"),
+    ],
+)
+def test_two_ways_to_write_one_home_are_one(tmp_path, one, same):
+    first, second = (FleetSettings(folder=tmp_path, home=home) for home in (one, same))
+    assert place_of(first) == place_of(second)
+    assert "secret" not in place_of(first)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("sqlite:///shops/{shop}", "sqlite:////shops/{shop}"),
+        ("postgresql://h/shops", "postgresql://h2/shops"),
+        ("postgresql://h/shops", "postgresql://h:5433/shops"),
+        ("postgresql://h/shops", "postgresql://h/{shop}"),
+        ("postgresql://h/shops?schema={shop}", "postgresql://h/shops?schema=s{shop}"),
+    ],
+)
+def test_two_homes_are_two(tmp_path, one, other):
+    first, second = (FleetSettings(folder=tmp_path, home=home) for home in (one, other))
+    assert place_of(first) != place_of(second)

@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import select
+import socket
+from contextlib import ExitStack
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -10,6 +13,7 @@ import pytest
 
 import kakaclo_async.sandbox
 from kakaclo_async.sandbox import Fault, Sandbox
+from kakaclo_async.transport import _CONNECTIONS
 
 BALANCE = "/v1/payment/balance"
 
@@ -198,3 +202,14 @@ async def test_a_stepped_event_loop_steps_the_sandbox_too():
             pass
         await asyncio.sleep(5)
         assert await ask() == 200
+
+
+async def test_it_takes_as_many_connections_at_once_as_a_client_may_open(http):
+    """What the kernel drops comes again a second later: slow for a user, and too late for a stepped clock."""
+    with ExitStack() as stack, select.epoll() as connected:
+        for _ in range(_CONNECTIONS):  # nothing accepts them meanwhile
+            client = stack.enter_context(socket.socket())
+            client.setblocking(False)
+            client.connect_ex(("127.0.0.1", http.sandbox.port))
+            connected.register(client, select.EPOLLOUT)
+        assert len(connected.poll(0, _CONNECTIONS)) == _CONNECTIONS

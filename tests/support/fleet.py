@@ -93,7 +93,8 @@ async def serving(path, **hooks):
 async def ticks(fleet):
     """Let a fleet see that files have changed, and that nobody goes on writing them."""
     for _ in range(2):
-        await fleet._tick()
+        await fleet._look()
+    await fleet._tick()
 
 
 async def turn_of(fleet, shop, kind):

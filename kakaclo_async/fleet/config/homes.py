@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from kakaclo_async.fleet.config.settings import FleetSettings
 
 _FILES: Final = {"journal": "orders.db", "mirror": "catalog.db"}
+_PORT: Final = 5432
 _ANY: Final = "<any>"  # no name of a shop
 _SCHEMAS: Final = (
     "SELECT n.nspname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
@@ -43,6 +44,19 @@ def home_of(settings: FleetSettings, shop: str, holds: str) -> str:
         return home
     schema = CATALOG if shop == CATALOG else f"shop_{shop}"
     return f"{home}{'&' if '?' in home else '?'}schema={schema}"
+
+
+def place_of(settings: FleetSettings) -> str:
+    """Return where all homes are, without a user and a password: other text, other journals."""
+    if settings.home.startswith("sqlite:///"):
+        return f"sqlite:///{Path(settings.home.removeprefix('sqlite:///')).as_posix()}"
+    server = DatabaseUrl.parse(settings.home, holds="journal", example="orders.db").server
+    if server is None:
+        return ""
+    hosts = ",".join(server.hosts)
+    ports = "".join(f":{port}" for port in dict.fromkeys(server.ports) if port != _PORT)
+    schema = f"?schema={server.schema}" if server.schema else ""
+    return f"postgresql://{hosts}{ports}/{server.database or ''}{schema}"
 
 
 async def homes(settings: FleetSettings) -> set[str]:

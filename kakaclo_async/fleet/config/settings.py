@@ -55,8 +55,7 @@ class ShopSettings:
         burst: requests that it may send at once.
         reserve: permits that are kept for interactive calls.
         timeout: seconds for one call.
-        quiet_time: as its journal takes it.
-        lease: as its journal takes it.
+        quiet_time: as its journal takes it; so `lease`.
         at_once: orders placed at the same time.
         balance_below: dollars from where on a low balance is told of; None: never.
         paused: whether it has no turns.
@@ -91,13 +90,14 @@ class FleetSettings:
         mirror_every: seconds from the start of one cycle of a mirror to the next.
         watch_every: the same for watching orders.
         orders_every: the same for looking after orders that nobody rang for.
-        workers: whether there are several; PostgreSQL's engine alone takes more than one.
+        workers: whether there are several; only PostgreSQL's engine takes them.
         at_once: turns of one worker at the same time.
         keep_open: shops that one worker keeps open.
         tick: seconds between two looks at the table of shops and at these files.
         beat: seconds between two signs of life of a worker.
         dead: seconds without one after which a worker is taken for dead.
         webhook: a URL that each event of the feeds is posted to; None: none.
+        keep_days: days after which the feeds drop events that everybody has had; None: they keep them.
         webhook_secret: where the secret is that signs these posts; not the secret.
         shops: by name.
     """
@@ -117,6 +117,7 @@ class FleetSettings:
     tick: float = 2.0
     beat: float = 5.0
     dead: float = 15.0
+    keep_days: float | None = None
     webhook: str | None = attrs.field(default=None, repr=False)
     webhook_secret: str | None = attrs.field(default=None, repr=False)
     shops: Mapping[str, ShopSettings] = attrs.field(factory=dict[str, ShopSettings])
@@ -157,6 +158,7 @@ _FLEET: Final[_Readers] = {
     "tick": duration,
     "beat": duration,
     "dead": duration,
+    "keep_days": within(0.01, 36_500),
     "webhook": text,
     "webhook_secret": text,
 }

@@ -41,7 +41,7 @@ _MAX_LINE = 1 << 20
 """Of aiohttp; far beyond `url_limit`, so that a long URL is logged, and refused by the sandbox's own clock."""
 
 _BACKLOG = 1024
-"""Connections that may wait to be accepted: Linux drops what comes beyond, and the client tries again a second later."""
+"""Connections that may wait to be accepted: Linux drops what comes beyond, and a client tries again after a second."""
 
 _TOO_LONG = b"<html><head><title>400 Bad Request</title></head><body><h1>400 URL too long</h1></body></html>"
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -109,3 +111,21 @@ async def test_whatever_a_function_of_the_owners_raises_is_told_and_the_worker_g
             assert await until(lambda: _watch_error(fleet)) == f"{error.__name__}: see the worker's log"
             await fleet.submit("a", orders(opened["a"], 2)[1])
             await until(lambda: placed(opened["a"]) == ["A-0", "A-1"])
+
+
+@pytest.mark.parametrize(("keep_days", "kept"), [(None, 1), (60, 1), (20, 0)])
+async def test_old_events_that_everybody_has_are_dropped_where_the_settings_say_so(tmp_path, keep_days, kept):
+    heard = []
+    wanted = {} if keep_days is None else {"keep_days": keep_days}
+    async with sandboxes("a") as opened:
+        path = written(tmp_path, entries(opened), watch_every=0.1, **wanted)
+        async with serving(path, on_order=heard.append) as fleet:
+            await fleet.submit("a", orders(opened["a"], 1)[0])
+            await until(lambda: heard)
+        with closing(sqlite3.connect(tmp_path / "shops" / "a" / "orders.db")) as database:
+            database.execute("UPDATE kakaclo_feed_event SET at = at - 40 * 86400")
+            database.commit()
+        async with Fleet.open(path) as fleet:
+            await fleet.turn("watch", "a")
+            async with fleet._pool.shop("a") as shop:
+                assert len(await shop.feed.read("somebody new")) == kept

@@ -170,6 +170,18 @@ async def test_a_file_counts_once_nobody_has_written_to_it_between_two_looks(tmp
         assert fleet._settings.shops["a"].at_once == 2
 
 
+async def test_a_worker_looks_twice_in_each_tick_so_that_a_change_counts_within_one(tmp_path, monkeypatch):
+    looks = []
+
+    async def note(every, look):
+        looks.append((every, look))
+
+    monkeypatch.setattr("kakaclo_async.fleet.fleet.ticking", note)
+    async with serving(written(tmp_path, [("a", "t", {})], tick=0.5)) as fleet:
+        await until(lambda: looks)
+        assert looks == [(0.25, fleet._look)]
+
+
 async def test_a_file_that_was_emptied_removes_no_shop(tmp_path, caplog):
     async with Fleet.open(written(tmp_path, [("a", "t", {})])) as fleet:
         for text in ("", "[shop]\n", "# soon\n"):

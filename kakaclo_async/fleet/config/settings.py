@@ -87,8 +87,7 @@ class FleetSettings:
         home: the URL of a shop's database, with `{shop}` in it.
         catalog: "shared" or "own".
         share: the part of a busy shop's rate that the shared catalog's mirror takes at most.
-        mirror_every: seconds from the start of one cycle of a mirror to the next.
-        watch_every: the same for watching orders.
+        mirror_every: seconds from the start of one cycle of a mirror to the next; `watch_every` likewise, of watching.
         orders_every: the same for looking after orders that nobody rang for.
         workers: whether there are several; only PostgreSQL's engine takes them.
         at_once: turns of one worker at the same time.

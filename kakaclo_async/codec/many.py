@@ -24,7 +24,7 @@ def open_class(closed: type[T]) -> type[T]:
 
 
 OpenMapping: Final = open_class(FrozenMapping)
-_OpenOption: Final[Any] = open_class(Option)
+OpenOption: Final[Any] = open_class(Option)
 
 
 def read_when_asked(read: Callable[[object], Option | None]) -> Callable[[object], Option | None]:
@@ -45,7 +45,7 @@ def read_when_asked(read: Callable[[object], Option | None]) -> Callable[[object
     def read_later(value: object) -> Option | None:
         if type(value) is not str or value[:1] != "{":
             return read(value)
-        option = _OpenOption()
+        option = OpenOption()
         option.raw = value
         option.__class__ = Option
         made: Option = option
@@ -58,24 +58,26 @@ def read_when_asked(read: Callable[[object], Option | None]) -> Callable[[object
 class Shared(dict[str, T]):
     """What equal texts are read as, once: pages repeat their colours and sizes, and most are kept.
 
-    It is bounded. When it is full it may be of no use, because no text comes twice: it pauses, and begins anew later.
+    It is bounded. When it is full, or most texts are new, it is of no use: it pauses, and begins anew later.
 
     Attributes:
         read: reads a text, or anything else.
         known: where a text is looked up, and so this; None in a pause.
         pause: texts until the pause ends; 0: there is none.
+        seen: how many texts there were since the last pause, those that are missing included.
     """
 
     _MOST: Final = 8192
+    _TRIAL: Final = 1024
     _LONGEST: Final = 256
     _PAUSE: Final = 65_536
 
-    __slots__ = ("known", "pause", "read")
+    __slots__ = ("known", "pause", "read", "seen")
 
     def __init__(self, read: Callable[[object], T]) -> None:
         super().__init__()
         self.read = read
-        self.pause = 0
+        self.pause = self.seen = 0
         self.rest(0)
 
     def rest(self, texts: int) -> None:
@@ -85,9 +87,10 @@ class Shared(dict[str, T]):
 
     def __missing__(self, text: str) -> T:
         made = self.read(text)
-        if len(self) >= self._MOST:
+        held = len(self)
+        if held >= self._MOST or (held % self._TRIAL == 0 and held * 2 > self.seen > 0):
             self.clear()
-            self.pause = self._PAUSE
+            self.pause, self.seen = self._PAUSE, 0
             self.rest(0)
         elif len(text) <= self._LONGEST:
             self[text] = made

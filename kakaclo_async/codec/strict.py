@@ -48,7 +48,7 @@ from kakaclo_async.codec.converter import (
     type_of,
     wire_fields,
 )
-from kakaclo_async.codec.many import OpenMapping, Shared, open_class
+from kakaclo_async.codec.many import OpenMapping, OpenOption, Shared, open_class
 from kakaclo_async.codec.scalars import DAMAGED, DECIMALS, WHOLE_DECIMALS, Memo
 from kakaclo_async.models.common import (
     NO_EXTRA,
@@ -127,6 +127,8 @@ _NAMES: Final[dict[str, object]] = {
     "NO_EXTRA": NO_EXTRA,
     "ClosedMapping": FrozenMapping,
     "OpenMapping": OpenMapping,
+    "OpenOption": OpenOption,
+    "Option": Option,
     "UNSET": msgspec.UNSET,
     "wholes": WHOLE_DECIMALS,
 }
@@ -151,6 +153,7 @@ def _struct_and_builder(kind: object, outer: tuple[object, ...]) -> tuple[type[m
         if isinstance(way.tool, Shared):
             before += [
                 f"if {tool}.pause: {tool}.rest(len(rows))",
+                f"else: {tool}.seen += len(rows)",
                 f"{known}, {read} = {tool}.known, {tool}.read",
             ]
         first, *others = struct.add(field, way.seen)
@@ -162,7 +165,12 @@ def _struct_and_builder(kind: object, outer: tuple[object, ...]) -> tuple[type[m
         lines.append(f"value = row.{first}")
         for other in others:
             lines += ["if value is None or value == '':", f"    value = row.{other}"]
-        lines.append(f"record.{field.name} = {way.take.format(tool=tool, known=known, read=read)}")
+        line = f"record.{field.name} = {way.take.format(tool=tool, known=known, read=read)}"
+        lines += (
+            [line]
+            if type_of(field.kind) is not Option
+            else [*_made_in_a_pause(field.name, known), f"    {line}"]
+        )
         if field.default is attrs.NOTHING:
             lines.append(f"if record.{field.name} is None: raise ValueError('missing')")
     lines += struct.extra_lines(closed)
@@ -182,6 +190,17 @@ def _source(before: list[str], lines: list[str]) -> str:
     return "def build(rows):\n" + "".join(f"    {line}\n" for line in whole)
 
 
+def _made_in_a_pause(name: str, known: str) -> list[str]:
+    """Return the lines that make an option as `read_when_asked` does where no text comes twice, up to their `else`."""
+    return [
+        f"if {known} is None and type(value) is str and value[:1] == '{{':",
+        f"    option = record.{name} = OpenOption()",
+        "    option.raw = value",
+        "    option.__class__ = Option",
+        "else:",
+    ]
+
+
 def _is_code(field: WireField) -> bool:
     """Tell a text that must be there, whole: what a record is known by."""
     return field.default is attrs.NOTHING and field.kind is str
@@ -193,6 +212,14 @@ def _compiled(source: str, name: str, names: dict[str, object]) -> _Build:
     linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
     exec(compile(source, filename, "exec"), names)  # noqa: S102 # made of our own names
     return cast("_Build", names["build"])
+
+
+def _java_hash(text: str) -> int:
+    """Return what Java's hash tables go by: the rows of products are written in their order."""
+    found = 0
+    for character in text:
+        found = (31 * found + ord(character)) & 0xFFFFFFFF
+    return found ^ (found >> 16)
 
 
 class _Struct:
@@ -228,8 +255,12 @@ class _Struct:
         return ["extra = {}", *lines, "else: record.extra = NO_EXTRA"]
 
     def define(self) -> type[msgspec.Struct]:
-        """Define the struct."""
-        return msgspec.defstruct(self._name, self._fields, forbid_unknown_fields=True, kw_only=True, gc=False)
+        """Define the struct; the parser expects its fields in the order in which KakaClo writes most."""
+        size = 16
+        while len(self._fields) > size * 3 // 4:
+            size *= 2
+        fields = sorted(self._fields, key=lambda field: _java_hash(field[2].name) % size)
+        return msgspec.defstruct(self._name, fields, forbid_unknown_fields=True, kw_only=True, gc=False)
 
 
 def _way(kind: object, outer: tuple[object, ...]) -> _Way:

@@ -180,6 +180,24 @@ def test_equal_options_are_one_object_until_a_flood_of_others_and_some_time_afte
     assert all(shared[11:])
 
 
+def test_options_of_which_most_are_new_are_not_remembered_for_long_and_those_that_repeat_are(monkeypatch):
+    monkeypatch.setattr(Shared, "_TRIAL", 10)
+
+    def remembered(values):
+        shared = strict._shared(Option)
+        shared.clear()
+        shared.rest(10**6)
+        for value in values:
+            texts = {f"option{place}": f'{{"name":"o","value":"{value} {place}"}}' for place in (1, 2, 3)}
+            [sku] = strict.strict_decoder(Page[Sku])(codec.encode({"list": [{"sku": "A", **texts}]}))
+            assert {name: getattr(sku, name).raw for name in texts} == texts
+            assert (type(sku.option1), sku.option1.value) == (Option, f"{value} 1")
+        return shared.known is not None
+
+    assert not remembered(range(30))
+    assert remembered([number // 3 for number in range(90)])
+
+
 def test_what_is_remembered_is_bounded():
     memo = Memo(lambda text: text * 2)
     assert memo["x" * 10_000] == "x" * 20_000

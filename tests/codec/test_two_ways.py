@@ -187,6 +187,7 @@ def test_options_of_which_most_are_new_are_not_remembered_for_long_and_those_tha
         shared = strict._shared(Option)
         shared.clear()
         shared.rest(10**6)
+        shared.seen = 0
         for value in values:
             texts = {f"option{place}": f'{{"name":"o","value":"{value} {place}"}}' for place in (1, 2, 3)}
             [sku] = strict.strict_decoder(Page[Sku])(codec.encode({"list": [{"sku": "A", **texts}]}))

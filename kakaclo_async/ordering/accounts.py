@@ -1,13 +1,12 @@
 """Which account a write was sent to: a journal keeps a mark of the token with each attempt.
 
-What an account does not show was not carried out by it. So a look believes that a write is absent only with the token
-that this was sent with, or with one that shows what the journal placed before: a new token of the same account.
+An account shows its own writes alone. So a look believes that a write is absent only with the token that this was sent
+with, or with one that shows another order that was placed with that token: a new one of the same account.
 """
 
 from __future__ import annotations
 
 import hashlib
-import secrets
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
@@ -31,9 +30,9 @@ _MARGIN: Final = timedelta(days=1)
 """How far KakaClo's times may be off for an earlier order to be found."""
 
 _ELSEWHERE: Final = (
-    "it was sent with another token than this one, and with this one the last order that the journal placed before does"
-    " not show: look with a token of the account that it was sent from; if this is that account, see on KakaClo's pages"
-    " whether it was carried out, and give it another number if it was not"
+    "it was sent with another token than this one, and no order that was placed with that one shows with this one: look"
+    " with a token of the account that it was sent from; if this is that account, see on KakaClo's pages whether it was"
+    " carried out, and give it another number if it was not"
 )
 _UNREAD: Final = (
     "it was sent with another token than this one, and whether this one is of the same account could not be read: look"
@@ -42,19 +41,8 @@ _UNREAD: Final = (
 
 
 def mark_of(token: str) -> str:
-    """Return what tells later whether a token is this one: a salted hash."""
-    salt = secrets.token_hex(8)
-    return f"{salt}:{_hash(salt, token)}"
-
-
-def is_mark_of(mark: str | None, token: str) -> bool:
-    """Tell whether a mark was made of a token."""
-    salt, _, found = (mark or "").partition(":")
-    return bool(found) and found == _hash(salt, token)
-
-
-def _hash(salt: str, token: str) -> str:
-    return hashlib.sha256(f"{salt}:{token}".encode()).hexdigest()[:32]
+    """Return what tells later whether a token is this one: a hash."""
+    return hashlib.sha256(f"a token of a journal: {token}".encode()).hexdigest()[:32]
 
 
 def mark_for(sender: Sender) -> str | None:
@@ -83,8 +71,8 @@ def marking(sender: Sender, store: Intents, lease: Lease) -> Sender:
     """Return the same sender, which notes durably before a request leaves with which token it does."""
 
     async def note(token: str) -> None:
-        if not is_mark_of(lease.sent_with, token):
-            mark = mark_of(token)
+        mark = mark_of(token)
+        if lease.sent_with != mark:
             await store.mark(lease.token, mark)
             lease.sent_with = mark
 
@@ -106,27 +94,23 @@ async def sent_elsewhere(
     """Return why writes may have been carried out by another account than the one that was asked, by key.
 
     Args:
-        store: knows what was placed before them.
+        store: knows what was placed with which token.
         sender: asks.
         absent: what a look did not find.
         tokens: that the look used.
     """
-    used = {*tokens, sender.state.token._latest}  # noqa: SLF001 - packages share privates
-    others = [
-        entry
-        for entry in absent
-        if entry.sent_with is not None and not all(is_mark_of(entry.sent_with, token) for token in used)
-    ]
-    if not others:
+    used = {mark_of(token) for token in (*tokens, sender.state.token._latest)}  # noqa: SLF001 - packages share privates
+    marks = {entry.key: entry.sent_with for entry in absent if entry.sent_with and used != {entry.sent_with}}
+    if not marks:
         return {}
-    earlier = await store.placed_before(others)
+    placed = await store.placed_with({*marks.values()})
     shown, why = set[str](), _ELSEWHERE
     try:
-        shown = await _shown(sender, earlier.values())
+        shown = await _shown(sender, placed.values())
     except KakaCloError:
         why = _UNREAD
     return {
-        entry.key: why for entry in others if entry.key not in earlier or not shown & {*earlier[entry.key][1]}
+        key: why for key, mark in marks.items() if mark not in placed or shown.isdisjoint(placed[mark][1])
     }
 
 

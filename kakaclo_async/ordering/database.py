@@ -82,7 +82,7 @@ write = Table(
     Column("sent_until", Double),
     Column("server_until", Double, comment="sent_until on KakaClo's clock, from its Date header"),
     Column("marks", Text, comment="a byte of a hash for each field of the payload"),
-    Column("sent_with", Text, comment="a salted hash of the token that the last attempt was made with"),
+    Column("sent_with", Text, comment="a hash of the token that the last attempt was made with"),
     Column("created_at", Double, nullable=False),
     Column("done_at", Double),
     Column("queued_at", Double, comment="its place in the line of what waits: first that of its intent"),

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 
 _ORDER: Final = "order"
+_WITNESSES: Final = 3
+"""Orders that may vouch for a token."""
+
 _IS_DECLINED: Final = write.c.state == DECLINED
 
 _TOLD: Final = json.dumps({"told": True})
@@ -191,18 +194,23 @@ class Intents(Store):
         """Keep the mark of the token that a leased write is about to be sent with."""
         await self._update(write.c.holder == token, sent_with=sent_with)
 
-    async def placed_before(self, entries: Iterable[Entry]) -> dict[str, tuple[float, tuple[str, ...]]]:
-        """Return when the last order before each of some entries was placed, and its numbers; by the entry's key."""
+    async def placed_with(self, marks: Iterable[str]) -> dict[str, tuple[float, tuple[str, ...]]]:
+        """Return since when the last orders placed with each token may be there, and their numbers; by its mark."""
         moment = Moment()
         placed = select(write).where(write.c.kind == _ORDER, write.c.state == DONE, write.c.attempts > 0)
 
         def work(connection: Connection) -> dict[str, tuple[float, tuple[str, ...]]]:
             found: dict[str, tuple[float, tuple[str, ...]]] = {}
-            for entry in entries:
-                sent_from = (entry.sent_from or entry.created_at).timestamp()
-                last = placed.where(write.c.done_at <= sent_from).order_by(write.c.done_at.desc()).limit(1)
-                if (row := connection.execute(last).one_or_none()) is not None:
-                    found[entry.key] = row.done_at, self._entry(row, self._seconds(), moment).number.all
+            for mark in marks:
+                # Several, for the list may lack the very last; each may have been in doubt for long before it was done.
+                last = (
+                    placed.where(write.c.sent_with == mark).order_by(write.c.done_at.desc()).limit(_WITNESSES)
+                )
+                rows = connection.execute(last).all()
+                entries = [self._entry(row, self._seconds(), moment) for row in rows]
+                if rows:
+                    since = min(row.sent_from or row.created_at for row in rows)
+                    found[mark] = since, tuple(number for entry in entries for number in entry.number.all)
             return found
 
         return await self._database.run(work)

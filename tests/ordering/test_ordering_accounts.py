@@ -11,7 +11,7 @@ from support.ordering import POST, RICH, client
 
 from kakaclo_async import KakaClo, OutcomeUnknown
 from kakaclo_async.ordering import Journal, WriteStatus
-from kakaclo_async.ordering.accounts import is_mark_of, mark_of
+from kakaclo_async.ordering.accounts import mark_of
 from kakaclo_async.sandbox import Fault
 
 OTHER = "other-token-000"
@@ -102,6 +102,38 @@ async def test_what_the_other_account_placed_since_does_not_speak_for_the_first(
     assert [entry.key for entry in await journal.pending()] == ["SHOP-1"]
 
 
+@pytest.mark.parametrize("arrives", [True, False])
+async def test_a_token_that_was_wrong_for_a_while_does_not_speak_for_what_was_sent_with_it(
+    kk, sandbox, journal, order, arrives
+):
+    """The right one shows what was placed before and after, and nothing of the account that has, or has not, got it."""
+    stock_up(sandbox)
+    await journal.add(order("SHOP-0"))
+    await journal.drain(kk)
+    async with KakaClo(OTHER, base_url=sandbox.url) as wrong:
+        await doubt(wrong, sandbox, journal, order(), arrives=arrives)
+        for _ in range(2):
+            assert (await journal.drain(kk)).placed == {}
+            sandbox.skip(601)
+        [entry] = await journal.pending()
+        assert "sent with another token" in entry.why
+        assert placed(sandbox) == ["SHOP-0"]
+        await journal.drain(wrong)
+    assert await journal.pending() == ()
+    assert placed_by_other(sandbox) == ["SHOP-1"]
+
+
+async def test_an_order_that_was_in_doubt_for_days_vouches_for_a_refreshed_token(kk, sandbox, journal, order):
+    stock_up(sandbox)
+    await doubt(kk, sandbox, journal, order("SHOP-0"), arrives=True)
+    sandbox.skip(5 * 86_400)
+    assert list((await journal.drain(kk)).placed) == ["SHOP-0"]
+    await doubt(kk, sandbox, journal, order(), arrives=False)
+    sandbox.token = "refreshed-token-1"
+    async with client(sandbox) as refreshed:
+        assert list((await journal.drain(refreshed)).placed) == ["SHOP-1"]
+
+
 async def test_an_account_that_cannot_be_asked_for_earlier_orders_leaves_the_doubt(
     kk, sandbox, journal, order
 ):
@@ -129,12 +161,12 @@ async def test_the_journal_knows_with_which_token_an_order_leaves_before_it_does
         sandbox.faults.add(Fault("reset_before", times=None, **POST))
         await journal.add(order())
         await journal.drain(kk)
-        assert is_mark_of(mark(tmp_path), tokens[0])
+        assert mark(tmp_path) == mark_of(tokens[0])
         tokens.append(OTHER)
         await journal.add(order("SHOP-2"))
         await journal.drain(kk)
-    assert is_mark_of(mark(tmp_path, "SHOP-2"), OTHER)
-    assert is_mark_of(mark(tmp_path), tokens[0])
+    assert mark(tmp_path, "SHOP-2") == mark_of(OTHER)
+    assert mark(tmp_path) == mark_of(tokens[0])
 
 
 async def test_a_doubt_of_an_earlier_version_is_settled_as_before(kk, sandbox, url, order, tmp_path):
@@ -148,11 +180,6 @@ async def test_a_doubt_of_an_earlier_version_is_settled_as_before(kk, sandbox, u
     assert entry.status is WriteStatus.NOT_EXECUTED
 
 
-def test_a_mark_tells_one_token_and_two_marks_of_it_differ():
-    first, second = mark_of("some-token"), mark_of("some-token")
-    assert first != second
-    assert is_mark_of(first, "some-token")
-    assert is_mark_of(second, "some-token")
-    assert not is_mark_of(first, "some-tokeN")
-    assert not is_mark_of(None, "some-token")
-    assert "some-token" not in first
+def test_a_mark_tells_one_token_and_does_not_hold_it():
+    assert mark_of("some-token") == mark_of("some-token") != mark_of("some-tokeN")
+    assert "some-token" not in mark_of("some-token")

@@ -128,7 +128,7 @@ _NAMES: Final[dict[str, object]] = {
     "ClosedMapping": FrozenMapping,
     "OpenMapping": OpenMapping,
     "OpenOption": OpenOption,
-    "Option": Option,
+    "ClosedOption": Option,
     "UNSET": msgspec.UNSET,
     "wholes": WHOLE_DECIMALS,
 }
@@ -196,7 +196,7 @@ def _made_in_a_pause(name: str, known: str) -> list[str]:
         f"if {known} is None and type(value) is str and value[:1] == '{{':",
         f"    option = record.{name} = OpenOption()",
         "    option.raw = value",
-        "    option.__class__ = Option",
+        "    option.__class__ = ClosedOption",
         "else:",
     ]
 

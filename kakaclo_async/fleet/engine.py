@@ -65,11 +65,12 @@ class Engine(Protocol):
         """
         ...
 
-    async def migrate(self, home: str) -> None:
+    async def migrate(self, home: str, *, moved: bool) -> None:
         """Make the tables, or bring them to this package's version; two at once take their turns.
 
         Args:
-            home: see `Table.settle_home`; another one than before is taken up.
+            home: see `Table.settle_home`.
+            moved: whether it may be another one than before.
         """
         ...
 

@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Self
 
 from kakaclo_async.config import AsyncEntered
 from kakaclo_async.errors import ConfigurationError, InvalidRequest
-from kakaclo_async.fleet.config.files import SettingsFiles, add_shop, remove_shop
+from kakaclo_async.fleet.config.checks import redirected
+from kakaclo_async.fleet.config.files import SettingsFiles
 from kakaclo_async.fleet.config.homes import place_of
-from kakaclo_async.fleet.config.settings import turns_of
 from kakaclo_async.fleet.engine import Pace, log, set_by_signals, ticking
 from kakaclo_async.fleet.local import LocalEngine
 from kakaclo_async.fleet.pool import Pool
+from kakaclo_async.fleet.roster import Roster
 from kakaclo_async.fleet.turns import Hooks, Turn
-from kakaclo_async.fleet.values import CATALOG, as_kind
+from kakaclo_async.fleet.values import as_kind
 from kakaclo_async.fleet.waiting import Waiting
 
 if TYPE_CHECKING:
@@ -46,13 +47,13 @@ class Fleet(AsyncEntered, other="kakaclo_sync.fleet"):
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._files = SettingsFiles(Path(path))
-        self._settings = self._files.demand()
+        settings = self._files.demand()
         self._worker = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
-        self._engine = _engine(self._settings, self._worker)
-        self._pool = Pool(self._settings, self._engine.table.paused)
+        self._engine = _engine(settings, self._worker)
+        self._pool = Pool(settings, self._engine.table.paused)
         self._waiting = Waiting(self._pool)
+        self._roster = Roster(self._files, settings, self._engine, self._pool, self._waiting)
         self._hooks = Hooks()
-        self._is_kept = False
         self._stop: asyncio.Event | None = None
 
     @classmethod
@@ -64,6 +65,10 @@ class Fleet(AsyncEntered, other="kakaclo_sync.fleet"):
         """
         return cls(path)
 
+    @property
+    def _settings(self) -> FleetSettings:
+        return self._roster.settings
+
     def __repr__(self) -> str:
         kind = "local" if self._settings.is_local else "postgresql"
         return f"<Fleet {self._files.path.name} {kind} {len(self._settings.shops)} shops>"
@@ -71,9 +76,8 @@ class Fleet(AsyncEntered, other="kakaclo_sync.fleet"):
     async def __aenter__(self) -> Self:
         try:
             await self._engine.open()
-            await self._engine.table.settle_home(place_of(self._settings))
+            await self._roster.begin()
             await self._pool.open()
-            await self._keep(drop=False)
         except BaseException:
             await self.aclose()
             raise
@@ -91,14 +95,17 @@ class Fleet(AsyncEntered, other="kakaclo_sync.fleet"):
         finally:
             await self._engine.aclose()
 
-    async def migrate(self) -> None:
+    async def migrate(self, *, moved: bool = False) -> None:
         """Make the fleet's tables, or bring them to this package's version; it needs not be open.
 
+        Args:
+            moved: whether the shops' journals have been moved to this `home` from the one that the fleet began with.
+
         Raises:
-            ConfigurationError: the database cannot be used, belongs to another program, or is newer; or a worker serves
-                another `home` than this one.
+            ConfigurationError: the database cannot be used, belongs to another program, or is newer; or `home` is not
+                the fleet's, or a worker serves that one still.
         """
-        await self._engine.migrate(place_of(self._settings))
+        await self._engine.migrate(place_of(self._settings), moved=moved)
 
     async def submit(self, shop: str, order: NewOrder) -> Entry:
         """Write an order down in a shop's journal, and ring: a worker places it, exactly once.
@@ -115,7 +122,7 @@ class Fleet(AsyncEntered, other="kakaclo_sync.fleet"):
             InvalidRequest: there is no such shop, or the order has no custom order id.
             ConfigurationError: the journal cannot be written.
         """
-        entry = await self._pool.journal(await self._known(shop)).add(order)
+        entry = await self._pool.journal(await self._roster.known(shop)).add(order)
         if entry.may_be_sent:
             await self._ring(shop)
         return entry
@@ -142,7 +149,7 @@ class Fleet(AsyncEntered, other="kakaclo_sync.fleet"):
             InvalidRequest: there is no such shop, or no order can have this id.
             ConfigurationError: the journal cannot be written.
         """
-        taken = await self._pool.journal(await self._known(shop)).withdraw(custom_order_id)
+        taken = await self._pool.journal(await self._roster.known(shop)).withdraw(custom_order_id)
         if taken is not None:
             await self._ring(shop)  # its next turn counts again
         return taken
@@ -158,7 +165,8 @@ class Fleet(AsyncEntered, other="kakaclo_sync.fleet"):
     ) -> None:
         """Be a worker: answer bells until SIGTERM, SIGINT or `stop`; what is under way ends first.
 
-        Each of them is told at least once: give all workers the same functions.
+        Each of them is told at least once: give all workers the same functions. An async one that takes more than a
+        minute is cancelled, and called again later.
 
         Args:
             on_change: called with a shop, or "catalog", and each change of its catalog; may be async.
@@ -175,9 +183,11 @@ class Fleet(AsyncEntered, other="kakaclo_sync.fleet"):
         )
         stop = self._stop = asyncio.Event()
         settings = self._settings
+        if why := redirected({name: shop.base_url for name, shop in settings.shops.items()}):
+            log.warning("%s", why)
         pace = Pace(at_once=settings.at_once, tick=settings.tick, beat=settings.beat, dead=settings.dead)
         # A change counts once two looks agree, and does so within one tick.
-        looks = asyncio.create_task(ticking(settings.tick / 2, self._look), name="kakaclo fleet files")
+        looks = asyncio.create_task(ticking(settings.tick / 2, self._roster.look), name="kakaclo fleet files")
         try:
             with set_by_signals(stop) if stop_on_signals else nullcontext():
                 await self._engine.serve(self._answer, pace=pace, each_tick=self._tick, stop=stop)
@@ -203,7 +213,8 @@ class Fleet(AsyncEntered, other="kakaclo_sync.fleet"):
         Raises:
             InvalidRequest: there is none.
         """
-        if (await self._known(shop), as_kind(kind)) not in self._turns():
+        await self._roster.look()
+        if (await self._roster.known(shop), as_kind(kind)) not in self._roster.turns():
             raise InvalidRequest(f"the fleet has no turn {kind} of {shop}")
         after = await self._take(kind, shop)
         return self._settings.tick if after is None else after
@@ -227,8 +238,8 @@ class Fleet(AsyncEntered, other="kakaclo_sync.fleet"):
         Raises:
             InvalidRequest: there is no such turn.
         """
-        await self._known(shop)
-        wanted = [turn for turn in self._turns() if turn[0] == shop and kind in {None, turn[1]}]
+        await self._roster.known(shop)
+        wanted = [turn for turn in self._roster.turns() if turn[0] == shop and kind in {None, turn[1]}]
         if not wanted:
             raise InvalidRequest(f"the fleet has no turn {kind or ''} of {shop}".replace("  ", " "))
         await self._engine.ring(wanted)
@@ -239,7 +250,7 @@ class Fleet(AsyncEntered, other="kakaclo_sync.fleet"):
         Raises:
             InvalidRequest: there is no such shop.
         """
-        await self._engine.table.pause(await self._known(shop), paused=True)
+        await self._engine.table.pause(await self._roster.known(shop))
 
     async def resume(self, shop: str) -> None:
         """Let a shop have turns again, at once; see `pause`.
@@ -248,13 +259,12 @@ class Fleet(AsyncEntered, other="kakaclo_sync.fleet"):
             InvalidRequest: there is no such shop.
             ConfigurationError: its settings pause it.
         """
-        table = self._engine.table
-        await table.pause(await self._known(shop), paused=False)
-        if shop in await table.paused():
+        await self._engine.table.resume(await self._roster.known(shop))
+        if self._roster.is_paused(shop):
             raise ConfigurationError(
                 f"shop {shop} stays paused, for its settings have paused = true: take that out of its file"
             )
-        await self._engine.ring([turn for turn in self._turns() if turn[0] == shop])
+        await self._engine.ring([turn for turn in self._roster.turns() if turn[0] == shop])
 
     async def add(
         self, shop: str, token: str, *, settings: Mapping[str, object] | None = None, force: bool = False
@@ -276,9 +286,7 @@ class Fleet(AsyncEntered, other="kakaclo_sync.fleet"):
         """
         if not force:
             await self._waiting.check_may_begin(shop)
-        path = add_shop(self._files, shop, {"token": token, **(settings or {})})
-        await self._reread()
-        return path
+        return await self._roster.add(shop, {"token": token, **(settings or {})})
 
     async def remove(self, shop: str, *, force: bool = False) -> None:
         """Delete the file of a shop; its journal and mirror stay, and its pause for one of this name.
@@ -292,9 +300,8 @@ class Fleet(AsyncEntered, other="kakaclo_sync.fleet"):
             InvalidRequest: there is no such shop, or some of its orders wait or are in doubt.
         """
         if not force:
-            await self._waiting.check_may_end(await self._known(shop))
-        remove_shop(self._files, await self._known(shop))
-        await self._reread()
+            await self._waiting.check_may_end(await self._roster.known(shop))
+        await self._roster.remove(shop)
 
     async def pending(
         self, *, unread: Callable[[str, ConfigurationError], object] | None = None
@@ -311,7 +318,7 @@ class Fleet(AsyncEntered, other="kakaclo_sync.fleet"):
 
     async def _answer(self, kind: Kind, shop: str) -> None:
         """Carry out a turn that was rung for, unless there is no such turn any more."""
-        if (shop, kind) not in self._turns():
+        if (shop, kind) not in self._roster.turns():
             return
         try:
             if await self._take(kind, shop) == 0:
@@ -321,54 +328,18 @@ class Fleet(AsyncEntered, other="kakaclo_sync.fleet"):
 
     async def _take(self, kind: Kind, shop: str) -> float | None:
         """Carry out a turn; return the seconds until the next one, None if that is not for this worker to say."""
+        if self._roster.is_paused(shop):
+            return None
         began = await self._engine.table.begin(kind, shop)
         if began is None:
+            await self._roster.check_home()  # whoever has another one than the fleet begins nothing
             return None
         ended = await Turn(self._pool, self._settings, self._hooks, began).run(kind, shop)
         return await self._engine.table.end(kind, shop, began, ended)
 
     async def _tick(self, gone: Sequence[str] = ()) -> None:
-        if not self._is_kept:
-            await self._keep(drop=True)
-        here = sorted({name for name, _ in self._turns()}.intersection(gone))
-        if here and self._files.are_taken_up:
-            log.warning("the files of another process lack %s: they have their turns still", ", ".join(here))
-            await self._keep(drop=False)
+        await self._roster.revive(gone)
         await self._pool.look()
-
-    async def _look(self) -> None:
-        await self._reread(settled=True)
-
-    async def _reread(self, *, settled: bool = False) -> None:
-        """Take up what has changed in the files; with problems in them, all stays as it was."""
-        if (settings := self._files.news(self._settings, settled=settled)) is None:
-            return
-        before, self._settings = self._settings, settings
-        self._is_kept = False  # should this fail, the next tick does it
-        await self._pool.change(settings)
-        await self._keep(drop=True)
-        renewed = [name for name, shop in settings.shops.items() if before.shops.get(name) != shop]
-        if renewed:  # what failed with the old token need not wait
-            await self._engine.ring([turn for turn in self._turns() if turn[0] in renewed])
-        if before.shops.keys() - settings.shops.keys():
-            await self._waiting.tell_left_behind()
-
-    async def _keep(self, *, drop: bool) -> None:
-        turns, shops = self._turns(), self._settings.shops
-        paused = {name: name in shops and shops[name].paused for name, _ in turns}
-        await self._engine.table.keep(turns, paused, drop=drop)
-        self._is_kept |= drop
-
-    def _turns(self) -> set[tuple[str, Kind]]:
-        return set(turns_of(self._settings))
-
-    async def _known(self, shop: str) -> str:
-        """Return the name of a shop; one that was added meanwhile is found in the files."""
-        if shop not in self._settings.shops and shop != CATALOG:
-            await self._reread()
-        if shop not in self._settings.shops and shop != CATALOG:
-            raise InvalidRequest(f"the fleet has no shop {shop}")
-        return shop
 
 
 def _engine(settings: FleetSettings, worker: str) -> Engine:

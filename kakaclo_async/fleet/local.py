@@ -106,10 +106,10 @@ class LocalEngine:
         await self._sql.run(work)
         await self.table.check()
 
-    async def migrate(self, home: str) -> None:
+    async def migrate(self, home: str, *, moved: bool) -> None:
         """Make the tables, or bring them to this package's version."""
         await self.open()
-        await self.table.settle_home(home, anew=True)
+        await self.table.settle_home(home, anew=moved)
 
     async def ring(self, turns: Iterable[tuple[str, Kind]], after: float = 0.0) -> int:
         """Ring for turns."""

@@ -77,7 +77,7 @@ class PostgresqlEngine:
         self._is_open = True
         await self.table.check()
 
-    async def migrate(self, home: str) -> None:
+    async def migrate(self, home: str, *, moved: bool) -> None:
         """Make the tables, procrastinate's and the fleet's."""
         newest = _migrations()[-1]
         async with self._sql.transaction() as connection:
@@ -100,7 +100,7 @@ class PostgresqlEngine:
             if found is None:
                 await connection.execute("INSERT INTO fleet_version VALUES (0, '')")
             await connection.execute("UPDATE fleet_version SET version = %s, engine = %s", (VERSION, newest))
-        await Table(self._sql.apart, self._worker).settle_home(home, anew=True)
+        await Table(self._sql.apart, self._worker).settle_home(home, anew=moved)
 
     async def ring(self, turns: Iterable[tuple[str, Kind]], after: float = 0.0) -> int:
         """Ring for turns."""

@@ -7,18 +7,17 @@ database's clock. A turn's `due` stays as it was until the turn has ended: a wor
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import attrs
 
 from kakaclo_async.errors import ConfigurationError, DatabaseAway
-from kakaclo_async.fleet.values import FleetStatus, WorkerStatus, as_kind, moment, shop_status
+from kakaclo_async.fleet.values import as_kind, fleet_status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from kakaclo_async.fleet.values import Ended, Kind
+    from kakaclo_async.fleet.values import Ended, FleetStatus, Kind
 
 
 VERSION: Final = 3
@@ -113,17 +112,19 @@ class Began:
     told: int | None
 
 
-@attrs.frozen
+@attrs.define(eq=False)
 class Table:
     """The table of shops.
 
     Attributes:
         sql: runs statements.
         worker: this one's name.
+        home: where this process takes the journals to be.
     """
 
     sql: Sql
     worker: str
+    home: str = ""
 
     async def check(self) -> None:
         """Find out whether the tables are there.
@@ -159,13 +160,14 @@ class Table:
         Raises:
             ConfigurationError: it is another place.
         """
+        self.home = home
         await self.sql("UPDATE fleet_version SET home = :home WHERE home IS NULL", home=home)
         before = (await self.sql("SELECT home FROM fleet_version"))[0]["home"]
         if before == home:
             return
         what = f"`home` in the fleet's file is {home}, and this fleet's journals are in {before}"
         if not anew:
-            to_move = "stop all workers and all that submit, move the journals, and run kakaclo fleet migrate"
+            to_move = "stop all workers and all that submit, move the journals, and run kakaclo fleet migrate --moved"
             raise ConfigurationError(f"{what}: take that back; or {to_move}")
         if await self.sql(
             "SELECT worker FROM fleet_worker WHERE beat > @now - :heard_of", heard_of=_HEARD_OF
@@ -176,19 +178,31 @@ class Table:
             )
         await self.sql("UPDATE fleet_version SET home = :home", home=home)
 
+    async def join(self, turns: Iterable[tuple[str, Kind]], paused: Mapping[str, bool]) -> None:
+        """Let the table have these turns, due at once, where it lacks them; see `keep`."""
+        await self.sql(
+            "INSERT INTO fleet_shop (shop, filed) SELECT p.a, CAST(p.b AS INTEGER) FROM @pairs"
+            " WHERE true ON CONFLICT DO NOTHING",
+            pairs=_filed(paused),
+        )
+        await self.sql(
+            "INSERT INTO fleet_turn (shop, kind, due) SELECT p.a, p.b, @now FROM @pairs"
+            " WHERE true ON CONFLICT DO NOTHING",
+            pairs=_json(turns),
+        )
+
     async def keep(
-        self, turns: Iterable[tuple[str, Kind]], paused: Mapping[str, bool], *, drop: bool
+        self, turns: Collection[tuple[str, Kind]], paused: Mapping[str, bool], *, drop: bool
     ) -> None:
-        """Let the table have these turns; new ones are due at once.
+        """Let the table have these turns, and know which shops the settings pause.
 
         Args:
-            turns: of all shops.
-            paused: which shops are paused by the settings.
+            turns: of these shops.
+            paused: which of them are paused by the settings.
             drop: whether all others are gone: they have no turns, but keep their pauses and what was told of
                 their catalogs, for their files may come back.
         """
-        pairs = _json(turns)
-        filed = _json((shop, "1" if is_paused else "0") for shop, is_paused in paused.items())
+        pairs, filed = _json(turns), _filed(paused)
         if drop:
             await self.sql(
                 "UPDATE fleet_shop SET filed = 2 WHERE shop NOT IN (SELECT p.a FROM @pairs)", pairs=filed
@@ -198,11 +212,7 @@ class Table:
             " WHERE true ON CONFLICT (shop) DO UPDATE SET filed = excluded.filed",
             pairs=filed,
         )
-        await self.sql(
-            "INSERT INTO fleet_turn (shop, kind, due) SELECT p.a, p.b, @now FROM @pairs"
-            " WHERE true ON CONFLICT DO NOTHING",
-            pairs=pairs,
-        )
+        await self.join(turns, paused)
         if drop:
             await self.sql(
                 "DELETE FROM fleet_turn WHERE shop IN (SELECT shop FROM fleet_shop WHERE filed < 2)"
@@ -222,10 +232,18 @@ class Table:
         )
         return len(rows)
 
-    async def pause(self, shop: str, *, paused: bool) -> None:
-        """Keep a shop from having turns, or let it have them again."""
-        statement = "UPDATE fleet_shop SET paused = :paused WHERE shop = :shop"
-        await self.sql(statement, shop=shop, paused=int(paused))
+    async def drop(self, shops: Iterable[str]) -> None:
+        """Let shops have no turns any more, for their files are deleted."""
+        names = _json((shop, "") for shop in shops)
+        await self.sql("UPDATE fleet_shop SET filed = 2 WHERE shop IN (SELECT p.a FROM @pairs)", pairs=names)
+
+    async def pause(self, shop: str) -> None:
+        """Keep a shop from having turns."""
+        await self.sql("UPDATE fleet_shop SET paused = 1 WHERE shop = :shop", shop=shop)
+
+    async def resume(self, shop: str) -> None:
+        """Let a shop have turns again, unless the files of the worker that takes them pause it."""
+        await self.sql("UPDATE fleet_shop SET paused = 0, filed = 0 WHERE shop = :shop", shop=shop)
 
     async def paused(self) -> set[str]:
         """Return the shops that have no turns."""
@@ -241,11 +259,13 @@ class Table:
         return [(as_kind(row["kind"]), row["shop"]) for row in rows]
 
     async def begin(self, kind: Kind, shop: str) -> Began | None:
-        """Note that a turn begins; None: there is no such turn any more, or the shop is paused."""
+        """Note that a turn begins; None: there is none any more, the shop is paused, or the journals have moved."""
         rows = await self.sql(
             "UPDATE fleet_turn SET started = @now, worker = :worker"
             " WHERE shop = :shop AND kind = :kind AND NOT EXISTS (SELECT 1 FROM fleet_shop s"
-            " WHERE s.shop = :shop AND s.paused + s.filed > 0) RETURNING rung, failures, told",
+            " WHERE s.shop = :shop AND s.paused + s.filed > 0)"
+            " AND EXISTS (SELECT 1 FROM fleet_version WHERE home = :home) RETURNING rung, failures, told",
+            home=self.home,
             shop=shop,
             kind=kind,
             worker=self.worker,
@@ -311,18 +331,11 @@ class Table:
             "SELECT worker, since, beat FROM fleet_worker WHERE beat > @now - :heard_of ORDER BY worker",
             heard_of=_HEARD_OF,
         )
-        at = rows[0]["now"] if rows else datetime.now(UTC).timestamp()
-        by_shop: dict[str, list[Mapping[str, Any]]] = {}
-        for row in rows:
-            by_shop.setdefault(row["shop"], []).append(row)
-        return FleetStatus(
-            at=moment(at),
-            shops=tuple(shop_status(shop, its, at) for shop, its in by_shop.items()),
-            workers=tuple(
-                WorkerStatus(worker=row["worker"], since=moment(row["since"]), beat=moment(row["beat"]))
-                for row in workers
-            ),
-        )
+        return fleet_status(rows, workers)
+
+
+def _filed(paused: Mapping[str, bool]) -> str:
+    return _json((shop, "1" if is_paused else "0") for shop, is_paused in paused.items())
 
 
 def _json(pairs: Iterable[tuple[str, str]]) -> str:

@@ -61,6 +61,9 @@ _LEAST_REQUESTS: Final = 24
 _CONSUMER: Final = "fleet"
 """Whose cursor the hooks of a fleet have in each feed."""
 
+_HOOK_PATIENCE: Final = 60.0
+"""Seconds that a function of the owner's may take for one change, event or order."""
+
 _PRUNE_EVERY: Final = 3600.0
 """Seconds between two looks for old events of a shop."""
 
@@ -91,9 +94,24 @@ class Hooks:
 
 
 async def told(call: object) -> None:
-    """Wait for what a hook returned, if it is to be waited for."""
-    if inspect.isawaitable(call):
-        await call
+    """Wait for what a hook returned, if it is to be waited for.
+
+    Raises:
+        ConfigurationError: it takes too long: a shop's orders must not wait for it for ever.
+    """
+    if not inspect.isawaitable(call):
+        return
+    limit = asyncio.timeout(_HOOK_PATIENCE)
+    try:
+        async with limit:
+            await call
+    except TimeoutError:
+        if not limit.expired():
+            raise  # its own
+        raise ConfigurationError(
+            f"a function of the fleet's owner took more than {_HOOK_PATIENCE:g} s, and is called again later: let it"
+            " hand over what takes long"
+        ) from None
 
 
 @attrs.define
@@ -192,8 +210,8 @@ class Turn:
                 return Ended(after=self.settings.orders_every, pending=0, doubts=0, declined=0)
             for key, refusal in done.declined.items():
                 log.warning("shop %s: order %s was declined: %s", name, key, refusal)
-            doubts = 0 if done.due is None else await _doubts(shop)
-            why = await self._tell_declined(shop) if done.still_declined else None
+            doubts, why = (0, None) if done.due is None else await _doubts(shop)
+            why = (await self._tell_declined(shop) if done.still_declined else None) or why
         after = self.settings.orders_every
         if done.due is not None:
             after = min(after, max(1.0, (done.due - datetime.now(UTC)).total_seconds()))
@@ -225,7 +243,11 @@ class Turn:
         async with self.pool.shop(name) as shop:
             feed = shop.feed
             turn = await feed.turn(shop.kk, seconds=SLICE)
-            has_more = self.hooks.wants_events and await self._tell_events(feed, start + 2 * SLICE)
+            failure, has_more = None, False
+            try:
+                has_more = self.hooks.wants_events and await self._tell_events(feed, start + 2 * SLICE)
+            except Exception as error:  # noqa: BLE001 - raised again once the webhook has had its share
+                failure = error
             why: str | None = "; ".join(turn.problems) or None
             if (webhook := await self.pool.webhook()) is not None:
                 delivery = await feed.deliver(webhook, seconds=SLICE)
@@ -233,6 +255,8 @@ class Turn:
             if (days := self.settings.keep_days) is not None and clock() >= shop.prune_at:
                 shop.prune_at = clock() + _PRUNE_EVERY
                 await feed.prune(days)
+            if failure is not None:
+                raise failure
         is_late = turn.due_at is not None and turn.due_at <= datetime.now(UTC)
         every = self.settings.watch_every
         return Ended(after=0.0 if has_more or is_late else max(0.0, every - (clock() - start)), error=why)
@@ -240,7 +264,10 @@ class Turn:
     async def _tell_events(self, feed: Feed, until: float) -> bool:
         """Tell of what happened to orders; return whether there is more to tell."""
         clock = asyncio.get_running_loop().time
-        while events := await feed.read(_CONSUMER):
+        events = await feed.read(_CONSUMER)
+        if events:  # which are not to be dropped for it has failed, and has no cursor yet
+            await feed.acknowledge(_CONSUMER, events[0].seq - 1)
+        while events:
             last = 0
             try:
                 for event in events:
@@ -253,12 +280,16 @@ class Turn:
                     await feed.acknowledge(_CONSUMER, last)
             if clock() > until:
                 return True
+            events = await feed.read(_CONSUMER)
         return False
 
 
-async def _doubts(shop: OpenShop) -> int:
+async def _doubts(shop: OpenShop) -> tuple[int, str | None]:
+    """Return how many orders are in doubt, and why the first one is that should be settled by now."""
     unknown = {WriteStatus.SENDING, WriteStatus.UNKNOWN}
-    return sum(entry.status in unknown for entry in await shop.journal.pending())
+    found = [entry for entry in await shop.journal.pending() if entry.status in unknown]
+    late = [entry for entry in found if entry.why and entry.settles_at and entry.settles_at < entry.seen_at]
+    return len(found), f"order {late[0].key} is in doubt: {late[0].why}" if late else None
 
 
 def _refused(delivery: Delivery) -> str | None:

@@ -144,6 +144,22 @@ class Ended:
     told: int | None = None
 
 
+def fleet_status(rows: Sequence[Mapping[str, Any]], workers: Sequence[Mapping[str, Any]]) -> FleetStatus:
+    """Make the status of a fleet of the rows of its turns, and of its workers."""
+    at = rows[0]["now"] if rows else datetime.now(UTC).timestamp()
+    by_shop: dict[str, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        by_shop.setdefault(row["shop"], []).append(row)
+    return FleetStatus(
+        at=moment(at),
+        shops=tuple(shop_status(shop, its, at) for shop, its in by_shop.items()),
+        workers=tuple(
+            WorkerStatus(worker=row["worker"], since=moment(row["since"]), beat=moment(row["beat"]))
+            for row in workers
+        ),
+    )
+
+
 def shop_status(shop: str, rows: Sequence[Mapping[str, Any]], at: float) -> ShopStatus:
     """Return how a shop stands.
 

@@ -65,6 +65,7 @@ async def test_a_shop_that_has_another_name_now_has_no_twin(tmp_path, caplog):
             await until(lambda: placed(opened["a"]) == ["A-0"])
             (tmp_path / "shops.d" / "a.toml").unlink()
             write_shop(tmp_path, "b", TOKEN, base_url=url)
+            await until(lambda: "a" not in fleet._settings.shops)
             await fleet.submit("b", orders(opened["a"], 1, prefix="B")[0])
             await until(lambda: placed(opened["a"]) == ["A-0", "B-0"])
     assert "have one token" not in caplog.text
@@ -170,6 +171,24 @@ def test_a_quiet_time_below_the_lag_of_the_index_is_warned_of(tmp_path, check):
     code, problems, warnings = check()
     assert (code, problems, list(warnings)) == (0, {}, ["shop.a.quiet_time"])
     assert "placed twice" in warnings["shop.a.quiet_time"]
+
+
+def _one_without_an_address(folder):
+    return written(folder, [("a", "t", {"base_url": "http://127.0.0.1:1"}), ("b", "t2", {})], catalog="own")
+
+
+def test_shops_that_the_environment_sends_elsewhere_are_told(tmp_path, check, monkeypatch):
+    _one_without_an_address(tmp_path)
+    assert "shop.base_url" not in check()[2]
+    monkeypatch.setenv("KAKACLO_BASE_URL", "http://127.0.0.1:1")
+    assert check()[2]["shop.base_url"].startswith("b: no base_url")
+
+
+async def test_a_worker_tells_of_shops_that_its_environment_sends_elsewhere(tmp_path, monkeypatch, caplog):
+    monkeypatch.setenv("KAKACLO_BASE_URL", "http://127.0.0.1:1")
+    async with serving(_one_without_an_address(tmp_path)) as fleet:
+        await until(lambda: fleet._stop)
+    assert "b: no base_url, and the environment variable KAKACLO_BASE_URL is set" in caplog.text
 
 
 async def test_a_worker_warns_once_of_a_quiet_time_that_is_too_short(tmp_path, caplog):

@@ -129,3 +129,17 @@ async def test_old_events_that_everybody_has_are_dropped_where_the_settings_say_
             await fleet.turn("watch", "a")
             async with fleet._pool.shop("a") as shop:
                 assert len(await shop.feed.read("somebody new")) == kept
+
+
+async def test_a_function_that_fails_keeps_no_event_from_the_webhook_and_none_is_dropped_for_it(tmp_path):
+    def fail(event):
+        raise RuntimeError("the owner's own mistake")
+
+    async with sandboxes("a") as opened, Receiver(lambda: datetime.now(UTC)) as receiver:
+        path = written(tmp_path, entries(opened), **settings(tmp_path, receiver))
+        async with serving(path, on_order=fail) as fleet:
+            await fleet.submit("a", orders(opened["a"], 1)[0])
+            await until(lambda: receiver.events)
+            assert await until(lambda: _watch_error(fleet)) == "RuntimeError: see the worker's log"
+        async with Fleet.open(path) as fleet, fleet._pool.shop("a") as shop:
+            assert await shop.feed.prune(days=-1) == 0

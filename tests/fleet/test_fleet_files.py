@@ -59,7 +59,7 @@ async def test_a_shop_that_another_process_has_removed_has_no_turns_until_the_wo
         await ticks(fleet)
         await other.remove("a")
         for _ in range(3):
-            await fleet._look()
+            await fleet._roster.look()
             await fleet._tick(await fleet._engine.table.gone())
             assert await shops_of(fleet) == {"b", "catalog"}
     assert caplog.messages == []
@@ -90,7 +90,7 @@ async def test_a_worker_with_older_files_leaves_no_shop_without_turns_and_ends_n
         async with serving(path) as fleet:
             await fleet.pause("c")
             async with serving(older) as stale:
-                await until(lambda: stale._is_kept)
+                await until(lambda: stale._roster.is_kept)
             for name, sandbox in opened.items():
                 await fleet.submit(name, orders(sandbox, 1)[0])
             await until(lambda: placed(opened["a"]) == placed(opened["b"]) == ["A-0"])
@@ -104,7 +104,7 @@ async def test_a_shop_that_the_files_of_another_process_lack_has_its_turns_still
     async with sandboxes("a") as opened:
         path = written(tmp_path, entries(opened))
         async with serving(path) as fleet, Fleet.open(path) as other:
-            await until(lambda: fleet._is_kept)
+            await until(lambda: fleet._roster.is_kept)
             await other._engine.table.keep([], {}, drop=True)
             await until(lambda: has_shops(fleet, "a", "catalog"))
             await fleet.submit("a", orders(opened["a"], 1)[0])
@@ -127,13 +127,13 @@ async def test_a_shop_that_is_added_while_the_database_is_away_has_its_turns_whe
         await ticks(fleet)
         monkeypatch.setattr(_Sqlite, "__call__", fail)
         write_shop(tmp_path, "b", "t")
-        await fleet._look()
+        await fleet._roster.look()
         with pytest.raises(DatabaseAway):
-            await fleet._look()
+            await fleet._roster.look()
         with pytest.raises(DatabaseAway):
-            await fleet._tick()
+            await fleet._roster.look()
         is_away = False
-        await fleet._tick()
+        await fleet._roster.look()
         assert await shops_of(fleet) == {"a", "b", "catalog"}
 
 
@@ -161,12 +161,12 @@ async def test_a_file_counts_once_nobody_has_written_to_it_between_two_looks(tmp
         whole = file.read_text()
         await ticks(fleet)
         file.write_text(whole.replace("paused = true\n", ""))
-        await fleet._look()
+        await fleet._roster.look()
         file.write_text(whole.replace("paused = true\n", "at_once = 2\npaused = true\n"))
-        await fleet._look()
+        await fleet._roster.look()
         assert fleet._settings.shops["a"].at_once == 4
         assert {shop.shop for shop in (await fleet.status()).shops if shop.paused} == {"a"}
-        await fleet._look()
+        await fleet._roster.look()
         assert fleet._settings.shops["a"].at_once == 2
 
 
@@ -179,7 +179,7 @@ async def test_a_worker_looks_twice_in_each_tick_so_that_a_change_counts_within_
     monkeypatch.setattr("kakaclo_async.fleet.fleet.ticking", note)
     async with serving(written(tmp_path, [("a", "t", {})], tick=0.5)) as fleet:
         await until(lambda: looks)
-        assert looks == [(0.25, fleet._look)]
+        assert looks == [(0.25, fleet._roster.look)]
 
 
 async def test_a_file_that_was_emptied_removes_no_shop(tmp_path, caplog):

@@ -49,6 +49,7 @@ async def _left_by_a_renamed_shop(path, folder, opened):
         (folder / "shops.d" / "a.toml").unlink()
         write_shop(folder, "a2", opened["a"].token, base_url=opened["a"].url)
         await fleet.submit("a2", orders(opened["a"], 2)[1])
+    async with Fleet.open(path) as fleet:
         assert (await fleet.status()).left_behind == ("a",)
         assert {shop: [entry.key for entry in found] for shop, found in (await fleet.pending()).items()} == {
             "a": ["A-0"],
@@ -123,8 +124,10 @@ async def _keeps_to_its_home(folder, opened, other, **settings):
         await until(lambda: _has_worker(fleet))
         written(folder, entries(opened), **settings | {"home": other})
         with pytest.raises(ConfigurationError, match="where a worker serves"):
-            await Fleet.open(path).migrate()
-    await Fleet.open(path).migrate()
+            await Fleet.open(path).migrate(moved=True)
+    with pytest.raises(ConfigurationError, match="migrate --moved"):
+        await Fleet.open(path).migrate()
+    await Fleet.open(path).migrate(moved=True)
     async with Fleet.open(path) as fleet:
         assert await fleet.pending() == {}
 

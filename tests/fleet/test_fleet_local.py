@@ -5,7 +5,18 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from support.fleet import entries, orders, placed, sandboxes, serving, turn_of, until, write_shop, written
+from support.fleet import (
+    entries,
+    orders,
+    placed,
+    sandboxes,
+    serving,
+    ticks,
+    turn_of,
+    until,
+    write_shop,
+    written,
+)
 from support.ordering import POST
 
 from kakaclo_async import Conflict
@@ -91,7 +102,7 @@ async def test_a_shop_with_many_orders_keeps_no_other_waiting(tmp_path):
         for sandbox in opened.values():
             sandbox.faults.add(Fault("delay", seconds=0.02, times=None, **POST))
         async with Fleet.open(written(tmp_path, entries(opened))) as fleet:
-            await fleet._keep(drop=True)
+            await ticks(fleet)
             for order in orders(opened["big"], 120):
                 await fleet.submit("big", order)
             for name in names[1:]:

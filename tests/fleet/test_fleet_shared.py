@@ -119,7 +119,7 @@ async def test_a_shop_that_is_paused_or_comes_while_the_catalog_is_read_leaves_o
 @pytest.mark.stepped
 async def test_a_paused_shop_reads_nothing_and_when_all_are_paused_nobody_does(tmp_path):
     async with fleet_of(tmp_path, 2, products=30) as (fleet, sandbox):
-        await fleet._keep(drop=True)
+        await ticks(fleet)
         await fleet.pause("s0")
         await read_whole(fleet)
         assert sandbox.shop("token-s0").requests.total() == 0

@@ -93,7 +93,7 @@ async def serving(path, **hooks):
 async def ticks(fleet):
     """Let a fleet see that files have changed, and that nobody goes on writing them."""
     for _ in range(2):
-        await fleet._look()
+        await fleet._roster.look()
     await fleet._tick()
 
 

@@ -56,7 +56,7 @@ async def _look(
     path: Path, settings: "FleetSettings", problems: list[Row], warnings: list[Row], *, connect: bool
 ) -> None:
     from kakaclo_async.fleet import Fleet
-    from kakaclo_async.fleet.config.checks import AS_ONE, Twins, too_quick
+    from kakaclo_async.fleet.config.checks import AS_ONE, Twins, redirected, too_quick
     from kakaclo_async.fleet.pool import Pool
     from kakaclo_async.fleet.waiting import Waiting
     from kakaclo_async.token import Token, token_from
@@ -91,6 +91,8 @@ async def _look(
             continue
         if (other := twins.other(name, shop.base_url, token)) is not None:
             problems.append((file, f"shop.{name}.token", f"is that of shop {other}, too: {AS_ONE}"))
+    if why := redirected({name: shop.base_url for name, shop in settings.shops.items()}):
+        warnings.append((file, "shop.base_url", why))
     times = {name: shop.quiet_time for name, shop in settings.shops.items()}
     warnings += [(file, f"shop.{name}.quiet_time", why) for name, why in too_quick(times).items()]
     wanted: list[tuple[str, Callable[[], Awaitable[object]]]] = [("fleet.webhook_secret", pool.webhook)]

@@ -54,11 +54,16 @@ def with_fleet(path: Path, work: "Callable[[Fleet], Awaitable[T]]") -> T:
     return run_async(job())
 
 
-def migrate(fleet: FleetFile = DEFAULT_FILE) -> None:
+def migrate(
+    fleet: FleetFile = DEFAULT_FILE,
+    moved: Annotated[
+        bool, typer.Option("--moved", help="The shops' journals have been moved to another `home`.")
+    ] = False,
+) -> None:
     """Make the tables of the fleet's database, or bring them to this version; it may be run at any time."""
     from kakaclo_async.fleet import Fleet
 
-    run_async(Fleet.open(fleet).migrate())
+    run_async(Fleet.open(fleet).migrate(moved=moved))
     sys.stdout.write("the fleet's tables are up to date\n")
 
 

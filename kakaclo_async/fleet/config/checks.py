@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from decimal import Decimal
 from difflib import get_close_matches
@@ -229,6 +230,21 @@ async def webhook_secret(source: str) -> str:
     except UnusableToken as error:
         why = str(error).replace("the token", "the secret", 1)
         raise ConfigurationError(f"the webhook's secret cannot be read: {why}") from None
+
+
+def redirected(shops: Mapping[str, str | None]) -> str | None:
+    """Say where shops without a `base_url` go by the environment of this process; None: to KakaClo.
+
+    Args:
+        shops: the `base_url` of each.
+    """
+    alone = sorted(name for name, base_url in shops.items() if base_url is None)
+    if not alone or not os.environ.get("KAKACLO_BASE_URL"):
+        return None
+    return (
+        f"{', '.join(alone)}: no base_url, and the environment variable KAKACLO_BASE_URL is set, so these shops ask"
+        " there, and not KakaClo"
+    )
 
 
 def too_quick(times: Mapping[str, float]) -> dict[str, str]:

@@ -73,15 +73,20 @@ class SettingsFiles:
         self.problems = tuple(problems)
         return None if problems else settings
 
-    def news(self, used: FleetSettings, *, settled: bool) -> FleetSettings | None:
-        """Return the settings to go on with, if they have changed; the log tells problems, and what takes a restart.
+    def peek(self) -> FleetSettings | None:
+        """Return the settings as the files are now, somebody may be writing them; None if there are problems."""
+        return SettingsFiles(self.path).read()
+
+    def news(self, used: FleetSettings) -> FleetSettings | None:
+        """Return the settings to go on with, if they have changed and the look before saw the same.
+
+        The log tells problems, and what takes a restart.
 
         Args:
             used: those until now.
-            settled: see `read`.
         """
         before = self.problems
-        settings = self.read(settled=settled)
+        settings = self.read(settled=True)
         if self.problems and self.problems != before:
             told = "; ".join(map(str, self.problems))
             log.error("the fleet's settings have problems, and stay as they were: %s", told)

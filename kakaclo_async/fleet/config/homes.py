@@ -47,9 +47,13 @@ def home_of(settings: FleetSettings, shop: str, holds: str) -> str:
 
 
 def place_of(settings: FleetSettings) -> str:
-    """Return where all homes are, without a user and a password: other text, other journals."""
+    """Return where all homes are, without a user and a password: other text, other journals.
+
+    Files are beside the local engine's own, and move with it; with an engine elsewhere the folder counts.
+    """
     if settings.home.startswith("sqlite:///"):
-        return f"sqlite:///{Path(settings.home.removeprefix('sqlite:///')).as_posix()}"
+        path = Path(settings.home.removeprefix("sqlite:///"))
+        return f"sqlite:///{(path if settings.is_local else (settings.folder / path).resolve()).as_posix()}"
     server = DatabaseUrl.parse(settings.home, holds="journal", example="orders.db").server
     if server is None:
         return ""

@@ -115,18 +115,22 @@ class Roster:
             InvalidRequest: there is no such shop.
         """
         if shop not in self.settings.shops and shop != CATALOG:
-            found = self._files.peek()
-            if found is None or shop not in found.shops:
-                raise InvalidRequest(f"the fleet has no shop {shop}")
-            await self._change({**self.settings.shops, shop: found.shops[shop]})
+            await self._adopt(shop)
             turns = {turn for turn in self.turns() if turn[0] in {shop, CATALOG}}
             await self._engine.table.join(turns, self._paused(turns))
         return shop
 
+    async def _adopt(self, shop: str) -> None:
+        """Know a shop as the files have it now, and nothing else of them."""
+        found = self._files.peek()
+        if found is None or shop not in found.shops:
+            raise InvalidRequest(f"the fleet has no shop {shop}")
+        await self._change({**self.settings.shops, shop: found.shops[shop]})
+
     async def add(self, shop: str, values: Mapping[str, object]) -> Path:
         """Write the file of a new shop; see `Fleet.add`."""
         path = add_shop(self._files, shop, values)
-        await self.known(shop)
+        await self._adopt(shop)
         await self._tell([shop, CATALOG])
         return path
 

@@ -57,6 +57,15 @@ async def test_a_shop_that_was_added_meanwhile_is_known_at_once(tmp_path):
         await until(lambda: placed(opened["a"]) == ["A-0"])
 
 
+async def test_a_shop_that_was_removed_elsewhere_and_is_added_anew_has_its_new_token(tmp_path):
+    path = written(tmp_path)
+    async with Fleet.open(path) as fleet, Fleet.open(path) as other:
+        await fleet.add("a", "env:OLD")
+        await other.remove("a")
+        await fleet.add("a", "env:NEW")
+        assert fleet._settings.shops["a"].token == "env:NEW"
+
+
 async def test_a_pause_that_only_older_files_had_is_resumed(tmp_path):
     path = written(tmp_path, [("a", "t", {"paused": True})])
     async with Fleet.open(path) as fleet:

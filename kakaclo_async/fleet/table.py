@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import attrs
 
 from kakaclo_async.errors import ConfigurationError, DatabaseAway
-from kakaclo_async.fleet.values import as_kind, fleet_status
+from kakaclo_async.fleet.values import KINDS, as_kind, fleet_status
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -202,7 +202,7 @@ class Table:
             drop: whether all others are gone: they have no turns, but keep their pauses and what was told of
                 their catalogs, for their files may come back.
         """
-        pairs, filed = _json(turns), _filed(paused)
+        filed = _filed(paused)
         if drop:
             await self.sql(
                 "UPDATE fleet_shop SET filed = 2 WHERE shop NOT IN (SELECT p.a FROM @pairs)", pairs=filed
@@ -213,11 +213,12 @@ class Table:
             pairs=filed,
         )
         await self.join(turns, paused)
-        if drop:
+        if drop:  # of these shops alone: another process may have others, and be telling so now
+            others = {(shop, kind) for shop in paused for kind in KINDS}.difference(turns)
             await self.sql(
-                "DELETE FROM fleet_turn WHERE shop IN (SELECT shop FROM fleet_shop WHERE filed < 2)"
-                " AND NOT EXISTS (SELECT 1 FROM @pairs WHERE p.a = fleet_turn.shop AND p.b = fleet_turn.kind)",
-                pairs=pairs,
+                "DELETE FROM fleet_turn WHERE EXISTS"
+                " (SELECT 1 FROM @pairs WHERE p.a = fleet_turn.shop AND p.b = fleet_turn.kind)",
+                pairs=_json(others),
             )
 
     async def ring(self, turns: Iterable[tuple[str, Kind]], after: float = 0.0) -> int:

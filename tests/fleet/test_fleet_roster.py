@@ -158,3 +158,32 @@ async def test_tick_by_tick_a_removed_shop_goes_and_comes_back(tmp_path):
         write_shop(tmp_path, "a", "t")
         await ticks(fleet)
         assert {shop.shop for shop in (await fleet.status()).shops} == {"a", "b", "catalog"}
+
+
+async def test_a_shop_that_comes_back_while_another_process_tells_that_it_is_gone_has_its_turns(tmp_path):
+    path = written(tmp_path, [("a", "t", {})])
+    async with Fleet.open(path) as fleet, Fleet.open(path) as other:
+        await looks(fleet)
+        table = other._engine.table
+        sql = table.sql
+
+        async def between(statement, /, **values):
+            rows = await sql(statement, **values)
+            if "filed = 2 WHERE" in statement:
+                await fleet._roster.revive(await fleet._engine.table.gone())
+            return rows
+
+        table.sql = between
+        await table.keep([], {}, drop=True)
+        assert {shop.shop for shop in (await fleet.status()).shops} == {"a", "catalog"}
+
+
+async def test_turns_that_a_shop_has_no_more_are_gone(tmp_path):
+    path = written(tmp_path, [("a", "t", {})], catalog="own")
+    async with Fleet.open(path) as fleet:
+        await looks(fleet)
+        assert await fleet._engine.table.begin("mirror", "a") is not None
+        written(tmp_path, catalog="shared")
+        await looks(fleet)
+        assert await fleet._engine.table.begin("mirror", "a") is None
+        assert await fleet._engine.table.begin("mirror", "catalog") is not None

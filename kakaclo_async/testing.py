@@ -42,25 +42,25 @@ Ts = TypeVarTuple("Ts")
 # No real clock stands still between two turns of a loop, and timers that fire a hair early rely on that.
 _TICK = 1e-9
 
-# Real seconds that a thread's job has before a timer that is due sooner: a busy machine takes its time.
-_JOB = 0.5
-
 
 class SteppedLoop(asyncio.SelectorEventLoop):
     """An event loop that jumps to its next timer instead of waiting for it.
 
     `time()` starts at 0 and moves when nothing else can happen. Before a jump the sockets are polled; while a
-    job of `run_in_executor` is under way the loop really waits for it, half a second at least; and while sockets
+    job of `run_in_executor` is under way the loop really waits for it, `patience` at least; and while sockets
     are open, or threads were started by others (a database driver, say), those get `grace` real seconds to speak up.
 
     Args:
         grace: real seconds to listen before a jump.
+        patience: real seconds that a job of `run_in_executor` has before a timer that is due sooner. More is safer on a
+            busy machine, and slower where a timer is to end such a job.
     """
 
-    def __init__(self, *, grace: float = 0.001) -> None:
+    def __init__(self, *, grace: float = 0.001, patience: float = 0.5) -> None:
         self._now = 0.0
         self._jobs = 0
         self._grace = grace
+        self._of_jobs = patience
         self._threads = threading.active_count()
         super().__init__(_SteppingSelector(self._patience, self._step))
 
@@ -88,7 +88,7 @@ class SteppedLoop(asyncio.SelectorEventLoop):
 
     def _patience(self, timeout: float, sockets: int) -> float:
         if self._jobs:
-            return max(timeout, _JOB)
+            return max(timeout, self._of_jobs)
         # One socket is the loop's own.
         others = sockets > 1 or threading.active_count() > self._threads
         return min(self._grace, timeout) if others else 0.0

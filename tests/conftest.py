@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import subprocess
+from functools import partial
 from multiprocessing.process import BaseProcess
 
 import pytest
@@ -75,7 +76,9 @@ def pytest_configure(config):
 
 def pytest_asyncio_loop_factories(item):
     stepped = item.get_closest_marker("stepped")
-    return {"stepped": SteppedLoop} if stepped else {"real": asyncio.new_event_loop}
+    return (
+        {"stepped": partial(SteppedLoop, **stepped.kwargs)} if stepped else {"real": asyncio.new_event_loop}
+    )
 
 
 @pytest.fixture

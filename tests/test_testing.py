@@ -68,6 +68,14 @@ async def test_a_job_ends_before_a_timer_that_is_due_sooner_than_the_job_takes()
     assert loop.time() < 0.01
 
 
+@pytest.mark.stepped(patience=60)
+async def test_a_job_has_as_long_as_the_loop_was_told_to_be_patient():
+    loop = asyncio.get_running_loop()
+    async with asyncio.timeout(0.01):
+        await loop.run_in_executor(None, lambda: threading.Event().wait(0.8))
+    assert loop.time() < 0.01
+
+
 async def test_a_thread_of_its_own_can_call_back_within_the_grace():
     loop = asyncio.get_running_loop()
     answers = asyncio.Queue()

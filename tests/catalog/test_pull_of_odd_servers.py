@@ -10,7 +10,8 @@ from support.odd_window import HABITS, UNREST, OddWindow
 from kakaclo_async.errors import IncompletePull
 from kakaclo_async.paging import Pull
 
-pytestmark = pytest.mark.long
+# Stepped: in which order pages arrive must not depend on how busy the machine is.
+pytestmark = [pytest.mark.long, pytest.mark.stepped]
 
 OF_TIMES = {name for name, habits in HABITS.items() if name != "everything" and habits.lies_about_times}
 CELLS = pytest.mark.parametrize(

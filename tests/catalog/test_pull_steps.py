@@ -15,6 +15,9 @@ from kakaclo_async.models.common import Page
 from kakaclo_async.models.pull import Window
 from kakaclo_async.paging import Checkpoint, Pull, Source, Windows
 
+# In which order pages arrive must not depend on how busy the machine is.
+pytestmark = pytest.mark.stepped
+
 CALM = SCENARIOS["calm"]
 
 

@@ -83,8 +83,6 @@ class Machine:
             monkeypatch.setattr(f"kakaclo_async.{module}.time", clocks)
         token = SimpleNamespace(token_hex=lambda _: machine.world.processes[who.get()].new_token())
         monkeypatch.setattr("kakaclo_async.ordering.leases.secrets", token)
-        salt = SimpleNamespace(token_hex=lambda _: "salt")  # rows that are alike are the same row
-        monkeypatch.setattr("kakaclo_async.ordering.accounts.secrets", salt)
         monkeypatch.setattr("kakaclo_async.ordering.journal.wall_clock", machine.now)
         monkeypatch.setattr("kakaclo_async.ordering.journal._PAUSES", Pauses(POLL, 1.0, POLL))
         monkeypatch.setattr("kakaclo_async.ordering.reconcile._FIRST_PAUSE", POLL)

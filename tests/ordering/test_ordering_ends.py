@@ -6,6 +6,7 @@ import asyncio
 import json
 import sqlite3
 from contextlib import closing
+from datetime import timedelta
 
 import attrs
 import pytest
@@ -256,7 +257,7 @@ async def test_an_id_that_is_taken_can_be_looked_up(kk, sandbox, journal, order,
     created = await kk.orders.submit(order(custom_order_id), journal=journal)
     sandbox.skip(400)
 
-    [found] = await kk.orders.find(custom_order_id, created_from=sandbox.now().replace(hour=0))
+    [found] = await kk.orders.find(custom_order_id, created_from=sandbox.now() - timedelta(days=1))
     family = await kk.orders.family(custom_order_id, journal=journal)
 
     assert (found.id, family.orders[0].id, (await journal.find(custom_order_id)).outcome) == (created.id,) * 3

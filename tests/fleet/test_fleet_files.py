@@ -59,7 +59,6 @@ async def test_a_shop_that_another_process_has_removed_has_no_turns_until_the_wo
         await ticks(fleet)
         await other.remove("a")
         for _ in range(3):
-            await fleet._roster.look()
             await fleet._tick(await fleet._engine.table.gone())
             assert await shops_of(fleet) == {"b", "catalog"}
     assert caplog.messages == []

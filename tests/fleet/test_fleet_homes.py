@@ -154,6 +154,7 @@ async def test_a_process_with_another_home_than_the_fleets_is_refused_on_postgre
         ("sqlite:///shops/{shop}", "sqlite:///./shops//{shop}"),
         ("postgresql://me:secret@h/shops", "postgres://you@h:5432/shops"),
         ("postgresql://h/shops?sslmode=require", "postgresql://h/shops"),
+        ("postgresql://h/shops?password=secret&schema=s", "postgresql://h/shops?schema=s"),
     ],
 )
 def test_two_ways_to_write_one_home_are_one(tmp_path, one, same):
@@ -169,6 +170,9 @@ def test_two_ways_to_write_one_home_are_one(tmp_path, one, same):
         ("postgresql://h/shops", "postgresql://h2/shops"),
         ("postgresql://h/shops", "postgresql://h:5433/shops"),
         ("postgresql://h/shops", "postgresql://h/{shop}"),
+        ("postgresql:///shops?host=/run/one", "postgresql:///shops?host=/run/two"),
+        ("postgresql://h?dbname=one", "postgresql://h?dbname=two"),
+        ("postgresql:///?service=one", "postgresql:///?service=two"),
         ("postgresql://h/shops?schema={shop}", "postgresql://h/shops?schema=s{shop}"),
     ],
 )

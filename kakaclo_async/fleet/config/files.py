@@ -51,8 +51,9 @@ class SettingsFiles:
 
     @property
     def are_taken_up(self) -> bool:
-        """Whether the files were as `read` knows them at the last look."""
-        return self._looked == self._stamp
+        """Whether the files are as `read` knows them."""
+        documents, _ = self._documents()
+        return self._stamps(documents) == self._stamp
 
     def read(self, *, settled: bool = False) -> FleetSettings | None:
         """Return the settings, if a file has changed since the last time and all is well; else None.
@@ -64,7 +65,7 @@ class SettingsFiles:
                 be writing one now.
         """
         documents, problems = self._documents()
-        stamp = [(path, self._seen[path][0]) for path, _ in documents]
+        stamp = self._stamps(documents)
         before, self._looked = self._looked, stamp
         if stamp == self._stamp or (settled and stamp != before):
             return None
@@ -72,6 +73,9 @@ class SettingsFiles:
         settings = read_settings(self.path, documents, problems)
         self.problems = tuple(problems)
         return None if problems else settings
+
+    def _stamps(self, documents: list[tuple[Path, dict[str, Any]]]) -> list[object]:
+        return [(path, self._seen[path][0]) for path, _ in documents]
 
     def peek(self) -> FleetSettings | None:
         """Return the settings as the files are now, somebody may be writing them; None if there are problems."""

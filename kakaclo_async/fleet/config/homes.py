@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from urllib.parse import parse_qsl, urlencode
 
 from kakaclo_async.database import in_thread
 from kakaclo_async.database.postgresql import SharedTransactions
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 _FILES: Final = {"journal": "orders.db", "mirror": "catalog.db"}
 _PORT: Final = 5432
+_PLACES: Final = {"host", "port", "dbname", "database", "service"}  # what a URL's query may say of the place
 _ANY: Final = "<any>"  # no name of a shop
 _SCHEMAS: Final = (
     "SELECT n.nspname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
@@ -59,8 +61,11 @@ def place_of(settings: FleetSettings) -> str:
         return ""
     hosts = ",".join(server.hosts)
     ports = "".join(f":{port}" for port in dict.fromkeys(server.ports) if port != _PORT)
-    schema = f"?schema={server.schema}" if server.schema else ""
-    return f"postgresql://{hosts}{ports}/{server.database or ''}{schema}"
+    asked = [(key, value) for key, value in parse_qsl(server.query) if key in _PLACES]
+    asked += [("schema", server.schema)] if server.schema else []
+    return (
+        f"postgresql://{hosts}{ports}/{server.database or ''}{'?' if asked else ''}{urlencode(sorted(asked))}"
+    )
 
 
 async def homes(settings: FleetSettings) -> set[str]:

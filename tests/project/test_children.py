@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 
+import coverage
+import pytest
 from support.source import ROOT
 
 
@@ -17,3 +22,27 @@ def test_a_path_for_a_child_process_is_made_in_one_place():
     made = re.compile(r'"PYTHONPATH"(?:: |, )(?!import_path\(|path\b|"|os\.environ\.get\()(.*)')
     found = {str(path.relative_to(ROOT)): made.findall(path.read_text()) for path in files}
     assert {path: lines for path, lines in found.items() if lines} == {}
+
+
+@pytest.mark.process
+def test_a_process_in_a_copy_of_the_project_is_not_measured_as_the_project(tmp_path):
+    """A build works on a copy, which is gone when the report is made: its files would end the report."""
+    copy, elsewhere = tmp_path / "copy", tmp_path / "elsewhere"
+    (copy / "kakaclo_async").mkdir(parents=True)
+    (copy / "kakaclo_async/copied.py").write_text("")
+    elsewhere.mkdir()
+    code = f"import subprocess, sys; import kakaclo_async.config; subprocess.run([sys.executable, '-c', ''], cwd={str(copy)!r}, check=True)"
+    settings = ["--rcfile", str(ROOT / "pyproject.toml"), "--data-file", str(tmp_path / "data")]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
+    (elsewhere / "start.py").write_text(code)
+    subprocess.run(
+        [sys.executable, "-m", "coverage", "run", *settings, "start.py"],
+        cwd=elsewhere, env=environment, check=True, capture_output=True,
+    )  # fmt: skip
+    measured = set[str]()
+    for path in tmp_path.glob("data.*"):
+        data = coverage.CoverageData(str(path))
+        data.read()
+        measured |= data.measured_files()
+    assert any(name.endswith("kakaclo_async/config.py") for name in measured)
+    assert [name for name in measured if name.startswith(str(tmp_path))] == []

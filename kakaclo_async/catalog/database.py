@@ -38,6 +38,9 @@ T = TypeVar("T")
 
 _WRITER_PRAGMAS = ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON")
 
+_PATIENCE: Final = (
+    300.0  # seconds that an answer of PostgreSQL may take: a new version of its tables is among them
+)
 _BATCH: Final = 500
 """Changes read at a time."""
 
@@ -117,7 +120,11 @@ class MirrorDatabase:
             else:
                 self._writer = Transactions(
                     postgresql_engine(
-                        self._url, self._url.server, keep_open=1, settings=lock.writer_settings()
+                        self._url,
+                        self._url.server,
+                        keep_open=1,
+                        settings=lock.writer_settings(),
+                        patience=_PATIENCE,
                     )
                 )
                 await self._take(lock.WriterClaim(self._url))

@@ -32,7 +32,7 @@ from kakaclo_async.errors import ConfigurationError, DatabaseAway
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping
 
-    from sqlalchemy.engine import Connection
+    from sqlalchemy.engine import Connection, ExceptionContext
     from sqlalchemy.engine.interfaces import DBAPIConnection
     from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -53,12 +53,20 @@ _KEPT: Final = 4
 _LONGEST_IDLE: Final = 10.0
 """Seconds after which a kept connection is made anew: a ping would cost each transaction three round trips."""
 
+_PATIENCE: Final = 30.0
+"""Seconds that an answer may take, of transactions as short as those that share connections are."""
+
 _REFUSED_BY_A_POOLER: Final = re.compile("unsupported startup|no such |config|required|allowed|password")
 """PgBouncer has one code for all its errors: these do not pass."""
 
 
 def postgresql_engine(
-    where: DatabaseUrl, server: Server, *, keep_open: int, settings: Mapping[str, str] | None = None
+    where: DatabaseUrl,
+    server: Server,
+    *,
+    keep_open: int,
+    settings: Mapping[str, str] | None = None,
+    patience: float | None = None,
 ) -> Engine:
     """Make an engine for a PostgreSQL database, whose calls SQLAlchemy's `greenlet_spawn` makes.
 
@@ -68,6 +76,7 @@ def postgresql_engine(
         keep_open: how many connections there are at most, of which a few are kept, and replaced when they were lost or
             not used for long; 0: each transaction opens its own, on whatever event loop it runs.
         settings: the server's settings for each transaction that brings none of its own: see `local_settings`.
+        patience: seconds that an answer may take; then the connection is lost. None: for ever.
     """
     asyncpg = load_driver("asyncpg", "postgres")
 
@@ -80,6 +89,7 @@ def postgresql_engine(
                 **server.arguments(),
                 server_settings=dict(server.settings),
                 statement_cache_size=0,
+                command_timeout=patience,
                 connection_class=type("Connection", (asyncpg.Connection,), {"set_type_codec": leave_types}),
             )
         except (OSError, asyncpg.InternalClientError) as error:
@@ -106,6 +116,8 @@ def postgresql_engine(
     )
     if keep_open:
         _replace_lost_ones(engine)
+    if patience is not None:
+        _lose_silent_ones(engine)
     set_up = local_settings(server, settings or {})
 
     @event.listens_for(engine, "begin")
@@ -145,6 +157,15 @@ def _replace_lost_ones(engine: Engine) -> None:
             raise DisconnectionError
 
 
+def _lose_silent_ones(engine: Engine) -> None:
+    """Speak no more on a connection without an answer: a balancer or a pooler may pass nothing on, and end nothing."""
+
+    @event.listens_for(engine, "handle_error")
+    def lose(context: ExceptionContext) -> None:  # pyright: ignore[reportUnusedFunction]
+        if isinstance(context.original_exception, TimeoutError):
+            context.is_disconnect = True
+
+
 def _quoted(text: str) -> str:
     return "'{}'".format(text.replace("'", "''"))
 
@@ -174,7 +195,9 @@ class _Kept:
         """Return the engine of a database, whatever the schema."""
         server = attrs.evolve(server, schema=None)
         if server not in self._engines:
-            self._engines[server] = postgresql_engine(where, server, keep_open=MAX_CONNECTIONS)
+            self._engines[server] = postgresql_engine(
+                where, server, keep_open=MAX_CONNECTIONS, patience=_PATIENCE
+            )
         return self._engines[server]
 
     async def enter(self) -> None:

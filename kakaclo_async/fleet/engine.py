@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
 
-    from kakaclo_async.fleet.table import Table
+    from kakaclo_async.fleet.table import Missing, Table
     from kakaclo_async.fleet.values import Kind
 
 
@@ -65,12 +65,12 @@ class Engine(Protocol):
         """
         ...
 
-    async def migrate(self, home: str, *, moved: bool) -> None:
+    async def migrate(self, home: str, missing: Missing | None = None) -> None:
         """Make the tables, or bring them to this package's version; two at once take their turns.
 
         Args:
             home: see `Table.settle_home`.
-            moved: whether it may be another one than before.
+            missing: as well.
         """
         ...
 

@@ -10,11 +10,13 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+import attrs
+
 from kakaclo_async.config import AsyncEntered
 from kakaclo_async.errors import ConfigurationError, InvalidRequest
 from kakaclo_async.fleet.config.checks import redirected
 from kakaclo_async.fleet.config.files import SettingsFiles
-from kakaclo_async.fleet.config.homes import place_of
+from kakaclo_async.fleet.config.homes import homes, place_of
 from kakaclo_async.fleet.engine import Pace, log, set_by_signals, ticking
 from kakaclo_async.fleet.local import LocalEngine
 from kakaclo_async.fleet.pool import Pool
@@ -103,9 +105,17 @@ class Fleet(AsyncEntered, other="kakaclo_sync.fleet"):
 
         Raises:
             ConfigurationError: the database cannot be used, belongs to another program, or is newer; or `home` is not
-                the fleet's, or a worker serves that one still.
+                the fleet's; or a worker serves that one still, or journals have not been moved.
         """
-        await self._engine.migrate(place_of(self._settings), moved=moved)
+        await self._engine.migrate(place_of(self._settings), self._missing if moved else None)
+
+    async def _missing(self, before: str, shops: set[str]) -> set[str]:
+        """Return the shops with orders, or with a journal in another home that can be read, and with none in this."""
+        if "{shop}" in self._settings.home and not self._settings.home.startswith("sqlite:///"):
+            return set()  # a database for each: they cannot be listed
+        if before.startswith("sqlite:///"):
+            shops = shops | await homes(attrs.evolve(self._settings, home=before))
+        return shops - await homes(self._settings)
 
     async def submit(self, shop: str, order: NewOrder) -> Entry:
         """Write an order down in a shop's journal, and ring: a worker places it, exactly once.
@@ -284,7 +294,7 @@ class Fleet(AsyncEntered, other="kakaclo_sync.fleet"):
             ConfigurationError: nothing is included, or the settings would have problems.
             InvalidRequest: there is such a shop, or there was, and its orders wait.
         """
-        if not force:
+        if not force and not self._roster.has(shop):
             await self._waiting.check_may_begin(shop)
         return await self._roster.add(shop, {"token": token, **(settings or {})})
 

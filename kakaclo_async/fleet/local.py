@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from kakaclo_async.fleet.engine import Pace
+    from kakaclo_async.fleet.table import Missing
     from kakaclo_async.fleet.values import Kind
 
 
@@ -106,10 +107,10 @@ class LocalEngine:
         await self._sql.run(work)
         await self.table.check()
 
-    async def migrate(self, home: str, *, moved: bool) -> None:
+    async def migrate(self, home: str, missing: Missing | None = None) -> None:
         """Make the tables, or bring them to this package's version."""
         await self.open()
-        await self.table.settle_home(home, anew=moved)
+        await self.table.settle_home(home, missing)
 
     async def ring(self, turns: Iterable[tuple[str, Kind]], after: float = 0.0) -> int:
         """Ring for turns."""

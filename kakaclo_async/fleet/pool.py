@@ -21,6 +21,7 @@ from kakaclo_async.fleet.team import Readers, Team
 from kakaclo_async.ordering import Journal
 from kakaclo_async.ratelimit import RedisServer
 from kakaclo_async.ratelimit.bucket import RateLimit
+from kakaclo_async.ratelimit.local import LocalBucket
 from kakaclo_async.ratelimit.redis import RedisBucket
 from kakaclo_async.token import token_from
 
@@ -69,6 +70,7 @@ class Pool:
         self._old: list[OpenShop] = []
         self._journals: dict[str, Journal] = {}  # with nothing open, but what they have learned of the tables
         self._redis = None if settings.bucket is None else RedisServer(settings.bucket)
+        self._buckets: dict[str, LocalBucket] = {}
         self._warned: dict[str, str] = {}
         self._twins = Twins(settings.shops)
         self._readers = Readers(self.shop, paused)
@@ -201,11 +203,17 @@ class Pool:
             rate_limit=RateLimit(settings.burst, settings.rate),
         )
 
-    def _bucket(self, settings: ShopSettings) -> Bucket | None:
-        """Return the shop's bucket in Redis; None: each process counts for itself."""
-        if self._redis is None:
-            return None
+    def _bucket(self, settings: ShopSettings) -> Bucket:
+        """Return the shop's bucket: in Redis, or one of this process that outlives the shop's clients."""
         limit = RateLimit(settings.burst, settings.rate)
+        if self._redis is None:
+            before = self._buckets.get(settings.name)
+            if before is not None and before.rate == limit:
+                return before
+            bucket = self._buckets[settings.name] = LocalBucket(limit)
+            if before is not None:
+                bucket.start(min(before.level, limit.burst), 1.0, before.hold)
+            return bucket
         return RedisBucket(self._redis, key=_BUCKET.format(settings.name), rate_limit=limit)
 
     async def _tidy(self) -> None:

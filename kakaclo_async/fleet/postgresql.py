@@ -22,16 +22,15 @@ from kakaclo_async.fleet.values import as_kind
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
 
-    from procrastinate.manager import JobManager
-
     from kakaclo_async.fleet.engine import Pace
+    from kakaclo_async.fleet.table import Missing
     from kakaclo_async.fleet.values import Kind
 
 _QUEUE: Final = "fleet"
 _POLL: Final = 5.0
 _GRACE: Final = 8.0  # seconds that turns under way have to end by themselves when the worker stops
 _TOLD_ONCE: Final = 60.0  # seconds in which a worker that was frozen says so once, whatever was taken from it
-_PAUSE: Final = 1.0  # seconds before a worker whose connection was lost is started again
+_PAUSE: Final = 1.0  # seconds before what failed for a lost connection is done again
 
 
 # All jobs are the fleet's, and due.
@@ -66,7 +65,7 @@ class PostgresqlEngine:
         self._worker = worker
         self._answer: Callable[[Kind, str], Awaitable[None]] | None = None
         self._sql.app.task(name="kakaclo:turn", queue=_QUEUE)(self._turn)
-        self._sql.app.job_manager = _bells(self._sql)
+        self._bells = self._sql.app.job_manager = _bells(self._sql)
         self._is_open = False
 
     async def open(self) -> None:
@@ -77,7 +76,7 @@ class PostgresqlEngine:
         self._is_open = True
         await self.table.check()
 
-    async def migrate(self, home: str, *, moved: bool) -> None:
+    async def migrate(self, home: str, missing: Missing | None = None) -> None:
         """Make the tables, procrastinate's and the fleet's."""
         newest = _migrations()[-1]
         async with self._sql.transaction() as connection:
@@ -100,7 +99,7 @@ class PostgresqlEngine:
             if found is None:
                 await connection.execute("INSERT INTO fleet_version VALUES (0, '')")
             await connection.execute("UPDATE fleet_version SET version = %s, engine = %s", (VERSION, newest))
-        await Table(self._sql.apart, self._worker).settle_home(home, anew=moved)
+        await Table(self._sql.apart, self._worker).settle_home(home, missing)
 
     async def ring(self, turns: Iterable[tuple[str, Kind]], after: float = 0.0) -> int:
         """Ring for turns."""
@@ -143,6 +142,8 @@ class PostgresqlEngine:
 
         async def tick() -> None:
             await each_tick(gone)
+            if stop.is_set():  # procrastinate gives no sign of life while it waits for what is under way
+                await self._bells.stay_alive()
             gone[:] = (await self._sql(_TICK, worker=self._worker, dead=pace.dead))[0]["gone"]
 
         ticks = asyncio.create_task(ticking(pace.tick, tick), name="kakaclo fleet tick")
@@ -192,12 +193,12 @@ class PostgresqlEngine:
                 await self._sql.app.close_async()
 
 
-def _bells(sql: Connections) -> JobManager:
+def _bells(sql: Connections) -> Any:
     """Return what looks after jobs.
 
     Procrastinate's own fails for each job that was taken away meanwhile; it compares all jobs by their locks, which
     ours do not have, where the planner has not heard yet of how many there are; and its worker forgets a bell that
-    rings while it learns that there is none.
+    rings while it learns that there is none. A job that it cannot delete would be under way for ever.
     """
     from procrastinate.jobs import Job  # noqa: PLC0415 - an extra
     from procrastinate.manager import JobManager  # noqa: PLC0415 - an extra
@@ -205,6 +206,13 @@ def _bells(sql: Connections) -> JobManager:
     class Bells(JobManager):
         told_at = -inf
         heard = 0
+        worker: int | None = None
+
+        async def stay_alive(self) -> None:
+            """Give the sign of life of the worker that fetched last."""
+            if self.worker is not None:
+                async with sql.errors():
+                    await self.update_heartbeat(self.worker)
 
         async def listen_for_jobs(self, *, on_notification: Any, queues: Iterable[str] | None = None) -> None:
             """Listen to the bells, and count them."""
@@ -217,7 +225,7 @@ def _bells(sql: Connections) -> JobManager:
 
         async def fetch_job(self, queues: object, worker_id: int) -> Job | None:
             """Take the job whose turn it is: the first in the index of those that wait."""
-            before = self.heard
+            before, self.worker = self.heard, worker_id
             if found := await self.connector.execute_query_all_async(_FETCH, worker=worker_id):
                 return Job.from_row(found[0])
             return None if self.heard == before else await self.fetch_job(queues, worker_id)
@@ -225,7 +233,14 @@ def _bells(sql: Connections) -> JobManager:
         async def finish_job_by_id_async(self, job_id: int, status: object, delete_job: object) -> None:  # noqa: ARG002 - as it is called
             """Delete a job, whatever became of it: what it was for lies in the table of shops."""
             taken = "DELETE FROM procrastinate_jobs WHERE id = :job_id AND status = 'doing' RETURNING id"
-            if await sql(taken, job_id=job_id) or monotonic() - self.told_at < _TOLD_ONCE:
+            found, is_sure = None, True
+            while found is None:
+                try:
+                    found = await sql(taken, job_id=job_id)
+                except ConfigurationError:  # it may be deleted by now, and only the answer lost
+                    is_sure = False
+                    await asyncio.sleep(_PAUSE)
+            if found or not is_sure or monotonic() - self.told_at < _TOLD_ONCE:
                 return
             self.told_at = monotonic()
             log.warning(

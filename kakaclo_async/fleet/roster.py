@@ -6,7 +6,9 @@ and changes nothing that is there: its files may be older, or half written.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+from math import inf
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
@@ -27,6 +29,10 @@ if TYPE_CHECKING:
     from kakaclo_async.fleet.pool import Pool
     from kakaclo_async.fleet.values import Kind
     from kakaclo_async.fleet.waiting import Waiting
+
+
+_JOIN_EVERY: Final = 30
+"""Looks after which the table gets what it has lost: a standby, or a backup, may lack the last shops."""
 
 
 class Roster:
@@ -53,6 +59,7 @@ class Roster:
         self._pool = pool
         self._waiting = waiting
         self._looks = 0
+        self._peeked_at = -inf
 
     async def begin(self) -> None:
         """Let the table have what is new; refuse another `home` than the fleet's.
@@ -60,6 +67,7 @@ class Roster:
         Raises:
             ConfigurationError: it is another one.
         """
+        self._peeked_at = asyncio.get_running_loop().time()
         await self.check_home()
         turns = self.turns()
         await self._engine.table.join(turns, self._paused(turns))
@@ -80,6 +88,9 @@ class Roster:
             await self._take_up(settings)
         elif not self.is_kept and self._looks > 1 and self._files.are_taken_up:
             await self._keep()
+        elif self.is_kept and self._looks % _JOIN_EVERY == 0:
+            turns = self.turns()
+            await self._engine.table.join(turns, self._paused(turns))
 
     async def _take_up(self, settings: FleetSettings) -> None:
         before, self.settings = self.settings, settings
@@ -95,6 +106,8 @@ class Roster:
     async def _keep(self) -> None:
         turns = self.turns()
         await self._engine.table.keep(turns, self._paused(turns), drop=True)
+        for kind, every in self.settings.every.items():  # it may have been longer
+            await self._engine.table.ring([turn for turn in turns if turn[1] == kind], every)
         self.is_kept = True
 
     async def revive(self, gone: Collection[str]) -> None:
@@ -112,13 +125,23 @@ class Roster:
         """Return the name of a shop; one that was added meanwhile is found in the files.
 
         Raises:
-            InvalidRequest: there is no such shop.
+            InvalidRequest: there is no such shop, or none any more, as of a tick ago.
         """
+        now = asyncio.get_running_loop().time()
+        if shop in self.settings.shops and now - self._peeked_at >= self.settings.tick:
+            if not self.has(shop):
+                raise InvalidRequest(f"the fleet has no shop {shop} any more: it was removed from its files")
+            self._peeked_at = now
         if shop not in self.settings.shops and shop != CATALOG:
             await self._adopt(shop)
             turns = {turn for turn in self.turns() if turn[0] in {shop, CATALOG}}
             await self._engine.table.join(turns, self._paused(turns))
         return shop
+
+    def has(self, shop: str) -> bool:
+        """Return whether the files have a shop now, or may have it: they may have problems."""
+        found = self._files.peek()
+        return shop in (self.settings if found is None else found).shops
 
     async def _adopt(self, shop: str) -> None:
         """Know a shop as the files have it now, and nothing else of them."""

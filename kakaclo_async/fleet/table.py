@@ -7,7 +7,7 @@ database's clock. A turn's `due` stays as it was until the turn has ended: a wor
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
 import attrs
 
@@ -15,7 +15,7 @@ from kakaclo_async.errors import ConfigurationError, DatabaseAway
 from kakaclo_async.fleet.values import KINDS, as_kind, fleet_status
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 
     from kakaclo_async.fleet.values import Ended, FleetStatus, Kind
 
@@ -51,6 +51,9 @@ def steps_from(version: int) -> Sequence[str]:
     """Return the statements that tables of a version lack; those of `TABLES` are of version 1."""
     return _ADDED[max(0, version - 1) :]
 
+
+Missing: TypeAlias = "Callable[[str, set[str]], Awaitable[set[str]]]"
+"""Returns the shops whose journals have not come along, given where they were, and those that have had orders."""
 
 _HEARD_OF: Final = 60.0
 """Seconds that a worker is shown after its last sign of life."""
@@ -150,31 +153,55 @@ class Table:
                 " update kakaclo"
             )
 
-    async def settle_home(self, home: str, *, anew: bool = False) -> None:
-        """Note where the shops' journals are, and refuse another place: orders would be placed twice, or by nobody.
+    async def check_home(self, home: str) -> None:
+        """Refuse another place of the shops' journals than the fleet's: orders would be placed twice, or by nobody.
 
         Args:
             home: says it without a password.
-            anew: whether it may be another place from now on, as long as no worker serves.
+
+        Raises:
+            ConfigurationError: it is another place.
+        """
+        if (what := await self._other_home(home)) is not None:
+            to_move = "stop all workers and all that submit, move the journals, and run kakaclo fleet migrate --moved"
+            raise ConfigurationError(f"{what}: take that back; or {to_move}")
+
+    async def _other_home(self, home: str) -> str | None:
+        before = (await self.sql("SELECT home FROM fleet_version"))[0]["home"]
+        if before in {None, home}:
+            return None
+        return f"`home` in the fleet's file is {home}, and this fleet's journals are in {before}"
+
+    async def settle_home(self, home: str, missing: Missing | None = None) -> None:
+        """Note where the shops' journals are, and refuse another place; see `check_home`.
+
+        Args:
+            home: says it without a password.
+            missing: lets it be another place from now on, while no worker serves: given the place before, and the shops
+                that have had orders, it returns those whose journals are not here. None: it stays the same place.
 
         Raises:
             ConfigurationError: it is another place.
         """
         self.home = home
         await self.sql("UPDATE fleet_version SET home = :home WHERE home IS NULL", home=home)
-        before = (await self.sql("SELECT home FROM fleet_version"))[0]["home"]
-        if before == home:
+        if missing is None:
+            await self.check_home(home)
+        if missing is None or (what := await self._other_home(home)) is None:
             return
-        what = f"`home` in the fleet's file is {home}, and this fleet's journals are in {before}"
-        if not anew:
-            to_move = "stop all workers and all that submit, move the journals, and run kakaclo fleet migrate --moved"
-            raise ConfigurationError(f"{what}: take that back; or {to_move}")
         if await self.sql(
             "SELECT worker FROM fleet_worker WHERE beat > @now - :heard_of", heard_of=_HEARD_OF
         ):
             raise ConfigurationError(
                 f"{what}, where a worker serves, or did a minute ago: stop all workers and all that submit, move the"
                 " journals, wait a minute, and try again"
+            )
+        before = (await self.sql("SELECT home FROM fleet_version"))[0]["home"]
+        rows = await self.sql("SELECT shop FROM fleet_turn WHERE pending + doubts + declined > 0")
+        if left := await missing(before, {row["shop"] for row in rows}):
+            raise ConfigurationError(
+                f"{what}; and the journals of {', '.join(sorted(left))} are not here: move them, too, or their orders"
+                " would be placed again, or never"
             )
         await self.sql("UPDATE fleet_version SET home = :home", home=home)
 

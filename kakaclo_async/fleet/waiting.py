@@ -101,8 +101,8 @@ class Waiting:
         Raises:
             InvalidRequest: it has.
         """
-        is_new = shop not in self._pool.settings.shops and shop in await homes(self._pool.settings)
-        if is_new and (found := await self.waiting(shop)):
+        is_there = shop in await homes(self._pool.settings)
+        if is_there and (found := await self.waiting(shop)):
             raise InvalidRequest(
                 f"a journal of a shop {shop} is there already, with {orders_that_wait(len(found))}: they would be"
                 " placed with this token; if it is the same shop, say force=True (--force)"

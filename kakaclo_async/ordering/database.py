@@ -174,7 +174,8 @@ _GONE: Final = (
 
 # EXTRA also makes the end of a transaction durable; secure_delete wipes the addresses that are dropped.
 _PRAGMAS = ("synchronous = EXTRA", "secure_delete = ON")
-_SETTINGS = {"synchronous_commit": "on"}
+# Whoever freezes within a transaction, or whose machine is lost, keeps the others waiting no longer than that.
+_SETTINGS = {"synchronous_commit": "on", "idle_in_transaction_session_timeout": "15s"}
 
 
 class Database:

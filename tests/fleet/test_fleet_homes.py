@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from contextlib import closing
 
+import attrs
 import pytest
 from support.fleet import entries, orders, placed, sandboxes, serving, until, write_shop, written
 from support.postgresql import needs_postgresql
 from support.terminal import Hosted
 
+from kakaclo_async import Item
 from kakaclo_async.errors import ConfigurationError, InvalidRequest
 from kakaclo_async.fleet import Fleet, FleetSettings
 from kakaclo_async.fleet.config.homes import place_of
@@ -121,12 +123,17 @@ async def _keeps_to_its_home(folder, opened, other, **settings):
     assert "secret" not in str(refused.value)
     written(folder, entries(opened), **settings)
     async with serving(path) as fleet:
+        await until(lambda: placed(opened["a"]))
         await until(lambda: _has_worker(fleet))
         written(folder, entries(opened), **settings | {"home": other})
         with pytest.raises(ConfigurationError, match="where a worker serves"):
             await Fleet.open(path).migrate(moved=True)
     with pytest.raises(ConfigurationError, match="migrate --moved"):
         await Fleet.open(path).migrate()
+    if other.startswith("sqlite:///"):
+        with pytest.raises(ConfigurationError, match="journals of a are not here"):
+            await Fleet.open(path).migrate(moved=True)
+        (folder / "shops").rename(folder / "other")
     await Fleet.open(path).migrate(moved=True)
     async with Fleet.open(path) as fleet:
         assert await fleet.pending() == {}
@@ -179,3 +186,32 @@ def test_two_ways_to_write_one_home_are_one(tmp_path, one, same):
 def test_two_homes_are_two(tmp_path, one, other):
     first, second = (FleetSettings(folder=tmp_path, home=home) for home in (one, other))
     assert place_of(first) != place_of(second)
+
+
+@pytest.mark.process
+@needs_postgresql()
+async def test_a_home_without_the_journals_of_orders_that_wait_is_no_moved_one(tmp_path, shared):
+    async with sandboxes("a", "b") as opened:
+        path = written(tmp_path, entries(opened), **shared)
+        await Fleet.open(path).migrate()
+        async with Fleet.open(path) as fleet:
+            await fleet.submit("a", attrs.evolve(orders(opened["a"], 1)[0], items=[Item("NOSUCH_SKU", 1)]))
+            await fleet.turn("orders", "a")
+        written(tmp_path, entries(opened), **shared | {"home": shared["engine"]})
+        with pytest.raises(ConfigurationError, match="journals of a are not here: move them, too"):
+            await Fleet.open(path).migrate(moved=True)
+        with pytest.raises(ConfigurationError, match="migrate --moved"):
+            await Fleet.open(path).__aenter__()
+
+
+def test_check_finds_a_home_that_the_fleet_refuses(tmp_path, monkeypatch, capsys):
+    from kakaclo_async.cli.app import run
+
+    monkeypatch.chdir(tmp_path)
+    written(tmp_path, [("a", "t", {})])
+    assert run(["fleet", "migrate"]) == 0
+    assert run(["fleet", "check", "--connect"]) == 0
+    written(tmp_path, [("a", "t", {})], home="sqlite:///other/{shop}")
+    capsys.readouterr()
+    assert run(["fleet", "check", "--connect"]) == 2
+    assert "migrate --moved" in " ".join(capsys.readouterr().out.split())

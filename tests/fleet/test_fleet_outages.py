@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
-from support.fleet import written
+from support.fleet import entries, sandboxes, serving, until, written
 from support.ports import free_port
 from support.postgresql import needs_postgresql
 
 from kakaclo_async.errors import DatabaseAway
 from kakaclo_async.fleet import Fleet
+from kakaclo_async.fleet.turns import Turn
 
 
 @needs_postgresql()
@@ -39,3 +42,68 @@ async def test_a_fleet_whose_database_is_away_says_so_soon_and_why(tmp_path, mon
             pass
     assert "PASSWORD" not in str(failure.value)
     assert caplog.text == "", "no line of a driver's"
+
+
+@needs_postgresql()
+async def test_a_bell_whose_end_could_not_be_written_is_not_under_way_for_ever(tmp_path, shared, monkeypatch):
+    """The connection is lost just then: the turn would never be rung for again."""
+    from procrastinate.exceptions import ConnectorException
+
+    monkeypatch.setattr("kakaclo_async.fleet.postgresql._PAUSE", 0.0)
+    path = written(tmp_path, [("a", "t", {})], **shared)
+    await Fleet.open(path).migrate()
+    async with Fleet.open(path) as fleet:
+        engine = fleet._engine
+        real, lost = engine._sql.connector.execute_query_all_async, []
+
+        async def losing(query, **values):
+            if len(lost) < 3:
+                lost.append(query)
+                raise ConnectorException
+            return await real(query, **values)
+
+        await engine.table.sql("SELECT fleet_tick('w', 5) AS rung")
+        [job, *_] = await engine.table.sql(
+            "UPDATE procrastinate_jobs SET status = 'doing' WHERE queueing_lock = :bell RETURNING id",
+            bell="orders:a",
+        )
+        monkeypatch.setattr(engine._sql.connector, "execute_query_all_async", losing)
+        await engine._bells.finish_job_by_id_async(job["id"], None, None)
+        assert len(lost) == 3
+        assert await engine.table.sql("SELECT id FROM procrastinate_jobs WHERE id = :id", id=job["id"]) == []
+
+
+@pytest.mark.process
+@needs_postgresql()
+async def test_a_worker_that_ends_slowly_is_not_taken_for_dead(tmp_path, shared, monkeypatch, caplog):
+    """Its turns would be taken over while they run, and it would say that it was frozen."""
+    entered, leave = asyncio.Event(), asyncio.Event()
+    real = Turn.run
+
+    async def slowly(self, kind, shop):
+        if kind == "orders":
+            entered.set()
+            await leave.wait()
+        return await real(self, kind, shop)
+
+    monkeypatch.setattr(Turn, "run", slowly)
+    async with sandboxes("a") as opened:
+        path = written(tmp_path, entries(opened), **shared | {"dead": 1.5, "tick": 0.1, "beat": 0.1})
+        await Fleet.open(path).migrate()
+        async with serving(path) as fleet:
+            await entered.wait()
+            [before] = await fleet._engine.table.sql(_UNDER_WAY, bell="orders:a")
+            fleet.stop()
+            for _ in range(25):
+                await asyncio.sleep(0.1)
+                assert await fleet._engine.table.sql(_UNDER_WAY, bell="orders:a") == [before]
+            leave.set()
+            await until(lambda: _is_over(fleet))
+    assert "was it frozen" not in caplog.text
+
+
+_UNDER_WAY = "SELECT id FROM procrastinate_jobs WHERE queueing_lock = :bell AND status = 'doing'"
+
+
+async def _is_over(fleet):
+    return not await fleet._engine.table.sql(_UNDER_WAY, bell="orders:a")

@@ -14,6 +14,7 @@ from support.postgresql import needs_postgresql
 
 from kakaclo_async.database import postgresql
 from kakaclo_async.database.postgresql import keeping_connections
+from kakaclo_async.errors import DatabaseAway
 from kakaclo_async.ordering import Journal
 
 pytestmark = [needs_postgresql(), pytest.mark.process]
@@ -190,3 +191,50 @@ async def test_a_transaction_takes_another_connection_when_the_server_has_just_e
         await journal.add(order("SHOP-2"))
         monkeypatch.undo()
         assert [entry.key for entry in await journal.pending()] == ["SHOP-1", "SHOP-2"]
+
+
+async def test_who_freezes_within_a_transaction_keeps_others_waiting_for_seconds_only(sandbox, url, order):
+    """Its machine may be lost: the server would hold its locks for hours."""
+    journal = Journal(url)
+    await journal.add(order())
+
+    def ask(connection):
+        return connection.exec_driver_sql("SHOW idle_in_transaction_session_timeout").scalar()
+
+    assert await journal._store._database.run(ask) == "15s"
+
+
+async def test_a_connection_that_falls_silent_is_given_up(url, monkeypatch):
+    """A balancer, or a pooler, may pass nothing on and end nothing: whoever waits would wait for ever."""
+    monkeypatch.setattr(postgresql, "_PATIENCE", 0.3)
+    host, _, rest = url.partition("@")[2].partition(":")
+    port, _, name = rest.partition("/")
+    silent, writers = asyncio.Event(), []
+
+    async def pipe(reader, writer, is_old):
+        while data := await reader.read(65536):
+            if not (is_old() and silent.is_set()):
+                writer.write(data)
+
+    async def accept(reader, writer):
+        is_old = (lambda: True) if not silent.is_set() else (lambda: False)
+        far, back = await asyncio.open_connection(host, int(port))
+        writers.extend((writer, back))
+        await asyncio.gather(pipe(reader, back, is_old), pipe(far, writer, is_old))
+
+    server = await asyncio.start_server(accept, "127.0.0.1", 0)
+    through = server.sockets[0].getsockname()[1]
+    journal = Journal(f"{url.partition('@')[0]}@127.0.0.1:{through}/{name}")
+    async with keeping_connections():
+        assert await journal._store._database.run(_one) == 1
+        silent.set()
+        with pytest.raises(DatabaseAway):
+            await journal._store._database.run(_one)
+        assert await journal._store._database.run(_one) == 1
+    server.close()
+    for writer in writers:
+        writer.close()
+
+
+def _one(connection):
+    return connection.exec_driver_sql("SELECT 1").scalar()

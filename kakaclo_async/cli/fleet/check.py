@@ -1,7 +1,6 @@
 """The command `fleet check`: all that is wrong with a fleet's settings, found without a request."""
 
 import asyncio
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from kakaclo_async.fleet import FleetSettings
+    from kakaclo_async.fleet.config.files import SettingsFiles
 
 Row = tuple[str, str, str]  # file, key, what
 
@@ -36,7 +36,7 @@ def check(
     problems = [(entry.file, entry.key, entry.what) for entry in files.problems]
     warnings: list[Row] = []
     if settings is not None:
-        run_async(_look(fleet, settings, problems, warnings, connect=connect))
+        run_async(_look(files, settings, problems, warnings, connect=connect))
     shops = sorted(settings.shops) if settings else []
     data = {"shops": shops, "problems": _named(problems), "warnings": _named(warnings)}
     tables = (
@@ -53,10 +53,16 @@ def _named(rows: list[Row]) -> list[dict[str, str]]:
 
 
 async def _look(
-    path: Path, settings: "FleetSettings", problems: list[Row], warnings: list[Row], *, connect: bool
+    files: "SettingsFiles",
+    settings: "FleetSettings",
+    problems: list[Row],
+    warnings: list[Row],
+    *,
+    connect: bool,
 ) -> None:
     from kakaclo_async.fleet import Fleet
     from kakaclo_async.fleet.config.checks import AS_ONE, Twins, redirected, too_quick
+    from kakaclo_async.fleet.config.homes import place_of
     from kakaclo_async.fleet.pool import Pool
     from kakaclo_async.fleet.waiting import Waiting
     from kakaclo_async.token import Token, token_from
@@ -65,10 +71,11 @@ async def _look(
         return await asyncio.sleep(0, set[str]())
 
     async def reach() -> None:
-        if not settings.is_local:
-            engine = Fleet.open(path)._engine  # noqa: SLF001 - packages share privates
+        if not settings.is_local or (settings.folder / "fleet.db").exists():
+            engine = Fleet.open(files.path)._engine  # noqa: SLF001 - packages share privates
             try:
                 await engine.open()
+                await engine.table.check_home(place_of(settings))
             finally:
                 await engine.aclose()
 
@@ -77,24 +84,28 @@ async def _look(
             what = f"has {found}, and there is no such shop: see kakaclo fleet pending"
             warnings.append((file, f"shop.{name}", what))
 
-    file = path.name
+    file = files.path.name
     twins, pool = Twins(settings.shops), Pool(settings, nobody)
     for name, shop in sorted(settings.shops.items()):
         try:
             pool.check(name)
         except ConfigurationError as error:
-            problems.append((file, f"shop.{name}", sentence(error)))
+            problems.append((files.file_of(name), f"shop.{name}", sentence(error)))
         try:
             token = await Token(token_from(shop.token)).read()
         except ConfigurationError as error:
-            problems.append((file, f"shop.{name}.token", sentence(error)))
+            problems.append((files.file_of(name), f"shop.{name}.token", sentence(error)))
             continue
         if (other := twins.other(name, shop.base_url, token)) is not None:
-            problems.append((file, f"shop.{name}.token", f"is that of shop {other}, too: {AS_ONE}"))
+            problems.append(
+                (files.file_of(name), f"shop.{name}.token", f"is that of shop {other}, too: {AS_ONE}")
+            )
     if why := redirected({name: shop.base_url for name, shop in settings.shops.items()}):
         warnings.append((file, "shop.base_url", why))
     times = {name: shop.quiet_time for name, shop in settings.shops.items()}
-    warnings += [(file, f"shop.{name}.quiet_time", why) for name, why in too_quick(times).items()]
+    warnings += [
+        (files.file_of(name), f"shop.{name}.quiet_time", why) for name, why in too_quick(times).items()
+    ]
     wanted: list[tuple[str, Callable[[], Awaitable[object]]]] = [("fleet.webhook_secret", pool.webhook)]
     if connect or settings.home.startswith("sqlite:"):  # others are at the end of a network
         wanted.append(("fleet.home", look_for_orders))

@@ -142,6 +142,7 @@ def add(
 def remove(shop: ShopName, force: Force = False, fleet: FleetFile = DEFAULT_FILE) -> None:
     """Delete the file of a shop; its journal and its mirror stay."""
     with_fleet(fleet, lambda opened: opened.remove(shop, force=force))
+    sys.stdout.write(f"{shop} is removed; its journal and its mirror stay\n")
 
 
 def submit(

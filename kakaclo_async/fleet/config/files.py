@@ -15,7 +15,7 @@ import attrs
 
 from kakaclo_async.errors import ConfigurationError, InvalidRequest
 from kakaclo_async.fleet.config.checks import Problem
-from kakaclo_async.fleet.config.settings import read_settings
+from kakaclo_async.fleet.config.settings import read_settings, why_no_name
 from kakaclo_async.fleet.engine import log
 
 if TYPE_CHECKING:
@@ -47,6 +47,8 @@ class SettingsFiles:
         self._stamp: object = None
         self._looked: object = None
         self._later: dict[str, object] = {}
+        self._peeking: SettingsFiles | None = None
+        self._peeked: FleetSettings | None = None
         self.problems: tuple[Problem, ...] = ()
 
     @property
@@ -79,7 +81,16 @@ class SettingsFiles:
 
     def peek(self) -> FleetSettings | None:
         """Return the settings as the files are now, somebody may be writing them; None if there are problems."""
-        return SettingsFiles(self.path).read()
+        if self._peeking is None:
+            self._peeking = SettingsFiles(self.path)
+        self._peeked = self._peeking.read() or self._peeked
+        return None if self._peeking.problems else self._peeked
+
+    def file_of(self, shop: str) -> str:
+        """Return the name of the file where a shop stands; that of the fleet's file for one that stands nowhere."""
+        documents, _ = self._documents()
+        found = [path.name for path, document in documents if shop in (document.get("shop") or {})]
+        return found[0] if found else self.path.name
 
     def news(self, used: FleetSettings) -> FleetSettings | None:
         """Return the settings to go on with, if they have changed and the look before saw the same.
@@ -239,10 +250,10 @@ def add_shop(files: SettingsFiles, shop: str, values: Mapping[str, object]) -> P
     """
     if shop in SettingsFiles(files.path).demand().shops:
         raise InvalidRequest(f"the fleet has a shop {shop} already")
+    if (why := why_no_name(shop)) is not None:
+        raise InvalidRequest(why)
     folder = _folder(files)
     path = folder / f"{shop}.toml"
-    if path.parent != folder or not shop:
-        raise InvalidRequest(f"{shop!r} is no name for a shop")
     folder.mkdir(parents=True, exist_ok=True)
     lines = [f"[shop.{shop}]", *(f"{key} = {_toml(key, value)}" for key, value in values.items())]
     draft = path.with_suffix(".new")

@@ -126,10 +126,23 @@ class FleetSettings:
         """Whether one process serves the fleet, without an engine."""
         return self.engine == "local"
 
+    @property
+    def every(self) -> Mapping[Kind, float]:
+        """The seconds from one turn of a kind to the next, at most."""
+        return {"mirror": self.mirror_every, "orders": self.orders_every, "watch": self.watch_every}
+
 
 def is_name(text: str) -> bool:
     """Whether a shop can have this name."""
     return _NAME.fullmatch(text) is not None and text != CATALOG
+
+
+def why_no_name(text: str) -> str | None:
+    """Return why a shop cannot have this name; None: it can."""
+    if is_name(text):
+        return None
+    why = "is taken by the shared catalog" if text == CATALOG else "takes a-z, 0-9, _ and -, 40 at most"
+    return f"the name {text[:40]!r} {why}"
 
 
 def turns_of(settings: FleetSettings) -> Iterator[tuple[str, Kind]]:
@@ -228,11 +241,8 @@ def _shops(
         problems.append(Problem(place, "shop", "must be tables: [shop.NAME]"))
         return
     for name, values in cast("dict[str, object]", shops).items():
-        if not is_name(name):
-            why = (
-                "is taken by the shared catalog" if name == CATALOG else "takes a-z, 0-9, _ and -, 40 at most"
-            )
-            problems.append(Problem(place, "shop", f"the name {name[:40]!r} {why}"))
+        if (why := why_no_name(name)) is not None:
+            problems.append(Problem(place, "shop", why))
             continue
         yield name, values
 

@@ -3,6 +3,7 @@
     python benchmarks/run.py                    everything; about half an hour
     python benchmarks/run.py --quick            small sizes, under two minutes; writes nothing
     python benchmarks/run.py decode call        these alone: names of cases, or what they begin with; writes nothing
+    python benchmarks/run.py --again decode     these alone, once more; writes them into the results that are there
     python benchmarks/run.py --list             the names
 
 The exit status is 1 when a ratio or a count falls behind its bar by more than the noise. A quick case that does so is
@@ -90,6 +91,7 @@ def main() -> int:
     )
     parser.add_argument("names", nargs="*", help="names of cases, or what they begin with; none: all")
     parser.add_argument("--quick", action="store_true", help="small sizes")
+    parser.add_argument("--again", action="store_true", help="write these into the results that are there")
     parser.add_argument("--list", action="store_true", help="list the names")
     parser.add_argument("--inner", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -106,11 +108,19 @@ def main() -> int:
         return int(not chosen)
     began = time.perf_counter()
     results, fails = run(chosen, quick=given.quick)
-    if not given.names and not given.quick:
-        write(cases, results)
+    if not given.quick and (given.again or not given.names):
+        write(cases, added(results) if given.again else results)
     verdict = "a bar is MISSED, or a case failed" if fails else "no bar is missed"
     print(f"{len(chosen)} cases in {time.perf_counter() - began:.0f} s: {verdict}")
     return int(fails)
+
+
+def added(results: dict[str, Any]) -> dict[str, Any]:
+    """Return the results that are there, with these in place of their own of some cases."""
+    known: dict[str, Any] = json.loads((HERE / "results.json").read_text())
+    for one in known["cases"].values():
+        one["points"] = {float(point): runs for point, runs in one["points"].items()}
+    return known | {"cases": known["cases"] | results["cases"]}
 
 
 def write(cases: dict[str, tuple[str, Case]], results: dict[str, Any]) -> None:

@@ -292,7 +292,7 @@ class Fleet(AsyncEntered, other="kakaclo_sync.fleet"):
 
         Raises:
             ConfigurationError: nothing is included, or the settings would have problems.
-            InvalidRequest: there is such a shop, or there was, and its orders wait.
+            InvalidRequest: there is such a shop, or there was, and its orders wait; or no shop can have this name.
         """
         if not force and not self._roster.has(shop):
             await self._waiting.check_may_begin(shop)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 
@@ -20,6 +21,8 @@ KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 
 CATALOG: Final = "catalog"
 """Stands where a shop's name would, for the one mirror that all shops share."""
+
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 
 SLICE: Final = 5.0
 """Seconds that one turn takes at most, before it goes to the back of the line."""
@@ -204,3 +207,16 @@ def _late(row: Mapping[str, Any], at: float) -> float:
     if row["started"] is not None and row["started"] > (row["ended"] or 0.0):
         return at - float(row["started"]) - 2 * SLICE
     return 0.0 if row["due"] is None else at - float(row["due"])
+
+
+def is_name(text: str) -> bool:
+    """Whether a shop can have this name."""
+    return _NAME.fullmatch(text) is not None and text != CATALOG
+
+
+def why_no_name(text: str) -> str | None:
+    """Return why a shop cannot have this name; None: it can."""
+    if is_name(text):
+        return None
+    why = "is taken by the shared catalog" if text == CATALOG else "takes a-z, 0-9, _ and -, 40 at most"
+    return f"the name {text[:40]!r} {why}"

@@ -202,7 +202,8 @@ async def test_a_shop_that_is_added_has_a_file_and_one_that_would_not_work_leave
             ("acme", "env:X", InvalidRequest),
             ("beta", SECRET, ConfigurationError),
             ("../x", "env:X", InvalidRequest),
-            ("catalog", "env:X", ConfigurationError),
+            ("catalog", "env:X", InvalidRequest),
+            ("my shop", "env:X", InvalidRequest),
         ):
             with pytest.raises(error) as failure:
                 await fleet.add(name, token)

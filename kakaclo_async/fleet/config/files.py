@@ -15,8 +15,9 @@ import attrs
 
 from kakaclo_async.errors import ConfigurationError, InvalidRequest
 from kakaclo_async.fleet.config.checks import Problem
-from kakaclo_async.fleet.config.settings import read_settings, why_no_name
+from kakaclo_async.fleet.config.settings import read_settings
 from kakaclo_async.fleet.engine import log
+from kakaclo_async.fleet.values import why_no_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -246,7 +247,8 @@ def add_shop(files: SettingsFiles, shop: str, values: Mapping[str, object]) -> P
 
     Raises:
         ConfigurationError: nothing is included, or there would be problems.
-        InvalidRequest: there is such a shop, or a file of that name; or a value that no file can have.
+        InvalidRequest: no shop can have this name; or there is such a shop, or a file of that name; or a value that no
+            file can have.
     """
     if shop in SettingsFiles(files.path).demand().shops:
         raise InvalidRequest(f"the fleet has a shop {shop} already")

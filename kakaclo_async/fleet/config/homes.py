@@ -11,8 +11,7 @@ from kakaclo_async.database import in_thread
 from kakaclo_async.database.postgresql import SharedTransactions
 from kakaclo_async.database.url import DatabaseUrl
 from kakaclo_async.errors import ConfigurationError
-from kakaclo_async.fleet.config.settings import is_name
-from kakaclo_async.fleet.values import CATALOG
+from kakaclo_async.fleet.values import CATALOG, is_name
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, cast
@@ -24,7 +23,7 @@ from kakaclo_async.fleet.config.checks import (
     within,
     word,
 )
-from kakaclo_async.fleet.values import CATALOG, KINDS
+from kakaclo_async.fleet.values import CATALOG, KINDS, why_no_name
 from kakaclo_async.token import token_from
 from kakaclo_async.transport.endpoint import choose_base_url
 
@@ -37,7 +36,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 _PLACES: Final = ("env", "file", "keyring", "cmd")
 _Readers: TypeAlias = dict[str, Callable[[object], object]]
 
@@ -130,19 +128,6 @@ class FleetSettings:
     def every(self) -> Mapping[Kind, float]:
         """The seconds from one turn of a kind to the next, at most."""
         return {"mirror": self.mirror_every, "orders": self.orders_every, "watch": self.watch_every}
-
-
-def is_name(text: str) -> bool:
-    """Whether a shop can have this name."""
-    return _NAME.fullmatch(text) is not None and text != CATALOG
-
-
-def why_no_name(text: str) -> str | None:
-    """Return why a shop cannot have this name; None: it can."""
-    if is_name(text):
-        return None
-    why = "is taken by the shared catalog" if text == CATALOG else "takes a-z, 0-9, _ and -, 40 at most"
-    return f"the name {text[:40]!r} {why}"
 
 
 def turns_of(settings: FleetSettings) -> Iterator[tuple[str, Kind]]:

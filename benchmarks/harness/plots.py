@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
     from harness.case import Case
 
-GREYS = ("black", "tab:blue", "tab:orange", "tab:green", "tab:purple", "tab:brown")
+OTHERS = ("black", "tab:blue", "tab:orange", "tab:green", "tab:purple", "tab:brown", "tab:cyan", "tab:olive")
+"""The colours of all but kakaclo, which is red."""
+
 STYLE = {
     "svg.hashsalt": "kakaclo",  # the same figures make the same bytes
     "svg.fonttype": "none",
@@ -56,6 +58,7 @@ def draw(cases: Sequence[Case], results: dict[str, Any], folder: Path) -> list[P
 def _lines(axes: Any, case: Case, points: dict[str, Any]) -> None:
     assert case.plot is not None
     names = list(dict.fromkeys(name for runs in points.values() for name in runs))
+    axes.set_prop_cycle(color=OTHERS[1:])
     for name in names:
         at = [
             (float(point), Spread.of(figures(case, runs, name)))
@@ -103,7 +106,7 @@ def _bars(axes: Any, group: list[Case], found: dict[str, Any]) -> None:
                 at,
                 height.middle,
                 width,
-                color="tab:red" if name == "kakaclo" else GREYS[place % len(GREYS)],
+                color="tab:red" if name == "kakaclo" else OTHERS[place % len(OTHERS)],
                 label=name if row == 0 else None,
                 yerr=[[height.middle - height.low], [height.high - height.middle]],
                 error_kw={"linewidth": 0.8},

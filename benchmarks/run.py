@@ -120,7 +120,10 @@ def added(results: dict[str, Any]) -> dict[str, Any]:
     known: dict[str, Any] = json.loads((HERE / "results.json").read_text())
     for one in known["cases"].values():
         one["points"] = {float(point): runs for point, runs in one["points"].items()}
-    return known | {"cases": known["cases"] | results["cases"]}
+    when = {key: results["machine"][key] for key in ("date", "revision")}
+    return known | {
+        "cases": known["cases"] | {name: one | {"again": when} for name, one in results["cases"].items()}
+    }
 
 
 def write(cases: dict[str, tuple[str, Case]], results: dict[str, Any]) -> None:

@@ -157,7 +157,8 @@ CASES = (
         full=Size(1, (1_000, 3_000, 10_000, 30_000, 100_000)),
         bars=(
             Bar(of="MB more than for the smallest", most=20, guard=100,
-                cause="a pull remembers the codes of all 650,000 rows that it gave out, so as to give none twice"),
+                cause="a pull remembers the codes of all 650,000 rows that it gave out, so as to give none twice; "
+                "the script keeps them all as well"),
             Bar(over="afternoon script", most=1.5),
             Bar(of="CPU ms a page", most=3.5, goal=True, at=3_000),
             Bar(of="CPU ms a page", most=4.0, goal=True, at=100_000),

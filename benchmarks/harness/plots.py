@@ -67,7 +67,7 @@ def _lines(axes: Any, case: Case, points: dict[str, Any]) -> None:
         ]
         x, middle = [point for point, _ in at], [found.middle for _, found in at]
         is_theory = name == "least possible"
-        axes.plot(
+        [line] = axes.plot(
             x,
             middle,
             label=name,
@@ -77,7 +77,8 @@ def _lines(axes: Any, case: Case, points: dict[str, Any]) -> None:
             linewidth=2 if name == "kakaclo" else 1.2,
             zorder=3 if name == "kakaclo" else 2,
         )
-        axes.fill_between(x, [found.low for _, found in at], [found.high for _, found in at], alpha=0.15)
+        low, high = [found.low for _, found in at], [found.high for _, found in at]
+        axes.fill_between(x, low, high, alpha=0.15, color=line.get_color())
     axes.set(title=case.title, xlabel=case.plot.x or case.points, ylabel=case.plot.y or case.unit)
     axes.set_xscale("log" if case.plot.log_x else "linear")
     axes.set_yscale("symlog" if case.plot.log_y else "linear")

@@ -18,7 +18,8 @@ HEAD = """# Results of the benchmarks
 Written by `make bench`; do not edit. How to read it: contenders run in turns, A B C A B C, against servers in
 processes of their own. Each figure is the median of the rounds, with its quartiles in brackets. A ratio is made round
 by round, and its median is told; so it stands on a busy machine, where milliseconds do not. A bar is missed when its
-median misses it and no more than a quarter of the rounds hold it. A goal depends on the machine: it fails nothing.
+median misses it and no more than a quarter of the rounds hold it; where the median holds it and a quarter or more do
+not, that is within the noise, too. A goal depends on the machine: it fails nothing.
 `results.json` has every round.
 """
 
@@ -42,7 +43,8 @@ def bar_of(case: Case, bar: Bar) -> str:
     sign = "at most" if bar.most is not None else "at least"
     what = f"{bar.of} of {bar.who}" if bar.of else bar.who
     scale = f" of {bar.over}" if bar.over else f" {bar.of or case.unit}"
-    return f"{what}: {sign} {number(bar.limit)}{scale}{', a goal' if bar.goal else ''}"
+    where = f", at {number(bar.at)} {case.points}" if bar.at is not None and case.points else ""
+    return f"{what}: {sign} {number(bar.limit)}{scale}{where}{', a goal' if bar.goal else ''}"
 
 
 def verdict_of(verdict: Verdict) -> str:
@@ -120,7 +122,9 @@ def _case(case: Case, found: dict[str, Any]) -> Iterator[str]:
         return
     if case.plot and len(found["points"]) > 1:
         yield from (f"![{case.title}](plots/{case.plot.file}.svg)", "")
-    yield f"{case.unit}; {found['rounds']} rounds; ratios in terms of {case.base}."
+    again = found.get("again")
+    when = f" Measured again: {again['date']}, revision {again['revision']}." if again else ""
+    yield f"{case.unit}; {found['rounds']} rounds; ratios in terms of {case.base}.{when}"
     other = {"cpu": "wall", "wall": "cpu"}.get(case.by)
     beside = [f"{other} time"] if other else ["cpu s", "wall s"]
     lead = [case.points] if case.points else []

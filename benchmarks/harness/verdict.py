@@ -2,7 +2,7 @@
 
 Ratios are made round by round, of runs that were seconds apart, and their median counts: what else the machine did in
 a round spoils both sides of it. A bar is missed when its median misses it and no more than a quarter of the rounds
-hold it; otherwise the miss is within the noise.
+hold it; where median and quartiles disagree, it is held within the noise.
 """
 
 from __future__ import annotations
@@ -81,9 +81,9 @@ def _judge(case: Case, bar: Bar, points: dict[float, Runs], refused: dict[str, s
 
 
 def _word(bar: Bar, figure: Spread) -> str:
-    best = figure.low if bar.most is not None else figure.high
+    best, worst = (figure.low, figure.high) if bar.most is not None else (figure.high, figure.low)
     if bar.holds(figure.middle, bar.limit):
-        return HELD
+        return HELD if bar.holds(worst, bar.limit) else NOISE
     if not bar.goal and bar.holds(best, bar.limit):
         return NOISE
     if bar.goal or (bar.guard is not None and bar.holds(best, bar.guard)):

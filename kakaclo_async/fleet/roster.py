@@ -106,8 +106,8 @@ class Roster:
     async def _keep(self) -> None:
         turns = self.turns()
         await self._engine.table.keep(turns, self._paused(turns), drop=True)
-        for kind, every in self.settings.every.items():  # it may have been longer
-            await self._engine.table.ring([turn for turn in turns if turn[1] == kind], every)
+        for kind, every in self.settings.every.items():
+            await self._engine.table.hasten(kind, every)
         self.is_kept = True
 
     async def revive(self, gone: Collection[str]) -> None:

@@ -260,6 +260,14 @@ class Table:
         )
         return len(rows)
 
+    async def hasten(self, kind: Kind, every: float) -> None:
+        """Let no turn of a kind be due later than an interval from now: it may have been longer."""
+        await self.sql(
+            "UPDATE fleet_turn SET due = @now + :every WHERE kind = :kind AND due > @now + :every",
+            kind=kind,
+            every=every,
+        )
+
     async def drop(self, shops: Iterable[str]) -> None:
         """Let shops have no turns any more, for their files are deleted."""
         names = _json((shop, "") for shop in shops)

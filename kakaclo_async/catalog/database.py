@@ -237,7 +237,7 @@ class MirrorDatabase:
         if url.server is None:
             engine = sqlite_reader(await in_thread(url.path))
         else:
-            engine = postgresql_engine(url, url.server, keep_open=0)
+            engine = postgresql_engine(url, url.server, keep_open=0, patience=_PATIENCE)
         reader = Reader(engine)
         try:
             await reader.start()

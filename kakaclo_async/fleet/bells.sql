@@ -13,7 +13,10 @@ BEGIN
     -- In turn: two that look at once would ring twice, and each refusal fills the server's log.
     PERFORM pg_advisory_xact_lock(hashtextextended('kakaclo fleet ' || coalesce(current_schema(), ''), 0));
     INSERT INTO procrastinate_jobs (queue_name, task_name, priority, queueing_lock, args)
-    SELECT 'fleet', 'kakaclo:turn', CASE t.kind WHEN 'orders' THEN 2 WHEN 'watch' THEN 1 ELSE 0 END,
+    -- What was cut off with its worker goes with the orders: it has waited for that worker to be taken for dead. It does
+    -- not go before them: it may be what killed the worker.
+    SELECT 'fleet', 'kakaclo:turn', CASE WHEN t.kind = 'orders' OR t.started > coalesce(t.ended, 0) THEN 2
+        WHEN t.kind = 'watch' THEN 1 ELSE 0 END,
         t.kind || ':' || t.shop, jsonb_build_object('kind', t.kind, 'shop', t.shop)
     FROM fleet_turn t LEFT JOIN fleet_shop s ON s.shop = t.shop
     WHERE (p_shop IS NULL OR (t.shop = p_shop AND t.kind = p_kind))

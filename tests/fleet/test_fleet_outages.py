@@ -107,3 +107,23 @@ _UNDER_WAY = "SELECT id FROM procrastinate_jobs WHERE queueing_lock = :bell AND 
 
 async def _is_over(fleet):
     return not await fleet._engine.table.sql(_UNDER_WAY, bell="orders:a")
+
+
+@pytest.mark.process
+@needs_postgresql()
+async def test_a_turn_that_was_cut_off_does_not_wait_behind_those_of_others_that_were_not(tmp_path, shared):
+    """Where all workers are busy, the mirror of a dead one would be resumed when all orders are placed."""
+    path = written(tmp_path, [(name, f"t{name}", {}) for name in "abc"], catalog="own", **shared)
+    await Fleet.open(path).migrate()
+    async with Fleet.open(path) as fleet:
+        table = fleet._engine.table
+        assert await table.begin("mirror", "b") is not None  # and its worker dies
+        await table.sql("UPDATE fleet_turn SET due = due - 60 WHERE shop = 'b' AND kind = 'mirror'")
+        await table.sql("SELECT fleet_tick('w', 5) AS rung")
+        waiting = await table.sql(
+            "SELECT queueing_lock AS bell FROM procrastinate_jobs ORDER BY priority DESC, id"
+        )
+    bells = [row["bell"] for row in waiting]
+    assert bells[0] == "mirror:b"
+    assert {*bells[1:4]} == {"orders:a", "orders:b", "orders:c"}
+    assert {*bells[-2:]} == {"mirror:a", "mirror:c"}

@@ -51,7 +51,8 @@ class SteppedLoop(asyncio.SelectorEventLoop):
     are open, or threads were started by others (a database driver, say), those get `grace` real seconds to speak up.
 
     Args:
-        grace: real seconds to listen before a jump.
+        grace: real seconds to listen before a jump. More is safer on a busy machine where a driver's threads work, and
+            slower.
         patience: real seconds that a job of `run_in_executor` has before a timer that is due sooner. More is safer on a
             busy machine, and slower where a timer is to end such a job.
     """

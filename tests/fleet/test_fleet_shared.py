@@ -46,7 +46,7 @@ async def read_whole(fleet):
     return seconds, status.products
 
 
-@pytest.mark.stepped(patience=30.0)
+@pytest.mark.stepped(grace=0.02, patience=30.0)
 async def test_eight_shops_read_the_catalog_more_than_seven_times_as_fast_as_one(tmp_path):
     """By the usual turn: a bucket is full at first, and the catalog ends."""
     speed, clock = {}, asyncio.get_running_loop().time
@@ -66,14 +66,14 @@ async def test_eight_shops_read_the_catalog_more_than_seven_times_as_fast_as_one
     assert speed[8] > 7 * speed[1]
 
 
-@pytest.mark.stepped(patience=30.0)
+@pytest.mark.stepped(grace=0.02, patience=30.0)
 async def test_a_catalog_that_shops_have_read_together_is_whole(tmp_path):
     async with fleet_of(tmp_path, 4, products=300) as (fleet, sandbox):
         _, products = await read_whole(fleet)
         assert products == len(list(sandbox.catalog.spus())) == 300
 
 
-@pytest.mark.stepped(patience=30.0)
+@pytest.mark.stepped(grace=0.02, patience=30.0)
 async def test_a_shops_own_calls_wait_no_longer_while_the_catalog_is_read(tmp_path):
     waits = {}
     for working in (False, True):
@@ -92,7 +92,7 @@ async def test_a_shops_own_calls_wait_no_longer_while_the_catalog_is_read(tmp_pa
     assert waits[True] == pytest.approx(waits[False], abs=1e-6)
 
 
-@pytest.mark.stepped(patience=30.0)
+@pytest.mark.stepped(grace=0.02, patience=30.0)
 async def test_a_shop_that_is_paused_or_comes_while_the_catalog_is_read_leaves_or_joins_the_team(tmp_path):
     async with fleet_of(tmp_path, 3) as (fleet, sandbox):
         write_shop(tmp_path, "s2", "token-s2", base_url=sandbox.url, paused=True, **LIMITS)
@@ -116,7 +116,7 @@ async def test_a_shop_that_is_paused_or_comes_while_the_catalog_is_read_leaves_o
             assert len(await team.products.get_many(spus=list(sandbox.catalog.spus())[:50])) == 50
 
 
-@pytest.mark.stepped(patience=30.0)
+@pytest.mark.stepped(grace=0.02, patience=30.0)
 async def test_a_paused_shop_reads_nothing_and_when_all_are_paused_nobody_does(tmp_path):
     async with fleet_of(tmp_path, 2, products=30) as (fleet, sandbox):
         await ticks(fleet)
@@ -129,7 +129,7 @@ async def test_a_paused_shop_reads_nothing_and_when_all_are_paused_nobody_does(t
                 pass
 
 
-@pytest.mark.stepped(patience=30.0)
+@pytest.mark.stepped(grace=0.02, patience=30.0)
 async def test_where_few_shops_may_be_open_at_once_half_of_them_read_and_others_the_next_time(tmp_path):
     async with fleet_of(tmp_path, 5, products=10, keep_open=4) as (fleet, _):
         seen = []

@@ -30,7 +30,7 @@ from kakaclo_async.resources._lookup import CODES_PER_REQUEST, chunks
 from kakaclo_async.sharing import gather_in_order
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence, Set as AbstractSet
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from sqlalchemy.engine import Connection
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from kakaclo_async.catalog.database import MirrorDatabase
     from kakaclo_async.models.pull import Certificate, Window
     from kakaclo_async.paging import Progress, Source
+    from kakaclo_async.paging.given import Given
     from kakaclo_async.sending import Sender
 
 
@@ -63,10 +64,15 @@ _MOST_PAGES = {"products": 3, "stock": 16}
 
 @attrs.frozen
 class _Pulled:
-    """How a pull ended, and the codes that it met."""
+    """How a pull ended, the codes that it met, and those of them that are stored without their NUL."""
 
     certificate: Certificate
-    met: AbstractSet[str]
+    given: Given
+    without_nul: frozenset[str]
+
+    def met(self, code: str) -> bool:
+        """Tell whether a stored code was met."""
+        return code in self.given or code in self.without_nul
 
 
 @attrs.define(kw_only=True, eq=False)
@@ -99,7 +105,7 @@ class Run:
     )
     _rows_left: dict[str, int] = attrs.field(factory=dict[str, int], init=False)
     _set_aside: dict[str, SetAside] = attrs.field(factory=dict[str, SetAside], init=False)
-    _met: AbstractSet[str] = attrs.field(default=frozenset[str](), init=False)
+    _met: Callable[[str], bool] = attrs.field(default=frozenset[str]().__contains__, init=False)
     _filled: tuple[Window, ...] = attrs.field(default=(), init=False)
     _look_ups: int = attrs.field(default=0, init=False)
     _started: float = attrs.field(factory=lambda: asyncio.get_running_loop().time(), init=False)
@@ -123,7 +129,7 @@ class Run:
         if unpaged and of_products.certificate.complete:
             await self._fill(unpaged, window, of_stock.met)
 
-    async def _fill(self, gaps: Sequence[Window], window: Window, read: AbstractSet[str]) -> None:
+    async def _fill(self, gaps: Sequence[Window], window: Window, met: Callable[[str], bool]) -> None:
         """Ask by code for the stock of the SKUs that the products name: what lies in seconds that cannot be paged."""
         since, last = max(gap.end for gap in gaps), ""
         complete = True
@@ -131,7 +137,7 @@ class Run:
             partial(store.skus_without_stock, since=since, last=last, most=_FILLED_AT_ONCE)
         ):
             last = codes[-1]
-            asked = [code for code in codes if code not in read]
+            asked = [code for code in codes if not met(code)]
             if not asked:
                 continue
             found = await look_up_stock(self.sender, asked)
@@ -152,7 +158,7 @@ class Run:
         last = ""
         while spus := await self.database.write(partial(store.spus_after, last=last, most=_LOOKED_THROUGH)):
             last = spus[-1]
-            if unmet := [spu for spu in spus if spu not in self._met]:
+            if unmet := [spu for spu in spus if not self._met(spu)]:
                 unknown, counts = await self._look_up(unmet)
                 self._add(counts | {"missing": len(unknown)})
                 await self.database.write(partial(store.mark_missing, spus=unknown, since=self.clock()))
@@ -261,11 +267,12 @@ class Run:
                 state.record(connection, pages, complete_until(seen_at))
             return counts | {"undecodable": undecodable}
 
-        done = 0
+        done, stripped = 0, set[str]()
         async with aclosing(pull.batches(_MOST_PAGES[source.name])) as batches:
             async for pages in batches:
                 self.compare_clocks()
                 rows = [row for page in pages for row in page.rows]
+                stripped.update(without_nul(code) for code in map(row_key, rows) if "\0" in code)
                 self._add(await self.database.write(partial(store_pages, pages, rows, self.clock())))
                 done += len(rows)
                 self._rows_left[source.name] = left = pages[-1].rows_left
@@ -273,9 +280,7 @@ class Run:
                 event = PageDone(what=source.name, rows=len(rows), rows_done=done, rows_total=done + left)
                 client.emit(event)
                 self._show()
-        met = pull.given  # not copied: there may be a million
-        met.update([without_nul(code) for code in met if "\0" in code])
-        return _Pulled(pull.certificate, met)
+        return _Pulled(pull.certificate, pull.given, frozenset(stripped))
 
     def _load(self, endpoint: str, connection: Connection) -> PullState:
         self._set_aside[endpoint] = SetAside.load(connection, endpoint)

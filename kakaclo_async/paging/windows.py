@@ -11,6 +11,7 @@ from kakaclo_async.models.pull import DAY, SECOND, Certificate, Window
 from kakaclo_async.paging.beyond import Beyond, HandOut
 from kakaclo_async.paging.by_key import ByKey
 from kakaclo_async.paging.from_last import FromLast
+from kakaclo_async.paging.given import Given
 from kakaclo_async.paging.jobs import (
     EXACT_TOTALS,
     Checkpoint,
@@ -76,7 +77,7 @@ class Windows(Generic[T]):
     clock: Callable[[], float] | None = None
     known: Knowledge = attrs.field(factory=Knowledge)
     certificate: Certificate = Certificate()  # noqa: RUF009 - frozen
-    given: set[str] = attrs.field(factory=set[str])
+    given: Given = attrs.field(factory=Given)
     shops: Callable[[], int] = lambda: 1
     _total: int | None = None
     _page_size: int = 0
@@ -148,7 +149,8 @@ class Windows(Generic[T]):
             key = self.source.key(row)
             if key not in self.given and self._belongs(row):
                 new.setdefault(key, row)
-        self.given.update(new)
+        for key in new:
+            self.given.add(key)
         return tuple(new.values())
 
     def _belongs(self, row: T) -> bool:

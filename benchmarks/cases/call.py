@@ -116,8 +116,8 @@ CASES = (
         ),
         note="httpx costs more here than in `blocking`, for two reasons. For each request, its pool goes over all its "
         "connections some times, so 16 at once cost about twice as much as one. And httpcore's async half tries to "
-        "import sniffio for each lock, which anyio installs no more: Python searches its whole path in vain each time, "
-        "about half of what it costs. The tuned line has 16 clients, taken in turns, and a Python that knows that there "
-        "is no sniffio. The blocking clients, requests among them, are in the cases `blocking`.",
+        "import sniffio for each lock, which anyio installs no more; Python searches its path in vain, "
+        "about half of what it costs. The tuned line has 16 clients, taken in turns, and a Python that knows that "
+        "there is no sniffio. The blocking clients, requests among them, are in the cases `blocking`.",
     ),
 )  # fmt: skip

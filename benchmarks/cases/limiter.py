@@ -141,8 +141,11 @@ async def crowded(enter: Callable[[], Awaitable[object]], count: int) -> Taken:
 
     with Watch() as watch:
         await asyncio.gather(*(call(number) for number in range(count)))
-    disorder = sum(number != place for place, number in enumerate(order))
-    return watch.per(count, scale=1e6, **{"out of order": disorder})
+    return watch.per(count, scale=1e6, **{"out of order": disorder_of(order)})
+
+
+def disorder_of(order: list[int]) -> int:
+    return sum(number != place for place, number in enumerate(order))
 
 
 def crowd_at_gate(_: object, count: float) -> Taken:
@@ -171,6 +174,23 @@ def crowd_at(
                 return await crowded(enter, int(count))
         except TimeoutError:
             raise Refused("not done after 120 seconds") from None
+
+    return asyncio.run(main())
+
+
+def crowd_of_aiometer(_: object, count: float) -> Taken:
+    """It starts functions, so there is nothing to enter."""
+
+    async def main() -> Taken:
+        order: list[int] = []
+
+        async def call(number: int) -> None:
+            order.append(number)
+
+        calls = [partial(call, number) for number in range(int(count))]
+        with Watch() as watch:
+            await aiometer.run_all(calls, max_per_second=CROWD_RATE)
+        return watch.per(count, scale=1e6, **{"out of order": disorder_of(order)})
 
     return asyncio.run(main())
 
@@ -212,6 +232,8 @@ CASES = (
             "aiolimiter": partial(crowd_at, limiters.aiolimiter),
             "kakaclo": crowd_at_gate,
             "pyrate-limiter": partial(crowd_at, limiters.pyrate),
+            "throttled-py": partial(crowd_at, limiters.throttled),
+            "aiometer": crowd_of_aiometer,
         },
         base="aiolimiter",
         points="calls waiting",

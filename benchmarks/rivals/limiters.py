@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pyrate_limiter
 from aiolimiter import AsyncLimiter
-from throttled.asyncio import MemoryStore, RateLimiterType, Throttled, per_duration
+from throttled.asyncio import BaseStore, MemoryStore, RateLimiterType, RedisStore, Throttled, per_duration
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -27,10 +28,16 @@ def aiolimiter(per_second: float) -> Callable[[], AbstractAsyncContextManager[ob
     return lambda: limiter
 
 
-def pyrate(per_second: float) -> Callable[[], AbstractAsyncContextManager[object]]:
-    """Return a sliding window, its default: BURST in the time that the server needs for them."""
-    rate = pyrate_limiter.Rate(BURST, max(1, round(BURST / per_second * 1000)))
-    limiter = pyrate_limiter.Limiter(rate)
+def pyrate(per_second: float, redis: str = "") -> Callable[[], AbstractAsyncContextManager[object]]:
+    """Return a token bucket, in memory or in a Redis."""
+    rate = pyrate_limiter.Rate(round(per_second), pyrate_limiter.Duration.SECOND, burst=BURST)
+    store = None
+    if redis:
+        from redis.asyncio import Redis  # noqa: PLC0415 - an extra
+
+        store = pyrate_limiter.RedisStateStore(Redis.from_url(redis), "kakaclo")
+    bucket = pyrate_limiter.StateBucket([rate], store=store, algorithm=pyrate_limiter.TokenBucket())
+    limiter = pyrate_limiter.Limiter(bucket)
 
     @asynccontextmanager
     async def passed() -> AsyncIterator[None]:
@@ -40,13 +47,20 @@ def pyrate(per_second: float) -> Callable[[], AbstractAsyncContextManager[object
     return passed
 
 
-def throttled(per_second: float) -> Callable[[], AbstractAsyncContextManager[object]]:
-    """Return a generic cell rate with a burst; its quota has whole numbers in a second."""
-    from datetime import timedelta  # noqa: PLC0415 - here alone
+def throttled(per_second: float, redis: str = "") -> Callable[[], AbstractAsyncContextManager[object]]:
+    """Return a generic cell rate with a burst, in memory or in a Redis; its quota has whole numbers in a second.
 
+    Its token bucket tells the time in whole seconds, so it would give a second's permits at once.
+    """
     quota = per_duration(timedelta(seconds=1), max(1, round(per_second)), burst=BURST)
+    store: BaseStore = MemoryStore()
+    if redis:
+        # its pool would open a connection for each call that waits, and fail at redis-py's limit of 100
+        pool = "redis.asyncio.BlockingConnectionPool"
+        options = {"CONNECTION_POOL_CLASS": pool, "CONNECTION_POOL_KWARGS": {"max_connections": 20}}
+        store = RedisStore(redis, options)
     limiter = Throttled(
-        key="kakaclo", using=RateLimiterType.GCRA.value, quota=quota, store=MemoryStore(), timeout=3600
+        key="kakaclo", using=RateLimiterType.GCRA.value, quota=quota, store=store, timeout=3600
     )
 
     @asynccontextmanager

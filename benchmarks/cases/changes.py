@@ -1,21 +1,24 @@
 """To learn what has changed: the mirror's next run, against reading everything again; and the events of orders.
 
-A feed asks for 250 orders in a request. The rival asks for each order by itself, as its page in a shop would.
+A script asks for the whole catalog, or for what was updated since it last looked; for each order by itself, as its
+page in a shop would, or for 250 in a request, as a feed does.
 """
 
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import tempfile
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from harness import Bar, Case, Size, Taken, Watch
 from harness.servers import TOKEN, Server, sandbox
-from made.shop import client, session
+from made.shop import STOCKS, client, session
 from rivals import afternoon
 
 from kakaclo_async import Address, Item, NewOrder
@@ -39,7 +42,6 @@ class Shop:
 
     server: Server
     folder: str
-    mirrored: bool = False
     least: float = 0.0
     numbers: list[str] = field(default_factory=list)
 
@@ -69,9 +71,7 @@ def mirror(shop: Shop, hours: float) -> Taken:
             report = await Mirror(kk, f"sqlite:///{shop.folder}/catalog.db").run(until=until)
             return report.changes
 
-    if not shop.mirrored:
-        asyncio.run(run(shop.server.ask("now").replace(microsecond=0)))
-        shop.mirrored = True
+    asyncio.run(run(shop.server.ask("now").replace(microsecond=0)))  # up to what others have let change
     until, before = moved(shop, hours), requests(shop.server)
     with Watch() as watch:
         changes = asyncio.run(run(until))
@@ -83,6 +83,28 @@ def all_again(shop: Shop, hours: float) -> Taken:
     with Watch() as watch, tempfile.TemporaryDirectory() as folder:
         told = asyncio.run(afternoon.run(shop.server.url, TOKEN, f"{folder}/catalog.db", until))
     return watch.per(1, count=told.requests)
+
+
+def by_date(shop: Shop, hours: float) -> Taken:
+    start = shop.server.ask("now")
+    until = moved(shop, hours)
+
+    async def look() -> int:
+        with closing(sqlite3.connect(":memory:")) as database:
+            async with session() as http:
+                script = afternoon.Script(http, shop.server.url, database, 1.0)
+                await script.products(start, until)
+                span = {"dateStartTime": afternoon.written(start), "dateEndTime": afternoon.written(until)}
+                found, page, total = 0, 0, 1
+                while found < total:
+                    page += 1
+                    answer = await script.get(STOCKS, span | {"pageNumber": str(page)})
+                    found, total = found + len(answer["list"]), answer["total"] if answer["list"] else 0
+                return script.told.requests
+
+    with Watch() as watch:
+        asked = asyncio.run(look())
+    return watch.per(1, count=asked)
 
 
 @contextmanager
@@ -119,18 +141,22 @@ def feed(world: dict[str, Any], orders: float) -> Taken:
     return watch.per(1, count=requests(server) - before, events=events)
 
 
-def each(world: dict[str, Any], orders: float) -> Taken:
+def asked(world: dict[str, Any], orders: float, *, each: int) -> Taken:
     server: Server = world["server"]
+    numbers = world["numbers"][: int(orders)]
 
-    async def look() -> None:
+    async def look() -> int:
+        found = 0
         async with session() as http:
-            for number in world["numbers"][: int(orders)]:
-                async with http.get(server.url + ORDERS, params={"ids": number}) as answer:
-                    await answer.json()
+            for start in range(0, len(numbers), each):
+                query = {"ids": ",".join(numbers[start : start + each]), "pageSize": str(each)}
+                async with http.get(server.url + ORDERS, params=query) as answer:
+                    found += len((await answer.json())["data"]["list"])
+        return found
 
     before = requests(server)
     with Watch() as watch:
-        asyncio.run(look())
+        assert asyncio.run(look()) == len(numbers)
     return watch.per(1, count=requests(server) - before)
 
 
@@ -141,7 +167,7 @@ CASES = (
         unit="requests",
         by="count",
         world=shop,
-        contenders={"all again": all_again, "kakaclo": mirror},
+        contenders={"all again": all_again, "since a date": by_date, "kakaclo": mirror},
         base="all again",
         points="hours since",
         quick=Size(0),
@@ -154,7 +180,11 @@ CASES = (
         unit="requests",
         by="count",
         world=ordered,
-        contenders={"kakaclo": feed, "a request for each order": each},
+        contenders={
+            "kakaclo": feed,
+            "a request for each order": partial(asked, each=1),
+            "a request for 250 orders": partial(asked, each=250),
+        },
         base="a request for each order",
         points="orders",
         quick=Size(1, (60,)),

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from harness import Bar, Case, Plot, Size, Taken, Watch
 from harness.databases import postgresql
-from made.catalog import START, filled, page, plain, put_plain
+from made.catalog import START, filled, open_plain, page, plain, put_plain
 
 from kakaclo_async.catalog import export
 from kakaclo_async.catalog.database import MirrorDatabase
@@ -32,16 +32,17 @@ if TYPE_CHECKING:
     from kakaclo_async import Product
 
 PAGES = 10
+WARM = 2  # the first of them, which find the connection's cache empty, and are not measured
 
 
 class Shelf:
     """Databases by how many SKUs they hold, made when they are first asked for, and pages that none of them holds."""
 
-    def __init__(self, folder: str, stack: ExitStack, postgresql: str = "") -> None:
-        self.folder, self._stack, self._numbers = folder, stack, count()
+    def __init__(self, folder: str, postgresql: str = "") -> None:
+        self.folder, self._numbers = folder, count()
         self.postgresql = postgresql
         self._urls: dict[float, str] = {}
-        self._plain: dict[float, sqlite3.Connection] = {}
+        self._plain: dict[float, str] = {}
 
     def pages(self) -> list[list[Product]]:
         found = [page(next(self._numbers)) for _ in range(PAGES)]
@@ -55,10 +56,9 @@ class Shelf:
             self._urls[skus] = asyncio.run(filled(f"{self.folder}/{skus:.0f}.db", int(skus)))
         return self._urls[skus]
 
-    def plain(self, skus: float) -> sqlite3.Connection:
+    def plain(self, skus: float) -> str:
         if skus not in self._plain:
-            made = plain(f"{self.folder}/plain-{skus:.0f}.db", int(skus))
-            self._plain[skus] = self._stack.enter_context(closing(made))
+            self._plain[skus] = plain(f"{self.folder}/plain-{skus:.0f}.db", int(skus))
         return self._plain[skus]
 
 
@@ -66,34 +66,39 @@ class Shelf:
 def shelf(*, with_postgresql: bool = False) -> Iterator[Shelf]:
     with ExitStack() as stack:
         url = f"{stack.enter_context(postgresql())}/postgres" if with_postgresql else ""
-        yield Shelf(stack.enter_context(tempfile.TemporaryDirectory()), stack, url)
+        yield Shelf(stack.enter_context(tempfile.TemporaryDirectory()), url)
 
 
 def kakaclo(shelf: Shelf, skus: float, *, again: bool = False) -> Taken:
     url, pages = shelf.url(skus), shelf.pages()
+    put = partial(put_products, seen_at=START, newer=Newer(now=START))
 
     async def main() -> Taken:
         database = MirrorDatabase(url)
         await database.open()
-        put = partial(put_products, seen_at=START, newer=Newer(now=START))
-        for products in pages if again else pages[:2]:
+        for products in pages[:WARM]:
             await database.write(partial(put, products=products))
-        measured = pages if again else pages[2:]
         with Watch() as watch:
-            for products in measured:
+            for products in pages[WARM:]:
                 await database.write(partial(put, products=products))
-        await database.close()
-        return watch.per(len(measured), scale=1e3)
+            await database.close()
+        return watch.per(PAGES - WARM, scale=1e3)
 
+    if again:
+        asyncio.run(main())
     return asyncio.run(main())
 
 
 def by_hand(shelf: Shelf, skus: float) -> Taken:
-    connection, pages = shelf.plain(skus), shelf.pages()
-    with Watch() as watch:
-        for products in pages:
+    path, pages = shelf.plain(skus), shelf.pages()
+    with closing(open_plain(path)) as connection:
+        for products in pages[:WARM]:
             put_plain(connection, products)
-    return watch.per(len(pages), scale=1e3)
+        with Watch() as watch:
+            for products in pages[WARM:]:
+                put_plain(connection, products)
+            connection.close()
+    return watch.per(PAGES - WARM, scale=1e3)
 
 
 def exported(kind: str, shelf: Shelf, skus: float) -> Taken:
@@ -147,7 +152,10 @@ CASES = (
             Bar("unchanged", most=2.0, goal=True, at=1_000, cause=BY_HAND),
         ),
         plot=Plot("growth", x="SKUs in the mirror", y="ms of CPU for a page of 240 SKUs", log_x=True),
-        note="`unchanged` stores the same page again. The hand-written tables keep no history and compare nothing.",
+        note="All open the file with the same pragmas, store two pages that are not measured and then eight that are; "
+        "closing, which empties the log into the file, is measured with them. `unchanged` stores the same pages again. "
+        "The hand-written tables keep no history, compare nothing, have no foreign key, and one index where the mirror "
+        "has eleven.",
     ),
     Case(
         name="store-postgresql",

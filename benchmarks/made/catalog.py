@@ -96,16 +96,24 @@ PLAIN = """
         status INTEGER);
     CREATE INDEX sku_spu ON sku (spu);
 """
-"""What one makes in an afternoon: no history, no check whether anything changed."""
+"""What one makes in an afternoon: no history, no foreign key, no check whether anything changed."""
 
 
-def plain(path: str, skus: int) -> sqlite3.Connection:
-    """Make plain tables with some SKUs."""
+def open_plain(path: str) -> sqlite3.Connection:
+    """Open a file of plain tables as a mirror opens its own: a log that is synced when it goes into the file."""
     connection = sqlite3.connect(path)
-    connection.executescript(PLAIN)
-    for number in range(skus // 240):
-        put_plain(connection, page(10**5 + number))
+    for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON"):
+        connection.execute(f"PRAGMA {pragma}")
     return connection
+
+
+def plain(path: str, skus: int) -> str:
+    """Make plain tables with some SKUs; return the path."""
+    with closing(open_plain(path)) as connection:
+        connection.executescript(PLAIN)
+        for number in range(skus // 240):
+            put_plain(connection, page(10**5 + number))
+    return path
 
 
 def put_plain(connection: sqlite3.Connection, products: Sequence[Product]) -> None:

@@ -123,7 +123,12 @@ def add_fields(row: dict[str, object]) -> None:
 
 def number_texts(row: dict[str, object]) -> None:
     for sku in row["skuDetails"]:
-        sku |= {"price": str(sku["price"]), "stock": str(sku["stock"]), "cost": ""}
+        sku |= {name: str(sku[name]) for name in ("price", "cost", "stock")}
+
+
+def empty_texts(row: dict[str, object]) -> None:
+    for sku in row["skuDetails"]:
+        sku["cost"] = ""
 
 
 def text_numbers(row: dict[str, object]) -> None:

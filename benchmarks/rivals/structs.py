@@ -1,16 +1,21 @@
 """The same models as msgspec structs: the quickest that a user can write by hand.
 
 Options and attributes, which come as JSON inside of texts, are read in a second step, as a user of them has to.
-Unknown fields are dropped here; the package keeps them. A number that comes as a text is refused.
+Unknown fields are dropped here; the package keeps them. A whole number that comes as a text is refused, unless the
+decoder is told not to be strict.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Generic, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 T = TypeVar("T")
 
@@ -162,6 +167,9 @@ class Envelope(Base, Generic[T], frozen=True):
     data: Page[T]
 
 
+Products = tuple[tuple[Product, ...], list[Any]]
+"""The products of a page; and the options and the attributes of each."""
+
 read_option = msgspec.json.Decoder(Option).decode
 read_attributes = msgspec.json.Decoder(dict[str, str]).decode
 read_products = msgspec.json.Decoder(Envelope[Product]).decode
@@ -173,12 +181,15 @@ def options_of(rows: tuple[Any, ...]) -> list[Option]:
     return [read_option(text) for text in texts if text is not None]
 
 
-def products(body: bytes) -> object:
-    page = read_products(body).data.list
+def products(body: bytes, read: Callable[[bytes], Envelope[Product]] = read_products) -> Products:
+    page = read(body).data.list
     return page, [
         (options_of(one.sku_details), one.attributes_json and read_attributes(one.attributes_json))
         for one in page
     ]
+
+
+lax_products = partial(products, read=msgspec.json.Decoder(Envelope[Product], strict=False).decode)
 
 
 def orders(body: bytes) -> object:

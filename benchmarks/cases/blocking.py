@@ -205,6 +205,7 @@ def three(loop: str, most: float) -> tuple[Case, ...]:
             title=f"16 threads of one client, on {loop}",
             unit="calls per second",
             by="count",
+            times="us a call",
             loop=loop,
             world=one(canned_refunds, loop),
             contenders={name: one(in_threads, name) for name in ("requests", "kakaclo", *rivals[1:])},

@@ -141,9 +141,7 @@ def sized(who: str, peaks: dict[str, float], products: float) -> Taken:
     )  # fmt: skip
 
 
-PAGE = (
-    "half is storing (see store), a sixth decoding, the rest the call; a larger tree of the index takes more of the first"
-)
+PAGE = "half is storing (see store), a sixth decoding, the rest the call; the larger the tables, the more storing takes"
 
 CASES = (
     requests("calm", busy=False, most=1.03),
@@ -161,8 +159,8 @@ CASES = (
         full=Size(1, (1_000, 3_000, 10_000, 30_000, 100_000)),
         bars=(
             Bar(of="MB more than for the smallest", most=20, guard=100,
-                cause="a pull remembers the codes of all 650,000 rows that it gave out, so as to give none twice, in 13 MB; "
-                "the rest are pages that wait to be stored, up to 19 in one transaction"),
+                cause="a pull remembers the codes of all 650,000 rows that it gave out, so as to give none twice, in "
+                "13 MB; the rest are pages that wait to be stored, up to 19 in one transaction"),
             Bar(over="afternoon script", most=1.5),
             Bar(of="CPU ms a page", most=3.5, goal=True, at=3_000, cause=PAGE),
             Bar(of="CPU ms a page", most=4.0, goal=True, at=100_000, cause=PAGE),

@@ -66,7 +66,10 @@ class Bar:
 
 @dataclass(frozen=True)
 class Plot:
-    """A picture of a case: its points along the x axis, or its contenders as bars where there is one point."""
+    """A picture of a case: its points along the x axis, or its contenders as bars where there is one point.
+
+    Bars are ratios in terms of the base, with a dashed line where kakaclo's bar is.
+    """
 
     file: str
     x: str = ""
@@ -95,6 +98,8 @@ class Case:
     by: Literal["cpu", "wall", "count"] = "cpu"
     world: Callable[[], AbstractContextManager[Any]] = nullcontext
     points: str = ""
+    times: str = "s"
+    """The unit of the times that are told beside a count."""
     bars: tuple[Bar, ...] = ()
     plot: Plot | None = None
     loop: str = ""

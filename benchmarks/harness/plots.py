@@ -6,7 +6,7 @@ import re
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
-from harness.verdict import Spread, figures
+from harness.verdict import Spread, figures, ratios
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -101,7 +101,7 @@ def _bars(axes: Any, group: list[Case], found: dict[str, Any]) -> None:
             runs = found[case.name]["points"][max(found[case.name]["points"], key=float)]
             if name not in runs:
                 continue
-            height = Spread.of(figures(case, runs, name))
+            height = Spread.of(ratios(case, runs, name, case.base))
             at = row + place * width
             axes.bar(
                 at,
@@ -112,6 +112,10 @@ def _bars(axes: Any, group: list[Case], found: dict[str, Any]) -> None:
                 yerr=[[height.middle - height.low], [height.high - height.middle]],
                 error_kw={"linewidth": 0.8},
             )
+    for row, case in enumerate(group):
+        for bar in case.bars:
+            if bar.who == "kakaclo" and bar.over == case.base:
+                axes.hlines(bar.limit, row - width / 2, row + 0.8 - width / 2, "black", "--", linewidth=1)
     labels = [fill(re.split(", |: ", case.title)[-1], 11) for case in group]
     axes.set_xticks([row + 0.4 - width / 2 for row in range(len(group))], labels)
     axes.set(ylabel=first.plot.y or first.unit, title=first.plot.title)

@@ -126,7 +126,7 @@ def _case(case: Case, found: dict[str, Any]) -> Iterator[str]:
     when = f" Measured again: {again['date']}, revision {again['revision']}." if again else ""
     yield f"{case.unit}; {found['rounds']} rounds; ratios in terms of {case.base}.{when}"
     other = {"cpu": "wall", "wall": "cpu"}.get(case.by)
-    beside = [f"{other} time"] if other else ["cpu s", "wall s"]
+    beside = [f"{other} time, likewise"] if other else [f"cpu, {case.times}", f"wall, {case.times}"]
     lead = [case.points] if case.points else []
     yield ""
     yield f"| {' | '.join([*lead, 'who', case.unit, 'ratio', *beside, 'also'])} |"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime
@@ -13,6 +14,8 @@ from kakaclo_async.catalog.database import MirrorDatabase
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import asyncpg
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 FILL_PRODUCTS = """
@@ -89,14 +92,20 @@ async def filled(path: str, skus: int) -> str:
 
 
 PLAIN = """
-    CREATE TABLE product (spu TEXT PRIMARY KEY, name TEXT, description TEXT, status INTEGER, category INTEGER,
-        price TEXT, stock INTEGER, created TEXT, updated TEXT);
-    CREATE TABLE sku (sku TEXT PRIMARY KEY, spu TEXT, name TEXT, image TEXT, length TEXT, width TEXT, height TEXT,
-        weight TEXT, cost TEXT, price TEXT, stock INTEGER, option1 TEXT, option2 TEXT, option3 TEXT, material TEXT,
-        status INTEGER);
-    CREATE INDEX sku_spu ON sku (spu);
+    CREATE TABLE IF NOT EXISTS product (spu TEXT PRIMARY KEY, name TEXT, description TEXT, status INTEGER,
+        category INTEGER, price TEXT, stock INTEGER, created TEXT, updated TEXT);
+    CREATE TABLE IF NOT EXISTS sku (sku TEXT PRIMARY KEY, spu TEXT, name TEXT, image TEXT, length TEXT, width TEXT,
+        height TEXT, weight TEXT, cost TEXT, price TEXT, stock INTEGER, option1 TEXT, option2 TEXT, option3 TEXT,
+        material TEXT, status INTEGER);
+    CREATE INDEX IF NOT EXISTS sku_spu ON sku (spu);
 """
 """What one makes in an afternoon: no history, no foreign key, no check whether anything changed."""
+
+
+_COLUMNS = {
+    table: re.findall(r"(\w+) (?:TEXT|INTEGER)", body)
+    for table, body in re.findall(r"EXISTS (\w+) \(([^)]*)\)", PLAIN)
+}
 
 
 def open_plain(path: str) -> sqlite3.Connection:
@@ -119,22 +128,36 @@ def plain(path: str, skus: int) -> str:
 def put_plain(connection: sqlite3.Connection, products: Sequence[Product]) -> None:
     """Store products with `executemany`, in one transaction."""
     with connection:
-        connection.executemany(
-            "INSERT OR REPLACE INTO product VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [
-                (one.spu, one.product_name, one.description, one.spu_status, one.category_id, str(one.price), one.stock,
-                 str(one.create_time), str(one.update_time))
-                for one in products
-            ],
-        )  # fmt: skip
-        connection.executemany(
-            "INSERT OR REPLACE INTO sku VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [
-                (sku.sku, one.spu, sku.sku_name, sku.main_img, str(sku.package_length), str(sku.package_width),
-                 str(sku.package_height), str(sku.package_weight), str(sku.cost), str(sku.price), sku.stock,
-                 *(option and option.raw for option in (sku.option1, sku.option2, sku.option3)), sku.material,
-                 sku.sku_status)
-                for one in products
-                for sku in one.sku_details
-            ],
-        )  # fmt: skip
+        for table, rows in _plain_rows(products).items():
+            places = ", ".join("?" * len(rows[0]))
+            statement = f"INSERT OR REPLACE INTO {table} VALUES ({places})"  # noqa: S608 - names of its own
+            connection.executemany(statement, rows)
+
+
+async def put_plain_remotely(connection: asyncpg.Connection, products: Sequence[Product]) -> None:
+    """Store products with `executemany`, in one transaction, in PostgreSQL."""
+    async with connection.transaction():
+        for table, rows in _plain_rows(products).items():
+            key, *columns = _COLUMNS[table]
+            places = ", ".join(f"${place}" for place in range(1, len(rows[0]) + 1))
+            changes = ", ".join(f"{name} = excluded.{name}" for name in columns)
+            statement = f"INSERT INTO {table} VALUES ({places}) ON CONFLICT ({key}) DO UPDATE SET {changes}"  # noqa: S608 - names of its own
+            await connection.executemany(statement, rows)
+
+
+def _plain_rows(products: Sequence[Product]) -> dict[str, list[tuple[object, ...]]]:
+    return {
+        "product": [
+            (one.spu, one.product_name, one.description, one.spu_status, one.category_id, str(one.price), one.stock,
+             str(one.create_time), str(one.update_time))
+            for one in products
+        ],
+        "sku": [
+            (sku.sku, one.spu, sku.sku_name, sku.main_img, str(sku.package_length), str(sku.package_width),
+             str(sku.package_height), str(sku.package_weight), str(sku.cost), str(sku.price), sku.stock,
+             *(option and option.raw for option in (sku.option1, sku.option2, sku.option3)), sku.material,
+             sku.sku_status)
+            for one in products
+            for sku in one.sku_details
+        ],
+    }  # fmt: skip

@@ -23,13 +23,15 @@ class Given:
         shard = self._shards.get(hash(key) % _SHARDS)
         return shard is not None and _END + _bytes(key) + _END in shard
 
-    def add(self, key: str) -> None:
-        """Add a key, unless it is there."""
-        if key in self:
-            return
+    def add(self, key: str) -> bool:
+        """Add a key; return whether it is new."""
         shard = self._shards.setdefault(hash(key) % _SHARDS, bytearray(_END))
-        shard += _bytes(key) + _END
+        entry = _bytes(key) + _END
+        if _END + entry in shard:
+            return False
+        shard += entry
         self._count += 1
+        return True
 
     def __len__(self) -> int:
         return self._count

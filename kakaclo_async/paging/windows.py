@@ -144,14 +144,7 @@ class Windows(Generic[T]):
 
     def _new(self, rows: tuple[T, ...]) -> tuple[T, ...]:
         """Return the rows that were not given out before."""
-        new: dict[str, T] = {}
-        for row in rows:
-            key = self.source.key(row)
-            if key not in self.given and self._belongs(row):
-                new.setdefault(key, row)
-        for key in new:
-            self.given.add(key)
-        return tuple(new.values())
+        return tuple(row for row in rows if self._belongs(row) and self.given.add(self.source.key(row)))
 
     def _belongs(self, row: T) -> bool:
         """Tell whether a row belongs to the pull: all do that the server has put into a window.

@@ -211,7 +211,7 @@ def three(loop: str, most: float) -> tuple[Case, ...]:
             contenders={name: one(in_threads, name) for name in ("requests", "kakaclo", *rivals[1:])},
             base="requests",
             quick=Size(5 if loop == "uvloop" else 0, (320,), only=("requests", "kakaclo")),
-            full=Size(15, (1600,)),
+            full=Size(9, (800,)),
             bars=(Bar(over="requests", least=2.2, guard=1.0, cause=SWITCHES),),
             note="asgiref makes a loop for each call, so each has a client and a connection of its own. "
             "run_coroutine_threadsafe and anyio's portal call kakaclo's async client.",

@@ -118,5 +118,5 @@ def _bars(axes: Any, group: list[Case], found: dict[str, Any]) -> None:
                 axes.hlines(bar.limit, row - width / 2, row + 0.8 - width / 2, "black", "--", linewidth=1)
     labels = [fill(re.split(", |: ", case.title)[-1], 11) for case in group]
     axes.set_xticks([row + 0.4 - width / 2 for row in range(len(group))], labels)
-    axes.set(ylabel=first.plot.y or first.unit, title=first.plot.title)
-    axes.legend(frameon=False)
+    axes.set(ylabel=first.plot.y or first.unit, title=first.plot.title, ylim=(0, axes.get_ylim()[1] * 1.25))
+    axes.legend(frameon=False, ncols=3, loc="upper center")

@@ -71,7 +71,7 @@ def run(chosen: dict[str, tuple[str, Case]], *, quick: bool) -> tuple[dict[str, 
     results: dict[str, Any] = {"machine": machine.describe(), "cases": {}}
     fails = False
     for (module, loop), names in groups.items():
-        began = time.perf_counter()
+        began, spin = time.perf_counter(), machine.spin()
         for found in outer(module, loop, names, quick=quick):
             case = chosen[found["name"]][1]
             again = quick and any(verdict.fails for verdict in judge(case, found))
@@ -79,7 +79,7 @@ def run(chosen: dict[str, tuple[str, Case]], *, quick: bool) -> tuple[dict[str, 
                 print(f"{case.name}: a bar is missed; once more", flush=True)
                 [found] = outer(module, loop, [case.name], quick=quick)  # noqa: PLW2901 - the second counts
             fails = fails or "failed" in found or any(verdict.fails for verdict in judge(case, found))
-            results["cases"][case.name] = found
+            results["cases"][case.name] = found | {"spin_ms": round(spin, 1)}
             print(*report.screen(case, found), sep="\n", flush=True)
         print(f"    ({module}: {time.perf_counter() - began:.0f} s)", flush=True)
     return results, fails

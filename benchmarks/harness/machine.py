@@ -7,6 +7,7 @@ import platform
 import re
 import subprocess
 import sys
+import time
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -34,6 +35,18 @@ def describe() -> dict[str, Any]:
         "command": " ".join(["python", *sys.argv]),
         "libraries": {name: version for name in LIBRARIES if (version := _version(name))},
     }
+
+
+def spin() -> float:
+    """Return the ms of CPU that a million additions take now: a busy machine is slower than a quiet one."""
+
+    def once() -> float:
+        began, total = time.process_time(), 0
+        for number in range(1_000_000):
+            total += number
+        return time.process_time() - began
+
+    return min(once() for _ in range(5)) * 1e3
 
 
 def _version(name: str) -> str | None:

@@ -19,7 +19,8 @@ Written by `make bench`; do not edit. How to read it: contenders run in turns, A
 processes of their own. Each figure is the median of the rounds, with its quartiles in brackets. A ratio is made round
 by round, and its median is told; so it stands on a busy machine, where milliseconds do not. A bar is missed when its
 median misses it and no more than a quarter of the rounds hold it; where the median holds it and a quarter or more do
-not, that is within the noise, too. A goal depends on the machine: it fails nothing.
+not, that is within the noise, too. A goal depends on the machine, and on how busy its host is: it fails nothing. How
+long a million additions took just before a case tells at what speed it was measured.
 `results.json` has every round.
 """
 
@@ -124,7 +125,8 @@ def _case(case: Case, found: dict[str, Any]) -> Iterator[str]:
         yield from (f"![{case.title}](plots/{case.plot.file}.svg)", "")
     again = found.get("again")
     when = f" Measured again: {again['date']}, revision {again['revision']}." if again else ""
-    yield f"{case.unit}; {found['rounds']} rounds; ratios in terms of {case.base}.{when}"
+    speed = f" A million additions took {number(found['spin_ms'])} ms before." if "spin_ms" in found else ""
+    yield f"{case.unit}; {found['rounds']} rounds; ratios in terms of {case.base}.{when}{speed}"
     other = {"cpu": "wall", "wall": "cpu"}.get(case.by)
     beside = [f"{other} time, likewise"] if other else [f"cpu, {case.times}", f"wall, {case.times}"]
     lead = [case.points] if case.points else []

@@ -135,7 +135,8 @@ def test_what_is_timed_runs_five_rounds():
 def test_the_results_name_each_missed_bar_with_its_cause():
     bar = Bar(over="floor", most=1.5, guard=3.0, cause="it is young")
     one = case({"kakaclo": [Taken(count=2.0)] * 5, "floor": [Taken(count=1.0)] * 5}, bar)
-    results = {"machine": {"cpu": "a fast one"}, "cases": {"case": run(one, quick=False)}}
-    text = document([one], results)
+    found = run(one, quick=False) | {"spin_ms": 41.5}
+    text = document([one], {"machine": {"cpu": "a fast one"}, "cases": {"case": found}})
+    assert "A million additions took 41.5 ms before." in text
     assert "| case | kakaclo: at most 1.5 of floor | 2 | **missed** |" in text
     assert "- case, kakaclo: at most 1.5 of floor: 2. Cause: it is young" in text

@@ -1,6 +1,6 @@
 """All benchmarks, or some: measures, judges, and writes `RESULTS.md`, `results.json` and `plots/`.
 
-    python benchmarks/run.py                    everything; about half an hour
+    python benchmarks/run.py                    everything; about an hour
     python benchmarks/run.py --quick            small sizes, under two minutes; writes nothing
     python benchmarks/run.py decode call        these alone: names of cases, or what they begin with; writes nothing
     python benchmarks/run.py --again decode     these alone, once more; writes them into the results that are there

@@ -112,6 +112,6 @@ CASES = (
             Bar("PostgreSQL", most=3.0, goal=True, cause=STATEMENTS),
             Bar("PostgreSQL", over="local", most=4.0),
         ),
-        note="The worker's own CPU, not that of PostgreSQL.",
+        note="The CPU of the process that rings and answers, not that of PostgreSQL.",
     ),
 )

@@ -160,8 +160,7 @@ CASES = (
         bars=(
             Bar(of="MB more than for the smallest", most=20, guard=100,
                 cause="a pull remembers the codes of all 650,000 rows that it gave out, so as to give none twice: "
-                "end to end in 13 MB since revision 4839475, in a set of 76 MB before; the rest are pages that wait "
-                "to be stored, up to 19 in one transaction"),
+                "13 MB, end to end; the rest are pages that wait to be stored, up to 19 in one transaction"),
             Bar(over="afternoon script", most=1.5),
             Bar(of="CPU ms a page", most=3.5, goal=True, at=3_000, cause=PAGE),
             Bar(of="CPU ms a page", most=4.0, goal=True, at=100_000, cause=PAGE),

@@ -15,7 +15,7 @@ from support.pictures import drawn_pictures
 from kakaclo_async.board import serve
 from kakaclo_async.fleet import Fleet
 
-pytestmark = [pytest.mark.process, pytest.mark.long, pytest.mark.timeout(300), needs_chromium()]
+pytestmark = [pytest.mark.process, pytest.mark.long, needs_chromium()]
 
 PICTURE = Path(__file__).parents[2] / "docs" / "pictures" / "board.png"
 TAKES_PICTURE = os.environ.get("KAKACLO_BOARD_PICTURE") == "1"

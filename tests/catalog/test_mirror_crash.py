@@ -115,7 +115,6 @@ async def check(kills, seed, fresh_database, mirror_of, rows_served):
             assert sum(rows_served) <= needed + lost
 
 
-@pytest.mark.timeout(300)
 async def test_killed_mirrors_go_on_and_end_like_an_undisturbed_one(fresh_database, mirror_of, rows_served):
     await check(3, 1, fresh_database, mirror_of, rows_served)
 

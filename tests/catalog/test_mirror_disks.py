@@ -8,7 +8,7 @@ import shutil
 import sqlite3
 import subprocess
 import tempfile
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -18,6 +18,8 @@ from support.serving import served
 from kakaclo_async import ConfigurationError
 
 NOBODY = 65534
+PG_FULL = "No space left on device|could not write init file"
+"""The second is what a new connection meets, which stores a list of the catalog's tables."""
 
 
 @pytest.fixture
@@ -61,6 +63,12 @@ def somebody():
 async def enlarge(disk, size):
     mount = await asyncio.create_subprocess_exec("mount", "-o", f"remount,size={size}", str(disk))
     assert await mount.wait() == 0
+
+
+def fill(disk):
+    with suppress(OSError), (disk / "filling").open("wb", buffering=0) as file:
+        while file.write(bytes(65536)):
+            pass
 
 
 def sums(db):
@@ -127,10 +135,10 @@ async def test_a_postgresql_disk_that_fills_up_midway_keeps_what_was_stored_and_
     try:
         small = type(pg)(f"{pg.url.rpartition('/')[0]}/on_a_small_disk")
         async with served(products=2000) as (sandbox, kk):
-            with pytest.raises(ConfigurationError, match="No space left on device"):
+            with pytest.raises(ConfigurationError, match=PG_FULL):
                 await mirror_of(sandbox, kk, small.url).run()
+            await enlarge(disk, "90m")  # first: a full disk also refuses new connections
             [(stored,)] = await small.rows("SELECT count(*) FROM product")
-            await enlarge(disk, "90m")
 
             report = await mirror_of(sandbox, kk, small.url).run()
 
@@ -141,6 +149,29 @@ async def test_a_postgresql_disk_that_fills_up_midway_keeps_what_was_stored_and_
     assert 0 < stored < products == 2000
     assert report.complete
     assert 2000 - stored <= report.products < 2000
+
+
+@needs_postgresql()
+async def test_a_full_disk_that_refuses_connections_to_postgresql_is_one_error(small_disk, mirror_of, pg):
+    disk = small_disk("30m")
+    shutil.chown(disk, USER)
+    await pg.rows(f"CREATE TABLESPACE small LOCATION '{disk}'")
+    await pg.rows("CREATE DATABASE on_a_small_disk TABLESPACE small")
+    try:
+        small = type(pg)(f"{pg.url.rpartition('/')[0]}/on_a_small_disk")
+        async with served(products=60) as (sandbox, kk):
+            await mirror_of(sandbox, kk, small.url).run()
+            for lists in disk.rglob("pg_internal.init"):
+                lists.unlink()
+            fill(disk)
+            with pytest.raises(ConfigurationError, match=f"on_a_small_disk cannot be reached: ({PG_FULL})"):
+                await mirror_of(sandbox, kk, small.url).run()
+            await enlarge(disk, "90m")
+
+            assert (await mirror_of(sandbox, kk, small.url).run()).complete
+    finally:
+        await pg.rows("DROP DATABASE on_a_small_disk")
+        await pg.rows("DROP TABLESPACE small")
 
 
 async def refused(shop, mirror_of, url, sentence):

@@ -56,7 +56,6 @@ def other_terminal(environment):
         process.communicate()
 
 
-@pytest.mark.timeout(300)
 def test_every_command_of_the_page_prints_what_the_page_shows(shell, other_terminal, environment):
     port, run, home = PORT, [], environment["HOME"]
     for step in STEPS:

@@ -87,7 +87,6 @@ def leads_nowhere(path, link):
     )
 
 
-@pytest.mark.timeout(300)
 def test_the_site_is_built_without_a_warning_and_has_every_page(site):
     built = {path.relative_to(site) for path in htmls(site)}
     assert {page.with_suffix(".html") for page in PAGES} <= built

@@ -11,8 +11,6 @@ from support.hostile_faces import FACES
 from support.hostile_faults import FAULTS, expected
 from support.hostile_page import PAGE, render, row_of, rows_on_page
 
-pytestmark = pytest.mark.timeout(600)
-
 
 def test_the_page_shows_this_matrix():
     """What it says about each fault is compared where the fault is caused, below."""

@@ -33,7 +33,6 @@ async def test_workers_die_or_freeze_and_every_order_is_placed_once(tmp_path, sh
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     "changes",
     [{}, {"workers": 4, "kills": 2, "stays_dead": True}, {"kills": 3, "frozen": 14.0}],

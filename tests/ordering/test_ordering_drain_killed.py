@@ -37,7 +37,6 @@ async def worker(sandbox, url):
     )
 
 
-@pytest.mark.timeout(120)
 async def test_drains_that_are_killed_lose_and_double_nothing(sandbox, url, order):
     stock_up(sandbox)
     sandbox.faults.add(Fault("delay", seconds=0.1, times=None, **POST))

@@ -1,4 +1,4 @@
-"""Processes that tests start import what the tests import."""
+"""Processes that tests start import what the tests import, and a slow machine is no reason to fail."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 
 import coverage
 import pytest
@@ -22,6 +23,18 @@ def test_a_path_for_a_child_process_is_made_in_one_place():
     made = re.compile(r'"PYTHONPATH"(?:: |, )(?!import_path\(|path\b|"|os\.environ\.get\()(.*)')
     found = {str(path.relative_to(ROOT)): made.findall(path.read_text()) for path in files}
     assert {path: lines for path, lines in found.items() if lines} == {}
+
+
+def test_only_a_hang_ends_by_a_time_limit():
+    """A machine in use can be five times slower than a quiet one: no test may lower the limit of all."""
+    marks = re.compile(r"mark\.timeout\((\d+)\)")
+    limits = {
+        str(path.relative_to(ROOT)): [int(seconds) for seconds in marks.findall(path.read_text())]
+        for path in (ROOT / "tests").rglob("*.py")
+    }
+    common = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]["timeout"]
+    assert common >= 600
+    assert {path: found for path, found in limits.items() if found and min(found) <= common} == {}
 
 
 @pytest.mark.process

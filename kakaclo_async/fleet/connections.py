@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import select
 from contextlib import asynccontextmanager
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from kakaclo_async.errors import ConfigurationError, DatabaseAway, MissingExtra
@@ -32,9 +34,28 @@ _KEPT_ALIVE: Final[dict[str, Any]] = {
 """So that a network that loses packets is noticed: a connection that nobody ends would be waited for."""
 
 
+@lru_cache
+def _ready(statement: str) -> Any:
+    return literal(_PARAMETER.sub(r"%(\1)s", POSTGRESQL.words(statement)))
+
+
 def literal(statement: str) -> Any:
     """Return a statement as the driver wants it: written here, or by procrastinate, and made of no values."""
     return statement
+
+
+async def _is_there(connection: psycopg.AsyncConnection[Any]) -> None:
+    """Raise an error if the server has ended a connection.
+
+    It is asked only if there is something to be read, for an idle connection has nothing to say but that it ends. To ask
+    before each statement, as procrastinate does, takes as long as the statement.
+    """
+    if hasattr(select, "poll"):  # not on Windows
+        waiting = select.poll()
+        waiting.register(connection.fileno(), select.POLLIN)
+        if not waiting.poll(0):
+            return
+    await connection.execute("")
 
 
 async def _set_up(connection: psycopg.AsyncConnection[Any]) -> None:
@@ -50,6 +71,7 @@ class Connections:
             import psycopg  # noqa: PLC0415 - an extra
             from procrastinate.exceptions import ConnectorException  # noqa: PLC0415 - an extra
             from psycopg.rows import dict_row  # noqa: PLC0415 - an extra
+            from psycopg_pool import AsyncConnectionPool  # noqa: PLC0415 - an extra
         except ImportError as error:
             raise MissingExtra(f"this fleet needs {error.name}: pip install 'kakaclo[fleet]'") from None
         self._url = url
@@ -58,6 +80,7 @@ class Connections:
         self._rows = dict_row
         self._connect = psycopg.AsyncConnection.connect
         self.connector = procrastinate.PsycopgConnector(
+            pool_factory=lambda **settings: AsyncConnectionPool(**settings | {"check": _is_there}),
             conninfo=url,
             kwargs=dict(_KEPT_ALIVE),
             configure=_set_up,
@@ -67,9 +90,9 @@ class Connections:
 
     async def __call__(self, statement: str, /, **values: object) -> Sequence[Mapping[str, Any]]:
         """Run a statement by one of procrastinate's connections."""
-        query = literal(_PARAMETER.sub(r"%(\1)s", POSTGRESQL.words(statement)))
+        query = _ready(statement)
         async with self.errors():
-            if " RETURNING " in statement or statement.startswith("SELECT"):
+            if " RETURNING " in statement or statement.startswith(("SELECT", "WITH")):
                 rows: list[dict[str, Any]] = await self.connector.execute_query_all_async(query, **values)
                 return rows
             await self.connector.execute_query_async(query, **values)
@@ -89,7 +112,7 @@ class Connections:
 
     async def apart(self, statement: str, /, **values: object) -> Sequence[Mapping[str, Any]]:
         """Run a statement by a connection of its own."""
-        query = literal(_PARAMETER.sub(r"%(\1)s", POSTGRESQL.words(statement)))
+        query = _ready(statement)
         async with self.transaction() as connection:
             done = await connection.cursor(row_factory=self._rows).execute(query, values)
             return [] if done.description is None else await done.fetchall()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 from contextlib import suppress
+from functools import lru_cache
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from sqlalchemy import TextClause
     from sqlalchemy.engine import Connection
 
     from kakaclo_async.fleet.engine import Pace
@@ -34,6 +36,11 @@ _GRACE: Final = 8.0
 """Seconds that turns under way have to end by themselves when the worker stops."""
 
 
+@lru_cache
+def _ready(statement: str) -> TextClause:
+    return text(SQLITE.words(statement))
+
+
 class _Sqlite:
     """Runs statements in an SQLite file."""
 
@@ -45,7 +52,7 @@ class _Sqlite:
 
     async def __call__(self, statement: str, /, **values: object) -> Sequence[Mapping[str, Any]]:
         def run(connection: Connection) -> list[Mapping[str, Any]]:
-            found = connection.execute(text(SQLITE.words(statement)), values)
+            found = connection.execute(_ready(statement), values)
             return [dict(row) for row in found.mappings()] if found.returns_rows else []
 
         return await self.run(run)
@@ -87,7 +94,7 @@ class LocalEngine:
         self._order = count()
         self._waiting: set[tuple[Kind, str]] = set()
         self._running: dict[asyncio.Task[None], tuple[Kind, str]] = {}
-        self._rung = asyncio.Event()
+        self._wake = asyncio.Event()  # a bell rings, a turn ends, or the worker is to stop
         self._serving = False
 
     async def open(self) -> None:
@@ -116,12 +123,9 @@ class LocalEngine:
         """Ring for turns."""
         found = await self.table.ring(turns, after)
         if self._serving and after <= 0:
-            await self._put_due()
-        return found
-
-    async def _put_due(self) -> None:
-        for kind, shop in await self.table.due():
-            self._put(kind, shop)
+            for kind, shop in found:
+                self._put(kind, shop)
+        return len(found)
 
     async def again(self, kind: Kind, shop: str) -> None:
         """Put a turn to the back of the line."""
@@ -134,7 +138,7 @@ class LocalEngine:
             return
         self._waiting.add(bell)
         heapq.heappush(self._bells, (-PRIORITY[kind], next(self._order), kind, shop))
-        self._rung.set()
+        self._wake.set()
 
     async def queued(self) -> int:
         """Return how many turns are due; what is under way is among them."""
@@ -164,7 +168,8 @@ class LocalEngine:
             async def tick() -> None:
                 await each_tick(await self.table.gone())
                 await self.table.beat()
-                await self._put_due()
+                for kind, shop in await self.table.due():
+                    self._put(kind, shop)
 
             ticks = asyncio.create_task(ticking(pace.tick, tick), name="kakaclo fleet tick")
             try:
@@ -183,17 +188,14 @@ class LocalEngine:
         self, answer: Callable[[Kind, str], Awaitable[None]], pace: Pace, stop: asyncio.Event
     ) -> None:
         stopping = asyncio.create_task(stop.wait())
+        stopping.add_done_callback(lambda _: self._wake.set())
         try:
             while not stop.is_set():
-                self._rung.clear()
+                self._wake.clear()
                 for kind, shop in self._next(pace.at_once):
                     task = asyncio.create_task(self._one(answer, kind, shop), name=f"kakaclo {kind} {shop}")
                     self._running[task] = (kind, shop)
-                rung = asyncio.create_task(self._rung.wait())
-                try:
-                    await asyncio.wait({rung, stopping, *self._running}, return_when=asyncio.FIRST_COMPLETED)
-                finally:
-                    rung.cancel()
+                await self._wake.wait()
         finally:
             stopping.cancel()
 
@@ -223,6 +225,7 @@ class LocalEngine:
         finally:
             if task is not None:
                 del self._running[task]
+            self._wake.set()
 
     async def _end(self) -> None:
         if self._running:

@@ -45,6 +45,38 @@ async def test_a_fleet_whose_database_is_away_says_so_soon_and_why(tmp_path, mon
 
 
 @needs_postgresql()
+async def test_connections_that_ended_while_nobody_used_them_are_replaced_and_asked_only_then(
+    tmp_path, shared, monkeypatch
+):
+    import psycopg
+
+    asked, real = [], psycopg.AsyncConnection.execute
+
+    async def counting(self, query, *rest, **values):
+        asked.append(query)
+        return await real(self, query, *rest, **values)
+
+    monkeypatch.setattr(psycopg.AsyncConnection, "execute", counting)
+    path = written(tmp_path, [("a", "t", {})], **shared)
+    await Fleet.open(path).migrate()
+    async with Fleet.open(path) as fleet:
+        asked.clear()
+        for _ in range(3):
+            await fleet.ring("a", "orders")
+        assert asked == [], "a question would cost as much as what is to be done"
+
+        with psycopg.connect(shared["engine"], autocommit=True) as other:
+            ended = other.execute(
+                "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+                " WHERE application_name = 'kakaclo fleet' AND datname = current_database()"
+            ).fetchone()
+        assert ended is not None
+        assert ended[0] > 0
+        await fleet.ring("a", "orders")
+        assert asked
+
+
+@needs_postgresql()
 async def test_a_bell_whose_end_could_not_be_written_is_not_under_way_for_ever(tmp_path, shared, monkeypatch):
     """The connection is lost just then: the turn would never be rung for again."""
     from procrastinate.exceptions import ConnectorException

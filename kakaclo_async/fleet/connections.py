@@ -47,8 +47,8 @@ def literal(statement: str) -> Any:
 async def _is_there(connection: psycopg.AsyncConnection[Any]) -> None:
     """Raise an error if the server has ended a connection.
 
-    It is asked only if there is something to be read, for an idle connection has nothing to say but that it ends. To ask
-    before each statement, as procrastinate does, takes as long as the statement.
+    It is asked only if there is something to be read, for an idle connection has nothing to say but that it ends.
+    Procrastinate asks before each statement, which takes as long as the statement.
     """
     if hasattr(select, "poll"):  # not on Windows
         waiting = select.poll()
@@ -56,6 +56,13 @@ async def _is_there(connection: psycopg.AsyncConnection[Any]) -> None:
         if not waiting.poll(0):
             return
     await connection.execute("")
+
+
+def _pool(**settings: Any) -> Any:
+    from psycopg_pool import AsyncConnectionPool  # noqa: PLC0415 - an extra
+
+    settings["check"] = _is_there
+    return AsyncConnectionPool[Any](**settings)
 
 
 async def _set_up(connection: psycopg.AsyncConnection[Any]) -> None:
@@ -71,7 +78,6 @@ class Connections:
             import psycopg  # noqa: PLC0415 - an extra
             from procrastinate.exceptions import ConnectorException  # noqa: PLC0415 - an extra
             from psycopg.rows import dict_row  # noqa: PLC0415 - an extra
-            from psycopg_pool import AsyncConnectionPool  # noqa: PLC0415 - an extra
         except ImportError as error:
             raise MissingExtra(f"this fleet needs {error.name}: pip install 'kakaclo[fleet]'") from None
         self._url = url
@@ -80,7 +86,7 @@ class Connections:
         self._rows = dict_row
         self._connect = psycopg.AsyncConnection.connect
         self.connector = procrastinate.PsycopgConnector(
-            pool_factory=lambda **settings: AsyncConnectionPool(**settings | {"check": _is_there}),
+            pool_factory=_pool,
             conninfo=url,
             kwargs=dict(_KEPT_ALIVE),
             configure=_set_up,

@@ -42,7 +42,8 @@ _FETCH: Final = (
 
 # The function is volatile: it sees what the statement that calls it has changed by then.
 _RING: Final = (
-    f"WITH rung AS ({RING}) SELECT found, fleet_ring(:kind, :shop, false) FROM (SELECT count(*) AS found FROM rung) c"
+    f"WITH rung AS ({RING}) SELECT found, fleet_ring(:kind, :shop, false)"  # noqa: S608 - of constants
+    " FROM (SELECT count(*) AS found FROM rung) c"
 )
 
 _TICK: Final = "SELECT fleet_tick(:worker, :dead), ARRAY(SELECT shop FROM fleet_shop WHERE filed = 2) AS gone"

@@ -376,4 +376,5 @@ def _filed(paused: Mapping[str, bool]) -> str:
 
 
 def as_pairs(pairs: Iterable[tuple[str, str]]) -> str:
+    """Return the parameter `pairs` of a statement."""
     return json.dumps(list(pairs))

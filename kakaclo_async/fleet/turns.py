@@ -203,7 +203,7 @@ class Turn:
     async def _orders(self, name: str) -> Ended:
         async with self.pool.shop(name) as shop:
             try:
-                done = await shop.journal.drain(shop.kk, at_once=shop.settings.at_once, seconds=SLICE)
+                done = await shop.journal.drain(shop.kk, at_once=shop.settings.at_once, seconds=SLICE / 2)
             except ConfigurationError as error:
                 if not str(error).startswith("there is no journal"):
                     raise

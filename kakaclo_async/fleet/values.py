@@ -25,7 +25,8 @@ CATALOG: Final = "catalog"
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 
 SLICE: Final = 5.0
-"""Seconds that one turn takes at most, before it goes to the back of the line."""
+"""Seconds that one turn takes at most, before it goes to the back of the line; one that places orders takes half of it,
+for what a worker left behind as it died waits for room among them."""
 
 
 def as_kind(text: str) -> Kind:

@@ -40,8 +40,8 @@ ANSWER = pages.write({
     "code": 10000, "message": "success", "data": {"list": ROWS, "total": 7, "pageNumber": 1, "pageSize": 10},
 })  # fmt: skip
 SWITCHES = (
-    "a call changes threads twice, which takes 160 us of processor time here; in threads, the loop's one thread does "
-    "all the work, and wants a processor beside the server's"
+    "a call changes threads twice, which takes 90 to 150 us of processor time here; in threads, the loop's one thread "
+    "does all the work, and wants a processor beside the server's"
 )
 
 

@@ -150,7 +150,7 @@ CASES = (
         full=Size(3, (4, 32)),
         bars=(Bar("local, 1 worker", over="no fleet", least=0.2, at=4),),
         plot=Plot("fleet", x="shops", y="orders placed in a second"),
-        note="Workers on PostgreSQL and Redis, all on this one machine: more workers than one place no "
-        "more here, for they share its processors with PostgreSQL and the shops.",
+        note="Workers on PostgreSQL and Redis, all on this one machine: more workers than one place "
+        "fewer here, for they share its processors with PostgreSQL and the shops.",
     ),
 )

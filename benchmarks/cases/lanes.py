@@ -119,7 +119,7 @@ def bulk_alone(_: object, requests: float, *, lane: Lane) -> float:
 
 
 def over_http(server: Server, queued: float, *, lane: Lane) -> Taken:
-    """Wait in real time at 100 a second; of the client's own events."""
+    """Wait in real time at 100 a second, by what the client's own events tell."""
     per_second, waits = 100.0, list[float]()
 
     def note(event: object) -> None:

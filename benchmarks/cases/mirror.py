@@ -141,7 +141,7 @@ def sized(who: str, peaks: dict[str, float], products: float) -> Taken:
     )  # fmt: skip
 
 
-PAGE = "half is storing (see store), a sixth decoding, the rest the call; the larger the tables, the more storing takes"
+PAGE = "storing is a part (see store); what the rest is, and what makes it grow with the catalog, is not known yet"
 
 CASES = (
     requests("calm", busy=False, most=1.03),

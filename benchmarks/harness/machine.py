@@ -29,7 +29,7 @@ def describe() -> dict[str, Any]:
         "cpu": _first(r"model name\s*:\s*(.+)", "/proc/cpuinfo") or platform.processor() or "unknown",
         "cpus": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "memory_gb": round(int(_first(r"MemTotal:\s+(\d+)", "/proc/meminfo") or 0) / 2**20, 1),
-        "system": platform.platform(),
+        "system": f"{platform.system()} {platform.release().partition('-')[0]}",
         "python": sys.version.split()[0],
         "load_before": round(os.getloadavg()[0], 2),
         "command": " ".join(["python", *sys.argv]),

@@ -20,7 +20,7 @@ processes of their own. Each figure is the median of the rounds, with its quarti
 by round, and its median is told; so it stands on a busy machine, where milliseconds do not. A bar is missed when its
 median misses it and no more than a quarter of the rounds hold it; where the median holds it and a quarter or more do
 not, that is within the noise, too. A goal depends on the machine, and on how busy its host is: it fails nothing. How
-long a million additions took just before a case tells at what speed it was measured.
+long a million additions took before a case, or before the first of those that share a file, hints at the speed.
 `results.json` has every round.
 """
 
@@ -101,14 +101,15 @@ def _missed(verdicts: list[tuple[Case, Verdict]]) -> Iterator[str]:
     bad = [
         (case, verdict)
         for case, verdict in verdicts
-        if verdict.word not in {HELD, NOISE} and (verdict.figure or verdict.fails)
+        if verdict.word != HELD and not verdict.holds_by_median and (verdict.figure or verdict.fails)
     ]
     for case, verdict in bad:
         why = verdict.bar.cause or (
             "a goal of another machine, or not yet reached." if verdict.bar.goal else "not known yet."
         )
         told = spread(verdict.figure) if verdict.figure else "refused"
-        yield f"- {case.name}, {bar_of(case, verdict.bar)}: {told}. Cause: {why}"
+        noise = ", within the noise" if verdict.word == NOISE else ""
+        yield f"- {case.name}, {bar_of(case, verdict.bar)}: {told}{noise}. Cause: {why}"
     if not bad:
         yield "Nothing."
     yield ""

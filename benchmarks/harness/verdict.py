@@ -48,6 +48,11 @@ class Verdict:
     def fails(self) -> bool:
         return self.word == MISSED
 
+    @property
+    def holds_by_median(self) -> bool:
+        """Whether more than half of the rounds hold it."""
+        return self.figure is not None and self.bar.holds(self.figure.middle, self.bar.limit)
+
 
 def figures(case: Case, runs: Runs, who: str, of: str = "") -> list[float]:
     """Return a contender's figure in each round."""

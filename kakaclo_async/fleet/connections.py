@@ -6,7 +6,9 @@ import re
 import select
 from contextlib import asynccontextmanager
 from functools import lru_cache
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakKeyDictionary
 
 from kakaclo_async.errors import ConfigurationError, DatabaseAway, MissingExtra
 from kakaclo_async.fleet.table import POSTGRESQL
@@ -19,6 +21,11 @@ if TYPE_CHECKING:
 _POOL: Final[dict[str, Any]] = {"min_size": 1, "max_size": 4, "timeout": 10.0, "reconnect_timeout": 3.0}
 """Of connections. Having failed for so long it begins anew for whoever asks: its pauses double until then, and after a
 long outage it would sleep on for as long."""
+
+_REST: Final = 5.0  # seconds: a network may have forgotten a connection, and said so to nobody
+
+_USED: Final[WeakKeyDictionary[Any, float]] = WeakKeyDictionary()
+"""When connections were taken last."""
 
 _PARAMETER: Final = re.compile(r"(?<!:):(\w+)")
 
@@ -47,10 +54,13 @@ def literal(statement: str) -> Any:
 async def _is_there(connection: psycopg.AsyncConnection[Any]) -> None:
     """Raise an error if the server has ended a connection.
 
-    It is asked only if there is something to be read, for an idle connection has nothing to say but that it ends.
-    Procrastinate asks before each statement, which takes as long as the statement.
+    It is asked only after a rest, or if there is something to be read: it may be that it ends. Procrastinate asks
+    before each statement, which takes as long as the statement.
     """
-    if hasattr(select, "poll"):  # not on Windows
+    now = monotonic()
+    rested = now - _USED.get(connection, now)
+    _USED[connection] = now
+    if rested < _REST and hasattr(select, "poll"):  # not on Windows
         waiting = select.poll()
         waiting.register(connection.fileno(), select.POLLIN)
         if not waiting.poll(0):
@@ -98,7 +108,7 @@ class Connections:
         """Run a statement by one of procrastinate's connections."""
         query = _ready(statement)
         async with self.errors():
-            if " RETURNING " in statement or statement.startswith(("SELECT", "WITH")):
+            if " RETURNING " in statement or statement.startswith("SELECT"):
                 rows: list[dict[str, Any]] = await self.connector.execute_query_all_async(query, **values)
                 return rows
             await self.connector.execute_query_async(query, **values)

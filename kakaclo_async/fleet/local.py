@@ -123,8 +123,9 @@ class LocalEngine:
         """Ring for turns."""
         found = await self.table.ring(turns, after)
         if self._serving and after <= 0:
-            for kind, shop in found:
-                self._put(kind, shop)
+            for (kind, shop), is_paused in found.items():
+                if not is_paused:
+                    self._put(kind, shop)
         return len(found)
 
     async def again(self, kind: Kind, shop: str) -> None:

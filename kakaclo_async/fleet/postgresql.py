@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from kakaclo_async.errors import ConfigurationError
 from kakaclo_async.fleet.connections import Connections, literal
 from kakaclo_async.fleet.engine import log, reach, ticking
-from kakaclo_async.fleet.table import RING, TABLES, VERSION, Table, as_pairs, steps_from
+from kakaclo_async.fleet.table import TABLES, VERSION, Table, steps_from
 from kakaclo_async.fleet.values import as_kind
 
 if TYPE_CHECKING:
@@ -38,12 +38,6 @@ _FETCH: Final = (
     "UPDATE procrastinate_jobs SET status = 'doing', worker_id = %(worker)s WHERE id = ("
     "SELECT id FROM procrastinate_jobs WHERE status = 'todo'"
     " ORDER BY priority DESC, id LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING *"
-)
-
-# The function is volatile: it sees what the statement that calls it has changed by then.
-_RING: Final = (
-    f"WITH rung AS ({RING}) SELECT found, fleet_ring(:kind, :shop, false)"  # noqa: S608 - of constants
-    " FROM (SELECT count(*) AS found FROM rung) c"
 )
 
 _TICK: Final = "SELECT fleet_tick(:worker, :dead), ARRAY(SELECT shop FROM fleet_shop WHERE filed = 2) AS gone"
@@ -110,15 +104,18 @@ class PostgresqlEngine:
     async def ring(self, turns: Iterable[tuple[str, Kind]], after: float = 0.0) -> int:
         """Ring for turns."""
         turns = tuple(turns)
-        if after > 0:
-            return len(await self.table.ring(turns, after))
-        shop, kind = turns[0] if len(turns) == 1 else (None, None)
-        rows = await self._sql(_RING, pairs=as_pairs(turns), after=after, kind=kind, shop=shop)
-        return int(rows[0]["found"])
+        found = await self.table.ring(turns, after)  # by itself: what is due stays so if the bell fails
+        if after <= 0:
+            shop, kind = turns[0] if len(turns) == 1 else (None, None)
+            await self._ring(kind, shop, again=False)
+        return len(found)
 
     async def again(self, kind: Kind, shop: str) -> None:
         """Put a turn to the back of the line."""
-        await self._sql("SELECT fleet_ring(:kind, :shop, true)", kind=kind, shop=shop)
+        await self._ring(kind, shop, again=True)
+
+    async def _ring(self, kind: Kind | None, shop: str | None, *, again: bool) -> None:
+        await self._sql("SELECT fleet_ring(:kind, :shop, :again)", kind=kind, shop=shop, again=again)
 
     async def queued(self) -> int:
         """Return how many bells wait or are being answered."""

@@ -52,14 +52,6 @@ def steps_from(version: int) -> Sequence[str]:
     return _ADDED[max(0, version - 1) :]
 
 
-RING: Final = (
-    "UPDATE fleet_turn SET rung = rung + 1, due = CASE WHEN due < @now + :after THEN due"
-    " ELSE @now + :after END WHERE EXISTS"
-    " (SELECT 1 FROM @pairs WHERE p.a = fleet_turn.shop AND p.b = fleet_turn.kind)"
-    " RETURNING shop, kind"
-)
-"""Lets `pairs` of shops and kinds be due, `after` seconds from now at the latest."""
-
 Missing: TypeAlias = "Callable[[str, set[str]], Awaitable[set[str]]]"
 """Returns the shops whose journals have not come along, given where they were, and those that have had orders."""
 
@@ -223,7 +215,7 @@ class Table:
         await self.sql(
             "INSERT INTO fleet_turn (shop, kind, due) SELECT p.a, p.b, @now FROM @pairs"
             " WHERE true ON CONFLICT DO NOTHING",
-            pairs=as_pairs(turns),
+            pairs=_json(turns),
         )
 
     async def keep(
@@ -253,13 +245,23 @@ class Table:
             await self.sql(
                 "DELETE FROM fleet_turn WHERE EXISTS"
                 " (SELECT 1 FROM @pairs WHERE p.a = fleet_turn.shop AND p.b = fleet_turn.kind)",
-                pairs=as_pairs(others),
+                pairs=_json(others),
             )
 
-    async def ring(self, turns: Iterable[tuple[str, Kind]], after: float = 0.0) -> list[tuple[Kind, str]]:
-        """Let turns be due, in some seconds at the latest; return those that there are."""
-        rows = await self.sql(RING, pairs=as_pairs(turns), after=after)
-        return [(as_kind(row["kind"]), row["shop"]) for row in rows]
+    async def ring(
+        self, turns: Iterable[tuple[str, Kind]], after: float = 0.0
+    ) -> dict[tuple[Kind, str], bool]:
+        """Let turns be due, in some seconds at the latest; return those that there are, and which are paused."""
+        rows = await self.sql(
+            "UPDATE fleet_turn SET rung = rung + 1, due = CASE WHEN due < @now + :after THEN due"
+            " ELSE @now + :after END WHERE EXISTS"
+            " (SELECT 1 FROM @pairs WHERE p.a = fleet_turn.shop AND p.b = fleet_turn.kind)"
+            " RETURNING shop, kind, EXISTS (SELECT 1 FROM fleet_shop s"
+            " WHERE s.shop = fleet_turn.shop AND s.paused + s.filed > 0) AS paused",
+            pairs=_json(turns),
+            after=after,
+        )
+        return {(as_kind(row["kind"]), row["shop"]): bool(row["paused"]) for row in rows}
 
     async def hasten(self, kind: Kind, every: float) -> None:
         """Let no turn of a kind be due later than an interval from now: it may have been longer."""
@@ -271,7 +273,7 @@ class Table:
 
     async def drop(self, shops: Iterable[str]) -> None:
         """Let shops have no turns any more, for their files are deleted."""
-        names = as_pairs((shop, "") for shop in shops)
+        names = _json((shop, "") for shop in shops)
         await self.sql("UPDATE fleet_shop SET filed = 2 WHERE shop IN (SELECT p.a FROM @pairs)", pairs=names)
 
     async def pause(self, shop: str) -> None:
@@ -372,9 +374,8 @@ class Table:
 
 
 def _filed(paused: Mapping[str, bool]) -> str:
-    return as_pairs((shop, "1" if is_paused else "0") for shop, is_paused in paused.items())
+    return _json((shop, "1" if is_paused else "0") for shop, is_paused in paused.items())
 
 
-def as_pairs(pairs: Iterable[tuple[str, str]]) -> str:
-    """Return the parameter `pairs` of a statement."""
+def _json(pairs: Iterable[tuple[str, str]]) -> str:
     return json.dumps(list(pairs))

@@ -23,6 +23,7 @@ from kakaclo_async import Conflict
 from kakaclo_async.catalog import Mirror
 from kakaclo_async.errors import ConfigurationError, InvalidRequest
 from kakaclo_async.fleet import Fleet
+from kakaclo_async.fleet.table import Table
 from kakaclo_async.sandbox import Fault
 
 
@@ -134,6 +135,24 @@ async def test_shops_are_added_removed_and_paused_without_a_restart(tmp_path):
             await until(lambda: _has_shops(fleet, {"a"}))
             with pytest.raises(InvalidRequest, match="no shop b"):
                 await fleet.submit("b", first)
+
+
+async def test_a_paused_shop_that_is_rung_for_takes_no_room_of_others(tmp_path, monkeypatch):
+    async with sandboxes("a", "b") as opened, serving(written(tmp_path, entries(opened))) as fleet:
+        await until(lambda: fleet._engine._serving)
+        await fleet.pause("a")
+        await until(lambda: _quiet(fleet, "a"))
+        begun, real = [], Table.begin
+
+        async def begin(table, kind, shop):
+            begun.append(shop)
+            return await real(table, kind, shop)
+
+        monkeypatch.setattr(Table, "begin", begin)
+        await fleet.ring("a", "orders")
+        await fleet.submit("b", orders(opened["b"], 1)[0])
+        await until(lambda: placed(opened["b"]) == ["A-0"])
+        assert "a" not in begun
 
 
 async def _has_shops(fleet, names):

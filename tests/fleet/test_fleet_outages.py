@@ -67,13 +67,57 @@ async def test_connections_that_ended_while_nobody_used_them_are_replaced_and_as
 
         with psycopg.connect(shared["engine"], autocommit=True) as other:
             ended = other.execute(
-                "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+                "SELECT count(pg_terminate_backend(pid, 10000)) FROM pg_stat_activity"
                 " WHERE application_name = 'kakaclo fleet' AND datname = current_database()"
             ).fetchone()
         assert ended is not None
         assert ended[0] > 0
+        await asyncio.sleep(0.05)  # the loop is busy with other things
         await fleet.ring("a", "orders")
         assert asked
+
+
+@needs_postgresql()
+async def test_a_connection_that_rested_is_asked_for_a_network_may_have_forgotten_it(
+    tmp_path, shared, monkeypatch
+):
+    import psycopg
+
+    asked, real = [], psycopg.AsyncConnection.execute
+
+    async def counting(self, query, *rest, **values):
+        asked.append(query)
+        return await real(self, query, *rest, **values)
+
+    monkeypatch.setattr(psycopg.AsyncConnection, "execute", counting)
+    monkeypatch.setattr("kakaclo_async.fleet.connections._REST", 0.0)
+    path = written(tmp_path, [("a", "t", {})], **shared)
+    await Fleet.open(path).migrate()
+    async with Fleet.open(path) as fleet:
+        asked.clear()
+        await fleet.ring("a", "orders")
+        assert asked
+
+
+@needs_postgresql()
+async def test_what_is_due_stays_so_when_its_bell_cannot_be_rung(tmp_path, shared):
+    """Another worker's tick holds the bells for longer than the database lets anybody wait."""
+    import psycopg
+
+    path = written(
+        tmp_path, [("a", "t", {})], **shared | {"engine": f"{shared['engine']}?options=-clock_timeout%3D100"}
+    )
+    await Fleet.open(path).migrate()
+    async with Fleet.open(path) as fleet:
+        table = fleet._engine.table
+        await table.sql("UPDATE fleet_turn SET due = NULL")
+        async with await psycopg.AsyncConnection.connect(shared["engine"]) as other:
+            await other.execute(
+                "SELECT pg_advisory_xact_lock(hashtextextended('kakaclo fleet ' || current_schema(), 0))"
+            )
+            with pytest.raises(DatabaseAway, match="lock timeout"):
+                await fleet.ring("a", "orders")
+        assert ("orders", "a") in await table.due()
 
 
 @needs_postgresql()

@@ -142,8 +142,8 @@ def sized(who: str, peaks: dict[str, float], products: float) -> Taken:
 
 
 PAGE = (
-    "by a profile at 20,000 products, more than half is storing, a fifth of that in commits, and a fifth sends and decodes;"
-    " why it grows with the catalog is not known yet"
+    "by a profile at 20,000 products, more than half is storing, a fifth of that in commits, and a fifth sends and "
+    "decodes; why it grows with the catalog is not known yet"
 )
 
 CASES = (

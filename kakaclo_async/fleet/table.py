@@ -255,9 +255,8 @@ class Table:
         rows = await self.sql(
             "UPDATE fleet_turn SET rung = rung + 1, due = CASE WHEN due < @now + :after THEN due"
             " ELSE @now + :after END WHERE EXISTS"
-            " (SELECT 1 FROM @pairs WHERE p.a = fleet_turn.shop AND p.b = fleet_turn.kind)"
-            " RETURNING shop, kind, EXISTS (SELECT 1 FROM fleet_shop s"
-            " WHERE s.shop = fleet_turn.shop AND s.paused + s.filed > 0) AS paused",
+            " (SELECT 1 FROM @pairs WHERE p.a = fleet_turn.shop AND p.b = fleet_turn.kind) RETURNING shop, kind,"
+            " EXISTS (SELECT 1 FROM fleet_shop s WHERE s.shop = fleet_turn.shop AND s.paused + s.filed > 0) AS paused",
             pairs=_json(turns),
             after=after,
         )

@@ -8,7 +8,7 @@ import shutil
 import sqlite3
 import subprocess
 import tempfile
-from contextlib import closing, suppress
+from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 
 import pytest
@@ -124,28 +124,33 @@ async def test_an_sqlite_file_of_a_limited_size_is_full_in_the_same_way(mirror_o
     assert db.one("SELECT count(*) FROM product") == 400
 
 
+@asynccontextmanager
+async def database_on(disk, pg):
+    """A database of PostgreSQL whose tables lie on a disk."""
+    shutil.chown(disk, USER)
+    await pg.rows(f"CREATE TABLESPACE small LOCATION '{disk}'")
+    await pg.rows("CREATE DATABASE on_a_small_disk TABLESPACE small")
+    try:
+        yield type(pg)(f"{pg.url.rpartition('/')[0]}/on_a_small_disk")
+    finally:
+        await pg.rows("DROP DATABASE on_a_small_disk")
+        await pg.rows("DROP TABLESPACE small")
+
+
 @needs_postgresql()
 async def test_a_postgresql_disk_that_fills_up_midway_keeps_what_was_stored_and_goes_on_later(
     small_disk, mirror_of, pg
 ):
     disk = small_disk("10m")
-    shutil.chown(disk, USER)
-    await pg.rows(f"CREATE TABLESPACE small LOCATION '{disk}'")
-    await pg.rows("CREATE DATABASE on_a_small_disk TABLESPACE small")
-    try:
-        small = type(pg)(f"{pg.url.rpartition('/')[0]}/on_a_small_disk")
-        async with served(products=2000) as (sandbox, kk):
-            with pytest.raises(ConfigurationError, match=PG_FULL):
-                await mirror_of(sandbox, kk, small.url).run()
-            await enlarge(disk, "90m")  # first: a full disk also refuses new connections
-            [(stored,)] = await small.rows("SELECT count(*) FROM product")
+    async with database_on(disk, pg) as small, served(products=2000) as (sandbox, kk):
+        with pytest.raises(ConfigurationError, match=PG_FULL):
+            await mirror_of(sandbox, kk, small.url).run()
+        await enlarge(disk, "90m")  # first: a full disk also refuses new connections
+        [(stored,)] = await small.rows("SELECT count(*) FROM product")
 
-            report = await mirror_of(sandbox, kk, small.url).run()
+        report = await mirror_of(sandbox, kk, small.url).run()
 
-            [(products,)] = await small.rows("SELECT count(*) FROM product")
-    finally:
-        await pg.rows("DROP DATABASE on_a_small_disk")
-        await pg.rows("DROP TABLESPACE small")
+        [(products,)] = await small.rows("SELECT count(*) FROM product")
     assert 0 < stored < products == 2000
     assert report.complete
     assert 2000 - stored <= report.products < 2000
@@ -154,24 +159,16 @@ async def test_a_postgresql_disk_that_fills_up_midway_keeps_what_was_stored_and_
 @needs_postgresql()
 async def test_a_full_disk_that_refuses_connections_to_postgresql_is_one_error(small_disk, mirror_of, pg):
     disk = small_disk("30m")
-    shutil.chown(disk, USER)
-    await pg.rows(f"CREATE TABLESPACE small LOCATION '{disk}'")
-    await pg.rows("CREATE DATABASE on_a_small_disk TABLESPACE small")
-    try:
-        small = type(pg)(f"{pg.url.rpartition('/')[0]}/on_a_small_disk")
-        async with served(products=60) as (sandbox, kk):
+    async with database_on(disk, pg) as small, served(products=60) as (sandbox, kk):
+        await mirror_of(sandbox, kk, small.url).run()
+        for lists in disk.rglob("pg_internal.init"):
+            lists.unlink()
+        fill(disk)
+        with pytest.raises(ConfigurationError, match=f"on_a_small_disk cannot be reached: ({PG_FULL})"):
             await mirror_of(sandbox, kk, small.url).run()
-            for lists in disk.rglob("pg_internal.init"):
-                lists.unlink()
-            fill(disk)
-            with pytest.raises(ConfigurationError, match=f"on_a_small_disk cannot be reached: ({PG_FULL})"):
-                await mirror_of(sandbox, kk, small.url).run()
-            await enlarge(disk, "90m")
+        await enlarge(disk, "90m")
 
-            assert (await mirror_of(sandbox, kk, small.url).run()).complete
-    finally:
-        await pg.rows("DROP DATABASE on_a_small_disk")
-        await pg.rows("DROP TABLESPACE small")
+        assert (await mirror_of(sandbox, kk, small.url).run()).complete
 
 
 async def refused(shop, mirror_of, url, sentence):

@@ -14,6 +14,21 @@ from kakaclo_async.fleet import Fleet
 from kakaclo_async.fleet.turns import Turn
 
 
+@pytest.fixture
+def asked(monkeypatch):
+    """What connections were asked by themselves, which is how a pool finds out whether they are there."""
+    import psycopg
+
+    queries, real = [], psycopg.AsyncConnection.execute
+
+    async def counting(self, query, *rest, **values):
+        queries.append(query)
+        return await real(self, query, *rest, **values)
+
+    monkeypatch.setattr(psycopg.AsyncConnection, "execute", counting)
+    return queries
+
+
 @needs_postgresql()
 async def test_after_an_outage_of_any_length_the_database_is_tried_again_within_seconds(tmp_path, shared):
     from psycopg_pool.base import AttemptWithBackoff
@@ -46,17 +61,10 @@ async def test_a_fleet_whose_database_is_away_says_so_soon_and_why(tmp_path, mon
 
 @needs_postgresql()
 async def test_connections_that_ended_while_nobody_used_them_are_replaced_and_asked_only_then(
-    tmp_path, shared, monkeypatch
+    tmp_path, shared, asked
 ):
     import psycopg
 
-    asked, real = [], psycopg.AsyncConnection.execute
-
-    async def counting(self, query, *rest, **values):
-        asked.append(query)
-        return await real(self, query, *rest, **values)
-
-    monkeypatch.setattr(psycopg.AsyncConnection, "execute", counting)
     path = written(tmp_path, [("a", "t", {})], **shared)
     await Fleet.open(path).migrate()
     async with Fleet.open(path) as fleet:
@@ -79,17 +87,8 @@ async def test_connections_that_ended_while_nobody_used_them_are_replaced_and_as
 
 @needs_postgresql()
 async def test_a_connection_that_rested_is_asked_for_a_network_may_have_forgotten_it(
-    tmp_path, shared, monkeypatch
+    tmp_path, shared, asked, monkeypatch
 ):
-    import psycopg
-
-    asked, real = [], psycopg.AsyncConnection.execute
-
-    async def counting(self, query, *rest, **values):
-        asked.append(query)
-        return await real(self, query, *rest, **values)
-
-    monkeypatch.setattr(psycopg.AsyncConnection, "execute", counting)
     monkeypatch.setattr("kakaclo_async.fleet.connections._REST", 0.0)
     path = written(tmp_path, [("a", "t", {})], **shared)
     await Fleet.open(path).migrate()

@@ -142,5 +142,6 @@ class Connections:
 
 def _reason(error: BaseException) -> str:
     """Return why a connection failed, without the address; of other errors the kind."""
-    found = re.search(r"failed: ([A-Z][A-Za-z ]+|timeout expired)$", str(error).partition("\n")[0])
-    return found[1] if found else type(error).__name__
+    said = str(error).partition("\n")[0]
+    found = re.search(r"failed: (?:FATAL: +)?([A-Z][A-Za-z ]+|timeout expired|(?<=FATAL:  )[a-z].*)$", said)
+    return re.sub(r'host "[^"]*"', "host", found[1]) if found else type(error).__name__

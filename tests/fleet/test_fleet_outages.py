@@ -60,6 +60,15 @@ async def test_a_fleet_whose_database_is_away_says_so_soon_and_why(tmp_path, mon
 
 
 @needs_postgresql()
+async def test_a_server_that_refuses_a_fleet_is_quoted(tmp_path, shared, monkeypatch):
+    monkeypatch.setattr("kakaclo_async.fleet.engine._PATIENCE", 0.0)
+    url = f"{shared['engine'].rpartition('/')[0]}/nowhere"
+    path = written(tmp_path, [("a", "t", {})], **shared | {"engine": url})
+    with pytest.raises(DatabaseAway, match='cannot be used: database "nowhere" does not exist'):
+        await Fleet.open(path).migrate()
+
+
+@needs_postgresql()
 async def test_connections_that_ended_while_nobody_used_them_are_replaced_and_asked_only_then(
     tmp_path, shared, asked
 ):

@@ -8,7 +8,7 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from support.fleet import entries, orders, placed, sandboxes, serving, until, written
+from support.fleet import entries, failure_of, orders, placed, sandboxes, serving, turn_of, until, written
 from support.receiver import SECRET, Receiver
 
 from kakaclo_async.fleet import Fleet
@@ -41,8 +41,7 @@ async def test_a_receiver_that_fails_shows_in_the_status_without_its_address(tmp
         path = written(tmp_path, entries(opened), **settings(tmp_path, receiver))
         async with serving(path) as fleet:
             await fleet.submit("a", orders(opened["a"], 1)[0])
-            told = await until(lambda: _watch_error(fleet))
-    assert told.startswith("the webhook does not take all")
+            told = await failure_of(fleet, "a", "watch", "the webhook does not take all")
     assert "hidden-in-the-url" not in told
 
 
@@ -58,7 +57,7 @@ async def test_a_receiver_that_failed_shows_between_two_attempts_too_until_it_ha
             posts = len(receiver.posts)
             await fleet.turn("watch", "a")
             assert len(receiver.posts) == posts, "it is not yet time to try again"
-            told = await _watch_error(fleet)
+            told = (await turn_of(fleet, "a", "watch")).error
             assert told.startswith("the webhook does not take all: HTTP 500; ")
             assert "the first since 20" in told
             receiver.fails = lambda _: None
@@ -66,12 +65,7 @@ async def test_a_receiver_that_failed_shows_between_two_attempts_too_until_it_ha
             receiver.now = lambda: datetime.now(UTC) + timedelta(hours=1)
             shop.feed._seconds = lambda: receiver.now().timestamp()
             await fleet.turn("watch", "a")
-            assert await _watch_error(fleet) is None
-
-
-async def _watch_error(fleet):
-    turns = [turn for shop in (await fleet.status()).shops for turn in shop.turns]
-    return next((turn.error for turn in turns if turn.kind == "watch" and turn.error), None)
+            assert (await turn_of(fleet, "a", "watch")).error is None
 
 
 async def test_what_was_not_handled_is_told_again_and_what_was_is_not(tmp_path):
@@ -91,7 +85,7 @@ async def test_what_was_not_handled_is_told_again_and_what_was_is_not(tmp_path):
             await fleet.turn("orders", "a")
         async with serving(path, on_order=note) as fleet:
             await until(lambda: None in heard)
-            await until(lambda: _watch_error(fleet))
+            await failure_of(fleet, "a", "watch")
             await fleet.ring("a", "watch")
             await until(lambda: len(heard) >= 4)
     assert sorted(key for key in heard if key) == ["A-0", "A-1", "A-2"]
@@ -108,7 +102,7 @@ async def test_whatever_a_function_of_the_owners_raises_is_told_and_the_worker_g
             await fleet.submit("a", orders(opened["a"], 1)[0])
             await fleet.turn("orders", "a")
         async with serving(path, on_order=fail) as fleet:
-            assert await until(lambda: _watch_error(fleet)) == f"{error.__name__}: see the worker's log"
+            await failure_of(fleet, "a", "watch", f"{error.__name__}: see the worker's log")
             await fleet.submit("a", orders(opened["a"], 2)[1])
             await until(lambda: placed(opened["a"]) == ["A-0", "A-1"])
 
@@ -140,6 +134,6 @@ async def test_a_function_that_fails_keeps_no_event_from_the_webhook_and_none_is
         async with serving(path, on_order=fail) as fleet:
             await fleet.submit("a", orders(opened["a"], 1)[0])
             await until(lambda: receiver.events)
-            assert await until(lambda: _watch_error(fleet)) == "RuntimeError: see the worker's log"
+            await failure_of(fleet, "a", "watch", "RuntimeError: see the worker's log")
         async with Fleet.open(path) as fleet, fleet._pool.shop("a") as shop:
             assert await shop.feed.prune(days=-1) == 0

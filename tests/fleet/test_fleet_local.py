@@ -7,6 +7,7 @@ import asyncio
 import pytest
 from support.fleet import (
     entries,
+    failure_of,
     orders,
     placed,
     sandboxes,
@@ -186,15 +187,10 @@ async def test_a_new_token_is_used_at_once_and_the_old_error_names_none(tmp_path
         path = written(tmp_path, [("a", "wrong-token-5e1f", {"base_url": sandbox.url})])
         async with serving(path) as fleet:
             await fleet.submit("a", orders(sandbox, 1)[0])
-            failed = await until(lambda: _failed(fleet))
-            assert "wrong-token" not in failed
+            assert "wrong-token" not in await failure_of(fleet, "a", "orders")
             write_shop(tmp_path, "a", sandbox.token, base_url=sandbox.url, timeout=29.0)
             await until(lambda: placed(sandbox) == ["A-0"])
             await until(lambda: _healed(fleet))
-
-
-async def _failed(fleet):
-    return (await turn_of(fleet, "a", "orders")).error
 
 
 async def _healed(fleet):
@@ -255,17 +251,13 @@ async def test_each_change_of_the_catalog_is_told_in_order_and_again_only_if_it_
         path = written(tmp_path, entries(opened))
         async with serving(path, on_change=note) as fleet:
             await until(lambda: len(told) >= 5)
-            await until(lambda: _mirror_failed(fleet))
+            await failure_of(fleet, "catalog", "mirror")
             await fleet.ring("catalog")
             await until(lambda: len(told) >= 15)
     numbers = [number for _, number in told]
     assert {shop for shop, _ in told} == {"catalog"}
     assert sorted(set(numbers)) == list(range(1, max(numbers) + 1))
     assert numbers[5:] == sorted(numbers[5:])
-
-
-async def _mirror_failed(fleet):
-    return (await turn_of(fleet, "catalog", "mirror")).error
 
 
 async def test_events_of_orders_and_refunds_are_told_to_their_functions(tmp_path):

@@ -5,7 +5,18 @@ from __future__ import annotations
 import shutil
 
 import pytest
-from support.fleet import entries, orders, placed, sandboxes, serving, ticks, until, write_shop, written
+from support.fleet import (
+    entries,
+    failure_of,
+    orders,
+    placed,
+    sandboxes,
+    serving,
+    ticks,
+    until,
+    write_shop,
+    written,
+)
 from support.postgresql import needs_postgresql
 
 from kakaclo_async.errors import ConfigurationError, InvalidRequest
@@ -132,20 +143,13 @@ async def test_a_function_that_hangs_keeps_no_order_waiting(tmp_path, monkeypatc
             await until(lambda: forever)
             await fleet.submit("a", good)
             await until(lambda: placed(opened["a"]) == ["A-0"])
-            assert (await until(lambda: _orders_error(fleet))).startswith(
-                "a function of the fleet's owner took more"
-            )
+            await failure_of(fleet, "a", "orders", "a function of the fleet's owner took more")
 
 
 def declined(order):
     import attrs
 
     return attrs.evolve(order, items=[attrs.evolve(order.items[0], sku="NOSUCH_SKU")])
-
-
-async def _orders_error(fleet):
-    [turn] = [turn for turn in (await fleet.status()).shops[0].turns if turn.kind == "orders"]
-    return turn.error
 
 
 async def test_tick_by_tick_a_removed_shop_goes_and_comes_back(tmp_path):

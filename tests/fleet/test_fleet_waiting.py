@@ -6,7 +6,7 @@ import sqlite3
 from contextlib import closing
 
 import pytest
-from support.fleet import entries, orders, placed, sandboxes, serving, turn_of, until, write_shop, written
+from support.fleet import entries, failure_of, orders, placed, sandboxes, serving, until, write_shop, written
 from support.ordering import POST
 
 from kakaclo_async.errors import ConfigurationError, Conflict, InvalidRequest
@@ -145,9 +145,7 @@ async def test_an_order_in_doubt_is_not_placed_by_the_account_of_a_changed_token
                 (tmp_path / "a.token").write_text(other)
             entry = await until(lambda: _doubt_of_another_token(fleet))
             assert str(entry.status) == "unknown"
-            assert "order A-0 is in doubt: it was sent with another" in await until(
-                lambda: _orders_error(fleet)
-            )
+            await failure_of(fleet, "a", "orders", "order A-0 is in doubt: it was sent with another")
             assert [one.custom_order_id for one in sandbox.shop(other).ledger.placed] == []
             (tmp_path / "a.token").write_text(sandbox.token)
             await until(lambda: _nothing_is_pending(fleet))
@@ -158,10 +156,6 @@ async def test_an_order_in_doubt_is_not_placed_by_the_account_of_a_changed_token
 async def _doubt_of_another_token(fleet):
     [entry] = (await fleet.pending())["a"]
     return entry if "sent with another token" in (entry.why or "") else None
-
-
-async def _orders_error(fleet):
-    return (await turn_of(fleet, "a", "orders")).error
 
 
 async def _nothing_is_pending(fleet):

@@ -103,6 +103,16 @@ async def turn_of(fleet, shop, kind):
     return next(turn for turn in found[shop].turns if turn.kind == kind)
 
 
+async def failure_of(fleet, shop, kind, telling=""):
+    """Wait until a turn's error tells this, whatever an earlier turn's error told; return it."""
+
+    async def look():
+        error = (await turn_of(fleet, shop, kind)).error
+        return error if error and telling in error else None
+
+    return await until(look)
+
+
 async def until(look, patience=10.0):
     """Wait until a look, sync or async, is true; return it."""
     end = time.monotonic() + patience

@@ -149,7 +149,7 @@ def _lane(lane: Lane | str) -> Lane:
         raise ConfigurationError(f"lane must be one of {', '.join(Lane)}, not {lane!r}") from None
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, cache_hash=True)
 class Options:
     """How a view of the client sends its calls.
 

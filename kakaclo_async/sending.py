@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from functools import lru_cache
 from math import inf
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
@@ -43,6 +44,11 @@ SMALL_FAN_OUT: Final = 20
 
 def _now() -> float:
     return asyncio.get_running_loop().time()
+
+
+@lru_cache
+def _for_sharing(options: Options) -> Options:
+    return attrs.evolve(options, max_wait=None, max_wait_for_all=False)
 
 
 @attrs.frozen(slots=True)
@@ -297,8 +303,7 @@ class Sender:
 
     def for_sharing(self) -> Sender:
         """Return a sender for requests that several calls share: each call keeps its own deadlines."""
-        options = attrs.evolve(self.options, max_wait=None, max_wait_for_all=False)
-        return attrs.evolve(self, options=options, deadline=inf)
+        return attrs.evolve(self, options=_for_sharing(self.options), deadline=inf)
 
     def for_streams(self) -> Sender:
         """Return a sender that waits for permits as long as it takes, unless the view says otherwise."""

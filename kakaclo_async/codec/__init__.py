@@ -9,6 +9,7 @@ are None; "NULL" is no status. Unknown statuses and unknown fields are kept. Wha
 """
 
 from kakaclo_async.codec.converter import converter as converter, encode as encode
+from kakaclo_async.codec.embedded import is_damaged as is_damaged
 from kakaclo_async.codec.envelope import (
     Envelope as Envelope,
     decode as decode,

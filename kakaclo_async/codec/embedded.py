@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final, cast
+from functools import cache
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Final, cast
 
+import attrs
 import msgspec
 
 from kakaclo_async.codec.many import read_when_asked
@@ -68,6 +72,27 @@ def mend(document: bytes | msgspec.Raw | str) -> str:
     if not document.startswith(("{", "[")):
         raise ValueError("a single value")
     return re.sub(_WORD, _mended, document)
+
+
+def is_damaged(value: object) -> bool:
+    """Tell whether any text in a model, or in a collection of them, holds a character that could not be read."""
+    if type(value) is str:
+        return DAMAGED in value
+    return any(map(is_damaged, _parts(cast("Hashable", type(value)))(value)))
+
+
+@cache
+def _parts(kind: Hashable) -> Callable[[Any], Iterable[object]]:
+    """Return what takes a value of a type apart: whole results are looked through, so each type is told once."""
+    kind = cast("type[object]", kind)
+    if issubclass(kind, str):
+        return lambda text: (str.__str__(text),)
+    if issubclass(kind, (tuple, list)):
+        return iter
+    if issubclass(kind, Mapping):
+        return lambda held: (*held, *held.values(), getattr(held, "raw", None))
+    names = [field.name for field in attrs.fields(kind)] if attrs.has(kind) else []
+    return attrgetter(*names, "__class__") if names else lambda _: ()  # of one name it would make no tuple
 
 
 def _mended(token: re.Match[str]) -> str:

@@ -7,12 +7,11 @@ from typing import Final, TypeVar
 import attrs
 import msgspec
 
-from kakaclo_async.codec.converter import converter, type_of
+from kakaclo_async.codec.converter import converter
 from kakaclo_async.codec.embedded import UNPARSABLE, mend, parse
 from kakaclo_async.codec.scalars import DECIMALS, InvalidValue, read_integer, to_text
 from kakaclo_async.codec.strict import strict_body_decoder, strict_decoder
 from kakaclo_async.errors import DecodeError
-from kakaclo_async.models.common import Record
 
 T = TypeVar("T")
 
@@ -126,9 +125,10 @@ def decode(data: bytes | msgspec.Raw | None, kind: type[T], *, where: str = "dat
     Raises:
         DecodeError: with the path to the value that cannot be read, and without the value.
     """
-    if data is not None and issubclass(type_of(kind), Record):
+    read = None if data is None else strict_decoder(kind)
+    if data is not None and read is not None:
         try:
-            return strict_decoder(kind)(data)
+            return read(data)
         except UNPARSABLE:
             pass
     try:

@@ -66,44 +66,53 @@ _Build: TypeAlias = Callable[[Iterable[object]], tuple[object, ...]]
 _IDENTIFIER: Final = Annotated[str, msgspec.Meta(min_length=1)]
 
 
-def strict_decoder(kind: type[T]) -> Callable[[bytes | msgspec.Raw], T]:
-    """Return the function that reads a record from the data of an answer, or raises when anything surprises it.
+def strict_decoder(kind: type[T]) -> Callable[[bytes | msgspec.Raw], T] | None:
+    """Return the function that reads the data of an answer, or raises when anything surprises it.
 
     Args:
-        kind: a subclass of `Record`; a generic one with its parameters.
+        kind: a subclass of `Record`, a generic one with its parameters, or a tuple of such.
+
+    Returns:
+        The function; None for any other kind.
     """
     # A new unknown field makes new decoders, which expect it.
     data, _ = _decoders(cast("Hashable", kind), UNKNOWN_FIELDS.count)
-    return cast("Callable[[bytes | msgspec.Raw], T]", data)
+    return cast("Callable[[bytes | msgspec.Raw], T] | None", data)
 
 
 def strict_body_decoder(kind: type[T]) -> Callable[[bytes], tuple[int, T]] | None:
-    """Return the function that reads code and data of a whole answer in one pass; None unless it is a record's."""
-    return cast(
-        "Callable[[bytes], tuple[int, T]] | None", _body(cast("Hashable", kind), UNKNOWN_FIELDS.count)
-    )
-
-
-@lru_cache(maxsize=64)
-def _body(kind: Hashable, unknown_fields: int) -> Callable[[bytes], tuple[int, object]] | None:
-    return _decoders(kind, unknown_fields)[1] if issubclass(type_of(kind), Record) else None
+    """Return the function that reads code and data of a whole answer in one pass; None as for `strict_decoder`."""
+    _, body = _decoders(cast("Hashable", kind), UNKNOWN_FIELDS.count)
+    return cast("Callable[[bytes], tuple[int, T]] | None", body)
 
 
 @lru_cache(maxsize=64)
 def _decoders(
     kind: Hashable, _unknown_fields: int
-) -> tuple[Callable[[bytes | msgspec.Raw], object], Callable[[bytes], tuple[int, object]]]:
-    struct, build = _struct_and_builder(kind, ())
-    envelope = msgspec.defstruct("Envelope", [("code", int), ("data", struct)])
+) -> (
+    tuple[Callable[[bytes | msgspec.Raw], object], Callable[[bytes], tuple[int, object]]] | tuple[None, None]
+):
+    rows = get_origin(kind) is tuple
+    record = cast("object", get_args(kind)[0]) if rows else kind
+    if not issubclass(type_of(record), Record):
+        return None, None
+    struct, build = _struct_and_builder(record, ())
+    data_shape = cast("object", tuple[struct, ...] if rows else struct)  # type: ignore[valid-type] # made at run time
+    envelope = msgspec.defstruct("Envelope", [("code", int), ("data", data_shape)])
     parse_data, parse_body = (
-        msgspec.json.Decoder(shape, float_hook=DECIMALS.__getitem__).decode for shape in (struct, envelope)
+        msgspec.json.Decoder(shape, float_hook=DECIMALS.__getitem__).decode
+        for shape in (data_shape, envelope)
     )
 
-    def read_body(body: bytes) -> tuple[int, object]:
-        code, data = msgspec.structs.astuple(parse_body(body))
-        return code, build((data,))[0]
+    def read_data(data: bytes | msgspec.Raw) -> object:
+        found = parse_data(data)
+        return build(found) if rows else build((found,))[0]
 
-    return lambda data: build((parse_data(data),))[0], read_body
+    def read_body(body: bytes) -> tuple[int, object]:
+        found = parse_body(body)
+        return found.code, build(found.data) if rows else build((found.data,))[0]
+
+    return read_data, read_body
 
 
 @attrs.frozen

@@ -84,7 +84,7 @@ def items_tuple(items: Iterable[Item | Mapping[str, object]]) -> tuple[Item, ...
     return lines
 
 
-@attrs.frozen
+@attrs.frozen(cache_hash=True)
 class FreightRequest(Shown):
     """A cart and where it goes.
 

@@ -97,8 +97,8 @@ def _canonical(cart: FreightRequest) -> FreightRequest:
     quantities: dict[str, int] = {}
     for item in cart.items:
         quantities[item.sku] = quantities.get(item.sku, 0) + item.quantity
-    items = [Item(sku, quantity) for sku, quantity in sorted(quantities.items())]
-    return FreightRequest(items, cart.country)
+    items = tuple(Item(sku, quantity) for sku, quantity in sorted(quantities.items()))
+    return cart if items == cart.items else FreightRequest(items, cart.country)
 
 
 _MOST_NAMED: Final = 20

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 import attrs
 
-from kakaclo_async.codec import DAMAGED
+from kakaclo_async.codec import is_damaged
 from kakaclo_async.errors import ConfigurationError, DeadlineExceeded, copy_error
-from kakaclo_async.travel import to_plain
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Hashable
@@ -293,7 +292,7 @@ class Cache(Generic[K, V]):
         return current
 
     def _keep(self, key: K, value: V) -> None:
-        if self._ttl > 0 and DAMAGED not in str(to_plain(value)):
+        if self._ttl > 0 and not is_damaged(value):
             self._kept[key] = (asyncio.get_running_loop().time() + self._ttl, value)
             self._kept.move_to_end(key)
             if len(self._kept) > self._size:

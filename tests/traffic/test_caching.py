@@ -7,7 +7,8 @@ import pytest
 
 from kakaclo_async.errors import ConfigurationError, DeadlineExceeded, ServerError
 from kakaclo_async.events import Lane
-from kakaclo_async.models.product import Category
+from kakaclo_async.models.common import Attributes, FrozenMapping, Option
+from kakaclo_async.models.product import Category, Product, Sku
 from kakaclo_async.sharing.single_flight import Cache, Deadlines
 
 pytestmark = pytest.mark.stepped
@@ -53,7 +54,7 @@ async def test_a_damaged_result_is_not_kept(source):
 
 
 async def test_what_is_damaged_deep_inside_is_not_kept_either():
-    """The line that a model shows does not hold all of it."""
+    """The line that a model shows does not hold all of it, and an option is read when it is asked for."""
     cache, asked = Cache(600), []
 
     async def tree(_flight):
@@ -64,6 +65,32 @@ async def test_what_is_damaged_deep_inside_is_not_kept_either():
     await cache.get("A", tree)
     await cache.get("A", tree)
     assert len(asked) == 2
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"attributes_json": Attributes({}, raw='{"a":"\ufffd')},
+        {"attributes_json": Attributes({"\ufffd": "b"}, raw="")},
+        {"sku_details": (Sku(sku="A", option1=Option(None, None, "\ufffd")),)},
+        {"extra": FrozenMapping({"new": [{"a": "\ufffd"}]})},
+    ],
+)
+async def test_damage_anywhere_in_a_product_keeps_it_from_being_kept(part):
+    cache, asked = Cache(600), []
+
+    async def product(_flight):
+        asked.append(None)
+        return Product(spu="P", **part)
+
+    for _ in range(2):
+        await cache.get("P", product)
+    assert len(asked) == 2
+    assert await cache.get("Q", _whole) is await cache.get("Q", _whole)
+
+
+async def _whole(_flight):
+    return Product(spu="Q", attributes_json=Attributes({"a": "b"}, raw="{}"), sku_details=(Sku(sku="A"),))
 
 
 async def test_a_result_is_kept_for_its_time(source):

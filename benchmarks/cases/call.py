@@ -110,7 +110,7 @@ CASES = (
         full=Size(9, (1600,)),
         bars=(
             Bar(over="aiohttp, not decoded", most=1.5, guard=3.8,
-                cause="two fifths are aiohttp, a seventh parses and makes models of 30 rows (see decode-stock); the "
+                cause="two fifths are aiohttp, an eighth parses and makes models of 30 rows (see decode-stock); the "
                 "rest is the gate, the deadline, the retries and the events, all in Python"),
             Bar(over="httpx, tuned", most=0.5),
         ),

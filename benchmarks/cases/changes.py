@@ -171,8 +171,12 @@ CASES = (
         base="all again",
         points="hours since",
         quick=Size(0),
-        full=Size(3, (1, 24)),
-        bars=(Bar(over="all again", most=0.5),),
+        full=Size(5, (1, 24)),
+        bars=(
+            Bar(over="all again", most=0.5),
+            Bar(over="since a date", most=2.0, guard=4.0,
+                cause="the mirror asks again for what moved while it read, and asks about what may be gone"),
+        ),
     ),
     Case(
         name="changes-orders",
@@ -188,7 +192,7 @@ CASES = (
         base="a request for each order",
         points="orders",
         quick=Size(1, (60,)),
-        full=Size(3, (100, 400)),
-        bars=(Bar(over="a request for each order", most=0.1),),
+        full=Size(5, (100, 400)),
+        bars=(Bar(over="a request for each order", most=0.1), Bar(over="a request for 250 orders", most=1.0)),
     ),
-)
+)  # fmt: skip

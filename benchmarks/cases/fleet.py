@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MOST_SHOPS = 32
-ORDERS = 1024
+ORDERS = 512
 """Of all shops together."""
 
 _numbers = itertools.count()
@@ -147,8 +147,12 @@ CASES = (
         base="no fleet",
         points="shops",
         quick=Size(0),
-        full=Size(3, (4, 32)),
-        bars=(Bar("local, 1 worker", over="no fleet", least=0.2, at=4),),
+        full=Size(5, (4, 32)),
+        bars=(
+            Bar("local, 1 worker", over="no fleet", least=0.4, at=4),
+            Bar("local, 1 worker", over="no fleet", least=0.25, at=32),
+            Bar("1 worker", over="no fleet", least=0.3, at=32),
+        ),
         plot=Plot("fleet", x="shops", y="orders placed in a second"),
         note="Workers on PostgreSQL and Redis, all on this one machine: more workers than one place "
         "fewer here, for they share its processors with PostgreSQL and the shops.",

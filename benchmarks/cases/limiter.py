@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 import aiometer
-from harness import Bar, Case, Plot, Refused, Size, Taken, Watch
+from harness import LATE, Bar, Case, Plot, Refused, Size, Taken, Watch
 from made.shop import HEADERS, STOCKS, client
 from rivals import limiters
 
@@ -132,7 +132,8 @@ def semaphore(server: Server, requests: float) -> Taken:
     return asyncio.run(main())
 
 
-async def crowded(enter: Callable[[], Awaitable[object]], count: int) -> Taken:
+async def crowded(enter: Callable[[], Awaitable[None]], count: int) -> Taken:
+    """Let a crowd enter and leave again."""
     order: list[int] = []
 
     async def call(number: int) -> None:
@@ -151,8 +152,13 @@ def disorder_of(order: list[int]) -> int:
 def crowd_at_gate(_: object, count: float) -> Taken:
     async def main() -> Taken:
         gate = Gate(LocalBucket(RateLimit(CAPACITY, CROWD_RATE)))
+
+        async def enter() -> None:
+            with await gate.enter(Lane.INTERACTIVE):
+                pass
+
         try:
-            return await crowded(lambda: gate.enter(Lane.INTERACTIVE), int(count))
+            return await crowded(enter, int(count))
         finally:
             await gate.aclose()
 
@@ -218,7 +224,7 @@ CASES = (
         bars=(
             Bar(over="least possible", most=1.15, at=300),
             Bar(over="least possible", most=1.03, at=1000),
-            Bar(of="429s", most=0),
+            Bar(of="429s", most=0, each=True, guard=20, cause=LATE),
         ),
         plot=Plot("makespan", x="requests wanted at once", y="seconds until the last answer"),
         note="The limiters of others are set to a burst of 118 and the server's rate; aiometer has no burst. "
@@ -239,7 +245,7 @@ CASES = (
         points="calls waiting",
         quick=Size(5, (5_000,), only=("aiolimiter", "kakaclo")),
         full=Size(5, (1_000, 10_000, 50_000)),
-        bars=(Bar(over="aiolimiter", most=1.0), Bar(of="out of order", most=0)),
+        bars=(Bar(over="aiolimiter", most=1.0), Bar(of="out of order", most=0, each=True)),
         note="20,000 permits a second, in real time.",
     ),
 )  # fmt: skip

@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness import Bar, Case, Plot, Refused, Size, Taken
+from harness import LATE, Bar, Case, Plot, Refused, Size, Taken
 from harness.databases import redis_server
 
 from kakaclo_async.sandbox.world.clock import LeakyBucket
@@ -112,7 +112,7 @@ CASES = (
         full=Size(5, (1, 2, 4, 8)),
         bars=(
             Bar(over="least possible", most=1.08, at=8),
-            Bar(of="429s", most=0),
+            Bar(of="429s", most=0, each=True, guard=8, cause=LATE),
             Bar(of="script calls a permit", most=2),
         ),
         plot=Plot("shared", x="processes", y="seconds until the last of 400 permits"),

@@ -19,9 +19,9 @@ Written by `make bench`; do not edit. How to read it: contenders run in turns, A
 processes of their own. Each figure is the median of the rounds, with its quartiles in brackets. A ratio is made round
 by round, and its median is told; so it stands on a busy machine, where milliseconds do not. A bar is missed when its
 median misses it and no more than a quarter of the rounds hold it; where the median holds it and a quarter or more do
-not, that is within the noise, too. A goal depends on the machine, and on how busy its host is: it fails nothing. How
-long a million additions took before a case, or before the first of those that share a file, hints at the speed.
-`results.json` has every round.
+not, that is within the noise, too. "In each round" means the worst one. A goal depends on the machine, and on how
+busy its host is: it fails nothing. How long a million additions took before a case, or before the first of those that
+share a file, hints at the speed. `results.json` has every round.
 """
 
 
@@ -45,7 +45,8 @@ def bar_of(case: Case, bar: Bar) -> str:
     what = f"{bar.of} of {bar.who}" if bar.of else bar.who
     scale = f" of {bar.over}" if bar.over else f" {bar.of or case.unit}"
     where = f", at {number(bar.at)} {case.points}" if bar.at is not None and case.points else ""
-    return f"{what}: {sign} {number(bar.limit)}{scale}{where}{', a goal' if bar.goal else ''}"
+    kind = ", in each round" if bar.each else ", a goal" if bar.goal else ""
+    return f"{what}: {sign} {number(bar.limit)}{scale}{where}{kind}"
 
 
 def verdict_of(verdict: Verdict) -> str:

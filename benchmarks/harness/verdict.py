@@ -2,7 +2,8 @@
 
 Ratios are made round by round, of runs that were seconds apart, and their median counts: what else the machine did in
 a round spoils both sides of it. A bar is missed when its median misses it and no more than a quarter of the rounds
-hold it; where median and quartiles disagree, it is held within the noise.
+hold it; where median and quartiles disagree, it is held within the noise. Of what must not happen in any round, the
+worst one counts.
 """
 
 from __future__ import annotations
@@ -81,6 +82,8 @@ def _judge(case: Case, bar: Bar, points: dict[float, Runs], refused: dict[str, s
     values = ratios(case, runs, bar.who, bar.over) if bar.over else figures(case, runs, bar.who, bar.of)
     if not values or any(isnan(value) for value in values):
         return Verdict(bar, point, None, MISSED)
+    if bar.each:
+        values = [max(values) if bar.most is not None else min(values)]
     figure = Spread.of(values)
     return Verdict(bar, point, figure, _word(bar, figure))
 

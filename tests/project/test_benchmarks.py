@@ -66,6 +66,15 @@ def test_a_known_miss_fails_only_beyond_its_guard():
     assert word([2.1] * 5, [1.0] * 5, bar) == MISSED
 
 
+def test_what_must_not_happen_is_judged_by_the_worst_round():
+    count = Bar(most=0, each=True)
+    assert word([0.0] * 5, [1.0] * 5, count) == HELD
+    assert word([0.0, 0.0, 3.0, 0.0, 0.0], [1.0] * 5, count) == MISSED
+    known = Bar(most=0, each=True, guard=3, cause="it is young")
+    assert word([0.0, 0.0, 3.0, 0.0, 0.0], [1.0] * 5, known) == KNOWN
+    assert word([9.0, 9.0, 1.0, 9.0, 9.0], [1.0] * 5, Bar(least=2, each=True)) == MISSED
+
+
 def test_what_refuses_to_run_holds_no_bar():
     from harness import Refused
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from functools import lru_cache
 from math import inf, isnan
 from typing import TYPE_CHECKING, ClassVar, Final, NoReturn
 
@@ -191,6 +192,12 @@ class Options:
     def least_time(self) -> float:
         """Seconds without which no attempt begins: a write that is cut off at once would be in doubt for nothing."""
         return min(_LEAST_TIME, self.timeout / 3)
+
+
+@lru_cache
+def without_max_wait(options: Options) -> Options:
+    """Return the options of a request that calls with limits of their own share."""
+    return attrs.evolve(options, max_wait=None, max_wait_for_all=False)
 
 
 @attrs.define(slots=True)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from functools import lru_cache
 from math import inf
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 import attrs
 
-from kakaclo_async.config import Budget, no_client
+from kakaclo_async.config import Budget, no_client, without_max_wait
 from kakaclo_async.errors import ClientClosed, DeadlineExceeded, KakaCloError, RateLimited, scrub_error
 from kakaclo_async.events import Job, Lane, Sent, Throttled
 from kakaclo_async.protocol import SUCCESS, Answer, Request, in_doubt, read_answer
@@ -44,11 +43,6 @@ SMALL_FAN_OUT: Final = 20
 
 def _now() -> float:
     return asyncio.get_running_loop().time()
-
-
-@lru_cache
-def _for_sharing(options: Options) -> Options:
-    return attrs.evolve(options, max_wait=None, max_wait_for_all=False)
 
 
 @attrs.frozen(slots=True)
@@ -303,7 +297,7 @@ class Sender:
 
     def for_sharing(self) -> Sender:
         """Return a sender for requests that several calls share: each call keeps its own deadlines."""
-        return attrs.evolve(self, options=_for_sharing(self.options), deadline=inf)
+        return attrs.evolve(self, options=without_max_wait(self.options), deadline=inf)
 
     def for_streams(self) -> Sender:
         """Return a sender that waits for permits as long as it takes, unless the view says otherwise."""

@@ -110,7 +110,8 @@ CASES = (
         quick=Size(5, (300,)),
         full=Size(9, (3000,)),
         bars=(Bar(over="semaphore and gather", most=2.0, guard=5.0,
-                  cause="it opens up to 100 connections where the rival has 16, and the answer, a list, is read by the "
-                  "forgiving reader and not by the generated one"),),
+                  cause="two thirds are what a call costs (see `call`); each quote also has a task of its own, is "
+                  "looked up among those kept and under way, and up to 100 connections are open, where the rival has "
+                  "16"),),
     ),
 )  # fmt: skip

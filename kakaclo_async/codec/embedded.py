@@ -82,9 +82,9 @@ def is_damaged(value: object) -> bool:
 
 
 @cache
-def _parts(kind: Hashable) -> Callable[[Any], Iterable[object]]:
+def _parts(key: Hashable) -> Callable[[Any], Iterable[object]]:
     """Return what takes a value of a type apart: whole results are looked through, so each type is told once."""
-    kind = cast("type[object]", kind)
+    kind = cast("type[object]", key)
     if issubclass(kind, str):
         return lambda text: (str.__str__(text),)
     if issubclass(kind, (tuple, list)):

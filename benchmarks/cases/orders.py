@@ -52,7 +52,12 @@ CASES = (
         full=Size(7, (10_000,)),
         bars=(
             Bar("read_orders", over="csv.DictReader", most=20),
-            Bar("read and checked", most=200, goal=True),
+            Bar(
+                "read and checked",
+                most=200,
+                goal=True,
+                cause="such a host changes its speed: it took 108 us when csv.DictReader took 6.3",
+            ),
         ),
         note="A goal of 200 us is 5,000 rows per second.",
     ),

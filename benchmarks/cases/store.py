@@ -157,7 +157,8 @@ def exported_by_hand(shelf: Shelf, skus: float) -> Taken:
 
 
 BY_HAND = (
-    "sqlite3 by hand, which keeps no history and compares nothing, takes more than the goal on this machine"
+    "sqlite3 by hand, which keeps no history and compares nothing, takes more than the goal on this machine, and more "
+    "than the 4.8 ms that 50,000 SKU rows a second would be"
 )
 REMOTE = (
     "asyncpg by hand, which keeps no history and compares nothing, takes more than the goal on this "

@@ -15,11 +15,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from harness import LATE, Bar, Case, Size, Taken, Watch
+from harness import Bar, Case, Size, Taken, Watch
 from harness.servers import TOKEN, Server, sandbox
 from made.shop import client
 from rivals import afternoon
 
+from cases.limiter import LATE
 from kakaclo_async import RateLimit
 from kakaclo_async.catalog import Mirror
 

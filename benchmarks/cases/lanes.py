@@ -12,11 +12,12 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
-from harness import LATE, Bar, Case, Plot, Size, Taken, Watch
+from harness import Bar, Case, Plot, Size, Taken, Watch
 from made.shop import client
 from rivals import limiters
 
 from cases.call import stock
+from cases.limiter import LATE
 from kakaclo_async import RateLimit, Waited
 from kakaclo_async.events import Lane
 from kakaclo_async.ratelimit.gate import Gate

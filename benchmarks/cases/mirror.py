@@ -141,7 +141,7 @@ def sized(who: str, peaks: dict[str, float], products: float) -> Taken:
     )  # fmt: skip
 
 
-def for_each(who: str, _: object, products: float) -> Taken:
+def by_request(who: str, _: object, products: float) -> Taken:
     found = sized(who, {}, products)
     asked = found.also["requests"]
     return Taken(found.cpu / asked * 1e3, found.wall / asked * 1e3, also={"requests": asked})
@@ -184,7 +184,7 @@ CASES = (
         name="mirror-request",
         title="what a full mirror costs, by its requests",
         unit="ms of CPU for a request",
-        contenders={"afternoon script": partial(for_each, "script"), "kakaclo": partial(for_each, "kakaclo")},
+        contenders={"afternoon script": partial(by_request, "script"), "kakaclo": partial(by_request, "kakaclo")},
         base="afternoon script",
         points="products",
         quick=Size(0),

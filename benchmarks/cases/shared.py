@@ -16,9 +16,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness import LATE, Bar, Case, Plot, Refused, Size, Taken
+from harness import Bar, Case, Plot, Refused, Size, Taken
 from harness.databases import redis_server
 
+from cases.limiter import LATE
 from kakaclo_async.sandbox.world.clock import LeakyBucket
 
 if TYPE_CHECKING:

@@ -11,11 +11,6 @@ if TYPE_CHECKING:
     from harness.watch import Taken
 
 LEAST_ROUNDS = 5
-LATE = (
-    "the permits left unused make up for a tenth of a second at this rate, for a second at KakaClo's: requests that a "
-    "busy host delays by more come together with those behind them. Each is repeated"
-)
-"""Why a server may refuse requests that left in time."""
 
 Contender = Callable[[Any, float], "Taken | float"]
 """Gets the case's world and the point, does its work, and returns what it took or what it counted."""

@@ -97,6 +97,37 @@ def test_both_ways_agree_on_every_published_answer(sample, published):
     assert one_way == other_way
 
 
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [],
+        [{"estimatedFreight": 6.16}, None],
+        [{"estimatedFreight": "6.160", "channelType": "NULL", "deliveryTime": ""}],
+        [{"estimatedFreight": 6, "channelType": "Slow", "newField": [1]}],
+        [{"estimatedFreight": True}],
+        [{"channelType": "Express"}],
+        [[{"estimatedFreight": 1}]],
+        {"list": [{"estimatedFreight": 1}]},
+        "",
+        None,
+    ],
+)
+def test_both_ways_read_a_list_alike(rows):
+    data, kind = codec.encode(rows), tuple[FreightOption, ...]
+
+    def told(read):
+        try:
+            return [attrs.asdict(row) for row in read()]
+        except (DecodeError, InvalidValue) as error:
+            return error.reason
+
+    def forgiving():
+        return codec.converter.structure(codec.decode(data, object), kind)
+
+    for _ in range(2):  # what the first reading met, the second expects
+        assert told(lambda: codec.decode(data, kind)) == told(forgiving)
+
+
 def sample_is_read_strictly(sample, name, kind):
     return codec.decode_body(sample(name), kind, success=10000) is not None
 

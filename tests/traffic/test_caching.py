@@ -54,7 +54,7 @@ async def test_a_damaged_result_is_not_kept(source):
 
 
 async def test_what_is_damaged_deep_inside_is_not_kept_either():
-    """The line that a model shows does not hold all of it, and an option is read when it is asked for."""
+    """The line that a model shows does not hold all of it."""
     cache, asked = Cache(600), []
 
     async def tree(_flight):

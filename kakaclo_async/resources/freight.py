@@ -98,7 +98,9 @@ def _canonical(cart: FreightRequest) -> FreightRequest:
     for item in cart.items:
         quantities[item.sku] = quantities.get(item.sku, 0) + item.quantity
     items = tuple(Item(sku, quantity) for sku, quantity in sorted(quantities.items()))
-    return cart if items == cart.items else FreightRequest(items, cart.country)
+    # A ChannelsRequest is one, too, and says more.
+    plain = type(cart) is FreightRequest and items == cart.items
+    return cart if plain else FreightRequest(items, cart.country)
 
 
 _MOST_NAMED: Final = 20

@@ -7,7 +7,15 @@ from itertools import islice
 
 import pytest
 
-from kakaclo_async import FreightQuote, FreightRequest, InvalidRequest, Item, NoFreight, Rejected
+from kakaclo_async import (
+    ChannelsRequest,
+    FreightQuote,
+    FreightRequest,
+    InvalidRequest,
+    Item,
+    NoFreight,
+    Rejected,
+)
 from kakaclo_async.resources import _lookup, freight
 
 pytestmark = [pytest.mark.stepped, pytest.mark.kakaclo_sandbox(products=20, index_lag=0)]
@@ -114,6 +122,20 @@ async def test_a_cart_of_many_skus_is_not_written_out(kk, sandbox):
         await kk.freight.quote([Item(sku, 1) for sku in skus], "FR")
 
     assert skus[20] not in str(caught.value)
+
+
+async def test_a_cart_of_a_class_of_its_own_is_the_cart_that_it_holds(kk, sandbox, item):
+    class Ours(FreightRequest):
+        """As a shop may derive it."""
+
+    carts = [
+        FreightRequest([item], "US"),
+        ChannelsRequest([item], "US", "H008"),
+        ChannelsRequest([item], "US", "G007"),
+        Ours([item], "US"),
+    ]
+    assert len(set(await kk.freight.quote_many(carts))) == 1
+    assert sandbox.requests[FREIGHT] == 1
 
 
 # Thousands

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
+import operator
 import os
 import pty
 import re
@@ -10,10 +12,14 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
+
+from kakaclo_async.cli.shop.asking import ask
 
 pytestmark = pytest.mark.process
 
@@ -234,6 +240,40 @@ def test_ctrl_c_at_the_terminal_places_nothing(on_a_terminal, sku):
     assert code == 130
     assert "[y/N]" in shown
     assert "Traceback" not in shown
+
+
+@pytest.fixture
+def keyboard(monkeypatch):
+    """A terminal at which "y" is typed in the end, so that nothing waits for ever; yields whether it was."""
+    ours, theirs = pty.openpty()
+    typed = threading.Event()
+    later = threading.Timer(5, lambda: (typed.set(), os.write(ours, b"y\n")))
+    later.start()
+    with os.fdopen(theirs) as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        yield typed
+        later.cancel()
+        later.join()
+    os.close(ours)
+
+
+def test_ctrl_c_is_heard_when_it_comes_just_before_the_wait_for_an_answer(keyboard, monkeypatch):
+    """Where Python cannot handle it any more: a read that begins after a signal is not ended by it."""
+    comes = [partial(getattr(ctypes.CDLL(None), "raise"), signal.SIGINT)]
+
+    def late(waits):
+        def wait(*arguments):
+            steps = [*comes, partial(waits, *arguments)]
+            comes.clear()
+            return list(map(operator.call, steps))[-1]  # C from end to end: no handler runs within
+
+        return wait
+
+    monkeypatch.setattr(select, "select", late(select.select))
+    monkeypatch.setattr(sys.stdin, "readline", late(sys.stdin.readline))
+    with pytest.raises(KeyboardInterrupt):
+        ask("Go on", [])
+    assert (comes, keyboard.is_set()) == ([], False)
 
 
 def test_sigterm_at_the_question_ends_the_command_and_places_nothing(on_a_terminal, sku):

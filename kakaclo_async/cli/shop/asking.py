@@ -1,7 +1,9 @@
 """What is asked before an order is paid for, or money comes back: what it is, the sum, and what the balance will be."""
 
 import asyncio
+import select
 import signal
+import socket
 import sys
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager, suppress
@@ -87,12 +89,13 @@ def _confirm(question: str) -> bool:
 
     It blocks the event loop, on purpose: nothing else may happen before the answer.
     """
-    with _keyboard() as keyboard, _ended_by_signals():
+    with _keyboard() as keyboard, _ended_by_signals() as signals:
         if keyboard is None:
             return False
         _forget_typed(keyboard)
         sys.stderr.write(f"{question}? [y/N] ")
         sys.stderr.flush()
+        _wait_for_line(keyboard, signals)
         answer = keyboard.readline()
     return answer.strip().lower() in {"y", "yes"}
 
@@ -106,18 +109,32 @@ def _forget_typed(keyboard: TextIO) -> None:
             termios.tcflush(keyboard.fileno(), termios.TCIFLUSH)
 
 
+def _wait_for_line(keyboard: TextIO, signals: socket.socket) -> None:
+    """Wait for a line or a signal; one that comes just before a read would wait for the next line to be heard."""
+    with suppress(OSError):  # no keyboard that a system can wait for: Windows, whose reads hear of Ctrl-C
+        line = keyboard.fileno()
+        while line not in select.select([line, signals.fileno()], [], [])[0]:
+            signals.recv(4096)
+
+
 @contextmanager
-def _ended_by_signals() -> Generator[None]:
-    """Let Ctrl-C and SIGTERM end what blocks the event loop, which would make cancellations of them, too late."""
+def _ended_by_signals() -> Generator[socket.socket]:
+    """Let Ctrl-C and SIGTERM end what blocks the event loop, which would make cancellations of them, too late.
+
+    Yields what can be read once a signal has come.
+    """
     ends = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: _terminated}
-    loop = signal.set_wakeup_fd(-1)  # the loop would cancel the clean-up, besides
-    before = {number: signal.signal(number, end) for number, end in ends.items()}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        signal.set_wakeup_fd(loop)
+    told, tells = socket.socketpair()
+    tells.setblocking(False)
+    with told, tells:
+        loop = signal.set_wakeup_fd(tells.fileno())  # the loop would cancel the clean-up, besides
+        before = {number: signal.signal(number, end) for number, end in ends.items()}
+        try:
+            yield told
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+            signal.set_wakeup_fd(loop)
 
 
 def _terminated(_number: int, _frame: FrameType | None) -> NoReturn:

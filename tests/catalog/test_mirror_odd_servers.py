@@ -50,7 +50,7 @@ UNREST = {"calm": {}, "drift": {"update_rate": 0.05, "stock_update_rate": 0.2}}
 @pytest.mark.parametrize("unrest", UNREST)
 @pytest.mark.parametrize("name", HABITS)
 async def test_what_a_mirror_calls_complete_is_complete(name, unrest, db):
-    settings = {"products": 240, "capacity": 1e9, "per_second": 1e9, "index_lag": 0.0}
+    settings = {"products": 150, "capacity": 1e9, "per_second": 1e9, "index_lag": 0.0}
     async with served(**settings, **HABITS[name], **UNREST[unrest]) as (sandbox, kk):
         known = set(sandbox.catalog.spus())
         skus = set(sandbox.catalog.skus())

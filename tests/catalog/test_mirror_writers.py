@@ -25,7 +25,8 @@ FORKING = HOLD.replace("import asyncio, sys", "import asyncio, os, sys, time").r
     'print("open", flush=True)',
     """child = os.fork()
         if not child:
-            time.sleep(60)
+            os.close(1)  # else its parent's end would be heard only after its own
+            time.sleep(600)
             os._exit(0)
         print("open", child, sep="\\n", flush=True)""",
 )

@@ -130,8 +130,8 @@ async def missed_by_page_loop(scenario, seed, what):
 
 @pytest.mark.parametrize("what", ["products", "stock"])
 @pytest.mark.parametrize("name", SCENARIOS)
-async def test_no_row_is_missed_in_ten_runs(name, what, without_pauses):
-    for seed in range(10):
+async def test_no_row_is_missed_in_three_runs(name, what, without_pauses):
+    for seed in range(3):
         assert await missed_by_pull(SCENARIOS[name], seed, what, without_pauses) == set(), f"seed {seed}"
 
 

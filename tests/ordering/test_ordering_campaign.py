@@ -1,4 +1,4 @@
-"""300 orders through a KakaClo that fails 30 % of them, two workers at once, and workers that die."""
+"""Many orders through a KakaClo that fails 30 % of them, two workers at once, and workers that die."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from kakaclo_async.ordering import Journal
 
 pytestmark = [pytest.mark.stepped, pytest.mark.long]
 
-ORDERS = 300
+ORDERS = 120
 BALANCE = RICH["balance"]
 
 
@@ -26,7 +26,7 @@ def sandbox(sandbox):
     return sandbox
 
 
-async def test_exactly_once_holds_for_300_orders_while_a_naive_client_orders_twice(sandbox, url, order):
+async def test_exactly_once_holds_for_many_orders_while_a_naive_client_orders_twice(sandbox, url, order):
     asyncio.get_running_loop().set_debug(False)  # a stack for each of its callbacks takes half the time
     orders = {f"SHOP-{number:03d}": order(f"SHOP-{number:03d}") for number in range(ORDERS)}
     numbers: dict[str, str] = {}
@@ -42,7 +42,7 @@ async def test_exactly_once_holds_for_300_orders_while_a_naive_client_orders_twi
     assert faults_met(sandbox).keys() == KINDS
 
     await retry_naively(sandbox, naive.values())
-    assert len(duplicates(sandbox)) >= 20
+    assert len(duplicates(sandbox)) >= 8
 
 
 async def worker(sandbox, url, orders, numbers, dice):

@@ -161,7 +161,7 @@ class Turns:
             self.most = max(self.most, self.done - before)
 
 
-MANY = 40_000
+MANY = 20_000
 
 
 @pytest.mark.parametrize("name", ["quote_many", "matrix", "get_many"])

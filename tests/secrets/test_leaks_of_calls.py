@@ -123,7 +123,7 @@ async def test_no_end_of_any_call_shows_the_token_or_the_person(end, source, tmp
 @pytest.mark.long
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @given(person=people(), remark=texts, token=tokens)
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_end_of_a_call_shows_any_text(person, remark, token, tmp_path_factory):
     async def all_ends():
         search = Search()

@@ -3,8 +3,6 @@ PYTHON ?= $(firstword $(shell command -v python3.11 python3.12 python3.13 python
 BIN := .venv/bin
 DEMO := .venv-demo/bin
 BENCH := .venv-bench/bin
-# They say nothing new of the coverage, and take their time: they run without it.
-CAMPAIGNS := $(addprefix tests/,cancel faults fuzz load model)
 FUZZ_SEED ?= $(shell date +%s)
 FUZZ_SECONDS ?= 600
 
@@ -43,13 +41,13 @@ endef
 demo: .venv-demo/ready  ## mirror, freight, order and refund against a local KakaClo
 	$(DEMO)/kakaclo demo
 
-quick: .venv/ready  ## the tests that need no process, no server and no coverage, in under a minute
+quick: .venv/ready  ## the tests that need no process, no server and no coverage, in minutes
 	$(BIN)/pytest -q -n auto -o asyncio_debug=false -m 'not process and not long and not slow'
 
 test: .venv/ready  ## the whole suite but the long campaigns, with its coverage
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -n auto -m 'not slow' $(CAMPAIGNS:%=--ignore=%)
-	$(BIN)/pytest -n auto -o asyncio_debug=false -m 'not slow' $(CAMPAIGNS)
+	$(BIN)/coverage run -m pytest -n auto -m 'not slow and not long'
+	$(BIN)/pytest -n auto -o asyncio_debug=false -m 'long and not slow'
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 

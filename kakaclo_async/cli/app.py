@@ -6,6 +6,7 @@ import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing, suppress
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -239,6 +240,11 @@ app.add_typer(group, name="orders")
 app.add_typer(many, name="fleet")
 
 
+@cache
+def _command() -> Callable[..., int | None]:
+    return typer.main.get_command(app)  # once, for a program that runs many
+
+
 def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code; any error becomes one line on stderr.
 
@@ -246,7 +252,7 @@ def run(arguments: Sequence[str]) -> int:
         arguments: the words after `kakaclo`; none: `--help`.
     """
     try:
-        code = app(arguments or ["--help"], prog_name="kakaclo", standalone_mode=False) or 0
+        code = _command()(arguments or ["--help"], prog_name="kakaclo", standalone_mode=False) or 0
         sys.stdout.flush()  # raises here what would else be raised at the end of the process
     except BaseException as error:  # noqa: BLE001 - it is told, or raised again
         return ended(error)

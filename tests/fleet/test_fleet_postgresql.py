@@ -66,8 +66,8 @@ async def test_two_workers_place_each_order_once(tmp_path, shared):
         for name, sandbox in opened.items():
             for number, order in enumerate(orders(sandbox, 15, prefix=name)):
                 await fleets[number % 2].submit(name, order)
-        await until(lambda: all(len(sandbox.journal) == 15 for sandbox in opened.values()), 30)
-        await until(lambda: _is_quiet(fleets[0]), 30)
+        await until(lambda: all(len(sandbox.journal) == 15 for sandbox in opened.values()))
+        await until(lambda: _is_quiet(fleets[0]))
         for name, sandbox in opened.items():
             assert placed(sandbox) == sorted(f"{name}-{n}" for n in range(15))
         assert len((await fleets[0].status()).workers) == 2
@@ -249,8 +249,8 @@ async def test_a_worker_outlives_a_restart_of_postgresql(tmp_path, shared, serve
             await fleet.submit("a", first)
             await until(lambda: placed(opened["a"]) == ["A-0"])
             await asyncio.to_thread(server.restart)
-            await until(lambda: _submitted(fleet, second), 30)
-            await until(lambda: placed(opened["a"]) == ["A-0", "A-1"], 30)
+            await until(lambda: _submitted(fleet, second))
+            await until(lambda: placed(opened["a"]) == ["A-0", "A-1"])
 
 
 async def test_a_worker_outlives_a_restart_of_redis(tmp_path, shared):
@@ -264,10 +264,10 @@ async def test_a_worker_outlives_a_restart_of_redis(tmp_path, shared):
                 await fleet.submit("a", first)
                 await until(lambda: placed(opened["a"]) == ["A-0"])
             await fleet.submit("a", second)
-            await until(lambda: _has_failed(fleet), 30)
+            await until(lambda: _has_failed(fleet))
             assert placed(opened["a"]) == ["A-0"]
             with running(port):
-                await until(lambda: placed(opened["a"]) == ["A-0", "A-1"], 30)
+                await until(lambda: placed(opened["a"]) == ["A-0", "A-1"])
 
 
 async def _has_failed(fleet):
@@ -282,7 +282,7 @@ async def test_the_buckets_of_all_shops_share_a_few_connections(tmp_path, shared
         async with serving(path) as fleet:
             for number, order in enumerate(orders(opened["a"], 15)):
                 await fleet.submit(names[number], order)
-            await until(lambda: len(opened["a"].journal) == 15, 30)
+            await until(lambda: len(opened["a"].journal) == 15)
             with redis.Redis(port=port) as client:
                 assert len(client.client_list()) - 1 <= 10
 

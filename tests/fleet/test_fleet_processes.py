@@ -50,11 +50,11 @@ async def test_the_only_worker_is_killed_and_goes_on_when_it_is_started_again(tm
                     await fleet.submit(name, order)
         for kill in range(2):
             worker = start(path)
-            await until(lambda kill=kill: len(opened["a"].journal) > 4 * kill, 30)
+            await until(lambda kill=kill: len(opened["a"].journal) > 4 * kill)
             worker.popen.send_signal(signal.SIGKILL)
             worker.popen.wait()
         start(path)
-        await until(lambda: all(len(sandbox.journal) >= 20 for sandbox in opened.values()), 40)
+        await until(lambda: all(len(sandbox.journal) >= 20 for sandbox in opened.values()))
         for name, sandbox in opened.items():
             assert placed(sandbox) == sorted(f"{name}-{n}" for n in range(20))
 
@@ -68,7 +68,7 @@ async def test_sigterm_ends_a_worker_with_nothing_half_done(tmp_path, start):
             for order in orders(sandbox, 40):
                 await fleet.submit("a", order)
             worker = start(path)
-            await until(lambda: sandbox.journal, 30)
+            await until(lambda: sandbox.journal)
             worker.popen.send_signal(signal.SIGTERM)
             code = await asyncio.to_thread(worker.popen.wait)
             assert code == 0, worker.log.read_text()
@@ -81,7 +81,7 @@ async def test_a_second_worker_is_refused_in_one_sentence(tmp_path, start):
         path = written_for(tmp_path, opened)
         start(path)
         async with Fleet.open(path) as fleet:
-            await until(lambda: _has_worker(fleet), 30)
+            await until(lambda: _has_worker(fleet))
         second = start(path)
         assert await asyncio.to_thread(second.popen.wait) == 2
         told = [line for line in second.log.read_text().splitlines() if line.startswith("error: ")]
@@ -114,7 +114,7 @@ async def test_a_worker_keeps_nothing_in_memory_that_only_other_commands_need(tm
             with ExitStack() as stack:
                 code = ["-c", LISTING + SERVE, "fleet", "serve", "--json", f"--fleet={path}"]
                 worker = Process(stack, tmp_path, "worker", code)
-                await until(lambda: _had_each_turn(fleet), 30)
+                await until(lambda: _had_each_turn(fleet))
                 worker.popen.send_signal(signal.SIGTERM)
                 assert await asyncio.to_thread(worker.popen.wait) == 0, worker.log.read_text()
     loaded = set((tmp_path / "loaded.txt").read_text().splitlines())

@@ -113,9 +113,13 @@ async def failure_of(fleet, shop, kind, telling=""):
     return await until(look)
 
 
-async def until(look, patience=10.0):
+PATIENCE = 120.0
+"""Seconds after which a thing is not expected any more, which no speed of a machine explains."""
+
+
+async def until(look):
     """Wait until a look, sync or async, is true; return it."""
-    end = time.monotonic() + patience
+    end = time.monotonic() + PATIENCE
     while True:
         found = look()
         if asyncio.iscoroutine(found):

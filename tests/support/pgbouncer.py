@@ -54,7 +54,7 @@ def running_pooler(server, *, pool_size=2):
 def _wait_for(port):
     import socket
 
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while True:
         try:
             socket.create_connection(("127.0.0.1", port), timeout=1).close()

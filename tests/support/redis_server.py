@@ -38,7 +38,7 @@ def running(port, *options):
         folder.cleanup()
 
 
-def wait_for(client, patience=10.0):
+def wait_for(client, patience=60.0):
     until = time.monotonic() + patience
     while True:
         try:

@@ -38,7 +38,7 @@ def connections(watch):
 
 
 async def gone(watch):
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while connections(watch):
             await asyncio.sleep(0.01)
 

@@ -83,7 +83,7 @@ def is_alone(gate):
 
 
 async def comes_back(gate):
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while is_alone(gate):
             await call(gate)
             await asyncio.sleep(0.01)

@@ -38,7 +38,7 @@ from kakaclo_async.cli.shop.asking import (
     must_be_able_to_ask,
     returns,
 )
-from kakaclo_async.cli.values import one_of, read_items
+from kakaclo_async.cli.values import ended_by_signals, one_of, read_items
 from kakaclo_async.resources.orders.check import read_order
 from kakaclo_async.resources.orders.requests import new_custom_order_id
 from kakaclo_async.shop.incoming.documents import read_json, text_problems
@@ -122,7 +122,8 @@ def _read_one_order(path: Path) -> NewOrder:
         InvalidRequest: no such file, not JSON, or an order with problems; it names all of them.
     """
     try:
-        document = read_json(read_text(path, utf8_only=True).text)
+        with ended_by_signals():
+            document = read_json(read_text(path, utf8_only=True).text)
     except ValueError as error:
         if isinstance(error, InvalidRequest):
             raise

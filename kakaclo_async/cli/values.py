@@ -4,10 +4,12 @@ import asyncio
 import os
 import re
 import signal
-from collections.abc import Callable, Coroutine, Iterable
-from contextlib import suppress
+import socket
+from collections.abc import Callable, Coroutine, Generator, Iterable
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from typing import Final, TypeVar
+from types import FrameType
+from typing import Final, NoReturn, TypeVar
 
 from kakaclo_async import ChannelType, InvalidRequest, Item, OrderStatus, RefundReason
 from kakaclo_async.models._checks import check_country
@@ -39,6 +41,34 @@ def run_async(job: Coroutine[object, object, T]) -> T:
         return await job
 
     return asyncio.run(cancellable())
+
+
+@contextmanager
+def ended_by_signals() -> Generator[socket.socket]:
+    """Let Ctrl-C and SIGTERM end what blocks the event loop, which would make cancellations of them, too late.
+
+    Yields what can be read once a signal has come.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C.
+        asyncio.CancelledError: SIGTERM.
+    """
+    ends = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: _terminated}
+    told, tells = socket.socketpair()
+    tells.setblocking(False)
+    with told, tells:
+        loop = signal.set_wakeup_fd(tells.fileno())  # the loop would cancel the clean-up, besides
+        before = {number: signal.signal(number, end) for number, end in ends.items()}
+        try:
+            yield told
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+            signal.set_wakeup_fd(loop)
+
+
+def _terminated(_number: int, _frame: FrameType | None) -> NoReturn:
+    raise asyncio.CancelledError
 
 
 def read_items(texts: Iterable[str]) -> tuple[Item, ...]:

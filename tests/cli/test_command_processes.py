@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
+import fcntl
 import json
 import operator
 import os
 import pty
 import re
 import select
+import selectors
 import signal
 import subprocess
 import sys
+import termios
 import threading
+import time
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -247,7 +253,7 @@ def keyboard(monkeypatch):
     """A terminal at which "y" is typed in the end, so that nothing waits for ever; yields whether it was."""
     ours, theirs = pty.openpty()
     typed = threading.Event()
-    later = threading.Timer(5, lambda: (typed.set(), os.write(ours, b"y\n")))
+    later = threading.Timer(60, lambda: (typed.set(), os.write(ours, b"y\n")))
     later.start()
     with os.fdopen(theirs) as stdin:
         monkeypatch.setattr(sys, "stdin", stdin)
@@ -257,9 +263,12 @@ def keyboard(monkeypatch):
     os.close(ours)
 
 
-def test_ctrl_c_is_heard_when_it_comes_just_before_the_wait_for_an_answer(keyboard, monkeypatch):
+@pytest.mark.parametrize(
+    ("number", "ends"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, asyncio.CancelledError)]
+)
+def test_a_signal_is_heard_that_comes_just_before_the_wait_for_an_answer(keyboard, monkeypatch, number, ends):
     """Where Python cannot handle it any more: a read that begins after a signal is not ended by it."""
-    comes = [partial(getattr(ctypes.CDLL(None), "raise"), signal.SIGINT)]
+    comes = [partial(getattr(ctypes.CDLL(None), "raise"), number)]
 
     def late(waits):
         def wait(*arguments):
@@ -269,9 +278,15 @@ def test_ctrl_c_is_heard_when_it_comes_just_before_the_wait_for_an_answer(keyboa
 
         return wait
 
-    monkeypatch.setattr(select, "select", late(select.select))
+    class Late(selectors.EpollSelector):
+        def __init__(self):
+            super().__init__()
+            real = self._selector
+            self._selector = SimpleNamespace(poll=late(real.poll), register=real.register, close=real.close)
+
+    monkeypatch.setattr(selectors, "DefaultSelector", Late)
     monkeypatch.setattr(sys.stdin, "readline", late(sys.stdin.readline))
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(ends):
         ask("Go on", [])
     assert (comes, keyboard.is_set()) == ([], False)
 
@@ -286,6 +301,42 @@ def test_a_yes_that_was_typed_before_the_question_does_not_answer_it(on_a_termin
     order = ("orders", "create", "--sku", f"{sku}:1", "--country", "US", "--recipient", "A", "--phone", "1")
     code, shown = on_a_terminal(*order, "--province", "CA", early="y\n", typed="n\n")
     assert (code, shown.splitlines()[-1]) == (1, "nothing was sent")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "orders submit - --journal j.db", "orders check -", "orders submit pipe --journal j.db",
+        "orders create --file - --yes", "orders check orders.csv --map pipe", "orders map -", "fleet submit acme -",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_one_signal_ends_a_command_whose_file_gives_nothing(environment, tmp_path, command, number, code):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "orders.csv").write_text("custom_order_id,sku,quantity\n")
+    (tmp_path / "fleet.toml").write_text(
+        f"[fleet]\n[shop.acme]\ntoken = 'env:KAKACLO_TOKEN'\nbase_url = '{environment['KAKACLO_BASE_URL']}'\n"
+    )
+    process = subprocess.Popen(
+        [KAKACLO, *command.split()], env=environment, cwd=tmp_path,
+        stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    with process:
+        # To open a pipe for writing waits until somebody reads from it.
+        with (tmp_path / "pipe").open("w") if "pipe" in command else process.stdin as file:
+            file.write("x")
+            file.flush()
+            while unread(file):
+                time.sleep(0.01)
+            time.sleep(0.3)  # it waits for more by now
+            process.send_signal(number)
+            assert process.wait(60) in {code, -number}
+        assert "Traceback" not in process.stderr.read()
+
+
+def unread(pipe):
+    """How many bytes of what was written nobody has read yet."""
+    return int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)), sys.byteorder)
 
 
 @pytest.mark.parametrize("typed", ["n\n", "y\n", "\x03"])

@@ -1,22 +1,20 @@
 """What is asked before an order is paid for, or money comes back: what it is, the sum, and what the balance will be."""
 
-import asyncio
-import select
-import signal
+import selectors
 import socket
 import sys
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager, suppress
 from decimal import Decimal
 from pathlib import Path
-from types import FrameType
-from typing import Annotated, NoReturn, TextIO
+from typing import Annotated, TextIO
 
 import typer
 
 from kakaclo_async import InvalidRequest, KakaClo, KakaCloError
 from kakaclo_async.cli.command import FAILED, sentence
 from kakaclo_async.cli.output import Table, one_line, print_table
+from kakaclo_async.cli.values import ended_by_signals
 
 Yes = Annotated[
     bool,
@@ -89,7 +87,7 @@ def _confirm(question: str) -> bool:
 
     It blocks the event loop, on purpose: nothing else may happen before the answer.
     """
-    with _keyboard() as keyboard, _ended_by_signals() as signals:
+    with _keyboard() as keyboard, ended_by_signals() as signals:
         if keyboard is None:
             return False
         _forget_typed(keyboard)
@@ -113,32 +111,11 @@ def _wait_for_line(keyboard: TextIO, signals: socket.socket) -> None:
     """Wait for a line or a signal; one that comes just before a read would wait for the next line to be heard."""
     with suppress(OSError):  # no keyboard that a system can wait for: Windows, whose reads hear of Ctrl-C
         line = keyboard.fileno()
-        while line not in select.select([line, signals.fileno()], [], [])[0]:
-            signals.recv(4096)
-
-
-@contextmanager
-def _ended_by_signals() -> Generator[socket.socket]:
-    """Let Ctrl-C and SIGTERM end what blocks the event loop, which would make cancellations of them, too late.
-
-    Yields what can be read once a signal has come.
-    """
-    ends = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: _terminated}
-    told, tells = socket.socketpair()
-    tells.setblocking(False)
-    with told, tells:
-        loop = signal.set_wakeup_fd(tells.fileno())  # the loop would cancel the clean-up, besides
-        before = {number: signal.signal(number, end) for number, end in ends.items()}
-        try:
-            yield told
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-            signal.set_wakeup_fd(loop)
-
-
-def _terminated(_number: int, _frame: FrameType | None) -> NoReturn:
-    raise asyncio.CancelledError
+        with selectors.DefaultSelector() as either:
+            either.register(line, selectors.EVENT_READ)
+            either.register(signals, selectors.EVENT_READ)
+            while line not in [key.fd for key, _ in either.select()]:
+                signals.recv(4096)
 
 
 def costs(parts: Mapping[str, Decimal | None], balance: Decimal | None) -> Table:

@@ -32,7 +32,7 @@ from kakaclo_async.cli.shop.journal import (
     taken_back,
 )
 from kakaclo_async.cli.shop.judging import Priced, judge_all
-from kakaclo_async.cli.values import one_of
+from kakaclo_async.cli.values import ended_by_signals, one_of
 from kakaclo_async.shop import OrderFile, read_orders
 from kakaclo_async.shop.incoming.order_file import FileNote, FileOrder, FileProblem, LeftOut
 
@@ -99,15 +99,17 @@ def read_file(
             f"--prefix {prefix[:70]!r} cannot stand before a number: it has at most {_PREFIX} signs, no comma, and no"
             " blank in front"
         )
-    return read_orders(
-        file,
-        sku_map=sku_map,
-        phone=phone,
-        ioss=ioss and ioss.strip(),
-        prefix=prefix,
-        older_than=None if older_than is None else _age(older_than),
-        channels=_channels(channel or ()),
-    )
+    younger, channels = None if older_than is None else _age(older_than), _channels(channel or ())
+    with ended_by_signals():  # a pipe or a terminal may give nothing for long
+        return read_orders(
+            file,
+            sku_map=sku_map,
+            phone=phone,
+            ioss=ioss and ioss.strip(),
+            prefix=prefix,
+            older_than=younger,
+            channels=channels,
+        )
 
 
 def _age(text: str) -> timedelta:
